@@ -1,0 +1,1 @@
+"""The clock: ``celery -A beat beat``."""

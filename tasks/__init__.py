@@ -1,0 +1,1 @@
+"""The workers: ``celery -A tasks worker -Q control`` and ``-Q objects``."""

@@ -1,0 +1,5 @@
+"""``python -m trailcourier``."""
+
+from trailcourier.cli import main
+
+main()

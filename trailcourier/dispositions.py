@@ -1,0 +1,230 @@
+"""What becomes of an object, by the reason it could not be carried.
+
+Who can repair it decides.  A fault of this one object is ``refused``: its message is left to the
+queue's redrive policy and a quarantine entry says why.  A fault that an operator or time repairs
+is ``parked``: the object is tried again from the ledger, and SQS is not involved.  This table is
+the only such decision; ``docs/dispositions.md`` is rendered from it.
+"""
+
+from typing import Literal
+
+import msgspec
+
+Breaker = Literal["", "queue", "bucket", "sink"]
+
+
+class Reason(msgspec.Struct, frozen=True):
+    """One way an object or message fails to be carried.
+
+    *tries* turns a parked object into a refused one after so many; with *beside_success* only if
+    others of the same bucket were read meanwhile.  A reason whose status is ``refused`` and that
+    has *tries* is parked until they are used up.
+    """
+
+    status: Literal["skipped", "parked", "refused"]
+    text: str
+    advice: str
+    breaker: Breaker = ""
+    tries: int = 0
+    beside_success: bool = False
+
+
+def _skipped(text: str) -> Reason:
+    return Reason("skipped", text, "Nothing to do.")
+
+
+REASONS: dict[str, Reason] = {
+    # nothing to carry
+    "already-delivered": _skipped("This object, with this content, was delivered before."),
+    "digest": _skipped("A CloudTrail digest file: signatures about log files, no events."),
+    "marker": _skipped("The zero-byte object that stands for a folder."),
+    "other-service": _skipped("A log file that another AWS service keeps in the same bucket."),
+    "non-create": _skipped("An S3 event that announces no new object."),
+    "unknown-key-skipped": _skipped('A key of no known shape, and the source says `"skip"`.'),
+    # a fault of this one object
+    "no-such-key": Reason(
+        "refused",
+        "The object does not exist.",
+        "A lifecycle rule or a person deleted it before it was read. Put it back, then "
+        "`trailcourier quarantine retry`.",
+        tries=3,
+    ),
+    "delete-marker": Reason(
+        "refused",
+        "The version the message names is a delete marker.",
+        "The object was deleted. Restore the version, then `trailcourier quarantine retry`.",
+    ),
+    "changed": Reason(
+        "refused",
+        "The object is no longer the one that was announced.",
+        "It was overwritten; the overwriting was announced on its own.",
+    ),
+    "too-large": Reason(
+        "refused",
+        "The object is larger than the source allows, as stored or once inflated.",
+        "If it is genuine, raise `max_compressed_mib` or `max_inflated_mib` of the source, then "
+        "`trailcourier quarantine retry`.",
+    ),
+    "corrupt": Reason(
+        "refused",
+        "The object is damaged: a broken gzip stream, or bytes after its end.",
+        "Compare with the trail's digest (`aws cloudtrail validate-logs`). Replace it, then "
+        "`trailcourier quarantine retry`.",
+    ),
+    "unparseable": Reason(
+        "refused",
+        "The object is not a CloudTrail log file: not JSON, no `Records`, or not objects in it.",
+        "If another program writes to this prefix, narrow the notification to `.../CloudTrail/`.",
+    ),
+    "record-too-large": Reason(
+        "refused",
+        "A record is larger than the sink allows.",
+        'Raise the sink\'s `max_record_bytes`, or set `oversize = "truncate"`, then '
+        "`trailcourier quarantine retry`.",
+    ),
+    "rejected-records": Reason(
+        "refused",
+        "A sink rejected records for their content; the others were delivered.",
+        "`trailcourier quarantine show` lists them with the sink's words.",
+    ),
+    "bucket-not-allowed": Reason(
+        "refused",
+        "The message names a bucket that the source does not allow.",
+        "If the bucket is yours, add it to `buckets` of the source. If not, somebody else can "
+        "write to your topic or queue: check their policies.",
+    ),
+    "unknown-key": Reason(
+        "refused",
+        "The key has none of the shapes CloudTrail uses.",
+        "For copies under other names set `keys` of the source to globs that match them, or "
+        '`unknown_key = "read"` or `"skip"`.',
+    ),
+    "kills-worker": Reason(
+        "refused",
+        "The worker process died each time it worked on this object.",
+        "Keep the object: it shows a bug. `trailcourier quarantine show` says where it lies.",
+    ),
+    # a fault of a whole message
+    "not-understood": Reason(
+        "refused",
+        "The message body is none of the shapes that announce CloudTrail log files.",
+        "See what sends it: `trailcourier quarantine show`. SQS moves it to the dead-letter queue.",
+    ),
+    "subscription": Reason(
+        "refused",
+        "Amazon SNS asks to confirm a subscription; only the token in this message can do it.",
+        "`trailcourier quarantine show` prints the confirm command. Run it if you expected this.",
+    ),
+    "too-many-objects": Reason(
+        "refused",
+        "One message names more objects than a source takes.",
+        "No AWS service sends such a message. See what does: `trailcourier quarantine show`.",
+    ),
+    # a fault that an operator or time repairs
+    "access-denied": Reason(
+        "parked",
+        "AWS denied the read.",
+        "Allow `s3:GetObject` on the object (bucket policy and role), and `kms:Decrypt` on its key "
+        "if it is encrypted. Without `s3:ListBucket` a missing object looks the same.",
+        "bucket",
+        tries=6,
+        beside_success=True,
+    ),
+    "no-such-bucket": Reason(
+        "parked", "The bucket does not exist.", "Check the bucket's name and account.", "bucket"
+    ),
+    "region": Reason(
+        "parked",
+        'The bucket is in another region than configured (S3 answered 301, "PermanentRedirect").',
+        "Set `bucket_region` of the source to the region the message names.",
+        "bucket",
+    ),
+    "archived": Reason(
+        "parked",
+        "The object is archived (S3 Glacier) and cannot be read before it is restored.",
+        "Restore it (`aws s3api restore-object`), or exclude the log prefix from archiving.",
+    ),
+    "kms": Reason(
+        "parked",
+        "The key that encrypts the object is disabled, deleted or out of reach.",
+        "Enable the key, or allow the role `kms:Decrypt` on it.",
+        "bucket",
+    ),
+    "credentials": Reason(
+        "parked",
+        "AWS did not accept the credentials.",
+        "Check `credentials` of the source: missing, wrong, expired or revoked keys, or a role "
+        "that may not be assumed.",
+        "queue",
+    ),
+    "clock-skew": Reason(
+        "parked",
+        "AWS refused the signature because this machine's clock is off.",
+        "Set the clock (NTP) and try again.",
+        "queue",
+    ),
+    "throttled": Reason(
+        "parked", "AWS asks to slow down.", "Time repairs it; fewer workers help.", "bucket"
+    ),
+    "network": Reason(
+        "parked",
+        "AWS could not be reached, or the connection broke.",
+        "Check DNS, routes, proxy and TLS to the endpoint the message names.",
+        "bucket",
+    ),
+    "cut-short": Reason(
+        "parked",
+        "The transfer ended before all bytes had come.",
+        "Time repairs it; if it stays, look for a proxy that cuts connections.",
+        "bucket",
+    ),
+    "s3-error": Reason(
+        "parked",
+        "S3 answered with an error that has no entry here.",
+        "The detail carries its code and words.",
+        "bucket",
+    ),
+    "sink-unreachable": Reason(
+        "parked",
+        "The sink cannot be reached, or the connection broke.",
+        "`trailcourier sink test NAME`, then the network between.",
+        "sink",
+    ),
+    "sink-busy": Reason(
+        "parked", "The sink asks to slow down.", "Time repairs it; fewer workers help.", "sink"
+    ),
+    "sink-credentials": Reason(
+        "parked",
+        "The sink did not accept the credentials.",
+        "Check the secret the sink's config names; `file:` secrets are read again.",
+        "sink",
+    ),
+    "sink-error": Reason(
+        "parked",
+        "The sink failed to take the records.",
+        "The detail carries its words; `trailcourier sink test NAME` shows it alone.",
+        "sink",
+    ),
+    "sink-full": Reason(
+        "parked", "The sink has no room left.", "Make room on the disk the sink writes to.", "sink"
+    ),
+    "breaker-open": Reason(
+        "parked",
+        "Others failed here just now; this one was not tried.",
+        "`trailcourier status` names the open breaker and what opened it.",
+    ),
+    "unknown-source": Reason(
+        "parked",
+        "This worker's configuration does not know the source.",
+        "Give every worker the same configuration; see the README on changing a running fleet.",
+    ),
+    "internal": Reason(
+        "parked",
+        "Something happened that Trailcourier does not know: a bug.",
+        "Please report it with the detail. Run with `--debug` to see the traceback.",
+        tries=5,
+    ),
+    # not done, and nobody's fault
+    "held": Reason("parked", "Another copy is at work on it.", "Nothing to do."),
+    "stopping": Reason("parked", "The worker is stopping.", "Nothing to do."),
+}
