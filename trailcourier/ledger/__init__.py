@@ -1,0 +1,31 @@
+"""The Redis record of what is held, claimed, done, parked and refused, for one source.
+
+Nothing here is the truth about what is not yet done: that is the queue.  Losing the ledger whole
+costs duplicates bounded by what was in flight, never a record.
+"""
+
+import redis
+
+from trailcourier.ledger.breakers import Breakers
+from trailcourier.ledger.claims import Claims
+from trailcourier.ledger.flow import Flow
+from trailcourier.ledger.leases import Leases
+from trailcourier.ledger.quarantine import Quarantine
+from trailcourier.ledger.store import Store
+from trailcourier.ledger.sums import Sums
+from trailcourier.models import Numbers
+
+
+class Ledger:
+    """One source's ledger, by what it is asked about."""
+
+    def __init__(
+        self, client: redis.Redis, source: str, numbers: Numbers, namespace: str = "trailcourier"
+    ) -> None:
+        self.store = Store(client, source, numbers, namespace)
+        self.leases = Leases(self.store)
+        self.claims = Claims(self.store)
+        self.flow = Flow(self.store)
+        self.breakers = Breakers(self.store)
+        self.quarantine = Quarantine(self.store)
+        self.sums = Sums(self.store)

@@ -1,0 +1,55 @@
+"""Breakers: what fails is left alone for a while; the rest goes on."""
+
+import msgspec
+
+from trailcourier.ledger.store import Script, Store
+
+
+class Breaker(msgspec.Struct, frozen=True):
+    """One breaker that is open; times are milliseconds."""
+
+    name: str
+    since: int
+    reason: str
+    text: str
+
+
+FAILED = Script("""
+if fail(ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]) then return 1 end
+return 0
+""")
+
+SUCCEEDED = Script("""
+local was = is_open(ARGV[1])
+succeed(ARGV[1])
+return was and 1 or 0
+""")
+
+
+class Breakers:
+    """The breakers of one source's queue and buckets, and of the sinks, which all sources share."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def failed(self, name: str, what: str, *, reason: str, text: str) -> bool:
+        """Count a failure of *what*; True where this one opens the breaker."""
+        limit = self._store.numbers.breaker_failures
+        return bool(self._store.call(FAILED, name, what, limit, reason, text[:500]))
+
+    def succeeded(self, name: str) -> bool:
+        """Close the breaker; True where it was open."""
+        return bool(self._store.call(SUCCEEDED, name))
+
+    def open(self) -> list[Breaker]:
+        """Every open breaker that concerns this source, sinks among them."""
+        client, prefix = self._store.client, f"{self._store.everyone}b:"
+        found = []
+        for key in client.scan_iter(match=f"{prefix}*", count=500, _type="HASH"):
+            name = key.decode().removeprefix(prefix)
+            kind, _, rest = name.partition(":")
+            ours = kind == "sink" or rest.partition(":")[0] == self._store.source
+            since, reason, text = client.hmget(key, ["open", "reason", "text"])
+            if ours and since:
+                found.append(Breaker(name, int(since), reason.decode(), text.decode()))
+        return sorted(found, key=lambda breaker: breaker.name)

@@ -1,0 +1,222 @@
+"""Flow: how much may be in hand, who polls, and what must be dispatched again."""
+
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import msgspec
+
+from trailcourier.ledger.store import Script, Store
+from trailcourier.models import ObjectRef
+
+
+class Due(msgspec.Struct, frozen=True):
+    """An object to dispatch (again), under its new generation."""
+
+    message: str
+    index: int
+    generation: int
+    ref: ObjectRef
+
+
+class Lost(msgspec.Struct, frozen=True):
+    """What a look at the forwards in flight found: to dispatch again, and to give back."""
+
+    due: tuple[Due, ...]
+    in_vain: tuple[str, ...]
+
+
+class Room(msgspec.Struct, frozen=True):
+    """How many objects may still be taken; *why* says what holds the source when it is 0."""
+
+    objects: int
+    why: str = ""
+
+
+ROOM = Script("""
+local cap, per, parked_cap, alive, pause = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]),
+  tonumber(ARGV[4]), tonumber(ARGV[5])
+local flying, parked = redis.call('ZCARD', S .. 'flight'), redis.call('ZCARD', S .. 'parked')
+for a = 6, #ARGV do
+  if is_open(ARGV[a]) then
+    local idle = flying == 0 and parked == 0
+    if not ((a == 6 or idle) and probes(ARGV[a], pause)) then return {0, ARGV[a]} end
+    return {1, ''}
+  end
+end
+if parked >= parked_cap then return {0, 'parked'} end
+local threads = 0
+for _, who in ipairs(redis.call('ZRANGEBYSCORE', G .. 'workers', NOW - alive, '+inf')) do
+  threads = threads + tonumber(string.match(who, '|(%d+)$'))
+end
+if threads == 0 then return {0, 'no-workers'} end
+local room = math.min(cap, per * threads) - flying
+if room <= 0 then return {0, 'in-flight'} end
+return {room, ''}
+""")
+
+HEARTBEAT = Script("""
+redis.call('ZADD', G .. 'workers', NOW, ARGV[1])
+redis.call('ZREMRANGEBYSCORE', G .. 'workers', '-inf', NOW - 3600000)
+""")
+
+RELEASE = Script("""
+if redis.call('GET', S .. ARGV[1]) == ARGV[2] then redis.call('DEL', S .. ARGV[1]) end
+""")
+
+AGAIN = """
+local function again(mid, i)
+  local key = S .. 'm:' .. mid
+  local gen = redis.call('HINCRBY', key, i .. ':g', 1)
+  redis.call('HSET', key, i .. ':a', NOW)
+  redis.call('HDEL', key, i .. ':k')
+  redis.call('ZADD', S .. 'flight', NOW, mid .. '/' .. i)
+  return {mid, tonumber(i), gen, redis.call('HGET', key, i .. ':r')}
+end
+local function parts(member)
+  local mid, i = string.match(member, '^(.*)/(%d+)$')
+  return mid, i
+end
+"""
+
+LOST = Script(
+    AGAIN
+    + """
+local idle, after, quiet, most, keep = ARGV[1] == '1', tonumber(ARGV[2]), tonumber(ARGV[3]),
+  tonumber(ARGV[4]), ARGV[5] == '1'
+local high = tonumber(redis.call('GET', G .. 'high') or '0')
+local due, vain = {}, {}
+for _, member in ipairs(redis.call('ZRANGE', S .. 'flight', 0, -1)) do
+  local mid, i = parts(member)
+  local f = redis.call('HMGET', S .. 'm:' .. mid, i .. ':a', i .. ':k', i .. ':id', i .. ':o')
+  if not f[1] or f[4] then
+    redis.call('ZREM', S .. 'flight', member)
+  elseif redis.call('EXISTS', S .. 'c:' .. f[3]) == 0 then
+    local at = tonumber(f[1])
+    if f[2] or at + after <= high or (idle and at + quiet <= NOW) then
+      local times = redis.call('HINCRBY', S .. 'm:' .. mid, i .. ':x', 1)
+      if times > most and not keep then
+        vain[#vain + 1] = mid
+      elseif #due < 500 then
+        due[#due + 1] = again(mid, i)
+      end
+    end
+  end
+end
+if #due > 0 then count('forwards:again', #due) end
+return {due, vain}
+"""
+)
+
+READY = Script(
+    AGAIN
+    + """
+local room, pause, due = tonumber(ARGV[1]), tonumber(ARGV[2]), {}
+for _, member in ipairs(redis.call('ZRANGE', S .. 'parked', 0, -1)) do
+  if #due >= room then break end
+  local mid, i = parts(member)
+  local f = redis.call('HMGET', S .. 'm:' .. mid, i .. ':p', i .. ':pt', i .. ':r')
+  if not f[3] then
+    redis.call('ZREM', S .. 'parked', member)
+  else
+    local name, at = f[1] or '', tonumber(redis.call('ZSCORE', S .. 'parked', member))
+    local take
+    if name ~= '' and is_open(name) then
+      take = probes(name, pause)
+      if not take and at <= NOW then redis.call('ZADD', S .. 'parked', NOW + pause, member) end
+    else
+      local closed = name ~= '' and redis.call('HGET', G .. 'b:' .. name, 'closed')
+      take = at <= NOW or (closed and tonumber(closed) >= tonumber(f[2]))
+    end
+    if take then
+      redis.call('ZREM', S .. 'parked', member)
+      due[#due + 1] = again(mid, i)
+    end
+  end
+end
+return due
+"""
+)
+
+
+class Flow:
+    """What one source has in hand."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def room(self, sinks: Sequence[str]) -> Room:
+        """How many more objects to take: none without workers, or behind an open breaker.
+
+        An open queue breaker lets one receive through as its probe; so does a sink's when no
+        object is left to probe with.
+        """
+        numbers = self._store.numbers
+        objects, why = self._store.call(
+            ROOM, numbers.in_flight, numbers.in_flight_per_thread, numbers.parked,
+            numbers.heartbeat * 1000, int(numbers.breaker_probe * 1000),
+            f"queue:{self._store.source}", *(f"sink:{name}" for name in sinks),
+        )  # fmt: skip
+        return Room(objects, why.decode())
+
+    def heartbeat(self, worker: str, threads: int) -> None:
+        """Say that *worker* is alive, with so many object threads."""
+        self._store.call(HEARTBEAT, f"{worker}|{threads}")
+
+    def gone(self, worker: str, threads: int) -> None:
+        """Say that *worker* is leaving."""
+        self._store.client.zrem(f"{self._store.everyone}workers", f"{worker}|{threads}")
+
+    @contextmanager
+    def polling(self, slot: int) -> Iterator[bool]:
+        """Hold the source's poll lease; False where another holds it."""
+        name, token = f"poll:{slot}", secrets.token_hex(8)
+        life = self._store.numbers.poll_lease
+        held = self._store.client.set(f"{self._store.own}{name}", token, nx=True, ex=life)
+        try:
+            yield bool(held)
+        finally:
+            if held:
+                self._store.call(RELEASE, name, token)
+
+    def lost(self, *, idle: bool, keep: bool) -> Lost:
+        """Forwards that will not come back, each told to one caller only.
+
+        *idle* says that no forward waits in the broker; *keep* that no message may be given back.
+        """
+        numbers = self._store.numbers
+        due, vain = self._store.call(
+            LOST, int(idle), numbers.lost_after * 1000, numbers.idle_after * 1000,
+            numbers.redispatches, int(keep),
+        )  # fmt: skip
+        return Lost(_due(due), tuple(sorted({mid.decode() for mid in vain})))
+
+    def ready(self, room: int) -> tuple[Due, ...]:
+        """Parked objects to try again now: due, or their breaker has closed, or one as a probe."""
+        pause = int(self._store.numbers.breaker_probe * 1000)
+        return _due(self._store.call(READY, room, pause)) if room > 0 else ()
+
+    def in_hand(self) -> tuple[int, int, int]:
+        """Objects in flight, objects parked, messages leased."""
+        own, client = self._store.own, self._store.client
+        with client.pipeline(transaction=False) as pipe:
+            pipe.zcard(f"{own}flight")
+            pipe.zcard(f"{own}parked")
+            pipe.zcard(f"{own}leases")
+            flight, parked, leases = pipe.execute()
+        return flight, parked, leases
+
+    def degrade(self) -> bool:
+        """Note for an hour that visibility cannot be changed; True the first time."""
+        return bool(self._store.client.set(f"{self._store.own}degraded", 1, nx=True, ex=3600))
+
+    def degraded(self) -> bool:
+        """Whether this source may not change visibility."""
+        return bool(self._store.client.exists(f"{self._store.own}degraded"))
+
+
+def _due(rows: Sequence[tuple[bytes, int, int, bytes]]) -> tuple[Due, ...]:
+    return tuple(
+        Due(mid.decode(), index, generation, msgspec.json.decode(ref, type=ObjectRef))
+        for mid, index, generation, ref in rows
+    )

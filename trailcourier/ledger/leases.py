@@ -1,0 +1,240 @@
+"""Leases: what we hold of the queue, message by message.
+
+A lease is a hash: ``h`` newest receipt handle, ``c`` its receive count, ``w`` when it was received
+by the receiver's clock, ``r`` when it was admitted, ``u`` end of visibility, ``n`` how many
+objects, ``o`` how many of them are still open, ``sent``; and for each object *i*: ``i:r`` the
+reference, ``i:id`` its name, ``i:e`` the content announced, ``i:b`` its bucket, ``i:g``
+generation, ``i:a`` dispatched at, ``i:k`` the last claimant's token, ``i:x`` dispatches in vain,
+``i:p`` the breaker it is parked behind and ``i:pt`` since when, ``i:o`` the final outcome.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+
+from trailcourier.ledger.quarantine import entry_id
+from trailcourier.ledger.store import Script, Store, announced_content, object_id
+from trailcourier.models import Message, ObjectRef
+
+
+class Named(msgspec.Struct, frozen=True):
+    """An object as a message names it; *verdict* is its outcome where no read is needed."""
+
+    ref: ObjectRef
+    verdict: str = ""
+
+
+class Admitted(msgspec.Struct, frozen=True):
+    """What to do with a message just received: *indices* are the objects that need work."""
+
+    kind: Literal["work", "held", "settle", "quarantined"]
+    indices: tuple[int, ...] = ()
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """How a message stands: *receipt* is empty for one carried without SQS (a retry)."""
+
+    message: str
+    kind: Literal["delete", "leave", "keep", "gone"]
+    receipt: str = ""
+    receive_count: int = 0
+
+
+class Expiring(msgspec.Struct, frozen=True):
+    """A lease whose visibility is to be extended; *age* is seconds since its receive."""
+
+    message: str
+    receipt: str
+    age: float
+
+
+ADMIT = Script("""
+local mid, handle, c, w, visible, sent, spans, n = ARGV[1], ARGV[2], tonumber(ARGV[3]),
+  tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8])
+local key = S .. 'm:' .. mid
+local held = redis.call('HMGET', key, 'c', 'w', 'o')
+if held[1] then
+  local older = c < tonumber(held[1]) or (c == tonumber(held[1]) and w < tonumber(held[2]))
+  if not older then
+    redis.call('HSET', key, 'h', handle, 'c', c, 'w', w, 'r', NOW, 'u', NOW + visible)
+    redis.call('ZADD', S .. 'leases', NOW + visible, mid)
+  end
+  return {held[3] == '0' and 'settle' or 'held'}
+end
+local out, open, fresh = {}, {}, 0
+for i = 0, n - 1 do
+  local at = 9 + i * 6
+  local oid, digest, verdict, entry = ARGV[at], ARGV[at + 1], ARGV[at + 4], ARGV[at + 5]
+  if holds(contents(oid, spans), digest) then
+    out[i] = 'skipped:already-delivered'
+    count('objects:' .. out[i], 1)
+  elseif redis.call('HEXISTS', S .. 'q', entry) == 1 then
+    out[i] = 'refused:quarantined'
+  elseif verdict ~= '' then
+    out[i] = verdict
+    fresh = fresh + 1
+    count('objects:' .. verdict, 1)
+  else
+    open[#open + 1] = i
+  end
+end
+if #open == 0 and fresh == 0 then
+  local refused = false
+  for i = 0, n - 1 do refused = refused or out[i] == 'refused:quarantined' end
+  if refused then return {'quarantined'} end
+end
+redis.call('HSET', key, 'h', handle, 'c', c, 'w', w, 'r', NOW, 'u', NOW + visible,
+  'n', n, 'o', #open, 'sent', sent)
+if handle ~= '' then redis.call('ZADD', S .. 'leases', NOW + visible, mid) end
+for i = 0, n - 1 do
+  local at = 9 + i * 6
+  redis.call('HSET', key, i .. ':id', ARGV[at], i .. ':e', ARGV[at + 1], i .. ':r', ARGV[at + 2],
+    i .. ':b', ARGV[at + 3], i .. ':g', 1, i .. ':a', NOW)
+  if out[i] then redis.call('HSET', key, i .. ':o', out[i]) end
+end
+for _, i in ipairs(open) do redis.call('ZADD', S .. 'flight', NOW, mid .. '/' .. i) end
+if #open == 0 then
+  redis.call('ZADD', S .. 'done', NOW, mid)
+  return {'settle'}
+end
+return {'work', open}
+""")
+
+VERDICT = Script("""
+local answers = {}
+for a = 2, #ARGV do
+  local mid = ARGV[a]
+  local key = S .. 'm:' .. mid
+  local f = redis.call('HMGET', key, 'n', 'h', 'c', 'st')
+  if not f[1] then
+    answers[#answers + 1] = {mid, 'gone', '', 0}
+  else
+    local final, refused = 0, false
+    for i = 0, tonumber(f[1]) - 1 do
+      local o = redis.call('HGET', key, i .. ':o')
+      if o then
+        final = final + 1
+        refused = refused or string.sub(o, 1, 7) == 'refused'
+      end
+    end
+    local kind = 'keep'
+    if final == tonumber(f[1]) and NOW - tonumber(f[4] or '0') >= tonumber(ARGV[1]) then
+      kind = refused and 'leave' or 'delete'
+      redis.call('HSET', key, 'st', NOW)
+      redis.call('ZADD', S .. 'done', NOW, mid)
+    end
+    answers[#answers + 1] = {mid, kind, f[2], tonumber(f[3])}
+  end
+end
+return answers
+""")
+
+FORGET = Script("""
+for a = 2, #ARGV do forget(ARGV[a]) end
+if ARGV[1] ~= '' then count(ARGV[1], #ARGV - 1) end
+""")
+
+EXPIRING = Script("""
+local half, hold, answers = tonumber(ARGV[1]), tonumber(ARGV[2]), {}
+local due = redis.call('ZRANGEBYSCORE', S .. 'leases', '-inf', NOW + half, 'LIMIT', 0, ARGV[3])
+for _, mid in ipairs(due) do
+  local f = redis.call('HMGET', S .. 'm:' .. mid, 'h', 'r')
+  if f[1] then
+    redis.call('ZADD', S .. 'leases', NOW + half + hold, mid)
+    answers[#answers + 1] = {mid, f[1], NOW - tonumber(f[2])}
+  else
+    redis.call('ZREM', S .. 'leases', mid)
+  end
+end
+return answers
+""")
+
+EXTENDED = Script("""
+local done = 0
+for a = 1, #ARGV, 3 do
+  local key = S .. 'm:' .. ARGV[a]
+  if redis.call('HGET', key, 'h') == ARGV[a + 1] then
+    local till = NOW + tonumber(ARGV[a + 2]) * 1000
+    redis.call('HSET', key, 'u', till)
+    redis.call('ZADD', S .. 'leases', till, ARGV[a])
+    done = done + 1
+  end
+end
+count('leases:extended', done)
+""")
+
+COMPLETE = Script("""
+local due = redis.call('ZRANGEBYSCORE', S .. 'done', '-inf', NOW - tonumber(ARGV[1]), 'LIMIT', 0, 200)
+for _, mid in ipairs(due) do redis.call('ZADD', S .. 'done', NOW, mid) end
+return due
+""")
+
+
+class Leases:
+    """What one source holds of its queue."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def admit(
+        self, message: Message, named: Sequence[Named], *, received: float, visibility: int
+    ) -> Admitted:
+        """Lease *message* and say which of its objects need work.
+
+        *received* is the receiver's clock, which orders two receives of one count; *visibility*
+        is seconds.  A live lease only takes the newer handle.  A retry has no receipt.
+        """
+        flat: list[str | bytes | float] = []
+        for each in named:
+            ref, content = each.ref, announced_content(each.ref)
+            flat += [
+                object_id(ref),
+                content,
+                msgspec.json.encode(ref),
+                ref.bucket,
+                each.verdict,
+                entry_id(ref),
+            ]
+        head = (message.id, message.receipt, message.receive_count, int(received * 1000))
+        answer = self._store.call(
+            ADMIT,
+            *head,
+            visibility * 1000,
+            message.sent,
+            self._store.spans,
+            len(named),
+            *flat,
+        )
+        indices = tuple(answer[1]) if len(answer) > 1 else ()
+        return Admitted(answer[0].decode(), indices)
+
+    def verdicts(self, messages: Sequence[str]) -> list[Verdict]:
+        """How each message stands; who is told to delete or leave has ten seconds to do so."""
+        if not messages:
+            return []
+        answers = self._store.call(VERDICT, 10_000, *messages)
+        return [
+            Verdict(mid.decode(), kind.decode(), handle.decode(), receives)
+            for mid, kind, handle, receives in answers
+        ]
+
+    def forget(self, messages: Sequence[str], sum_field: str = "") -> None:
+        """Drop leases, whatever became of them, counting them under *sum_field*."""
+        if messages:
+            self._store.call(FORGET, sum_field, *messages)
+
+    def expiring(self) -> list[Expiring]:
+        """Leases with less than half their visibility left, each told to one caller only."""
+        half = self._store.numbers.visibility * 500
+        answers = self._store.call(EXPIRING, half, 10_000, 200)
+        return [Expiring(m.decode(), handle.decode(), age / 1000) for m, handle, age in answers]
+
+    def extended(self, leases: Sequence[tuple[str, str, int]]) -> None:
+        """Note message, handle and seconds of each lease that SQS has extended."""
+        if leases:
+            self._store.call(EXTENDED, *(part for lease in leases for part in lease))
+
+    def complete(self, *, since: float) -> list[str]:
+        """Messages whose objects have all been done for *since* seconds, yet nobody settled."""
+        return [mid.decode() for mid in self._store.call(COMPLETE, int(since * 1000))]

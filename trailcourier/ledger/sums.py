@@ -1,0 +1,43 @@
+"""Sums: what was counted, for `status` and for whoever must prove that nothing is missing."""
+
+from collections.abc import Mapping
+
+from trailcourier.ledger.store import Script, Store
+
+ADD = Script("""
+for a = 1, #ARGV, 2 do count(ARGV[a], ARGV[a + 1]) end
+""")
+
+SKIPS = Script("""
+local key = S .. 'skips'
+if redis.call('HGET', key, 'reason') ~= ARGV[1] then
+  redis.call('HSET', key, 'reason', ARGV[1], 'run', 0)
+end
+return redis.call('HINCRBY', key, 'run', ARGV[2])
+""")
+
+
+class Sums:
+    """One source's counters."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def count(self, increments: Mapping[str, int]) -> None:
+        """Count each field up."""
+        if increments:
+            self._store.call(ADD, *(part for item in increments.items() for part in item))
+
+    def all(self) -> dict[str, int]:
+        """Every counter, and ``at:`` times in milliseconds."""
+        held = self._store.client.hgetall(f"{self._store.own}sums")
+        return {name.decode(): int(value) for name, value in held.items()}
+
+    def skipped(self, reason: str, times: int) -> int:
+        """Note skips of one reason in a row; the answer is how long the row is now."""
+        return int(self._store.call(SKIPS, reason, times))
+
+    def skip_run(self) -> tuple[str, int]:
+        """The reason of the latest skips, and how many in a row; a delivery ends the row."""
+        reason, run = self._store.client.hmget(f"{self._store.own}skips", ["reason", "run"])
+        return (reason.decode(), int(run)) if reason and run else ("", 0)

@@ -1,0 +1,45 @@
+"""The line: what happens between a message received and a message deleted.
+
+receive -> carry -> settle, and tend for what these left open.  Plain functions of a Line; the
+workers' tasks call them, and so do tests, without Celery.
+"""
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from trailcourier.ledger import Ledger
+from trailcourier.line.process import Process
+from trailcourier.models import Numbers
+from trailcourier.objects import Reader
+from trailcourier.records import Limits
+from trailcourier.sinks import Outlet
+from trailcourier.sqs import Queue
+
+Keep = Callable[[Sequence[bytes]], Sequence[str | None]]
+"""For each record the name of the rule that drops it, or None where it passes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """One event source with everything held open that carrying it needs."""
+
+    source: str
+    queue: Queue
+    ledger: Ledger
+    reader: Reader
+    outlets: tuple[Outlet, ...]
+    keep: Keep
+    process: Process
+    numbers: Numbers = field(default_factory=Numbers)
+    limits: Limits = field(default_factory=Limits)
+    buckets: tuple[str, ...] = ()
+    unknown_key: Literal["read", "skip", "refuse"] = "refuse"
+    keys: tuple[str, ...] = ()
+    jitter: Callable[[], float] = random.random
+
+    @property
+    def sinks(self) -> tuple[str, ...]:
+        """The names of the sinks, as breakers know them."""
+        return tuple(outlet.name for outlet in self.outlets)

@@ -1,0 +1,95 @@
+"""The line's dealings with its queue, where an answer changes what is held.
+
+``commit`` is the only function that deletes messages.
+"""
+
+from collections.abc import Sequence
+
+from trailcourier import observe
+from trailcourier.errors import Fault
+from trailcourier.line import Line
+from trailcourier.line.failpoint import failpoint
+from trailcourier.models import Message
+from trailcourier.sqs import Changed, NotAllowed
+
+BACK_OFF_FIRST = 60
+BACK_OFF_LAST = 900
+NO_REDRIVE_LAST = 43_000  # SQS holds nothing for longer than 12 hours in all
+
+
+def receive(line: Line, most: int, wait: int) -> list[Message] | None:
+    """Receive up to *most* messages; None where the queue failed, which its breaker counts."""
+    numbers, breaker = line.numbers, f"queue:{line.source}"
+    degraded = line.ledger.flow.degraded()
+    visibility = numbers.visibility_degraded if degraded else numbers.visibility
+    try:
+        messages = line.queue.receive(most=most, wait=wait, visibility=visibility)
+    except Fault as fault:
+        what = f"receive:{line.jitter()}"
+        failed(line, fault)
+        if line.ledger.breakers.failed(breaker, what, reason=fault.reason, text=fault.detail):
+            observe.fact("breaker_opened", source=line.source, breaker=breaker, why=str(fault))
+        return None
+    if line.ledger.breakers.succeeded(breaker):
+        observe.fact("breaker_closed", source=line.source, breaker=breaker)
+    failpoint("after-receive")
+    return messages
+
+
+def extend(line: Line, entries: Sequence[tuple[str, str, int]]) -> Changed | None:
+    """Change visibility of (message, receipt, seconds); None where that is not allowed or failed.
+
+    The first denial puts the source into its degraded way of working for an hour.
+    """
+    if not entries or line.ledger.flow.degraded():
+        return None
+    try:
+        return line.queue.extend(entries)
+    except NotAllowed as denied:
+        if line.ledger.flow.degrade():
+            observe.fact("degraded", source=line.source, why=str(denied))
+    except Fault as fault:
+        failed(line, fault)
+    return None
+
+
+def commit(line: Line, entries: Sequence[tuple[str, str]]) -> list[str]:
+    """Delete (message, receipt); the answer is which messages are deleted.
+
+    What the queue no longer knows by that receipt is forgotten, for it comes again; what failed
+    otherwise stays in the ledger for the next tend.
+    """
+    if not entries:
+        return []
+    failpoint("before-delete")
+    try:
+        changed = line.queue.delete(entries)
+    except Fault as fault:
+        failed(line, fault)
+        return []
+    failpoint("after-delete")
+    lost(line, changed)
+    for message, code in changed.failed.items():
+        observe.fact("queue_failed", source=line.source, message=message, error=code)
+    return list(changed.done)
+
+
+def lost(line: Line, changed: Changed) -> None:
+    """Forget leases the queue no longer knows by our receipt; the ledger absorbs their return."""
+    for message, code in changed.lost.items():
+        observe.fact("lease_lost", source=line.source, message=message, error=code)
+    line.ledger.leases.forget(list(changed.lost), "leases:lost")
+
+
+def back_off(line: Line, message: str, receipt: str, receive_count: int) -> None:
+    """Keep a refused message away for longer each time it comes."""
+    last = BACK_OFF_LAST if line.queue.redrive() is not None else NO_REDRIVE_LAST
+    seconds = min(last, BACK_OFF_FIRST * 2 ** min(receive_count - 1, 20))
+    extend(line, [(message, receipt, seconds)])
+
+
+def failed(line: Line, fault: Fault) -> None:
+    """Say that the queue did not do what was asked."""
+    observe.fact(
+        "queue_failed", source=line.source, error=fault.reason, detail=fault.detail
+    )

@@ -1,0 +1,27 @@
+"""What becomes of a message, given what became of its objects."""
+
+from collections.abc import Sequence
+
+from trailcourier import observe
+from trailcourier.line import Line, queue
+
+
+def settle(line: Line, messages: Sequence[str]) -> None:
+    """Delete each message whose objects are all delivered or skipped; leave those with a refusal.
+
+    Reads the ledger and nothing else, so it may be called twice or too early: a message with an
+    object still open, or without a lease, is not touched.
+    """
+    verdicts = line.ledger.leases.verdicts(messages)
+    carried = [v for v in verdicts if v.kind == "delete" and v.receipt]
+    left = [v for v in verdicts if v.kind == "leave" and v.receipt]
+    retries = [v.message for v in verdicts if v.kind in ("delete", "leave") and not v.receipt]
+    deleted = queue.commit(line, [(v.message, v.receipt) for v in carried])
+    if deleted:
+        observe.fact("messages_deleted", source=line.source, messages=deleted)
+        line.ledger.leases.forget(deleted, "messages:deleted")
+    for verdict in left:
+        observe.fact("message_left", source=line.source, message=verdict.message)
+        queue.back_off(line, verdict.message, verdict.receipt, verdict.receive_count)
+    line.ledger.leases.forget([v.message for v in left], "messages:left")
+    line.ledger.leases.forget(retries)

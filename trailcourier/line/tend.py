@@ -1,0 +1,75 @@
+"""What the fast path left open: leases near their end, forwards lost, parked objects due."""
+
+import threading
+from collections.abc import Callable
+
+from trailcourier import observe
+from trailcourier.line import Line, queue
+from trailcourier.line.settle import settle
+from trailcourier.line.work import Publish, publish_all, works_of
+
+SHORTEST = 60  # seconds; below this a lease at the end of its twelve hours is let go
+SETTLE_AFTER = 5  # seconds a finished message waits for its own chord to settle it
+
+
+def tend(
+    line: Line, publish: Publish, idle: Callable[[], bool], stopping: threading.Event
+) -> None:
+    """Do all of it once; two at the same time share the work, they never double it.
+
+    *idle* says whether no forward waits in the broker.
+    """
+    extend(line)
+    settle(line, line.ledger.leases.complete(since=SETTLE_AFTER))
+    if not stopping.is_set():
+        dispatch_again(line, publish, idle)
+
+
+def extend(line: Line) -> None:
+    """Extend every lease that has less than half of its visibility left."""
+    if line.ledger.flow.degraded():
+        return
+    numbers, entries, over = line.numbers, [], []
+    for lease in line.ledger.leases.expiring():
+        left = int(numbers.lease_life - lease.age - SHORTEST)
+        if left < SHORTEST:
+            over.append(lease.message)
+        else:
+            entries.append((lease.message, lease.receipt, min(numbers.visibility, left)))
+    changed = queue.extend(line, entries)
+    if changed is not None:
+        done = set(changed.done)
+        line.ledger.leases.extended([entry for entry in entries if entry[0] in done])
+        queue.lost(line, changed)
+    for message in over:
+        observe.fact("lease_let_go", source=line.source, message=message)
+    line.ledger.leases.forget(over, "leases:let-go")
+
+
+def dispatch_again(line: Line, publish: Publish, idle: Callable[[], bool]) -> None:
+    """Publish lost forwards under a new generation, and parked objects that are due."""
+    flow = line.ledger.flow
+    flying, parked, _ = flow.in_hand()
+    if flying:
+        found = flow.lost(idle=idle(), keep=flow.degraded())
+        give_back(line, found.in_vain)
+        publish_all(publish, works_of(line.source, found.due), line.numbers.chord)
+        _say(line, "lost", len(found.due))
+    if parked:
+        due = flow.ready(max(0, line.numbers.in_flight - flying))
+        publish_all(publish, works_of(line.source, due), line.numbers.chord)
+        _say(line, "parked", len(due))
+
+
+def give_back(line: Line, messages: tuple[str, ...]) -> None:
+    """Hand back messages whose work was lost again and again: another fleet may do better."""
+    verdicts = line.ledger.leases.verdicts(messages)
+    queue.extend(line, [(v.message, v.receipt, 0) for v in verdicts if v.receipt])
+    for message in messages:
+        observe.fact("message_given_back", source=line.source, message=message)
+    line.ledger.leases.forget(messages, "leases:given-back")
+
+
+def _say(line: Line, why: str, objects: int) -> None:
+    if objects:
+        observe.fact("forwards_again", source=line.source, why=why, objects=objects)

@@ -1,0 +1,53 @@
+"""What happened, as one named event each: its log line, in one place.
+
+Events carry where and what as fields; never a record's content, never a secret.  Text from
+outside is a field's value, so the renderer escapes it.
+"""
+
+from typing import Any, Literal
+
+import structlog
+
+Level = Literal["debug", "info", "warning", "error"]
+
+FACTS: dict[str, tuple[Level, str]] = {
+    "started": ("info", "A part of the program is ready."),
+    "messages_received": ("debug", "A receive brought messages."),
+    "message_not_understood": ("warning", "A message announces nothing that is known; it stays."),
+    "message_discarded": ("info", "A message that positively announces no log was deleted."),
+    "message_quarantined_before": ("debug", "A refused message came back and was not read again."),
+    "messages_deleted": ("debug", "Messages were deleted: every record was accepted."),
+    "message_left": ("warning", "A message stays for the queue's redrive policy to take."),
+    "message_given_back": ("warning", "A message was given back: its work was lost repeatedly."),
+    "lease_lost": ("warning", "The queue no longer knows our hold on a message."),
+    "lease_let_go": ("warning", "A message was held as long as SQS allows; it will come again."),
+    "queue_failed": ("error", "The queue did not do what was asked."),
+    "degraded": ("warning", "Visibility cannot be changed; messages are received for longer."),
+    "poll_held_up": ("debug", "Nothing was received: there is no room, or a breaker is open."),
+    "objects_skipped": ("info", "Announced objects that carry no events."),
+    "skips_in_a_row": ("warning", "Only skips of one reason for a long time: is this intended?"),
+    "object_delivered": ("info", "Every record was accepted by every sink, or filtered."),
+    "object_skipped": ("info", "An object had nothing to carry."),
+    "object_parked": ("warning", "An object could not be carried now; it is tried again."),
+    "object_refused": ("error", "An object cannot be carried; its message stays in the queue."),
+    "object_pending": ("debug", "An object is not done, and nobody's fault."),
+    "object_overtaken": ("warning", "Another copy of this work took over; this one stops."),
+    "forwards_again": ("warning", "Lost or parked objects were dispatched again."),
+    "breaker_opened": ("error", "Too many failures; this is left alone and probed."),
+    "breaker_closed": ("info", "A success closed the breaker."),
+    "bucket_region_differs": ("warning", "The bucket is in another region than configured."),
+    "claims_not_renewed": ("warning", "The broker did not renew our claims."),
+    "clock_skew": ("warning", "This machine's clock differs from the broker's."),
+    "bug": ("error", "Something nobody foresaw; please report it."),
+    "filter_in_force": ("info", "What the source's filter drops."),
+    "child_started": ("info", "A child process was started."),
+    "child_ended": ("warning", "A child process ended."),
+}
+
+_log = structlog.get_logger("trailcourier")
+
+
+def fact(event: str, **fields: Any) -> None:
+    """Say that *event* happened; its name must be in FACTS."""
+    level, _ = FACTS[event]
+    getattr(_log, level)(event, **fields)
