@@ -1,0 +1,126 @@
+"""The project's habits, held."""
+
+import ast
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import trailcourier
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("trailcourier", "tasks", "beat")
+MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
+LOCKS_WITH_ADDRESSES = {
+    "uv.lock", "pylock.toml", "poetry.lock", "pdm.lock", "Pipfile.lock",
+    "package-lock.json", "yarn.lock", "pnpm-lock.yaml",
+}  # fmt: skip
+NOT_OURS = {".git", ".venv", "node_modules"}
+
+
+def name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def lines(path: Path) -> int:
+    return len(path.read_text().splitlines())
+
+
+def each(paths: list[Path]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("path", [pytest.param(path, id=name(path)) for path in paths])
+
+
+def functions(path: Path) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
+    tree = ast.parse(path.read_text())
+    return [x for x in ast.walk(tree) if isinstance(x, ast.FunctionDef | ast.AsyncFunctionDef)]
+
+
+@each(MODULES)
+def test_a_module_fits_on_300_lines(path):
+    assert lines(path) <= 300
+
+
+@each(MODULES)
+def test_a_function_fits_on_40_lines(path):
+    long = [x.name for x in functions(path) if x.end_lineno - x.lineno + 1 > 40]
+
+    assert long == []
+
+
+@each(MODULES)
+def test_nothing_is_left_to_do(path):
+    assert not re.search(r"\b(TODO|FIXME|XXX)\b", path.read_text())
+
+
+@each([path for path in MODULES if path != ROOT / "trailcourier/settings.py"])
+def test_only_settings_reads_the_environment(path):
+    assert not re.search(r"os\.environ|getenv", path.read_text())
+
+
+@each(MODULES)
+def test_a_module_is_named_for_what_it_is(path):
+    words = set(path.stem.split("_"))
+
+    assert not words & {"utils", "util", "helpers", "common", "manager", "base", "handler"}
+
+
+def test_the_workers_stay_thin():
+    assert sum(lines(path) for path in (ROOT / "tasks").rglob("*.py")) < 250
+
+
+def test_the_clock_stays_thin():
+    assert sum(lines(path) for path in (ROOT / "beat").rglob("*.py")) < 60
+
+
+def test_the_version_is_the_same_wherever_it_stands():
+    assert PROJECT["project"]["version"] == trailcourier.__version__
+
+
+@each(LOCKS)
+def test_a_lock_names_packages_and_not_where_to_get_them(path):
+    text = path.read_text()
+
+    assert "://" not in text
+    assert not re.search(r"(?m)^\s*(-i|-f|--index|--extra-index|--find-links|--trusted-host)", text)
+
+
+@each(LOCKS)
+def test_every_locked_package_has_hashes(path):
+    packages = re.split(r"(?m)^(?=\S)", path.read_text())[1:]
+
+    assert packages
+    assert [x for x in packages if not re.match(r"[\w.-]+==\S+ .*\\\n +--hash=sha256:", x)] == []
+
+
+def test_the_run_lock_and_the_dev_lock_agree():
+    run, dev = (
+        set(re.findall(r"(?m)^[\w.-]+==\S+", (ROOT / "requirements" / lock).read_text()))
+        for lock in ("run.txt", "dev.txt")
+    )
+
+    assert run
+    assert run <= dev
+
+
+def test_no_lock_records_download_addresses():
+    found = [
+        name(path)
+        for folder in (ROOT, *(x for x in ROOT.iterdir() if x.is_dir() and x.name not in NOT_OURS))
+        for path in (folder.iterdir() if folder == ROOT else folder.rglob("*"))
+        if path.name in LOCKS_WITH_ADDRESSES
+    ]
+
+    assert found == []
+
+
+def test_a_changelog_fragment_is_named_by_slug_and_kind():
+    kinds = "|".join(kind["directory"] for kind in PROJECT["tool"]["towncrier"]["type"])
+    fragments = [x for x in (ROOT / "changelog.d").iterdir() if x.name != "template.md.jinja"]
+
+    wrong = [x.name for x in fragments if not re.fullmatch(rf"[a-z0-9-]+\.({kinds})\.md", x.name)]
+
+    assert wrong == []
