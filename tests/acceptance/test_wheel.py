@@ -60,10 +60,10 @@ def installed(wheel, tmp_path_factory):
     install beside them stays out of sight.
     """
     folder = tmp_path_factory.mktemp("elsewhere")
-    run(sys.executable, "-m", "venv", "--without-pip", "venv", folder=folder)
+    uv = (sys.executable, "-m", "uv", "--offline", "--no-cache")
+    run(*uv, "venv", "--python", sys.executable, "venv", folder=folder)
     python = folder / "venv/bin/python"
-    uv = (sys.executable, "-m", "uv", "pip", "install", "--offline", "--no-cache", "--no-deps")
-    run(*uv, "--python", python, wheel, folder=folder)
+    run(*uv, "pip", "install", "--python", python, "--no-deps", wheel, folder=folder)
     (site,) = folder.glob("venv/lib/python*/site-packages")
     (site / "libraries.pth").write_text(sysconfig.get_path("purelib"))
     return folder
