@@ -1,0 +1,77 @@
+"""The configuration: one file, the environment over it, and every problem said at once.
+
+Only this package reads the environment.
+"""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from trailcourier.errors import ConfigError
+from trailcourier.settings import across, environment, problems
+from trailcourier.settings.shape import Broker, Configuration, Settings, Workers
+from trailcourier.settings.source import Source
+
+__all__ = ["Broker", "Settings", "Source", "Workers", "find", "load"]
+
+PLACES = (Path("trailcourier.toml"), Path("/etc/trailcourier/trailcourier.toml"))
+
+
+def find() -> Path | None:
+    """Return the file that ``load`` reads when it is given none, if there is one."""
+    named = environment.environ().get(environment.CONFIG)
+    if named:
+        return Path(named)
+    return next((place for place in PLACES if place.is_file()), None)
+
+
+def load(path: Path | None = None) -> Settings:
+    """Read the configuration from *path*, else where ``find`` says, and from the environment.
+
+    Raises ConfigError with every problem there is.
+    """
+    env = environment.environ()
+    path = path or find()
+    said = environment.variables(env)
+    if path is None and not said.tree:
+        raise ConfigError([_nowhere()])
+    tree = environment.merged(_read(path) if path else {}, said.tree)
+    file = str(path or "environment")
+    egress, wrong_egress = environment.egress(env)
+    wrong = [*said.problems]
+    found = Configuration()
+    try:
+        found = Configuration.model_validate(
+            environment.merged(environment.defaults(env), tree), context={"environ": env}
+        )
+    except ValidationError as error:
+        wrong += problems.told(error, file, said.said_by)
+    wrong += [f"{file}: {each}" for each in across.problems(tree)]
+    wrong += problems.strangers(across.unexpected(said.strangers, tree))
+    wrong += wrong_egress
+    if wrong:
+        raise ConfigError(wrong)
+    return Settings(
+        **dict(found), path=path, egress=egress, fail_point=env.get(environment.FAIL_POINT, "")
+    )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_bytes().decode())
+    except OSError as error:
+        raise ConfigError([f"{path}: cannot be read: {error.strerror}"]) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError([f"{path}: is not UTF-8 text (byte {error.start})"]) from error
+    except (ValueError, RecursionError) as error:
+        raise ConfigError([f"{path}: is not TOML: {error}"]) from error
+
+
+def _nowhere() -> str:
+    places = ", ".join(f"./{each}" if not each.is_absolute() else str(each) for each in PLACES)
+    return (
+        f"no configuration: looked for {environment.CONFIG} and {places}; write one of these, or "
+        "name a file with --config"
+    )

@@ -1,0 +1,113 @@
+"""One event source as the operator writes it: ``[sources.NAME]``."""
+
+import json
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic_settings import NoDecode
+
+from trailcourier import regions
+from trailcourier.credentials import Credentials
+from trailcourier.settings import known
+
+
+def listed(value: object) -> object:
+    """Take a list from a variable too: ``a,b`` or JSON."""
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("["):
+        try:
+            return json.loads(value)
+        except ValueError:
+            raise ValueError("is no list: write a,b or a JSON array") from None
+    return [part.strip() for part in value.split(",") if part.strip()]
+
+
+Names = Annotated[
+    tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(listed), NoDecode
+]
+
+
+class Source(BaseModel):
+    """Where messages come from, as whom, what is read and kept, and where it goes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    method: Literal["sqs"] = "sqs"
+    queue_region: str | None = Field(None, description="only where the URL does not say it")
+    queue_url: str
+    bucket_region: str | None = Field(
+        None, description="left out: the message's, else asked once per bucket"
+    )
+    buckets: Names = Field((), description="globs; a message naming another bucket is refused")
+    unfiltered: bool = False
+    filter: dict[str, Any] | None = None
+    sinks: Names = Field(min_length=1)
+    credentials: Credentials = Credentials()
+    unknown_key: Literal["read", "skip", "refuse"] = "refuse"
+    keys: Names = Field((), description="globs of keys to read although CloudTrail has no such")
+    strict_region: bool = Field(False, description="park, where a bucket is in another region")
+    fips: bool = False
+    dualstack: bool = False
+    expected_bucket_owner: str | None = Field(None, pattern=r"^\d{12}$")
+    pollers: int = Field(1, ge=1, le=64)
+    max_compressed_mib: int = Field(64, ge=1, le=1024)
+    max_inflated_mib: int = Field(512, ge=1, le=16_384)
+    max_record_mib: int = Field(16, ge=1, le=512)
+
+    @field_validator("queue_region", "bucket_region")
+    @classmethod
+    def _by_code(cls, value: str | None) -> str | None:
+        return None if value is None else known.region(regions.code(value))
+
+    @field_validator("queue_url")
+    @classmethod
+    def _is_a_queue(cls, value: str, info: ValidationInfo) -> str:
+        if "queue_region" not in info.data:  # itself wrong, and said so
+            return value
+        address = regions.queue(value, info.data["queue_region"])
+        known.region(address.region)
+        return address.url
+
+    @field_validator("bucket_region")
+    @classmethod
+    def _beside_the_queue(cls, value: str | None, info: ValidationInfo) -> str | None:
+        _one_partition(regions.partition(value) if value else None, info)
+        return value
+
+    @field_validator("filter")
+    @classmethod
+    def _rules_are_meant(cls, value: object, info: ValidationInfo) -> object:
+        if value is not None and info.data.get("unfiltered"):
+            raise ValueError("rules beside unfiltered = true: leave one of them out")
+        return value
+
+    @field_validator("sinks")
+    @classmethod
+    def _each_once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(value)) != len(value):
+            raise ValueError("names a sink twice")
+        return value
+
+    @field_validator("credentials")
+    @classmethod
+    def _role_beside_the_queue(cls, value: Credentials, info: ValidationInfo) -> Credentials:
+        _one_partition(value.partition, info)
+        return value
+
+    @property
+    def queue(self) -> regions.QueueAddress:
+        """What the queue's URL says."""
+        return regions.queue(self.queue_url, self.queue_region)
+
+
+def _one_partition(partition: str | None, info: ValidationInfo) -> None:
+    """Refuse to reach from one partition into another: no credential is good in two."""
+    url = info.data.get("queue_url")
+    if partition is None or url is None:
+        return
+    queue = regions.queue(url, info.data.get("queue_region"))
+    if partition != queue.partition:
+        raise ValueError(
+            f"is in partition {partition}, the queue in {queue.partition} ({queue.region})"
+        )
