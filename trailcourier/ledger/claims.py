@@ -33,18 +33,20 @@ class Standing(msgspec.Struct, frozen=True):
     """What earlier tries of an object left behind.
 
     *progress* is, per sink, the ordinal of the next input record, and holds for *etag* only;
-    *rejected* is, per sink, the records it refused; *contents* are digests already delivered.
+    *rejected* is, per sink, the records it refused; *counted* says that the sums know them;
+    *contents* are digests already delivered.
     """
 
     etag: str = ""
     progress: Mapping[str, int] = {}
     rejected: Mapping[str, tuple[int, ...]] = {}
+    counted: bool = False
     contents: bytes = b""
 
     def delivered(self, etag: str) -> bool:
         """Whether the content with this etag was delivered before."""
         digest = content_digest(etag)
-        held = (self.contents[at : at + 6] for at in range(0, len(self.contents), 6))
+        held = (self.contents[at : at + 4] for at in range(0, len(self.contents), 4))
         return digest in held
 
 
@@ -71,8 +73,8 @@ local mid, i, gen, token, task, alone = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARG
 local life, spans, limit, refused_at, pause = tonumber(ARGV[7]), tonumber(ARGV[8]),
   tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])
 local key, member = S .. 'm:' .. mid, mid .. '/' .. i
-local f = redis.call('HMGET', key, i .. ':r', i .. ':id', i .. ':g', i .. ':o', i .. ':e', i .. ':b',
-  i .. ':a')
+local f = redis.call('HMGET', key, i .. ':r', i .. ':id', i .. ':g', i .. ':o', i .. ':e',
+  i .. ':b', i .. ':a')
 if not f[1] then return {'gone'} end
 if f[4] then return {'done', f[4]} end
 if gen < tonumber(f[3]) then return {'held'} end
@@ -207,7 +209,7 @@ local final = status
 if reason ~= '' then final = status .. ':' .. reason end
 count('objects:' .. final, 1)
 if status == 'delivered' or reason == 'already-delivered' then
-  for at = 1, #digests, 6 do mark(oid, string.sub(digests, at, at + 5), spans) end
+  for at = 1, #digests, 4 do mark(oid, string.sub(digests, at, at + 3), spans) end
   redis.call('DEL', state)
   if redis.call('HDEL', S .. 'q', ARGV[11]) > 0 then redis.call('ZREM', S .. 'qt', ARGV[11]) end
   if status == 'delivered' then
@@ -343,6 +345,7 @@ def _standing(contents: bytes, flat: Sequence[bytes]) -> Standing:
         rejected={
             name[2:]: tuple(msgspec.json.decode(v)) for name, v in state.items() if name[:2] == "j:"
         },
+        counted="n" in state,
         contents=contents,
     )
 

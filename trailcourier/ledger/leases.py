@@ -165,7 +165,8 @@ count('leases:extended', done)
 """)
 
 COMPLETE = Script("""
-local due = redis.call('ZRANGEBYSCORE', S .. 'done', '-inf', NOW - tonumber(ARGV[1]), 'LIMIT', 0, 200)
+local till = NOW - tonumber(ARGV[1])
+local due = redis.call('ZRANGEBYSCORE', S .. 'done', '-inf', till, 'LIMIT', 0, 200)
 for _, mid in ipairs(due) do redis.call('ZADD', S .. 'done', NOW, mid) end
 return due
 """)

@@ -35,10 +35,11 @@ FORMAT = 1
 PRELUDE = """
 local G, S = KEYS[1], KEYS[2]
 local T = redis.call('TIME')
-local NOW = T[1] * 1000 + math.floor(T[2] / 1000) + tonumber(redis.call('GET', G .. 'offset') or '0')
+local NOW = T[1] * 1000 + math.floor(T[2] / 1000)
+  + tonumber(redis.call('GET', G .. 'offset') or '0')
 
 -- Marks: a 12-byte name of the object in one of 4,096 small hashes per three days, so that Redis
--- keeps them as listpacks; the value is a 6-byte digest of each content delivered.
+-- keeps them as listpacks; the value is a 4-byte digest of each content delivered.
 local SPAN = 259200000
 local function shard(oid)
   return string.byte(oid, 1) * 16 + math.floor(string.byte(oid, 2) / 16)
@@ -53,8 +54,8 @@ local function contents(oid, spans)
 end
 local function holds(found, digest)
   if digest == '' then return found ~= '' end
-  for at = 1, #found, 6 do
-    if string.sub(found, at, at + 5) == digest then return true end
+  for at = 1, #found, 4 do
+    if string.sub(found, at, at + 3) == digest then return true end
   end
   return false
 end
@@ -62,7 +63,7 @@ local function mark(oid, digest, spans)
   local key = S .. 'd:' .. math.floor(NOW / SPAN) .. ':' .. shard(oid)
   local value = redis.call('HGET', key, oid) or ''
   if value == '' or not holds(value, digest) then
-    redis.call('HSET', key, oid, string.sub(value .. digest, -48))
+    redis.call('HSET', key, oid, string.sub(value .. digest, -32))
     redis.call('PEXPIRE', key, SPAN * (spans + 1))
   end
 end
@@ -146,8 +147,8 @@ def object_id(ref: ObjectRef) -> bytes:
 
 
 def content_digest(etag: str | None) -> bytes:
-    """Six bytes for one content of an object; empty where the notice names none."""
-    return hashlib.blake2b(etag.encode(), digest_size=6).digest() if etag else b""
+    """Four bytes for one content of an object; empty where the notice names none."""
+    return hashlib.blake2b(etag.encode(), digest_size=4).digest() if etag else b""
 
 
 def announced_content(ref: ObjectRef) -> bytes:

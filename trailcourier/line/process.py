@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import msgspec
@@ -21,18 +21,32 @@ class Budget:
         self._freed = threading.Condition()
 
     @contextmanager
-    def take(self, wanted: int) -> Iterator[None]:
-        """Hold *wanted* bytes; one that wants more than there is gets all of it, alone."""
+    def take(self, wanted: int, *, before_waiting: Callable[[], None]) -> Iterator[bool]:
+        """Hold *wanted* bytes; one that wants more than there is gets all of it, alone.
+
+        Yields whether it had to wait, and calls *before_waiting* first if so: a connection would
+        not outlast the wait.
+        """
         share = min(wanted, self._size)
-        with self._freed:
-            self._freed.wait_for(lambda: self._left >= share)
-            self._left -= share
+        waited = not self._try(share)
+        if waited:
+            before_waiting()
+            with self._freed:
+                self._freed.wait_for(lambda: self._left >= share)
+                self._left -= share
         try:
-            yield
+            yield waited
         finally:
             with self._freed:
                 self._left += share
                 self._freed.notify_all()
+
+    def _try(self, share: int) -> bool:
+        with self._freed:
+            if self._left < share:
+                return False
+            self._left -= share
+            return True
 
 
 class Gate:

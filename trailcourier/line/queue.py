@@ -90,6 +90,4 @@ def back_off(line: Line, message: str, receipt: str, receive_count: int) -> None
 
 def failed(line: Line, fault: Fault) -> None:
     """Say that the queue did not do what was asked."""
-    observe.fact(
-        "queue_failed", source=line.source, error=fault.reason, detail=fault.detail
-    )
+    observe.fact("queue_failed", source=line.source, error=fault.reason, detail=fault.detail)

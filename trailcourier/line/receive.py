@@ -75,9 +75,7 @@ def admit(line: Line, message: Message, received: float) -> list[Work]:
     refs = notice.objects
     named = [Named(ref, _verdict(line, ref, notice.own)) for ref in refs]
     visibility = (
-        line.numbers.visibility_degraded
-        if line.ledger.flow.degraded()
-        else line.numbers.visibility
+        line.numbers.visibility_degraded if line.ledger.flow.degraded() else line.numbers.visibility
     )
     admitted = line.ledger.leases.admit(message, named, received=received, visibility=visibility)
     if admitted.kind == "quarantined":
@@ -129,9 +127,7 @@ def _note(line: Line, message: Message, named: Sequence[Named]) -> None:
             line.ledger.quarantine.put(
                 Entry(entry_id(each.ref), "object", reason, str(each.ref), each.ref, message.id)
             )
-            observe.fact(
-                "object_refused", source=line.source, object=str(each.ref), reason=reason
-            )
+            observe.fact("object_refused", source=line.source, object=str(each.ref), reason=reason)
         elif status == "skipped":
             observe.fact("objects_skipped", source=line.source, object=str(each.ref), reason=reason)
             row = line.ledger.sums.skipped(reason, 1)

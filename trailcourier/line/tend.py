@@ -12,9 +12,7 @@ SHORTEST = 60  # seconds; below this a lease at the end of its twelve hours is l
 SETTLE_AFTER = 5  # seconds a finished message waits for its own chord to settle it
 
 
-def tend(
-    line: Line, publish: Publish, idle: Callable[[], bool], stopping: threading.Event
-) -> None:
+def tend(line: Line, publish: Publish, idle: Callable[[], bool], stopping: threading.Event) -> None:
     """Do all of it once; two at the same time share the work, they never double it.
 
     *idle* says whether no forward waits in the broker.

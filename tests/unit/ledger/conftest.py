@@ -1,0 +1,74 @@
+"""A ledger on a real server, emptied before each test."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+import pytest
+import redis
+
+from tests.servers import valkey
+from trailcourier import broker
+from trailcourier.ledger import Ledger
+from trailcourier.ledger.claims import Claim
+from trailcourier.ledger.leases import Admitted, Named
+from trailcourier.models import Message, Numbers, ObjectRef
+
+SINKS = ("archive",)
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[redis.Redis]:
+    with valkey() as running, broker.connect(running.url) as client:
+        yield client
+
+
+@pytest.fixture
+def client(server: redis.Redis) -> redis.Redis:
+    server.flushall()
+    return server
+
+
+@pytest.fixture
+def ledger(client: redis.Redis) -> Ledger:
+    return Ledger(client, "prod", Numbers())
+
+
+@pytest.fixture
+def pass_time(client: redis.Redis) -> Callable[[float], None]:
+    """Move the ledger's clock on; keys that Redis itself expires do not notice."""
+
+    def move(seconds: float) -> None:
+        client.incrby("trailcourier:1:offset", int(seconds * 1000))
+
+    return move
+
+
+def refs(*names: str) -> list[ObjectRef]:
+    return [ObjectRef("acme-logs", name) for name in names]
+
+
+def admit(
+    ledger: Ledger,
+    message: str,
+    objects: Sequence[ObjectRef],
+    *,
+    receipt: str = "receipt-1",
+    receives: int = 1,
+    received: float | None = None,
+) -> Admitted:
+    return ledger.leases.admit(
+        Message(message, receipt, "", receives),
+        [Named(ref) for ref in objects],
+        received=time.time() if received is None else received,
+        visibility=600,
+    )
+
+
+def claim(
+    ledger: Ledger, message: str, index: int = 0, *, generation: int = 1, task: str = "task-1"
+) -> Claim:
+    answer = ledger.claims.claim(
+        message, index, generation, token=f"token-{task}", task_id=task, sinks=SINKS
+    )
+    assert answer.claim is not None, answer
+    return answer.claim

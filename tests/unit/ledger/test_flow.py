@@ -1,0 +1,195 @@
+import pytest
+
+from tests.unit.ledger.conftest import admit, claim, refs
+from trailcourier.ledger import Ledger
+from trailcourier.ledger.claims import Report
+from trailcourier.models import Numbers, Outcome
+
+NETWORK = Report(Outcome("parked", "network", "no route"), breaker="bucket:prod:acme-logs")
+SINKS = ("archive",)
+
+
+def open_breaker(ledger, name):
+    for each in range(5):
+        ledger.breakers.failed(name, f"o{each}", reason="network", text="no")
+
+
+def test_there_is_no_room_without_workers(ledger, pass_time):
+    without = ledger.flow.room(SINKS)
+    ledger.flow.heartbeat("w1", 8)
+    alive = ledger.flow.room(SINKS)
+    pass_time(31)
+
+    assert (without.objects, without.why) == (0, "no-workers")
+    assert alive.objects == 32
+    assert ledger.flow.room(SINKS).why == "no-workers"
+
+
+def test_a_worker_that_leaves_takes_its_room_along(ledger):
+    ledger.flow.heartbeat("w1", 8)
+    ledger.flow.heartbeat("w2", 8)
+
+    ledger.flow.gone("w2", 8)
+
+    assert ledger.flow.room(SINKS).objects == 32
+
+
+def test_the_room_is_capped_and_shrinks_by_what_is_in_flight(ledger):
+    ledger.flow.heartbeat("w1", 100)
+    admit(ledger, "m", refs(*(str(i) for i in range(250))))
+
+    assert ledger.flow.room(SINKS).objects == 6
+
+
+def test_too_many_parked_objects_stop_the_poll(client):
+    ledger = Ledger(client, "prod", Numbers(parked=1))
+    ledger.flow.heartbeat("w1", 8)
+    admit(ledger, "m", refs("a"))
+
+    ledger.claims.finish(claim(ledger, "m"), NETWORK, jitter=1)
+
+    assert ledger.flow.room(SINKS).why == "parked"
+
+
+def test_an_open_sink_stops_the_poll_and_an_open_bucket_does_not(ledger):
+    ledger.flow.heartbeat("w1", 8)
+    open_breaker(ledger, "bucket:prod:acme-logs")
+    with_bucket = ledger.flow.room(SINKS)
+
+    open_breaker(ledger, "sink:archive")
+
+    assert with_bucket.objects == 32
+    assert ledger.flow.room(SINKS).why == "sink:archive"
+
+
+def test_an_open_queue_is_probed_by_one_receive_every_half_minute(ledger, pass_time):
+    ledger.flow.heartbeat("w1", 8)
+    open_breaker(ledger, "queue:prod")
+
+    at_once = ledger.flow.room(SINKS)
+    pass_time(31)
+    probe, second = ledger.flow.room(SINKS), ledger.flow.room(SINKS)
+
+    assert (at_once.objects, probe.objects, second.objects) == (0, 1, 0)
+
+
+def test_an_open_sink_with_nothing_left_to_probe_it_is_probed_by_a_receive(ledger, pass_time):
+    ledger.flow.heartbeat("w1", 8)
+    open_breaker(ledger, "sink:archive")
+    pass_time(31)
+
+    assert ledger.flow.room(SINKS).objects == 1
+
+
+def test_only_one_polls_a_source_and_another_may_after_it(ledger):
+    with ledger.flow.polling(0) as first:
+        with ledger.flow.polling(0) as second, ledger.flow.polling(1) as other_slot:
+            assert (first, second, other_slot) == (True, False, True)
+        with ledger.flow.polling(0) as third:
+            assert not third
+
+    with ledger.flow.polling(0) as after:
+        assert after
+
+
+def test_waiting_in_the_broker_is_not_being_lost(ledger, pass_time):
+    admit(ledger, "m", refs("a"))
+    pass_time(3600)
+
+    assert ledger.flow.lost(idle=False, keep=False).due == ()
+
+
+def test_a_forward_overtaken_by_one_dispatched_half_a_minute_later_is_lost(ledger, pass_time):
+    admit(ledger, "m", refs("a"))
+    pass_time(31)
+    admit(ledger, "n", refs("b"))
+
+    claim(ledger, "n")
+
+    due = ledger.flow.lost(idle=False, keep=False).due
+    assert [(d.message, d.generation) for d in due] == [("m", 2)]
+
+
+def test_a_forward_is_lost_when_nothing_waits_in_the_broker(ledger, pass_time):
+    admit(ledger, "m", refs("a"))
+
+    fresh = ledger.flow.lost(idle=True, keep=False).due
+    pass_time(11)
+
+    assert fresh == ()
+    assert len(ledger.flow.lost(idle=True, keep=False).due) == 1
+    assert ledger.flow.lost(idle=True, keep=False).due == ()
+
+
+def test_a_forward_whose_claim_ended_without_an_outcome_is_lost(ledger, client):
+    admit(ledger, "m", refs("a"))
+    held = claim(ledger, "m")
+
+    running = ledger.flow.lost(idle=True, keep=False).due
+    client.delete(b"trailcourier:1:s:prod:c:" + held.oid)
+
+    assert running == ()
+    assert len(ledger.flow.lost(idle=False, keep=False).due) == 1
+
+
+@pytest.mark.parametrize("keep", [False, True], ids=["given-back", "kept-where-degraded"])
+def test_a_lease_dispatched_again_three_times_in_vain_is_given_back(ledger, pass_time, keep):
+    admit(ledger, "m", refs("a"))
+    found = []
+
+    for _ in range(4):
+        pass_time(11)
+        found.append(ledger.flow.lost(idle=True, keep=keep))
+
+    assert [len(each.due) for each in found] == [1, 1, 1, int(keep)]
+    assert [each.in_vain for each in found] == [(), (), (), () if keep else ("m",)]
+
+
+def parked(ledger, message="m", objects=("a",)):
+    admit(ledger, message, refs(*objects))
+    held = [claim(ledger, message, i, task=f"task-{message}-{i}") for i in range(len(objects))]
+    for each in held:
+        ledger.claims.finish(each, NETWORK, jitter=1)
+
+
+def test_a_parked_object_is_ready_when_due_and_handed_out_once(ledger, pass_time):
+    parked(ledger)
+
+    early = ledger.flow.ready(10)
+    pass_time(11)
+    due = ledger.flow.ready(10)
+
+    assert early == ledger.flow.ready(10) == ()
+    assert [(d.message, d.index, d.generation) for d in due] == [("m", 0, 2)]
+    assert ledger.flow.in_hand() == (1, 0, 1)
+
+
+def test_behind_an_open_breaker_one_parked_object_is_handed_out_as_a_probe(ledger, pass_time):
+    parked(ledger, "m", tuple("abcdef"))
+    pass_time(40)
+
+    assert len(ledger.flow.ready(10)) == 1
+    assert ledger.flow.ready(10) == ()
+
+
+def test_when_the_breaker_closes_all_that_waited_behind_it_are_ready(ledger, pass_time):
+    parked(ledger, "m", tuple("abcdef"))
+    pass_time(1)
+
+    ledger.breakers.succeeded("bucket:prod:acme-logs")
+
+    assert len(ledger.flow.ready(10)) == 6
+
+
+def test_no_more_parked_objects_are_handed_out_than_there_is_room(ledger, pass_time):
+    parked(ledger, "m", tuple("abc"))
+    pass_time(11)
+
+    assert len(ledger.flow.ready(2)) == 2
+    assert ledger.flow.ready(0) == ()
+
+
+def test_being_degraded_is_noted_for_an_hour_and_told_once(ledger, client):
+    assert [ledger.flow.degrade(), ledger.flow.degrade()] == [True, False]
+    assert ledger.flow.degraded()
+    assert 3590 < client.ttl("trailcourier:1:s:prod:degraded") <= 3600

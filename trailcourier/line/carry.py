@@ -1,0 +1,123 @@
+"""Carry one object: claim it, take it through, and write down what became of it."""
+
+import secrets
+import threading
+
+import msgspec
+
+from trailcourier import observe
+from trailcourier.dispositions import REASONS
+from trailcourier.errors import Fault, Stale
+from trailcourier.ledger.claims import Answer, Claim, Report, Standing
+from trailcourier.ledger.quarantine import Entry, entry_id
+from trailcourier.line import Line
+from trailcourier.line.failpoint import failpoint
+from trailcourier.line.passage import Passage
+from trailcourier.line.work import Work
+from trailcourier.models import Outcome
+
+
+class Carried(msgspec.Struct, frozen=True):
+    """The end of one forward.
+
+    *ours* says that the live claim belongs to this very task, which answers for itself elsewhere;
+    *settle* that this was the message's last open object.
+    """
+
+    status: str
+    ours: bool = False
+    settle: bool = False
+
+
+def carry(line: Line, work: Work, task_id: str, stopping: threading.Event) -> Carried:
+    """Carry one object and answer what became of it; nothing an object can do raises."""
+    with line.process.gate.shared():
+        answer = _claim(line, work, task_id, alone=False)
+        if answer.kind != "alone":
+            return _act(line, answer, stopping)
+    # it was started and never ended, again and again: it may have killed its process each time
+    with line.process.gate.alone():
+        return _act(line, _claim(line, work, task_id, alone=True), stopping)
+
+
+def _claim(line: Line, work: Work, task_id: str, *, alone: bool) -> Answer:
+    return line.ledger.claims.claim(
+        work.message,
+        work.index,
+        work.generation,
+        token=secrets.token_hex(8),
+        task_id=task_id,
+        sinks=line.sinks,
+        alone=alone,
+    )
+
+
+def _act(line: Line, answer: Answer, stopping: threading.Event) -> Carried:
+    match answer.kind:
+        case "go" if answer.claim:
+            return _work(line, answer.claim, answer.standing, stopping)
+        case "refused" if answer.claim:
+            passage = Passage(line, answer.claim, Standing())
+            times = line.numbers.starts_refused
+            fault = Fault("kills-worker", f"{answer.claim.ref}: {times} starts, no end")
+            return _finish(line, answer.claim, passage, passage.fault(fault))
+        case "done":
+            status, _, rest = answer.outcome.partition(":")
+            return Carried(status, settle=rest.endswith(":settle"))
+        case "parked":
+            return Carried("parked")
+        case "ours":
+            return Carried("pending", ours=True)
+        case _:
+            return Carried("pending")
+
+
+def _work(line: Line, claim: Claim, standing: Standing, stopping: threading.Event) -> Carried:
+    failpoint("at-claim")
+    passage = Passage(line, claim, standing)
+    try:
+        with line.process.holds.held(line.ledger.claims, claim) as hold:
+            try:
+                report = passage.run(hold, stopping)
+            except Fault as fault:
+                report = passage.fault(fault)
+            except Stale:
+                raise
+            except Exception as error:  # noqa: BLE001  whatever it is, it becomes an outcome
+                observe.fact("bug", object=str(claim.ref), error=repr(error), exc_info=True)
+                report = passage.fault(Fault("internal", f"{claim.ref}: {error!r}"))
+        failpoint("before-outcome")
+        return _finish(line, claim, passage, report)
+    except Stale as stale:
+        observe.fact("object_overtaken", source=line.source, object=str(claim.ref), why=str(stale))
+        return Carried("pending")
+
+
+def _finish(line: Line, claim: Claim, passage: Passage, report: Report) -> Carried:
+    written = line.ledger.claims.finish(claim, report, jitter=line.jitter())
+    failpoint("after-outcome")
+    outcome = written.outcome
+    _say(line, claim, passage, report, outcome)
+    if written.opened:
+        observe.fact("breaker_opened", source=line.source, breaker=written.opened,
+                     why=f"{outcome.reason}: {outcome.detail}")  # fmt: skip
+    if outcome.status == "refused":
+        line.ledger.quarantine.put(_entry(claim, passage, outcome))
+    return Carried(outcome.status, settle=written.complete)
+
+
+def _entry(claim: Claim, passage: Passage, outcome: Outcome) -> Entry:
+    refusals = tuple(passage.refusals())
+    return Entry(
+        entry_id(claim.ref), "object", outcome.reason, outcome.detail or REASONS[outcome.reason].text,
+        claim.ref, claim.message, "", refusals, len(refusals),
+    )  # fmt: skip
+
+
+def _say(line: Line, claim: Claim, passage: Passage, report: Report, outcome: Outcome) -> None:
+    fields: dict[str, object] = {"source": line.source, "object": str(claim.ref)}
+    if outcome.reason:
+        fields |= {"reason": outcome.reason, "detail": outcome.detail}
+    if report.sums:
+        fields |= {"records": passage.count, **dict(report.sums)}
+    observe.fact(f"object_{outcome.status}", **fields)

@@ -1,0 +1,215 @@
+"""One object's way from its bucket into every sink, and what to report of it."""
+
+import threading
+from collections import Counter
+from collections.abc import Sequence
+
+import msgspec
+
+from trailcourier import records
+from trailcourier.dispositions import REASONS
+from trailcourier.errors import Fault
+from trailcourier.ledger.claims import Claim, Report, Standing, breaker_name
+from trailcourier.ledger.store import announced_content, content_digest
+from trailcourier.line import Line, Outlet
+from trailcourier.line.failpoint import failpoint
+from trailcourier.line.process import Hold
+from trailcourier.models import Origin, Outcome
+from trailcourier.sinks import Delivery
+from trailcourier.sinks.sending import Refused, deliver
+
+
+class Track(msgspec.Struct):
+    """How far one sink is: *next* input record, what it refused, and what to offer it again."""
+
+    outlet: Outlet
+    next: int = 0
+    refused: dict[int, Refused] = {}
+    again: frozenset[int] = frozenset()
+    delivery: Delivery | None = None
+
+    def wants(self, ordinal: int) -> bool:
+        """Whether this sink has not accepted the record yet."""
+        return ordinal >= self.next or ordinal in self.again
+
+
+class Passage:
+    """What is known of one object while it is carried; a report of it can be made at any point."""
+
+    def __init__(self, line: Line, claim: Claim, standing: Standing) -> None:
+        self._line = line
+        self._claim = claim
+        self._standing = standing
+        self._tracks: list[Track] = []
+        self._filtered: Counter[str] = Counter()
+        self._succeeded: list[str] = []
+        self._etag = ""
+        self._read = 0
+        self._reached = 0  # ordinal of the next record no sink was offered in this try
+        self.count = 0
+
+    def run(self, hold: Hold, stopping: threading.Event) -> Report:
+        """Read the object, check it whole, then send it to every sink.
+
+        Raises Fault for what keeps it from being carried, Stale when another copy took over.
+        """
+        line, ref = self._line, self._claim.ref
+        opened = line.reader.open(ref)
+        try:
+            if self._standing.delivered(opened.etag):
+                self._etag = opened.etag
+                return self._report(Outcome("skipped", "already-delivered"), final=True)
+            need = records.memory(opened.size, line.limits) + line.numbers.batch_bytes
+            with line.process.budget.take(need, before_waiting=opened.close) as waited:
+                if waited:
+                    opened = line.reader.open(ref)
+                data = opened.body()
+                hold.move()
+                self._begin(opened.etag, len(data))
+                return self._send(records.open_log(data, line.limits), hold, stopping)
+        finally:
+            opened.close()
+
+    def fault(self, fault: Fault) -> Report:
+        """The report of an object that could not be carried."""
+        if fault.reason == "stopping":
+            return self._report(Outcome("pending", "stopping"), final=False)
+        status = REASONS[fault.reason].status
+        report = self._report(Outcome(status, fault.reason, fault.detail), final=False)
+        breaker = breaker_name(self._line.source, fault, self._claim.ref.bucket)
+        succeeded = [name for name in report.succeeded if name != breaker]
+        return msgspec.structs.replace(report, breaker=breaker, succeeded=succeeded)
+
+    def refusals(self) -> list[tuple[str, int, str]]:
+        """Each record a sink refused: the sink, the record's ordinal, and why."""
+        return [
+            (track.outlet.name, ordinal, f"{each.reason}: {each.detail}")
+            for track in self._tracks
+            for ordinal, each in sorted(track.refused.items())
+        ]
+
+    def _begin(self, etag: str, read: int) -> None:
+        self._etag, self._read = etag, read
+        self._succeeded.append(f"bucket:{self._line.source}:{self._claim.ref.bucket}")
+        known = self._standing if self._standing.etag == etag else Standing()
+        for outlet in self._line.outlets:
+            by_batch = outlet.commits == "batch"
+            done = known.progress.get(outlet.name, 0) if by_batch else 0
+            again = frozenset(known.rejected.get(outlet.name, ())) if by_batch else frozenset()
+            self._tracks.append(Track(outlet, done, {}, again))
+        self._standing = known
+
+    def _send(self, log: records.Log, hold: Hold, stopping: threading.Event) -> Report:
+        line, numbers = self._line, self._line.numbers
+        self.count = log.count
+        origin = Origin(line.source, self._claim.ref, self._etag)
+        try:
+            for track in self._tracks:
+                track.delivery = track.outlet.sink.start(origin)
+            for batch in log.batches(records=numbers.batch_records, size=numbers.batch_bytes):
+                self._offer(batch, stopping)
+                hold.move()
+                if batch.first + len(batch.records) < log.count:
+                    line.ledger.claims.progress(self._claim, self._etag, self._state())
+                    failpoint("between-batches")
+                    if stopping.is_set():
+                        return self._report(Outcome("pending", "stopping"), final=False)
+            return self._finish(log.inflated)
+        finally:
+            for track in self._tracks:
+                if track.delivery is not None:
+                    track.delivery.drop()
+
+    def _offer(self, batch: records.Batch, stopping: threading.Event) -> None:
+        dropped = self._line.keep(batch.records)
+        self._filtered.update(rule for rule in dropped if rule is not None)
+        after = batch.first + len(batch.records)
+        for track in self._tracks:
+            wanted = [
+                (batch.first + at, record)
+                for at, (record, rule) in enumerate(zip(batch.records, dropped, strict=True))
+                if rule is None and track.wants(batch.first + at)
+            ]
+            if wanted and track.delivery is not None:
+                self._feed(track, track.delivery, wanted, stopping)
+            track.next = max(track.next, after)
+        self._reached = after
+
+    def _feed(
+        self, track: Track, delivery: Delivery, wanted: Sequence[tuple[int, bytes]],
+        stopping: threading.Event,
+    ) -> None:  # fmt: skip
+        name, taken = track.outlet.name, 0
+        try:
+            for piece in deliver(
+                delivery,
+                [record for _, record in wanted],
+                ordinals=[ordinal for ordinal, _ in wanted],
+                terms=track.outlet.terms,
+                stopping=stopping.is_set,
+            ):
+                track.next = max(track.next, piece.next)
+                track.refused.update((each.ordinal, each) for each in piece.refused)
+                taken += piece.delivered
+        except Fault as fault:
+            raise Fault(fault.reason, fault.detail, where=name) from fault
+        finally:
+            if taken and f"sink:{name}" not in self._succeeded:
+                self._succeeded.append(f"sink:{name}")
+
+    def _finish(self, inflated: int) -> Report:
+        for track in self._tracks:
+            if track.delivery is not None:
+                try:
+                    track.delivery.finish()
+                except Fault as fault:
+                    raise Fault(fault.reason, fault.detail, where=track.outlet.name) from fault
+        reasons = {each.reason for track in self._tracks for each in track.refused.values()}
+        if not reasons:
+            outcome = Outcome("delivered")
+        else:
+            reason = reasons.pop() if len(reasons) == 1 else "rejected-records"
+            told = len(self.refusals())
+            outcome = Outcome("refused", reason, f"{told} of {self.count} records refused")
+        return self._report(outcome, final=True, inflated=inflated)
+
+    def _report(self, outcome: Outcome, *, final: bool, inflated: int = 0) -> Report:
+        digest, announced = content_digest(self._etag), announced_content(self._claim.ref)
+        counts = final and outcome.status != "skipped"
+        return Report(
+            outcome,
+            etag=self._etag,
+            sums=self._sums(inflated) if counts else {},
+            state=self._state() | ({"n": 1} if counts else {}),
+            succeeded=self._succeeded,
+            delivered=digest if announced in (b"", digest) else digest + announced,
+        )
+
+    def _state(self) -> dict[str, str | int]:
+        state: dict[str, str | int] = {}
+        for track in self._tracks:
+            if track.outlet.commits == "batch":
+                state[f"p:{track.outlet.name}"] = track.next
+            waiting = {ordinal for ordinal in track.again if ordinal >= self._reached}
+            if track.again or track.refused:
+                refused = sorted(waiting | set(track.refused))
+                state[f"j:{track.outlet.name}"] = msgspec.json.encode(refused).decode()
+        return state
+
+    def _sums(self, inflated: int) -> dict[str, int]:
+        filtered = sum(self._filtered.values())
+        sums: dict[str, int] = {}
+        if not self._standing.counted:
+            sums |= {"records:in": self.count, "bytes:read": self._read, "bytes:in": inflated}
+            sums |= {f"records:filtered:{rule}": by for rule, by in self._filtered.items()}
+        for track in self._tracks:
+            name, refused = track.outlet.name, len(track.refused)
+            if self._standing.counted:
+                before = len(self._standing.rejected.get(name, ()))
+                sums[f"sink:{name}:delivered"] = before - refused
+                sums[f"sink:{name}:refused"] = refused - before
+            else:
+                sums[f"sink:{name}:delivered"] = self.count - filtered - refused
+                sums[f"sink:{name}:filtered"] = filtered
+                sums[f"sink:{name}:refused"] = refused
+        return sums
