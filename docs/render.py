@@ -5,13 +5,41 @@ is one function and one line in PAGES.
 """
 
 import argparse
+import inspect
+import json
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from types import UnionType
+from typing import Annotated, Literal, Union, get_args, get_origin
 
+import annotated_types
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from trailcourier.credentials import Credentials
 from trailcourier.dispositions import REASONS, Reason
+from trailcourier.models import Numbers
+from trailcourier.secret import Secret
+from trailcourier.settings import Broker, Source, Workers
 
 DOCS = Path(__file__).parent
+SETTING = ("key", "takes", "left out", "meaning")
+SECTIONS: Mapping[str, type[BaseModel]] = {
+    "broker": Broker,
+    "workers": Workers,
+    "line": Numbers,
+    "sources.NAME": Source,
+    "sources.NAME.credentials": Credentials,
+}
+WORDS: Mapping[object, str] = {
+    bool: "`true` or `false`",
+    int: "whole number",
+    float: "number",
+    str: "text",
+    Path: "path",
+    Secret: "secret",
+}
 NOTICE = "<!-- Rendered from the code by `make docs`; edit the code instead. -->"
 
 
@@ -59,8 +87,81 @@ def tries(reason: Reason) -> str:
     )
 
 
+def settings() -> str:
+    sections = "\n\n".join(
+        f"## `[{name}]`\n\n{prose(model)}\n\n{table(SETTING, fields(model))}"
+        for name, model in SECTIONS.items()
+    )
+    return f"""# Settings
+
+One file, `trailcourier.toml`: what `--config` names, else `TRAILCOURIER_CONFIG`, else
+`./trailcourier.toml`, else `/etc/trailcourier/trailcourier.toml`. Every key is a variable too, and
+the variable wins: `sources.prod.queue_url` is `TRAILCOURIER_SOURCES__PROD__QUEUE_URL`. An unknown
+key is an error that names the nearest known one. `trailcourier check` reads all of it and says
+every problem at once.
+
+A *secret* is named, never written down: `"env:NAME"` or `"file:/path"`.
+
+{sections}
+"""
+
+
+def prose(model: type[BaseModel]) -> str:
+    """Turn a docstring's double backticks into Markdown's single ones."""
+    return (inspect.getdoc(model) or "").replace("``", "`")
+
+
+def fields(model: type[BaseModel]) -> Iterable[Sequence[str]]:
+    for name, field in model.model_fields.items():
+        if not isinstance(field.annotation, type) or not issubclass(field.annotation, BaseModel):
+            yield f"`{name}`", kind(field), default(field), field.description or ""
+
+
+def kind(field: FieldInfo) -> str:
+    """Say what a field takes, with its bounds."""
+    bounds = [bound(rule) for rule in field.metadata]
+    return ", ".join([takes(field.annotation), *filter(None, bounds)])
+
+
+def takes(annotation: object) -> str:
+    if get_origin(annotation) is Literal:
+        return " or ".join(f'`"{value}"`' for value in get_args(annotation))
+    if get_origin(annotation) in (Union, UnionType):
+        return " or ".join(takes(arg) for arg in get_args(annotation) if arg is not type(None))
+    if get_origin(annotation) is Annotated:
+        return takes(get_args(annotation)[0])
+    if get_origin(annotation) is tuple:
+        return "list of text"
+    if get_origin(annotation) is dict:
+        return "table"
+    return WORDS[annotation]
+
+
+def bound(rule: object) -> str:
+    match rule:
+        case annotated_types.Ge(value):
+            return f"≥ {value}"
+        case annotated_types.Gt(value):
+            return f"> {value}"
+        case annotated_types.Le(value):
+            return f"≤ {value}"
+        case _:
+            return ""
+
+
+def default(field: FieldInfo) -> str:
+    """Say what holds when a key is left out; what a machine decides is said in the description."""
+    if field.is_required():
+        return "required"
+    if field.default_factory or field.default in (None, ()):
+        return ""
+    value = field.default
+    return f"`{json.dumps(str(value) if isinstance(value, Path) else value)}`"
+
+
 PAGES: Mapping[str, Callable[[], str]] = {
     "dispositions.md": dispositions,
+    "settings.md": settings,
 }
 
 

@@ -56,8 +56,8 @@ def test_nothing_is_left_to_do(path):
     assert not re.search(r"\b(TODO|FIXME|XXX)\b", path.read_text())
 
 
-@each([path for path in MODULES if path != ROOT / "trailcourier/settings.py"])
-def test_only_settings_reads_the_environment(path):
+@each([path for path in MODULES if path != ROOT / "trailcourier/settings/environment.py"])
+def test_one_module_reads_the_environment(path):
     assert not re.search(r"os\.environ|getenv", path.read_text())
 
 
@@ -119,8 +119,14 @@ def test_no_lock_records_download_addresses():
 
 def test_a_changelog_fragment_is_named_by_slug_and_kind():
     kinds = "|".join(kind["directory"] for kind in PROJECT["tool"]["towncrier"]["type"])
-    fragments = [x for x in (ROOT / "changelog.d").iterdir() if x.name != "template.md.jinja"]
+    names = [path.name for path in (ROOT / "changelog.d").glob("[!.]*")]
 
-    wrong = [x.name for x in fragments if not re.fullmatch(rf"[a-z0-9-]+\.({kinds})\.md", x.name)]
+    assert [x for x in names if not re.fullmatch(rf"[a-z][a-z0-9-]*\.({kinds})\.md", x)] == []
 
-    assert wrong == []
+
+def test_a_decision_is_numbered_and_has_its_three_parts():
+    pages = sorted((ROOT / "docs/decisions").glob("*.md"))
+
+    assert [page.name[:3] for page in pages] == [f"{number:03}" for number in range(len(pages))]
+    for page in pages[1:]:
+        assert re.findall(r"(?m)^## (.*)", page.read_text()) == ["Context", "Decision", "Price"]
