@@ -166,6 +166,12 @@ REASONS: dict[str, Reason] = {
     "throttled": Reason(
         "parked", "AWS asks to slow down.", "Time repairs it; fewer workers help.", "bucket"
     ),
+    "aws-error": Reason(
+        "parked",
+        "AWS failed on its side.",
+        "Time repairs it; if it stays, see the AWS Health Dashboard for the region.",
+        "bucket",
+    ),
     "network": Reason(
         "parked",
         "AWS could not be reached, or the connection broke.",
@@ -183,6 +189,31 @@ REASONS: dict[str, Reason] = {
         "S3 answered with an error that has no entry here.",
         "The detail carries its code and words.",
         "bucket",
+    ),
+    "queue-denied": Reason(
+        "parked",
+        "AWS denied a call to the queue.",
+        "Allow what the detail names: `sqs:ReceiveMessage` and `sqs:DeleteMessage` at least. An "
+        "unknown queue of another account looks the same.",
+        "queue",
+    ),
+    "no-such-queue": Reason(
+        "parked",
+        "There is no such queue in the region asked.",
+        "Check `queue_url` of the source, and `queue_region` if it is set.",
+        "queue",
+    ),
+    "queue-key": Reason(
+        "parked",
+        "The key that encrypts the queue is disabled, deleted or out of reach.",
+        "Enable the key, or allow the source's credentials `kms:Decrypt` on it.",
+        "queue",
+    ),
+    "queue-error": Reason(
+        "parked",
+        "SQS answered with an error that has no entry here.",
+        "The detail carries its code and words.",
+        "queue",
     ),
     "sink-unreachable": Reason(
         "parked",
