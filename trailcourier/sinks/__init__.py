@@ -1,45 +1,61 @@
 """Where records are delivered.
 
-A sink is one file: a frozen pydantic config with ``open(name) -> Sink``, and what it opens.  The
-union of the configs is the registry.
+A sink is one file: a frozen pydantic config (its Terms and what it needs besides) with
+``open(name) -> Sink``, and what it opens.  The union of the configs is the registry.
 """
 
-from collections.abc import Sequence
-from typing import Literal, Protocol
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from threading import Event
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from trailcourier.models import Origin
+from trailcourier.sinks import sending
+from trailcourier.sinks.delivery import Delivery, Sink
+from trailcourier.sinks.file import File
+from trailcourier.sinks.stdout import Stdout
+from trailcourier.sinks.terms import Terms
+
+SinkConfig = Annotated[File | Stdout, Field(discriminator="type")]
 
 
-class Delivery(Protocol):
-    """The records of one object on their way into one sink."""
+@dataclass(frozen=True)
+class Outlet:
+    """A sink and the terms it takes records on: what the line sends to."""
 
-    def send(self, batch: Sequence[bytes]) -> None:
-        """Take all records of *batch*, or none and raise: Rejected for content, else a Fault."""
-        ...
+    sink: Sink
+    terms: Terms
 
-    def finish(self) -> None:
-        """Make what was sent final; a sink that commits by object does so here."""
-        ...
+    @property
+    def name(self) -> str:
+        return self.sink.name
 
-    def drop(self) -> None:
-        """Let go without finishing; never raises."""
-        ...
-
-
-class Sink(Protocol):
-    """Somewhere to deliver to, held open by a worker process and used by all its threads.
-
-    *commits* says when records count as accepted: each ``batch``, or the whole ``object`` at
-    ``finish``.
-    """
-
-    name: str
-    commits: Literal["batch", "object"]
+    @property
+    def commits(self) -> Literal["batch", "object"]:
+        return self.sink.commits
 
     def start(self, origin: Origin) -> Delivery:
-        """Begin to deliver one object's records."""
-        ...
+        return self.sink.start(origin)
+
+    def send(
+        self, delivery: Delivery, records: Sequence[tuple[int, bytes]], *, stopping: Event
+    ) -> Iterator[sending.Taken]:
+        """Send *records*, each with its ordinal, and tell piece by piece what became of them.
+
+        Nothing is sent unless the pieces are asked for.  Raises Fault; what was told before it is
+        settled, the rest is not.
+        """
+        return sending.deliver(delivery, records, terms=self.terms, stopping=stopping)
 
     def close(self) -> None:
-        """Let go of what is held open."""
-        ...
+        self.sink.close()
+
+
+def outlet(name: str, config: SinkConfig) -> Outlet:
+    """Open the sink that *config* describes."""
+    return Outlet(config.open(name), config)
+
+
+__all__ = ["Delivery", "Outlet", "Sink", "SinkConfig", "Terms", "outlet"]

@@ -1,0 +1,153 @@
+"""A batch on its way into a sink: cut to size, tried again, bisected when it is rejected.
+
+What became of it is told piece by piece, from left to right, so that progress can be stored after
+each: whatever happens next, the records before the last told piece are not sent again.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from threading import Event
+
+import msgspec
+import stamina
+
+from trailcourier.errors import Fault, Rejected
+from trailcourier.sinks.delivery import Delivery
+from trailcourier.sinks.oversize import fit
+from trailcourier.sinks.terms import Terms
+
+TRANSIENT = frozenset({"sink-unreachable", "sink-busy", "sink-error"})
+LONGEST_WAIT = 2.0  # seconds between two tries; a worker told to stop waits for no more than this
+
+Numbered = tuple[int, bytes]
+"""A record and its ordinal: its place in the log file, from 0."""
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """One record that the sink will not take, and why."""
+
+    ordinal: int
+    reason: str
+    detail: str
+
+
+class Taken(msgspec.Struct, frozen=True):
+    """One settled piece of a batch.
+
+    *next* is one more than the ordinal of its last record; *delivered* is how many records the
+    sink accepted, *truncated* how many of these were cut to size.
+    """
+
+    next: int
+    delivered: int
+    refused: tuple[Refused, ...] = ()
+    truncated: int = 0
+
+
+def deliver(
+    delivery: Delivery, records: Sequence[Numbered], *, terms: Terms, stopping: Event
+) -> Iterator[Taken]:
+    """Send *records*, in ascending order of their ordinals, and tell each piece once it is settled.
+
+    Raises Fault for what is not about one record, and with reason ``stopping`` between two pieces
+    once *stopping* is set; what was told before stays settled.
+    """
+    load, misfits, truncated = _cut(records, terms)
+
+    def send(batch: Sequence[bytes]) -> None:
+        attempt(lambda: delivery.send(batch), terms=terms, stopping=stopping)
+
+    for start, end, rejected in bisect(send, [record for _, record in load], stopping):
+        piece = [ordinal for ordinal, _ in load[start:end]]
+        until = load[end][0] if end < len(load) else None
+        refused = _before(until, misfits)
+        if rejected:
+            refused.append(Refused(piece[0], rejected.reason, rejected.detail))
+            piece = []
+        yield _taken(piece, refused, truncated)
+    if misfits:
+        yield _taken([], misfits, truncated)
+
+
+def bisect(
+    send: Callable[[Sequence[bytes]], None], batch: Sequence[bytes], stopping: Event
+) -> Iterator[tuple[int, int, Rejected | None]]:
+    """Send *batch*, halving what is rejected until the rejected single records are known.
+
+    Tells each settled piece from left to right: (start, end, None) for what was accepted,
+    (start, start + 1, why) for a rejected record.  None is sent more than 1 + log2(len(batch))
+    times, rounded up.
+    """
+    waiting = [(0, len(batch))] if batch else []
+    while waiting:
+        if stopping.is_set():
+            raise Fault("stopping", "the worker was told to stop before all records were sent")
+        start, end = waiting.pop()
+        try:
+            send(batch[start:end])
+        except Rejected as error:
+            if end - start == 1:
+                yield start, end, error
+                continue
+            middle = (start + end) // 2
+            waiting += [(middle, end), (start, middle)]
+        else:
+            yield start, end, None
+
+
+def attempt(call: Callable[[], None], *, terms: Terms, stopping: Event) -> None:
+    """Make *call*, again and again while its Fault is one that may pass, as *terms* allow.
+
+    No wait begins that could end later than ``retry_seconds`` after the first try, nor any once
+    *stopping* is set: then the Fault is let through.
+    """
+    deadline = time.monotonic() + terms.retry_seconds
+    longest = min(LONGEST_WAIT, terms.retry_seconds / terms.retry_attempts)
+
+    def again(error: Exception) -> bool:
+        passing = isinstance(error, Fault) and error.reason in TRANSIENT
+        return passing and not stopping.is_set() and time.monotonic() + longest <= deadline
+
+    for each in stamina.retry_context(
+        again, attempts=terms.retry_attempts, timeout=None, wait_max=longest, wait_jitter=0.5
+    ):
+        with each:
+            call()
+
+
+def _cut(
+    records: Sequence[Numbered], terms: Terms
+) -> tuple[Sequence[Numbered], list[Refused], set[int]]:
+    """Tell what fits, what never will, and the ordinals of what was cut to fit."""
+    limit = terms.max_record_bytes
+    if all(len(record) <= limit for _, record in records):
+        return records, [], set()
+    load: list[Numbered] = []
+    misfits: list[Refused] = []
+    truncated: set[int] = set()
+    for ordinal, record in records:
+        try:
+            load.append((ordinal, fit(record, limit, terms.oversize)))
+        except Rejected as error:
+            misfits.append(Refused(ordinal, error.reason, error.detail))
+        else:
+            if len(record) > limit:
+                truncated.add(ordinal)
+    return load, misfits, truncated
+
+
+def _before(until: int | None, misfits: list[Refused]) -> list[Refused]:
+    """Take out of *misfits* those before the ordinal *until*."""
+    found = [each for each in misfits if until is None or each.ordinal < until]
+    del misfits[: len(found)]
+    return found
+
+
+def _taken(accepted: Sequence[int], refused: Sequence[Refused], truncated: set[int]) -> Taken:
+    ordinals = [*accepted[-1:], *(each.ordinal for each in refused)]
+    return Taken(
+        next=max(ordinals) + 1,
+        delivered=len(accepted),
+        refused=tuple(sorted(refused, key=lambda each: each.ordinal)),
+        truncated=len(truncated.intersection(accepted)),
+    )

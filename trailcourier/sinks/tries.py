@@ -1,0 +1,118 @@
+"""Temp files of the file sink: each try writes one of its own, which a rename makes final.
+
+They lie in one folder, ``.tries``, so that those of dead tries are found without a search through
+everything ever delivered.  A try holds a lock on its file for as long as it lives; one that is not
+locked and was not written to for an hour has no owner on any host, and is removed.
+"""
+
+import contextlib
+import fcntl
+import os
+import secrets
+import time
+from pathlib import Path
+
+IDLE = 3600  # seconds; a forward without progress loses its claim after a fraction of that
+BETWEEN_SWEEPS = 600
+
+
+class Try:
+    """One temp file, open, and how many of its bytes count; OSError passes through everything."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self.path = folder / f"{name}.tmp-{secrets.token_hex(8)}"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+        self._fd = os.open(self.path, flags, 0o640)
+        self._size = 0
+        lock(self._fd)
+        self.born = os.fstat(self._fd).st_mtime
+
+    def append(self, data: bytes) -> None:
+        """Add all of *data*, or raise and count nothing of it: the next try overwrites it."""
+        at, rest = self._size, memoryview(data)
+        while rest:
+            written = os.pwrite(self._fd, rest, at)
+            at, rest = at + written, rest[written:]
+        self._size = at
+
+    def place(self, target: Path, *, sync: bool) -> None:
+        """Make the file final at *target*, whose folder is there."""
+        os.ftruncate(self._fd, self._size)
+        if sync:
+            os.fsync(self._fd)
+        self.path.rename(target)
+        self.close()
+        if sync:
+            fsync_folder(target.parent)
+
+    def close(self) -> None:
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+    def discard(self) -> None:
+        """Let go of the file without a trace, if that can be had."""
+        if self._fd < 0:
+            return
+        with contextlib.suppress(OSError):  # what stays is removed by a later sweep
+            self.path.unlink()
+        with contextlib.suppress(OSError):  # some network filesystems report a late error here
+            self.close()
+
+
+class Tries:
+    """The folder of temp files; used by all threads."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._sweep_due = 0.0  # monotonic
+
+    def begin(self, name: str) -> Try:
+        self._folder.mkdir(mode=0o750, exist_ok=True)
+        one = Try(self._folder, name)
+        if time.monotonic() >= self._sweep_due:
+            self._sweep_due = time.monotonic() + BETWEEN_SWEEPS
+            # the file just made tells the filesystem's own time, which may differ from ours
+            sweep(self._folder, before=one.born - IDLE)
+        return one
+
+
+def sweep(folder: Path, *, before: float) -> None:
+    """Remove the temp files last written to *before* (a time of the filesystem) and owned by none.
+
+    What cannot be removed costs room, no records: it stays.
+    """
+    for path in folder.glob("*.tmp-*"):
+        with contextlib.suppress(OSError):
+            if path.lstat().st_mtime < before and not in_use(path):
+                path.unlink()
+
+
+def in_use(path: Path) -> bool:
+    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    try:
+        return not lock(fd)
+    finally:
+        os.close(fd)
+
+
+def lock(fd: int) -> bool:
+    """Say whether nobody else holds *fd*'s file, and hold it.
+
+    Where the filesystem has no locks the answer is yes, and age alone decides.
+    """
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def fsync_folder(folder: Path) -> None:
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
