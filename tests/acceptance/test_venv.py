@@ -65,10 +65,10 @@ def test_without_uv_pip_builds_it(build, checkout):
     assert usable(checkout)
 
 
-def test_with_uv_uv_builds_it(build, checkout):
+def test_with_uv_uv_builds_it(build, checkout, tmp_path):
     uv = shutil.which("uv", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
 
-    done = build(UV=uv)
+    done = build(UV=uv, UV_CACHE_DIR=str(tmp_path / "cache"))
 
     assert done.returncode == 0, done.stderr
     assert usable(checkout)
