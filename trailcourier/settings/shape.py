@@ -12,6 +12,7 @@ from trailcourier.errors import ConfigError
 from trailcourier.models import Numbers
 from trailcourier.secret import Secret
 from trailcourier.settings.source import Source
+from trailcourier.sinks import SinkConfig
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,40}$")]
 
@@ -59,6 +60,9 @@ class Workers(BaseModel):
         le=256,
         description="object workers that `run` starts; left out: one a core",
     )
+    events: bool = Field(
+        False, description="show every object in Flower; about doubles what a task costs"
+    )
     log_format: Literal["auto", "console", "json"] = Field(
         "auto", description="auto: console on a terminal, else JSON"
     )
@@ -84,7 +88,7 @@ class Configuration(BaseModel):
     workers: Workers = Field(default_factory=Workers)
     line: Numbers = Numbers()
     sources: dict[Name, Source] = Field(default_factory=dict)
-    sinks: dict[Name, dict[str, object]] = Field(default_factory=dict)
+    sinks: dict[Name, SinkConfig] = Field(default_factory=dict)
 
 
 class Settings(Configuration):
@@ -108,14 +112,12 @@ class Settings(Configuration):
         """Say what may be meant, and often is not."""
         used = {sink for source in self.sources.values() for sink in source.sinks}
         open_ = [name for name, source in self.sources.items() if not source.buckets]
-        return [
-            *(
-                f"sources.{name}.buckets: not set, so a message may name any bucket these "
-                "credentials can read"
-                for name in open_
-            ),
+        what = "not set, so a message may name any bucket that these credentials can read"
+        said = [
+            *(f"sources.{name}.buckets: {what}" for name in open_),
             *(f"sinks.{name}: no source sends to it" for name in self.sinks if name not in used),
         ]
+        return [f"{self.path or 'environment'}: {each}" for each in said]
 
 
 def _without_password(url: str) -> bool:

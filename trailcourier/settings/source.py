@@ -96,6 +96,13 @@ class Source(BaseModel):
         return value
 
     @property
+    def drops(self) -> str:
+        """Say in a few words what is not passed on."""
+        if self.unfiltered:
+            return "drops nothing"
+        return "drops reads by AWS services" if self.filter is None else "drops by its own rules"
+
+    @property
     def queue(self) -> regions.QueueAddress:
         """What the queue's URL says."""
         return regions.queue(self.queue_url, self.queue_region)

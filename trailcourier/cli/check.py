@@ -1,0 +1,80 @@
+"""``trailcourier check``: the configuration, offline."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+import typer
+
+from trailcourier import settings
+from trailcourier.cli.exits import Exit
+from trailcourier.errors import ConfigError
+from trailcourier.settings import Settings, Source
+
+app = typer.Typer()
+
+
+@app.command()
+def check(
+    ctx: typer.Context,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Say what is wrong with the configuration, all at once and offline.
+
+    Exits with 78 if anything is wrong, else with 0.
+    """
+    try:
+        said = _said(settings.load(ctx.obj.config))
+    except ConfigError as error:
+        said = {"problems": list(error.problems), "warnings": [], "sources": {}}
+    if as_json:
+        print(json.dumps(said))
+    else:
+        for line in _lines(**said):
+            print(line)
+    raise typer.Exit(Exit.CONFIG if said["problems"] else Exit.DONE)
+
+
+def _said(found: Settings) -> dict[str, Any]:
+    return {
+        "problems": [],
+        "warnings": found.warnings(),
+        "sources": {name: _summary(source) for name, source in found.sources.items()},
+    }
+
+
+def _summary(source: Source) -> dict[str, Any]:
+    queue = source.queue
+    return {
+        "queue": queue.name,
+        "region": queue.region,
+        "account": queue.account,
+        "credentials": source.credentials.role_arn or source.credentials.kind,
+        "buckets": list(source.buckets),
+        "bucket_region": source.bucket_region,
+        "drops": source.drops,
+        "sinks": list(source.sinks),
+    }
+
+
+def _lines(
+    *, problems: Sequence[str], warnings: Sequence[str], sources: Mapping[str, Any]
+) -> list[str]:
+    count = len(problems)
+    return [
+        *problems,
+        *(f"warning: {each}" for each in warnings),
+        *(_line(name, source) for name, source in sources.items()),
+        f"{count} problem{'s' if count > 1 else ''}" if count else "Nothing is wrong.",
+    ]
+
+
+def _line(name: str, source: Mapping[str, Any]) -> str:
+    account = f", account {source['account']}" if source["account"] else ""
+    buckets = ", ".join(source["buckets"]) or "any bucket"
+    where = f" in {source['bucket_region']}" if source["bucket_region"] else ""
+    return (
+        f"{name}: queue {source['queue']} in {source['region']}{account}, as "
+        f"{source['credentials']}; reads {buckets}{where}; {source['drops']}; "
+        f"sends to {', '.join(source['sinks'])}"
+    )

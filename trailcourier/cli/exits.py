@@ -1,0 +1,41 @@
+"""What a command's exit status says; scripts and service managers rely on it."""
+
+from enum import IntEnum
+from typing import Self
+
+from typer.exceptions import Abort, TyperException
+
+from trailcourier.errors import ConfigError, Fault, Unreachable
+
+
+class Exit(IntEnum):
+    """One row for each status; the numbers are those of sysexits.h."""
+
+    meaning: str
+
+    def __new__(cls, status: int, meaning: str) -> Self:
+        row = int.__new__(cls, status)
+        row._value_ = status
+        row.meaning = meaning
+        return row
+
+    DONE = 0, "done, or cleanly stopped by a signal"
+    NO = 1, "it worked, and the answer is no"
+    USAGE = 64, "the command line is wrong"
+    UNREACHABLE = 69, "the broker, AWS or a sink cannot be reached"
+    BUG = 70, "a bug; `--debug` shows the traceback"
+    CONFIG = 78, "the configuration is wrong"
+
+
+_ROWS: tuple[tuple[type[BaseException], Exit], ...] = (
+    (ConfigError, Exit.CONFIG),
+    (Unreachable, Exit.UNREACHABLE),
+    (Fault, Exit.UNREACHABLE),
+    (Abort, Exit.NO),  # a person answered no
+    (TyperException, Exit.USAGE),
+)
+
+
+def status(error: BaseException) -> Exit:
+    """Return the exit status for *error*; what nobody foresaw is a bug."""
+    return next((exit_ for kind, exit_ in _ROWS if isinstance(error, kind)), Exit.BUG)
