@@ -11,26 +11,31 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import UnionType
-from typing import Annotated, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import annotated_types
+import typer
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
+from typer.testing import CliRunner
 
+from trailcourier import cli
+from trailcourier.cli.exits import Exit
 from trailcourier.credentials import Credentials
 from trailcourier.dispositions import REASONS, Reason
 from trailcourier.models import Numbers
 from trailcourier.secret import Secret
 from trailcourier.settings import Broker, Source, Workers
+from trailcourier.sinks import SinkConfig
 
 DOCS = Path(__file__).parent
 SETTING = ("key", "takes", "left out", "meaning")
 SECTIONS: Mapping[str, type[BaseModel]] = {
-    "broker": Broker,
-    "workers": Workers,
-    "line": Numbers,
-    "sources.NAME": Source,
-    "sources.NAME.credentials": Credentials,
+    "`[broker]`": Broker,
+    "`[workers]`": Workers,
+    "`[line]`": Numbers,
+    "`[sources.NAME]`": Source,
+    "`[sources.NAME.credentials]`": Credentials,
 }
 WORDS: Mapping[object, str] = {
     bool: "`true` or `false`",
@@ -89,8 +94,8 @@ def tries(reason: Reason) -> str:
 
 def settings() -> str:
     sections = "\n\n".join(
-        f"## `[{name}]`\n\n{prose(model)}\n\n{table(SETTING, fields(model))}"
-        for name, model in SECTIONS.items()
+        f"## {name}\n\n{prose(model)}\n\n{table(SETTING, fields(model))}"
+        for name, model in [*SECTIONS.items(), *sinks()]
     )
     return f"""# Settings
 
@@ -104,6 +109,13 @@ A *secret* is named, never written down: `"env:NAME"` or `"file:/path"`.
 
 {sections}
 """
+
+
+def sinks() -> Iterable[tuple[str, type[BaseModel]]]:
+    """Each sink's heading and config, as the union has them."""
+    for config in get_args(get_args(SinkConfig)[0]):
+        (kind_of_sink,) = get_args(config.model_fields["type"].annotation)
+        yield f'`[sinks.NAME]` with `type = "{kind_of_sink}"`', config
 
 
 def prose(model: type[BaseModel]) -> str:
@@ -159,9 +171,47 @@ def default(field: FieldInfo) -> str:
     return f"`{json.dumps(str(value) if isinstance(value, Path) else value)}`"
 
 
+def commands() -> str:
+    helps = "\n\n".join(
+        f"## `{' '.join(['trailcourier', *path])}`\n\n```text\n{help_of(path)}\n```"
+        for path in verbs(typer.main.get_command(cli.app))
+    )
+    statuses = table(("status", "when"), ((str(int(x)), x.meaning) for x in Exit))
+    return f"""# The command line
+
+{helps}
+
+## Exit status
+
+{statuses}
+"""
+
+
+def verbs(command: Any, path: tuple[str, ...] = ()) -> Iterable[tuple[str, ...]]:
+    """The words of each command that there is, the shortest first."""
+    yield path
+    if hasattr(command, "list_commands"):
+        context = typer.Context(command, info_name="trailcourier")
+        for name in command.list_commands(context):
+            yield from verbs(command.get_command(context, name), (*path, name))
+
+
+def help_of(path: Sequence[str]) -> str:
+    said = CliRunner().invoke(
+        cli.app,
+        [*path, "--help"],
+        obj=cli.Invocation(),
+        prog_name="trailcourier",
+        terminal_width=100,
+        catch_exceptions=False,
+    )
+    return "\n".join(line.rstrip() for line in said.output.strip().splitlines())
+
+
 PAGES: Mapping[str, Callable[[], str]] = {
     "dispositions.md": dispositions,
     "settings.md": settings,
+    "commands.md": commands,
 }
 
 
