@@ -4,6 +4,7 @@ Events carry where and what as fields; never a record's content, never a secret.
 outside is a field's value, so the renderer escapes it.
 """
 
+import sys
 from typing import Any, Literal
 
 import structlog
@@ -35,17 +36,41 @@ FACTS: dict[str, tuple[Level, str]] = {
     "forwards_again": ("warning", "Lost or parked objects were dispatched again."),
     "breaker_opened": ("error", "Too many failures; this is left alone and probed."),
     "breaker_closed": ("info", "A success closed the breaker."),
+    "version_denied": ("warning", "Versions may not be read; the newest is read instead."),
+    "read_by_boto3": ("debug", "obstore cannot name this key; boto3 read it."),
+    "settle_not_sent": ("warning", "A settle was not published; tend settles the message."),
+    "task_failed": ("error", "A task could not do its work; it is done again later."),
+    "heartbeat_failed": ("warning", "The ledger could not be told that this worker is alive."),
     "bucket_region_differs": ("warning", "The bucket is in another region than configured."),
     "claims_not_renewed": ("warning", "The broker did not renew our claims."),
     "clock_skew": ("warning", "This machine's clock differs from the broker's."),
-    "task_failed": ("warning", "A task could not do its part; tend makes good what was left."),
-    "settle_not_sent": ("warning", "The broker did not take a settle; tend makes it good."),
-    "heartbeat_failed": ("warning", "The ledger could not be told that this worker is alive."),
     "bug": ("error", "Something nobody foresaw; please report it."),
     "filter_in_force": ("info", "What the source's filter drops."),
     "child_started": ("info", "A child process was started."),
     "child_ended": ("warning", "A child process ended."),
 }
+
+
+def configure(style: str, level: Level) -> None:
+    """Write facts to standard error from *level* on: ``json``, ``console``, or by what it is."""
+    console = style == "console" or (style == "auto" and sys.stderr.isatty())
+    renderer: structlog.typing.Processor = (
+        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=0)
+        if console
+        else structlog.processors.JSONRenderer()
+    )
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+
 
 _log = structlog.get_logger("trailcourier")
 

@@ -33,7 +33,24 @@ class Room(msgspec.Struct, frozen=True):
     why: str = ""
 
 
-ROOM = Script("""
+ALIVE = """
+local function alive_threads(alive)
+  local threads, workers = 0, redis.call('HGETALL', G .. 'workers')
+  for a = 1, #workers, 2 do
+    local heard, carries = string.match(workers[a + 1], '^(%d+)|(%d+)$')
+    if tonumber(heard) >= NOW - alive then
+      threads = threads + tonumber(carries)
+    elseif tonumber(heard) < NOW - 3600000 then
+      redis.call('HDEL', G .. 'workers', workers[a])
+    end
+  end
+  return threads
+end
+"""
+
+ROOM = Script(
+    ALIVE
+    + """
 local cap, per, parked_cap, alive, pause = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]),
   tonumber(ARGV[4]), tonumber(ARGV[5])
 local flying, parked = redis.call('ZCARD', S .. 'flight'), redis.call('ZCARD', S .. 'parked')
@@ -45,24 +62,25 @@ for a = 6, #ARGV do
   end
 end
 if parked >= parked_cap then return {0, 'parked'} end
-local threads = 0
-for _, who in ipairs(redis.call('ZRANGEBYSCORE', G .. 'workers', NOW - alive, '+inf')) do
-  threads = threads + tonumber(string.match(who, '|(%d+)$'))
-end
+local threads = alive_threads(alive)
 if threads == 0 then return {0, 'no-workers'} end
 local room = math.min(cap, per * threads) - flying
 if room <= 0 then return {0, 'in-flight'} end
 return {room, ''}
-""")
+"""
+)
 
 HEARTBEAT = Script("""
-redis.call('ZADD', G .. 'workers', NOW, ARGV[1])
-redis.call('ZREMRANGEBYSCORE', G .. 'workers', '-inf', NOW - 3600000)
+redis.call('HSET', G .. 'workers', ARGV[1], string.format('%d|%d', NOW, ARGV[2]))
 """)
+
+THREADS = Script(ALIVE + "return alive_threads(tonumber(ARGV[1]))")
 
 RELEASE = Script("""
 if redis.call('GET', S .. ARGV[1]) == ARGV[2] then redis.call('DEL', S .. ARGV[1]) end
 """)
+
+NOW = Script("return NOW")
 
 AGAIN = """
 local function again(mid, i)
@@ -160,12 +178,12 @@ class Flow:
         return Room(objects, why.decode())
 
     def heartbeat(self, worker: str, threads: int) -> None:
-        """Say that *worker* is alive, with so many object threads."""
-        self._store.call(HEARTBEAT, f"{worker}|{threads}")
+        """Say that *worker* is alive, with so many object threads; all sources know of it."""
+        self._store.call(HEARTBEAT, worker, threads)
 
-    def gone(self, worker: str, threads: int) -> None:
+    def gone(self, worker: str) -> None:
         """Say that *worker* is leaving."""
-        self._store.client.zrem(f"{self._store.everyone}workers", f"{worker}|{threads}")
+        self._store.client.hdel(f"{self._store.everyone}workers", worker)
 
     @contextmanager
     def polling(self, slot: int) -> Iterator[bool]:
@@ -205,6 +223,26 @@ class Flow:
             pipe.zcard(f"{own}leases")
             flight, parked, leases = pipe.execute()
         return flight, parked, leases
+
+    def heard(self, *, something_new: bool) -> None:
+        """Note a receive; those in a row that brought nothing new are counted."""
+        key = f"{self._store.own}quiet"
+        if something_new:
+            self._store.client.delete(key)
+        else:
+            self._store.client.incr(key)
+
+    def quiet(self) -> int:
+        """How many receives in a row have brought nothing new."""
+        return int(self._store.client.get(f"{self._store.own}quiet") or 0)
+
+    def now(self) -> int:
+        """The ledger's clock, in milliseconds."""
+        return int(self._store.call(NOW))
+
+    def threads(self) -> int:
+        """How many objects all live workers together carry at once."""
+        return int(self._store.call(THREADS, self._store.numbers.heartbeat * 1000))
 
     def degrade(self) -> bool:
         """Note for an hour that visibility cannot be changed; True the first time."""

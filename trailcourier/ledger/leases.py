@@ -69,7 +69,7 @@ for i = 0, n - 1 do
   if holds(contents(oid, spans), digest) then
     out[i] = 'skipped:already-delivered'
     count('objects:' .. out[i], 1)
-  elseif redis.call('HEXISTS', S .. 'q', entry) == 1 then
+  elseif handle ~= '' and redis.call('HEXISTS', S .. 'q', entry) == 1 then
     out[i] = 'refused:quarantined'
   elseif verdict ~= '' then
     out[i] = verdict
@@ -172,6 +172,17 @@ return due
 """)
 
 
+OLDEST = Script("""
+local oldest
+for _, mid in ipairs(redis.call('ZRANGE', S .. 'leases', 0, -1)) do
+  local f = redis.call('HMGET', S .. 'm:' .. mid, 'sent', 'r')
+  local since = tonumber(f[1] or '0') > 0 and tonumber(f[1]) or tonumber(f[2] or '0')
+  if since > 0 and (not oldest or since < oldest) then oldest = since end
+end
+return oldest
+""")
+
+
 class Leases:
     """What one source holds of its queue."""
 
@@ -235,6 +246,11 @@ class Leases:
         """Note message, handle and seconds of each lease that SQS has extended."""
         if leases:
             self._store.call(EXTENDED, *(part for lease in leases for part in lease))
+
+    def oldest(self) -> int | None:
+        """When the message held longest was sent or, if SQS did not say, admitted: ms."""
+        answer = self._store.call(OLDEST)
+        return int(answer) if answer else None
 
     def complete(self, *, since: float) -> list[str]:
         """Messages whose objects have all been done for *since* seconds, yet nobody settled."""

@@ -5,7 +5,6 @@ the oldest going first and counted as it goes.
 """
 
 import hashlib
-from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
@@ -90,10 +89,12 @@ class Quarantine:
     def entries(self) -> list[Entry]:
         """All entries, the latest first."""
         ids = self._store.client.zrevrange(f"{self._store.own}qt", 0, -1)
-        held: Sequence[bytes | None] = (
-            self._store.client.hmget(f"{self._store.own}q", ids) if ids else []
-        )
+        held = self._store.client.hmget(f"{self._store.own}q", ids) if ids else []
         return [msgspec.json.decode(each, type=Entry) for each in held if each]
+
+    def size(self) -> int:
+        """How many entries there are."""
+        return int(self._store.client.zcard(f"{self._store.own}qt"))
 
     def drop(self, entry: str) -> bool:
         """Remove an entry; False where there was none."""

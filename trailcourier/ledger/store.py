@@ -5,7 +5,7 @@ Keys, all under ``<namespace>:1:`` (1 is the format; another format is another l
 ====================  ====================================================================
 ``offset``            milliseconds added to Redis TIME; only tests set it
 ``high``              dispatch time of the latest forward ever claimed: what lies 30 s below is lost
-``workers``           zset: object workers by the time they were last heard of
+``workers``           hash: object workers, when each was last heard of and its threads
 ``b:<breaker>``       hash: open, probe, ok, closed, reason, text; ``:f`` set of failed objects
 ``s:<source>:m:<id>`` hash: one lease, one message; see leases.py
 ``s:<source>:o:<oid>`` hash: starts, tries and progress of one object not yet done
@@ -124,7 +124,7 @@ class Store:
     def __init__(
         self, client: redis.Redis, source: str, numbers: Numbers, namespace: str = "trailcourier"
     ) -> None:
-        self.client = client
+        self.client: Any = client  # typed for str and bytes at once; here it answers bytes
         self.source = source
         self.numbers = numbers
         self.everyone = f"{namespace}:{FORMAT}:"

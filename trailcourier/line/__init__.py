@@ -14,28 +14,11 @@ from trailcourier.line.process import Process
 from trailcourier.models import Numbers
 from trailcourier.objects import Reader
 from trailcourier.records import Limits
-from trailcourier.sinks import Sink
-from trailcourier.sinks.terms import Terms
+from trailcourier.sinks import Outlet
 from trailcourier.sqs import Queue
 
 Keep = Callable[[Sequence[bytes]], Sequence[str | None]]
 """For each record the name of the rule that drops it, or None where it passes."""
-
-
-@dataclass(frozen=True)
-class Outlet:
-    """A sink of the line, and on what terms it takes records."""
-
-    sink: Sink
-    terms: Terms
-
-    @property
-    def name(self) -> str:
-        return self.sink.name
-
-    @property
-    def commits(self) -> str:
-        return self.sink.commits
 
 
 @dataclass(frozen=True, kw_only=True)

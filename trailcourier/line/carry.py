@@ -109,9 +109,15 @@ def _finish(line: Line, claim: Claim, passage: Passage, report: Report) -> Carri
 def _entry(claim: Claim, passage: Passage, outcome: Outcome) -> Entry:
     refusals = tuple(passage.refusals())
     return Entry(
-        entry_id(claim.ref), "object", outcome.reason, outcome.detail or REASONS[outcome.reason].text,
-        claim.ref, claim.message, "", refusals, len(refusals),
-    )  # fmt: skip
+        id=entry_id(claim.ref),
+        kind="object",
+        reason=outcome.reason,
+        detail=outcome.detail or REASONS[outcome.reason].text,
+        ref=claim.ref,
+        message=claim.message,
+        records=refusals,
+        records_in_all=len(refusals),
+    )
 
 
 def _say(line: Line, claim: Claim, passage: Passage, report: Report, outcome: Outcome) -> None:

@@ -19,11 +19,9 @@ NO_REDRIVE_LAST = 43_000  # SQS holds nothing for longer than 12 hours in all
 
 def receive(line: Line, most: int, wait: int) -> list[Message] | None:
     """Receive up to *most* messages; None where the queue failed, which its breaker counts."""
-    numbers, breaker = line.numbers, f"queue:{line.source}"
-    degraded = line.ledger.flow.degraded()
-    visibility = numbers.visibility_degraded if degraded else numbers.visibility
+    breaker = f"queue:{line.source}"
     try:
-        messages = line.queue.receive(most=most, wait=wait, visibility=visibility)
+        messages = line.queue.receive(most=most, wait=wait, visibility=visibility(line))
     except Fault as fault:
         what = f"receive:{line.jitter()}"
         failed(line, fault)
@@ -34,6 +32,12 @@ def receive(line: Line, most: int, wait: int) -> list[Message] | None:
         observe.fact("breaker_closed", source=line.source, breaker=breaker)
     failpoint("after-receive")
     return messages
+
+
+def visibility(line: Line) -> int:
+    """The seconds a receive asks for: longer where they cannot be extended."""
+    numbers = line.numbers
+    return numbers.visibility_degraded if line.ledger.flow.degraded() else numbers.visibility
 
 
 def extend(line: Line, entries: Sequence[tuple[str, str, int]]) -> Changed | None:

@@ -4,6 +4,8 @@ import threading
 import time
 from collections.abc import Sequence
 
+import msgspec
+
 from trailcourier import keys, notifications, observe
 from trailcourier.errors import Fault
 from trailcourier.ledger.leases import Named
@@ -15,6 +17,15 @@ from trailcourier.line.work import Publish, Work, publish_all
 from trailcourier.models import Message, ObjectRef
 
 ROOM_PAUSE = 0.05  # seconds between two looks for room; a look is one call to the ledger
+
+
+class Arrival(msgspec.Struct, frozen=True):
+    """One message received: what it needs, and whether it is more than a known refusal."""
+
+    message: str
+    works: Sequence[Work] = ()
+    finished: bool = False
+    new: bool = True
 
 
 def poll(line: Line, slot: int, publish: Publish, stopping: threading.Event) -> int:
@@ -41,55 +52,56 @@ def poll(line: Line, slot: int, publish: Publish, stopping: threading.Event) -> 
             if stopping.is_set():
                 queue.extend(line, [(m.id, m.receipt, 0) for m in messages])
             else:
-                take(line, messages, publish)
+                line.ledger.flow.heard(something_new=take(line, messages, publish))
     return came
 
 
-def take(line: Line, messages: Sequence[Message], publish: Publish) -> None:
-    """Admit what was received, publish what needs work, settle what needs none."""
+def take(line: Line, messages: Sequence[Message], publish: Publish) -> bool:
+    """Admit what was received, publish what needs work, settle what needs none.
+
+    Answers whether there was anything but messages refused before.
+    """
     received = time.time()
-    works: list[Work] = []
-    finished: list[str] = []
-    for message in messages:
-        admitted = admit(line, message, received)
-        works += admitted
-        if not admitted:
-            finished.append(message.id)
+    arrivals = [admit(line, message, received) for message in messages]
     failpoint("after-admit")
-    publish_all(publish, works, line.numbers.chord)
+    publish_all(publish, [w for each in arrivals for w in each.works], line.numbers.chord)
     failpoint("after-publish")
-    settle(line, finished)
+    settle(line, [each.message for each in arrivals if each.finished])
+    return any(each.new for each in arrivals)
 
 
-def admit(line: Line, message: Message, received: float) -> list[Work]:
-    """Decode and lease one message; its objects that need work."""
+def admit(line: Line, message: Message, received: float) -> Arrival:
+    """Decode and lease one message."""
     try:
         notice = notifications.decode(message.body, most=line.numbers.message_objects)
     except Fault as fault:
-        set_aside(line, message, fault)
-        return []
+        return Arrival(message.id, new=set_aside(line, message, fault))
     line.ledger.sums.count({f"messages:{notice.shape}": 1})
     if notice.unread:
         discard(line, message, notice.unread)
-        return []
+        return Arrival(message.id)
     refs = notice.objects
-    named = [Named(ref, _verdict(line, ref, notice.own)) for ref in refs]
-    visibility = (
-        line.numbers.visibility_degraded if line.ledger.flow.degraded() else line.numbers.visibility
-    )
+    named = [Named(ref, verdict(line, ref, own=notice.own)) for ref in refs]
+    visibility = queue.visibility(line)
     admitted = line.ledger.leases.admit(message, named, received=received, visibility=visibility)
-    if admitted.kind == "quarantined":
-        observe.fact("message_quarantined_before", source=line.source, message=message.id)
-        queue.back_off(line, message.id, message.receipt, message.receive_count)
-    elif admitted.kind != "held":
-        _note(line, message, named)
-    return [Work(line.source, message.id, i, 1, str(refs[i])) for i in admitted.indices]
+    match admitted.kind:
+        case "quarantined":
+            observe.fact("message_quarantined_before", source=line.source, message=message.id)
+            queue.back_off(line, message.id, message.receipt, message.receive_count)
+            return Arrival(message.id, new=False)
+        case "held":
+            return Arrival(message.id)
+        case kind:
+            _note(line, message, named)
+            works = [Work(line.source, message.id, i, 1, str(refs[i])) for i in admitted.indices]
+            return Arrival(message.id, works=works, finished=kind == "settle")
 
 
-def set_aside(line: Line, message: Message, fault: Fault) -> None:
-    """Enter a message that is not understood into quarantine, unread again, and leave it."""
+def set_aside(line: Line, message: Message, fault: Fault) -> bool:
+    """Enter a message that is not understood into quarantine and leave it; whether it is new."""
     entry = message_entry_id(message.id)
-    if not line.ledger.quarantine.has(entry):
+    new = not line.ledger.quarantine.has(entry)
+    if new:
         confirm = notifications.subscription_confirm_command(message.body) or ""
         line.ledger.quarantine.put(
             Entry(entry, "message", fault.reason, fault.detail, None, message.id, confirm)
@@ -103,6 +115,7 @@ def set_aside(line: Line, message: Message, fault: Fault) -> None:
             detail=fault.detail,
         )
     queue.back_off(line, message.id, message.receipt, message.receive_count)
+    return new
 
 
 def discard(line: Line, message: Message, kind: str) -> None:
@@ -112,7 +125,8 @@ def discard(line: Line, message: Message, kind: str) -> None:
         observe.fact("message_discarded", source=line.source, message=message.id, kind=kind)
 
 
-def _verdict(line: Line, ref: ObjectRef, own: bool) -> str:
+def verdict(line: Line, ref: ObjectRef, *, own: bool) -> str:
+    """The outcome of an object that need not be read, by its bucket and key; else empty."""
     if line.buckets and not keys.allowed(ref.bucket, line.buckets):
         return "refused:bucket-not-allowed"
     status, reason = keys.judge(ref.key, own_notice=own, unknown=line.unknown_key, globs=line.keys)

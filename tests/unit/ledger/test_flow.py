@@ -29,7 +29,7 @@ def test_a_worker_that_leaves_takes_its_room_along(ledger):
     ledger.flow.heartbeat("w1", 8)
     ledger.flow.heartbeat("w2", 8)
 
-    ledger.flow.gone("w2", 8)
+    ledger.flow.gone("w2")
 
     assert ledger.flow.room(SINKS).objects == 32
 
