@@ -1,11 +1,15 @@
 """Real servers on 127.0.0.1 for tests: each waits until it answers and is ended by its pid."""
 
 import contextlib
+import json
+import subprocess
+import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
-from trailcourier import broker
+from trailcourier import broker, child
 
 
 @contextlib.contextmanager
@@ -14,3 +18,28 @@ def valkey(directory: Path | None = None, *, persist: bool = False) -> Iterator[
     with contextlib.ExitStack() as stack:
         where = directory or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         yield stack.enter_context(broker.embedded(where, persist=persist))
+
+
+@contextlib.contextmanager
+def sqs_process(*queues: str) -> Iterator[dict[str, Any]]:
+    """The SQS stub as a process; gives its ``url`` and the ``queues`` by name."""
+    with _python("tests.sqs_stub", queues) as said:
+        yield said
+
+
+@contextlib.contextmanager
+def s3_process(*arguments: str) -> Iterator[dict[str, Any]]:
+    """The S3 stub as a process; gives its ``url``."""
+    with _python("tests.s3_stub", arguments) as said:
+        yield said
+
+
+@contextlib.contextmanager
+def _python(module: str, arguments: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """A module that prints a line of JSON once it serves."""
+    process = child.start([sys.executable, "-m", module, *arguments], stdout=subprocess.PIPE)
+    try:
+        assert process.stdout is not None
+        yield json.loads(process.stdout.readline())
+    finally:
+        child.stop(process, grace=5)
