@@ -1,0 +1,199 @@
+import string
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trailcourier import keys
+from trailcourier.dispositions import REASONS
+
+FILE = "111122223333_CloudTrail_eu-west-1_20261123T0650Z_AbCdEfGhIjKlMnOp.json.gz"
+UNDER = "AWSLogs/111122223333"
+DAY = "eu-west-1/2026/11/23"
+LOG = f"{UNDER}/CloudTrail/{DAY}/{FILE}"
+DIGEST = "111122223333_CloudTrail-Digest_eu-west-1_a_trail_eu-west-1_20261123T065000Z.json.gz"
+ORG = "o-abcdefghij"
+ORG_LOG = f"AWSLogs/{ORG}/111122223333/CloudTrail/{DAY}/{FILE}"
+
+
+def judged(key, *, own=False, unknown="refuse", globs=()):
+    return ": ".join(filter(None, keys.judge(key, own_notice=own, unknown=unknown, globs=globs)))
+
+
+@pytest.mark.parametrize(
+    ("key", "org", "prefix"),
+    [
+        pytest.param(LOG, None, "", id="an account's trail"),
+        pytest.param(f"a b/ü+%2F/{LOG}", None, "a b/ü+%2F/", id="with a prefix"),
+        pytest.param(ORG_LOG, ORG, "", id="an organisation's"),
+        pytest.param(f"{ORG}/{ORG_LOG}", ORG, f"{ORG}/", id="Control Tower's"),
+        pytest.param(f"{ORG}/{LOG}", None, f"{ORG}/", id="Control Tower before 3.0"),
+        pytest.param(f"AWSLogs/444455556666/Config/{LOG}", None, "AWSLogs/444455556666/Config/",
+                     id="a prefix that looks like another place"),
+        pytest.param(f"{LOG}/{LOG}", None, f"{LOG}/", id="a log's key as prefix"),
+        pytest.param(f"a\nb/{LOG}", None, "a\nb/", id="a prefix with a line break"),
+    ],
+)  # fmt: skip
+def test_a_key_says_where_cloudtrail_put_the_file(key, org, prefix):
+    assert keys.place(key) == keys.Place(
+        kind="CloudTrail",
+        account="111122223333",
+        region="eu-west-1",
+        date="2026-11-23",
+        name=FILE,
+        org=org,
+        prefix=prefix,
+    )
+
+
+@pytest.mark.parametrize(
+    "kind", ["Digest", "Insight", "NetworkActivity", "Aggregated"], ids=str.lower
+)
+def test_every_kind_of_file_is_told(kind):
+    found = keys.place(LOG.replace("CloudTrail/", f"CloudTrail-{kind}/"))
+
+    assert found is not None
+    assert found.kind == f"CloudTrail-{kind}"
+
+
+NO_PLACE = {
+    "empty": "",
+    "an account of eleven digits": LOG.replace("111122223333/", "11112222333/"),
+    "an account in other digits": LOG.replace("111122223333/", "١١١١٢٢٢٢٣٣٣٣/"),
+    "no date": f"{UNDER}/CloudTrail/eu-west-1/{FILE}",
+    "a date that goes on": LOG.replace("/23/", "/231/"),
+    "something below the date": LOG.replace("/23/", "/23/more/"),
+    "a region that is a path": LOG.replace("eu-west-1/", "../"),
+    "a region too long for a file name": LOG.replace("eu-west-1/", f"{'e' * 200}/"),
+    "another suffix": LOG.replace(".json.gz", ".parquet"),
+    "only a suffix": LOG.replace(FILE, ".json.gz"),
+    "a line break at its end": f"{LOG}\n",
+    "another case": LOG.lower(),
+    "a folder that only ends in AWSLogs": f"x{LOG}",
+    "a kind that is new": LOG.replace("CloudTrail/", "CloudTrail-Next/"),
+}
+
+
+@pytest.mark.parametrize("key", NO_PLACE.values(), ids=NO_PLACE)
+def test_a_key_of_another_shape_has_no_place(key):
+    assert keys.place(key) is None
+    assert judged(key) == "refused: unknown-key"
+
+
+@pytest.mark.parametrize(
+    ("key", "judgement"),
+    [
+        pytest.param(LOG, "read", id="log"),
+        pytest.param(LOG.removesuffix(".gz"), "read", id="log as json"),
+        pytest.param(LOG.replace("Trail/", "Trail-Insight/"), "read", id="insight"),
+        pytest.param(LOG.replace("Trail/", "Trail-NetworkActivity/"), "read", id="network"),
+        pytest.param(LOG.replace("Trail/", "Trail-Aggregated/"), "read", id="aggregated"),
+        pytest.param(f"AWSLogs/444455556666/Config/{LOG}", "read", id="log below Config"),
+        pytest.param(f"x/CloudTrail-Digest/{LOG}", "read", id="log below a digest folder"),
+        pytest.param(LOG.replace(FILE, DIGEST), "read", id="digest's name in the log folder"),
+        pytest.param(f"{UNDER}/CloudTrail-Digest/{DAY}/{DIGEST}", "skipped: digest", id="digest"),
+        pytest.param(f"{UNDER}/CloudTrail-Digest/new", "skipped: digest", id="in digest folder"),
+        pytest.param(f"copies/{DIGEST}", "skipped: digest", id="copy of a digest"),
+        pytest.param(f"{UNDER}/CloudTrail/", "skipped: marker", id="marker"),
+        pytest.param(f"{UNDER}/CloudTrail-Digest/", "skipped: marker", id="digest marker"),
+        pytest.param("anything/", "skipped: marker", id="any marker"),
+        pytest.param(f"{UNDER}/Config/ConfigWritabilityCheckFile", "skipped: other-service",
+                     id="Config's check file"),
+        pytest.param(f"{UNDER}/ELBAccessLogTestFile", "skipped: other-service", id="ELB's"),
+        pytest.param(f"p/AWSLogs/{ORG}/111122223333/Config/eu-west-1/2026/1/2/x.json.gz",
+                     "skipped: other-service", id="Config of an organisation"),
+        pytest.param("AWSLogs/aws-account-id=111122223333/aws-service=vpcflowlogs/x.gz",
+                     "skipped: other-service", id="flow logs by Hive's names"),
+        pytest.param(f"{UNDER}/Configx/y", "refused: unknown-key", id="only begins like Config"),
+        pytest.param(f"{UNDER}/Config", "refused: unknown-key", id="Config, but no folder"),
+        pytest.param(f"{UNDER}/Config/{UNDER}/New/x", "refused: unknown-key", id="below Config"),
+        pytest.param("Config/x", "refused: unknown-key", id="Config elsewhere"),
+        pytest.param("../../etc/passwd", "refused: unknown-key", id="a path upwards"),
+    ],
+)  # fmt: skip
+def test_a_key_is_judged_before_it_is_read(key, judgement):
+    assert judged(key) == judgement
+
+
+@pytest.mark.parametrize("folder", sorted(keys.OTHER_SERVICES))
+def test_another_services_folder_is_skipped(folder):
+    assert judged(f"p/{UNDER}/{folder}/{DAY}/x.log.gz") == "skipped: other-service"
+
+
+@pytest.mark.parametrize(
+    ("unknown", "judgement"),
+    [
+        ("refuse", "refused: unknown-key"),
+        ("skip", "skipped: unknown-key-skipped"),
+        ("read", "read"),
+    ],
+    ids=["refuse", "skip", "read"],
+)
+def test_the_source_says_what_becomes_of_an_unknown_key(unknown, judgement):
+    assert judged("copies/x.json.gz", unknown=unknown) == judgement
+
+
+@pytest.mark.parametrize("unknown", ["read", "skip", "refuse"])
+def test_an_unknown_key_in_cloudtrails_own_notice_is_read(unknown):
+    new = LOG.replace("CloudTrail/", "CloudTrail-Next/")
+
+    assert judged(new, own=True, unknown=unknown) == "read"
+
+
+@pytest.mark.parametrize(
+    ("glob", "key", "judgement"),
+    [
+        pytest.param("copies/*.json.gz", "copies/a/b.json.gz", "read", id="any depth"),
+        pytest.param("copies/*.json.gz", "Copies/b.json.gz", "refused: unknown-key", id="case"),
+        pytest.param("copies/*.json.gz", "x/copies/b.json.gz", "refused: unknown-key", id="whole"),
+        pytest.param("*", f"copies/{DIGEST}", "skipped: digest", id="no digest"),
+        pytest.param("*", "copies/", "skipped: marker", id="no marker"),
+        pytest.param("*", f"{UNDER}/Config/x", "skipped: other-service", id="no other service"),
+    ],
+)
+def test_copies_under_other_names_are_read_by_glob(glob, key, judgement):
+    assert judged(key, globs=["none", glob]) == judgement
+
+
+@pytest.mark.parametrize(
+    ("patterns", "answer"),
+    [
+        pytest.param([], True, id="no list"),
+        pytest.param(["acme-cloudtrail"], True, id="by name"),
+        pytest.param(["none", "acme-*"], True, id="by glob"),
+        pytest.param(["acme"], False, id="only its beginning"),
+        pytest.param(["ACME-*"], False, id="another case"),
+    ],
+)
+def test_a_bucket_is_allowed_by_glob(patterns, answer):
+    assert keys.allowed("acme-cloudtrail", patterns) is answer
+
+
+PIECES = ["AWSLogs/", "111122223333/", "CloudTrail/", "CloudTrail-Digest/", "Config/", f"{DAY}/",
+          FILE, f"{ORG}/", "/", "..", "\x00", "\n", "ü"]  # fmt: skip
+
+
+@given(st.text() | st.lists(st.sampled_from(PIECES)).map("".join), st.booleans())
+def test_every_key_is_judged_by_a_known_reason(key, own):
+    status, reason = keys.judge(key, own_notice=own, unknown="refuse", globs=["*x*"])
+
+    assert status == (REASONS[reason].status if reason else "read")
+
+
+@given(st.text() | st.lists(st.sampled_from(PIECES)).map("".join))
+def test_what_a_place_says_is_fit_for_a_path(key):
+    found = keys.place(key)
+
+    fields = [found.kind, found.account, found.region, found.date, found.org or ""] if found else []
+    assert set("".join(fields)) <= set(string.ascii_letters + string.digits + "-")
+    assert all(len(field) <= 40 for field in fields)
+
+
+def test_the_longest_keys_are_judged_at_once():
+    began = time.perf_counter()
+
+    for key in ("AWSLogs/" * 128, f"{UNDER}/" * 48, f"{UNDER}/Config/" * 36, "/" * 1024):
+        judged(f"{key[:1023]}x", globs=["*a*b*c*d*"])
+
+    assert time.perf_counter() - began < 1

@@ -1,0 +1,129 @@
+"""What an object's key says about it before it is read.
+
+Grammar: "Finding your CloudTrail log files" of the CloudTrail User Guide, and what the services
+that share such a bucket say of theirs.
+"""
+
+import re
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from typing import Literal, NamedTuple
+
+import msgspec
+
+Unknown = Literal["read", "skip", "refuse"]
+
+_ACCOUNT_FOLDER = r"(?:.*/)?AWSLogs/(?:o-[a-z0-9]{10,32}/)?(?:aws-account-id=)?\d{12}/"
+# The prefix is the operator's and may hold such text itself; what stands last counts.
+_LOG = re.compile(
+    r"""(?P<prefix>.*/)?AWSLogs/(?:(?P<org>o-[a-z0-9]{10,32})/)?
+        (?P<account>\d{12})/
+        (?P<kind>CloudTrail(?:-(?:Digest|Insight|NetworkActivity|Aggregated))?)/
+        (?P<region>[a-z][a-z0-9-]{1,31})/
+        (?P<year>\d{4})/(?P<month>\d\d)/(?P<day>\d\d)/
+        (?P<name>[^/]+\.json(?:\.gz)?)""",
+    re.VERBOSE | re.ASCII | re.DOTALL,
+)
+_DIGEST = re.compile(
+    rf"{_ACCOUNT_FOLDER}CloudTrail-Digest/.*"
+    r"|(?:.*/)?\d{12}_CloudTrail-Digest_[^/]+\.json\.gz",  # a copy under another prefix
+    re.ASCII | re.DOTALL,
+)
+_OTHER_SERVICE = re.compile(
+    _ACCOUNT_FOLDER + r"(?:(?:aws-service=)?(?P<folder>[\w-]+)/.*|ELBAccessLogTestFile)",
+    re.ASCII | re.DOTALL,
+)
+OTHER_SERVICES = frozenset(
+    {
+        "CloudFront",
+        "Config",
+        "GuardDuty",
+        "RedshiftLogs",
+        "SSM",
+        "VpcLattice",
+        "WAFLogs",
+        "elasticloadbalancing",
+        "network-firewall",
+        "redshift",
+        "verifiedaccess",
+        "vpcdnsquerylogs",
+        "vpcflowlogs",
+    }
+)
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where CloudTrail put a file; *date* is YYYY-MM-DD, the day of delivery in UTC.
+
+    Every field but *prefix* and *name* is fit to be part of a path.
+    """
+
+    kind: str
+    account: str
+    region: str
+    date: str
+    name: str
+    org: str | None = None
+    prefix: str = ""
+
+
+class Judgement(NamedTuple):
+    """What to do with an object; *reason* is empty or a key of ``dispositions.REASONS``."""
+
+    status: Literal["read", "skipped", "refused"]
+    reason: str = ""
+
+
+_READ = Judgement("read")
+_UNKNOWN: dict[Unknown, Judgement] = {
+    "read": _READ,
+    "skip": Judgement("skipped", "unknown-key-skipped"),
+    "refuse": Judgement("refused", "unknown-key"),
+}
+
+
+def place(key: str) -> Place | None:
+    """Return what a key of CloudTrail's shape says, digests included; None for any other key."""
+    found = _LOG.fullmatch(key)
+    if not found:
+        return None
+    return Place(
+        kind=found["kind"],
+        account=found["account"],
+        region=found["region"],
+        date=f"{found['year']}-{found['month']}-{found['day']}",
+        name=found["name"],
+        org=found["org"],
+        prefix=found["prefix"] or "",
+    )
+
+
+def judge(key: str, *, own_notice: bool, unknown: Unknown, globs: Sequence[str]) -> Judgement:
+    """Say whether the object is to be read, is nothing to carry, or is none of CloudTrail's.
+
+    *own_notice* is true for CloudTrail's own: what it announces is read even where the key's shape
+    is new.  *globs* are the operator's, case-sensitive, for copies under other names; ``*`` also
+    matches ``/``.  They never turn a digest or another service's file into a log.
+    """
+    found = _LOG.fullmatch(key)
+    if found and found["kind"] != "CloudTrail-Digest":
+        return _READ
+    if key.endswith("/"):
+        return Judgement("skipped", "marker")
+    if found or _DIGEST.fullmatch(key):
+        return Judgement("skipped", "digest")
+    if _of_another_service(key):
+        return Judgement("skipped", "other-service")
+    if own_notice or any(fnmatchcase(key, glob) for glob in globs):
+        return _READ
+    return _UNKNOWN[unknown]
+
+
+def allowed(bucket: str, patterns: Sequence[str]) -> bool:
+    """Whether *bucket* is on the allow-list of globs; an empty list allows every bucket."""
+    return not patterns or any(fnmatchcase(bucket, pattern) for pattern in patterns)
+
+
+def _of_another_service(key: str) -> bool:
+    found = _OTHER_SERVICE.fullmatch(key)
+    return found is not None and (found["folder"] is None or found["folder"] in OTHER_SERVICES)
