@@ -27,6 +27,9 @@ from trailcourier.errors import ConfigError
 
 VERBS = {
     "check": "trailcourier.cli.check",
+    "status": "trailcourier.cli.status",
+    "quarantine": "trailcourier.cli.quarantine",
+    "sink": "trailcourier.cli.sink",
 }
 
 

@@ -10,6 +10,7 @@ from trailcourier.ledger.breakers import Breakers
 from trailcourier.ledger.claims import Claims
 from trailcourier.ledger.flow import Flow
 from trailcourier.ledger.leases import Leases
+from trailcourier.ledger.outcomes import Outcomes
 from trailcourier.ledger.quarantine import Quarantine
 from trailcourier.ledger.store import Store
 from trailcourier.ledger.sums import Sums
@@ -25,6 +26,7 @@ class Ledger:
         self.store = Store(client, source, numbers, namespace)
         self.leases = Leases(self.store)
         self.claims = Claims(self.store)
+        self.outcomes = Outcomes(self.store)
         self.flow = Flow(self.store)
         self.breakers = Breakers(self.store)
         self.quarantine = Quarantine(self.store)

@@ -8,7 +8,8 @@ import msgspec
 from trailcourier import observe
 from trailcourier.dispositions import REASONS
 from trailcourier.errors import Fault, Stale
-from trailcourier.ledger.claims import Answer, Claim, Report, Standing
+from trailcourier.ledger.claims import Answer, Claim, Standing
+from trailcourier.ledger.outcomes import Report
 from trailcourier.ledger.quarantine import Entry, entry_id
 from trailcourier.line import Line
 from trailcourier.line.failpoint import failpoint
@@ -94,7 +95,7 @@ def _work(line: Line, claim: Claim, standing: Standing, stopping: threading.Even
 
 
 def _finish(line: Line, claim: Claim, passage: Passage, report: Report) -> Carried:
-    written = line.ledger.claims.finish(claim, report, jitter=line.jitter())
+    written = line.ledger.outcomes.finish(claim, report, jitter=line.jitter())
     failpoint("after-outcome")
     outcome = written.outcome
     _say(line, claim, passage, report, outcome)

@@ -9,7 +9,8 @@ import msgspec
 from trailcourier import records
 from trailcourier.dispositions import REASONS
 from trailcourier.errors import Fault
-from trailcourier.ledger.claims import Claim, Report, Standing, breaker_name
+from trailcourier.ledger.claims import Claim, Standing
+from trailcourier.ledger.outcomes import Report, breaker_name
 from trailcourier.ledger.store import announced_content, content_digest
 from trailcourier.line import Line
 from trailcourier.line.failpoint import failpoint

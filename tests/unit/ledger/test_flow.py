@@ -2,7 +2,7 @@ import pytest
 
 from tests.unit.ledger.conftest import admit, claim, refs
 from trailcourier.ledger import Ledger
-from trailcourier.ledger.claims import Report
+from trailcourier.ledger.outcomes import Report
 from trailcourier.models import Numbers, Outcome
 
 NETWORK = Report(Outcome("parked", "network", "no route"), breaker="bucket:prod:acme-logs")
@@ -46,7 +46,7 @@ def test_too_many_parked_objects_stop_the_poll(client):
     ledger.flow.heartbeat("w1", 8)
     admit(ledger, "m", refs("a"))
 
-    ledger.claims.finish(claim(ledger, "m"), NETWORK, jitter=1)
+    ledger.outcomes.finish(claim(ledger, "m"), NETWORK, jitter=1)
 
     assert ledger.flow.room(SINKS).why == "parked"
 
@@ -149,7 +149,7 @@ def parked(ledger, message="m", objects=("a",)):
     admit(ledger, message, refs(*objects))
     held = [claim(ledger, message, i, task=f"task-{message}-{i}") for i in range(len(objects))]
     for each in held:
-        ledger.claims.finish(each, NETWORK, jitter=1)
+        ledger.outcomes.finish(each, NETWORK, jitter=1)
 
 
 def test_a_parked_object_is_ready_when_due_and_handed_out_once(ledger, pass_time):

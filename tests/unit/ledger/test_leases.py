@@ -1,6 +1,6 @@
 from tests.unit.ledger.conftest import admit, claim, refs
-from trailcourier.ledger.claims import Report
 from trailcourier.ledger.leases import Named
+from trailcourier.ledger.outcomes import Report
 from trailcourier.ledger.quarantine import Entry, entry_id
 from trailcourier.ledger.store import content_digest
 from trailcourier.models import Message, ObjectRef, Outcome
@@ -13,7 +13,7 @@ def verdict(ledger, message="m"):
 
 
 def deliver(ledger, message, index=0):
-    return ledger.claims.finish(claim(ledger, message, index), DELIVERED, jitter=1)
+    return ledger.outcomes.finish(claim(ledger, message, index), DELIVERED, jitter=1)
 
 
 def test_a_new_message_needs_work_on_each_of_its_objects(ledger):
@@ -98,7 +98,7 @@ def test_one_refused_object_leaves_the_message(ledger):
     admit(ledger, "m", refs("a", "b"))
     deliver(ledger, "m", 0)
 
-    ledger.claims.finish(claim(ledger, "m", 1), Report(Outcome("refused", "corrupt")), jitter=1)
+    ledger.outcomes.finish(claim(ledger, "m", 1), Report(Outcome("refused", "corrupt")), jitter=1)
 
     assert verdict(ledger).kind == "leave"
 

@@ -1,7 +1,7 @@
 """What is remembered of delivered objects: for how long, and at what price."""
 
 from tests.unit.ledger.conftest import admit, claim, refs
-from trailcourier.ledger.claims import Report
+from trailcourier.ledger.outcomes import Report
 from trailcourier.ledger.store import Script, content_digest, object_id
 from trailcourier.models import Outcome
 
@@ -23,7 +23,7 @@ def test_a_delivered_object_costs_at_most_25_bytes(ledger, client):
 def test_a_mark_lasts_fifteen_days_and_ends(ledger, client, pass_time):
     admit(ledger, "m", refs("a"))
     delivered = Report(Outcome("delivered"), etag="e1", delivered=content_digest("e1"))
-    ledger.claims.finish(claim(ledger, "m"), delivered, jitter=1)
+    ledger.outcomes.finish(claim(ledger, "m"), delivered, jitter=1)
 
     pass_time(15 * 86_400)
     known = admit(ledger, "n", refs("a")).kind

@@ -1,0 +1,128 @@
+import pytest
+
+from tests.unit.ledger.conftest import SINKS, admit, claim, refs
+from trailcourier.errors import Fault
+from trailcourier.ledger.outcomes import Report, breaker_name
+from trailcourier.ledger.store import content_digest
+from trailcourier.models import Outcome
+
+DELIVERED = Report(Outcome("delivered"), etag="e1", delivered=content_digest("e1"))
+NETWORK = Report(Outcome("parked", "network", "no route"), breaker="bucket:prod:acme-logs")
+
+
+def ask(ledger, message="m", index=0, *, generation=1, task="task-1", alone=False):
+    return ledger.claims.claim(
+        message, index, generation, token=f"token-{task}", task_id=task, sinks=SINKS, alone=alone
+    )
+
+
+def test_the_sums_count_with_the_final_outcome_and_once(ledger):
+    admit(ledger, "m", refs("a"))
+    report = Report(Outcome("delivered"), etag="e1", sums={"records:in": 7})
+
+    ledger.outcomes.finish(claim(ledger, "m"), report, jitter=1)
+
+    assert ledger.sums.all()["records:in"] == 7
+    assert ask(ledger).kind == "done"
+
+
+def test_a_parked_object_leaves_the_flight_and_does_not_count_as_done(ledger):
+    admit(ledger, "m", refs("a"))
+
+    written = ledger.outcomes.finish(claim(ledger, "m"), NETWORK, jitter=1)
+
+    assert (written.outcome.status, written.complete) == ("parked", False)
+    assert ledger.flow.in_hand() == (0, 1, 1)
+    assert ledger.leases.verdicts(["m"])[0].kind == "keep"
+
+
+def tried(ledger, pass_time, report, times):
+    """The statuses of so many tries of one object, each as soon as it is due."""
+    statuses = []
+    for each in range(times):
+        held = claim(ledger, "m", generation=each + 1, task=f"task-{each}")
+        statuses.append(ledger.outcomes.finish(held, report, jitter=1).outcome.status)
+        pass_time(1000)
+        ledger.flow.ready(10)
+    return statuses
+
+
+def test_a_missing_object_is_refused_at_the_third_try(ledger, pass_time):
+    admit(ledger, "m", refs("a"))
+
+    statuses = tried(ledger, pass_time, Report(Outcome("refused", "no-such-key", "gone")), 3)
+
+    assert statuses == ["parked", "parked", "refused"]
+
+
+def test_a_bug_is_parked_and_refused_at_the_fifth_try(ledger, pass_time):
+    admit(ledger, "m", refs("a"))
+
+    statuses = tried(ledger, pass_time, Report(Outcome("parked", "internal", "?")), 5)
+
+    assert statuses == ["parked"] * 4 + ["refused"]
+
+
+def test_a_denied_object_is_refused_only_if_others_of_the_bucket_are_read(ledger, pass_time):
+    denied = Report(Outcome("parked", "access-denied", "no"), breaker="bucket:prod:acme-logs")
+    admit(ledger, "m", refs("a"))
+
+    alone = tried(ledger, pass_time, denied, 7)
+    ledger.breakers.succeeded("bucket:prod:acme-logs")
+    held = claim(ledger, "m", generation=8, task="task-8")
+
+    assert alone == ["parked"] * 7
+    assert ledger.outcomes.finish(held, denied, jitter=1).outcome.status == "refused"
+
+
+def test_the_wait_of_a_parked_object_doubles_to_a_quarter_of_an_hour(ledger, client, pass_time):
+    admit(ledger, "m", refs("a"))
+    waits = []
+
+    for each in range(10):
+        held = claim(ledger, "m", generation=each + 1, task=f"task-{each}")
+        ledger.outcomes.finish(held, NETWORK, jitter=1)
+        due = client.zscore("trailcourier:1:s:prod:parked", "m/0")
+        seconds, micros = client.time()
+        now = seconds * 1000 + micros // 1000 + int(client.get("trailcourier:1:offset") or 0)
+        waits.append(round((due - now) / 1000))
+        pass_time(1000)
+        ledger.flow.ready(10)
+
+    assert waits == [10, 20, 40, 80, 160, 320, 640, 900, 900, 900]
+
+
+def test_a_success_closes_the_breaker_it_belongs_to(ledger):
+    admit(ledger, "m", refs("a"))
+    for each in range(4):
+        ledger.breakers.failed("sink:archive", f"o{each}", reason="sink-error", text="no")
+    report = Report(Outcome("delivered"), etag="e1", succeeded=["sink:archive"])
+
+    ledger.outcomes.finish(claim(ledger, "m"), report, jitter=1)
+
+    assert not ledger.breakers.failed("sink:archive", "o9", reason="sink-error", text="no")
+
+
+def test_the_fifth_distinct_object_opens_the_breaker_and_says_so(ledger):
+    opened = []
+    admit(ledger, "m", refs(*"abcde"))
+
+    for each in range(5):
+        held = claim(ledger, "m", each, task=f"task-{each}")
+        opened.append(ledger.outcomes.finish(held, NETWORK, jitter=1).opened)
+
+    assert opened == ["", "", "", "", "bucket:prod:acme-logs"]
+    assert [b.text for b in ledger.breakers.open()] == ["no route"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "name"),
+    [
+        pytest.param(Fault("credentials", "x"), "queue:prod", id="queue"),
+        pytest.param(Fault("kms", "x"), "bucket:prod:b", id="bucket"),
+        pytest.param(Fault("sink-busy", "x", where="siem"), "sink:siem", id="sink"),
+        pytest.param(Fault("archived", "x"), "", id="none"),
+    ],
+)
+def test_each_fault_belongs_to_the_breaker_its_reason_names(fault, name):
+    assert breaker_name("prod", fault, "b") == name

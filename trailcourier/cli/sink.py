@@ -1,0 +1,67 @@
+"""``trailcourier sink test``: one marked record to one sink."""
+
+import json
+import threading
+import uuid
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from trailcourier import settings, wiring
+from trailcourier.cli.exits import Exit
+from trailcourier.errors import ConfigError, Fault
+from trailcourier.models import ObjectRef, Origin
+
+app = typer.Typer(help="Try a sink by itself.")
+
+
+@app.callback()
+def _sink() -> None:
+    """Try a sink by itself."""
+
+
+@app.command()
+def test(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(help="The sink, as in [sinks.NAME].")],
+) -> None:
+    """Send one marked record to a sink, on the terms it has in the line.
+
+    Needs no broker and no AWS. Exits with 69 if the sink does not take it.
+    """
+    wiring.configure(settings.load(ctx.obj.config))
+    there = wiring.settings().sinks
+    if name not in there:
+        raise ConfigError([f"there is no sink {name!r}; configured: {', '.join(there)}"])
+    record, event = _marked()
+    outlet = wiring.sink(name)
+    delivery = outlet.start(Origin("sink-test", ObjectRef("sink-test", event), event))
+    try:
+        refused = [
+            each
+            for piece in outlet.send(delivery, [(0, record)], stopping=threading.Event())
+            for each in piece.refused
+        ]
+        if refused:
+            raise Fault(refused[0].reason, refused[0].detail, where=name)
+        delivery.finish()
+    finally:
+        delivery.drop()
+    typer.echo(f"{name} took the record with eventID {event}; look for it there.", err=True)
+    raise typer.Exit(Exit.DONE)
+
+
+def _marked() -> tuple[bytes, str]:
+    """A record that says what it is, and its eventID."""
+    event = str(uuid.uuid4())
+    record = {
+        "eventVersion": "1.11",
+        "eventTime": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "eventSource": "sink-test.trailcourier",
+        "eventName": "TrailcourierSinkTest",
+        "eventID": event,
+        "eventType": "AwsServiceEvent",
+        "additionalEventData": {"note": "A test of the way to this sink; nothing happened in AWS."},
+    }
+    return json.dumps(record, separators=(",", ":")).encode(), event

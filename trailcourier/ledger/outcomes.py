@@ -1,0 +1,172 @@
+"""Outcomes: what became of an object, written once, with everything that follows from it.
+
+One script writes the outcome, the sums, the marks and the breakers, so that none of them can be
+there without the others.  ``delivered`` is final.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from trailcourier.dispositions import REASONS
+from trailcourier.errors import Fault, Stale
+from trailcourier.ledger.claims import FENCE, Claim
+from trailcourier.ledger.quarantine import entry_id
+from trailcourier.ledger.store import Script, Store
+from trailcourier.models import Outcome
+
+
+class Report(msgspec.Struct, frozen=True):
+    """What a forward tells the ledger at its end.
+
+    *sums* are counter increments that count once, with a final outcome; *state* is progress and
+    rejected records to keep; *succeeded* names breakers that saw a success; *etag* is the content
+    read; *delivered* are the digests to remember.
+    """
+
+    outcome: Outcome
+    etag: str = ""
+    sums: Mapping[str, int] = {}
+    state: Mapping[str, str | int] = {}
+    succeeded: Sequence[str] = ()
+    breaker: str = ""
+    delivered: bytes = b""
+
+
+class Written(msgspec.Struct, frozen=True):
+    """What a forward's outcome came to; *complete* when its message has no open object left."""
+
+    outcome: Outcome
+    complete: bool
+    opened: str = ""
+
+
+OUTCOME = Script(
+    FENCE
+    + """
+local mid, i, oid, token, task = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local facts, sums = cjson.decode(ARGV[6]), cjson.decode(ARGV[7])
+local spans, digests, etag = tonumber(ARGV[8]), ARGV[9], ARGV[10]
+if not fenced(mid, i, oid, token, task) then return {'stale'} end
+local key, state, member = S .. 'm:' .. mid, S .. 'o:' .. oid, mid .. '/' .. i
+local leased = redis.call('HEXISTS', key, i .. ':r') == 1
+redis.call('DEL', S .. 'c:' .. oid)
+for _, name in ipairs(facts.ok) do succeed(name) end
+local status, reason, opened = facts.status, facts.reason, ''
+if status == 'pending' then
+  redis.call('HINCRBY', state, 's', -1)
+  return {'pending', reason, -1, ''}
+end
+if etag ~= '' then redis.call('HSET', state, 'e', etag) end
+for name, value in pairs(facts.state) do redis.call('HSET', state, name, value) end
+if status == 'parked' or (status == 'refused' and facts.tries > 0) then
+  local was = redis.call('HMGET', state, 'tr', 't', 'ft')
+  local tries = was[1] == reason and tonumber(was[2]) + 1 or 1
+  local first = was[1] == reason and tonumber(was[3]) or NOW
+  redis.call('HSET', state, 'tr', reason, 't', tries, 'ft', first, 's', 0)
+  redis.call('PEXPIRE', state, 1296000000)
+  local beside = true
+  if facts.beside then
+    beside = tonumber(redis.call('HGET', G .. 'b:' .. facts.breaker, 'ok') or '0') > first
+  end
+  if facts.tries > 0 and tries >= facts.tries and beside then
+    status = 'refused'
+  else
+    status = 'parked'
+    count('parked:' .. reason, 1)
+    if facts.breaker ~= '' and fail(facts.breaker, oid, facts.failures, reason, facts.text) then
+      opened = facts.breaker
+    end
+    if leased then
+      local wait = math.min(facts.last, facts.first * 2 ^ math.min(tries, 30)) * facts.jitter
+      redis.call('HSET', key, i .. ':p', facts.breaker, i .. ':pt', NOW, i .. ':pr', reason)
+      redis.call('ZREM', S .. 'flight', member)
+      redis.call('ZADD', S .. 'parked', NOW + math.floor(wait), member)
+    end
+    return {status, reason, -1, opened}
+  end
+end
+for field, by in pairs(sums) do count(field, by) end
+local final = status
+if reason ~= '' then final = status .. ':' .. reason end
+count('objects:' .. final, 1)
+if status == 'delivered' or reason == 'already-delivered' then
+  for at = 1, #digests, 4 do mark(oid, string.sub(digests, at, at + 3), spans) end
+  redis.call('DEL', state)
+  if redis.call('HDEL', S .. 'q', ARGV[11]) > 0 then redis.call('ZREM', S .. 'qt', ARGV[11]) end
+  if status == 'delivered' then
+    redis.call('HSET', S .. 'sums', 'at:success', NOW)
+    redis.call('DEL', S .. 'skips')
+  end
+else
+  redis.call('HSET', state, 's', 0)
+  redis.call('HDEL', state, 't', 'tr', 'ft')
+  redis.call('PEXPIRE', state, 1296000000)
+end
+local left = -1
+if leased and redis.call('HEXISTS', key, i .. ':o') == 0 then
+  redis.call('HSET', key, i .. ':o', final)
+  redis.call('ZREM', S .. 'flight', member)
+  redis.call('ZREM', S .. 'parked', member)
+  left = redis.call('HINCRBY', key, 'o', -1)
+  if left == 0 then redis.call('ZADD', S .. 'done', NOW, mid) end
+end
+return {status, reason, left, opened}
+"""
+)
+
+
+class Outcomes:
+    """The outcomes of one source's objects."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def finish(self, claim: Claim, report: Report, *, jitter: float) -> Written:
+        """Write an object's outcome; *jitter* in 0..1 scales the wait of a parked one.
+
+        The answer may be another outcome: tries used up turn parked into refused.  Raises Stale
+        where the claim was overtaken.
+        """
+        answer = self._store.call(
+            OUTCOME, claim.message, claim.index, claim.oid, claim.token, claim.task_id,
+            self._facts(report, jitter), msgspec.json.encode(report.sums), self._store.spans,
+            report.delivered, report.etag, entry_id(claim.ref),
+        )  # fmt: skip
+        if answer[0] == b"stale":
+            raise Stale(f"the claim on {claim.ref} was overtaken")
+        outcome = Outcome(answer[0].decode(), answer[1].decode(), report.outcome.detail)
+        return Written(outcome, answer[2] == 0, answer[3].decode())
+
+    def _facts(self, report: Report, jitter: float) -> bytes:
+        numbers, outcome = self._store.numbers, report.outcome
+        reason = REASONS.get(outcome.reason)
+        return msgspec.json.encode(
+            {
+                "status": outcome.status,
+                "reason": outcome.reason,
+                "text": outcome.detail[:500],
+                "ok": report.succeeded,
+                "state": report.state,
+                "breaker": report.breaker,
+                "tries": reason.tries if reason else 0,
+                "beside": bool(reason and reason.beside_success),
+                "failures": numbers.breaker_failures,
+                "first": numbers.park_first * 1000,
+                "last": numbers.park_last * 1000,
+                "jitter": jitter,
+            }
+        )
+
+
+def breaker_name(source: str, fault: Fault, bucket: str) -> str:
+    """The breaker a fault belongs to, as the ledger names it; empty for none."""
+    match REASONS[fault.reason].breaker:
+        case "queue":
+            return f"queue:{source}"
+        case "bucket":
+            return f"bucket:{source}:{bucket}"
+        case "sink":
+            return f"sink:{fault.where}"
+        case _:
+            return ""
