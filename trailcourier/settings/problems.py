@@ -5,7 +5,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -15,12 +15,13 @@ from trailcourier.settings.shape import Configuration
 
 _WRAPPED = {Annotated, Union, UnionType}
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
+_UNTAGGED = {"union_tag_not_found", "union_tag_invalid"}
 _WORDS = {  # pydantic's type of an error -> ours, where its own words do not do
     "missing": "missing",
     "model_type": "is no table",
+    "model_attributes_type": "is no table",
     "dict_type": "is no table",
     "tuple_type": "is no list",
-    "union_tag_not_found": "missing; one of {expected_tags}",
     "recursion_loop": "contains itself",
 }
 
@@ -63,17 +64,21 @@ def key(path: Iterable[int | str]) -> str:
 
 
 def _line(error: ErrorDetails, file: str, said_by: Mapping[KeyPath, str]) -> str:
-    path, candidates = _path(error["loc"])
+    untagged = error["type"] in _UNTAGGED
+    path, table = _path((*error["loc"], "type") if untagged else error["loc"])
     names = tuple(str(part) for part in path)
     speaker = next(
         (said_by[names[:end]] for end in range(len(names), 0, -1) if names[:end] in said_by), None
     )
     where = speaker or f"{file}: {key(path)}"
+    if untagged:
+        return f"{where}: must be one of {', '.join(_tags(table))}"
     if error["type"] != "extra_forbidden":
         return f"{where}: {_words(error)}"
+    known = _keys(table)
     if speaker:
-        candidates = [variable((*names[:-1], each)) for each in candidates]
-    return f"{where}: unknown key{_meant(speaker or names[-1], candidates)}"
+        known = [variable((*names[:-1], each)) for each in known]
+    return f"{where}: unknown key{_meant(speaker or names[-1], known)}"
 
 
 def _meant(name: str, candidates: Sequence[str]) -> str:
@@ -88,34 +93,30 @@ def _words(error: ErrorDetails) -> str:
     if error["type"] == "value_error":
         return str(context["error"])
     if error["type"] in _WORDS:
-        return _WORDS[error["type"]].format(**context)
+        return _WORDS[error["type"]]
     text = error["msg"]
-    if error["type"] == "union_tag_invalid":
-        text = f"must be one of {context['expected_tags']}"
     for theirs, ours in (("Input should be", "must be"), ("String should", "must")):
         text = text.replace(theirs, ours)
     return text[:1].lower() + text[1:]
 
 
-def _path(loc: Sequence[int | str]) -> tuple[list[int | str], list[str]]:
-    """Return *loc* as the file has it, and the keys its last table knows.
+def _path(loc: Sequence[int | str]) -> tuple[list[int | str], Any]:
+    """Return *loc* as the file has it, and the type of the table that its end lies in.
 
     pydantic also puts there which member of a union it tried, and whether a key is meant.
     """
     here: Any = Configuration
+    table: Any = None
     path: list[int | str] = []
-    known: list[str] = []
     for part in loc:
         if part == "[key]":
             continue
-        member = _tagged(here, part)
-        if member is not None:
-            here = member
+        if part in (members := _tags(here)):
+            here = members[part]
             continue
         path.append(part)
-        known = _keys(here)
-        here = _inside(here, part)
-    return path, known
+        table, here = here, _inside(here, part)
+    return path, table
 
 
 def _members(annotation: Any) -> Iterator[Any]:
@@ -140,14 +141,14 @@ def _keys(annotation: Any) -> list[str]:
     return sorted({name for model in _models(annotation) for name in model.model_fields})
 
 
-def _tagged(annotation: Any, tag: int | str) -> type[BaseModel] | None:
-    """Return the member of a union that calls its ``type`` so."""
-    for model in _models(annotation):
-        field = model.model_fields.get("type")
-        literal = field is not None and get_origin(field.annotation) is Literal
-        if field is not None and literal and tag in get_args(field.annotation):
-            return model
-    return None
+def _tags(annotation: Any) -> dict[str, type[BaseModel]]:
+    """Return the members of a union by what each calls its ``type``."""
+    return {
+        tag: model
+        for model in _models(annotation)
+        if "type" in model.model_fields
+        for tag in get_args(model.model_fields["type"].annotation)
+    }
 
 
 def _inside(annotation: Any, part: int | str) -> Any:

@@ -132,7 +132,7 @@ def _refuse_what_cannot_serve(url: str) -> None:
     """Raise ValueError, without *url*, for a broker that cannot do what the ledger needs."""
     try:
         parts = urlsplit(url)
-        _ = parts.port
+        _ = "," in parts.netloc or parts.port
     except ValueError:
         raise ValueError("is no URL: redis://HOST:6379/0 is one") from None
     scheme = parts.scheme.lower()

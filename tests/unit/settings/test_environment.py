@@ -1,0 +1,268 @@
+"""Every form in which the environment sets a key, and what it may not say."""
+
+from pathlib import Path
+
+import pytest
+
+from trailcourier import settings
+from trailcourier.errors import ConfigError
+
+HUNTER = "hunter2-correct-horse"
+FILE = """
+[sources.prod-eu]
+queue_url = "https://sqs.us-east-1.amazonaws.com/111122223333/cloudtrail"
+buckets = ["acme-cloudtrail"]
+sinks = ["out"]
+[sinks.out]
+type = "stdout"
+"""
+PROD = "TRAILCOURIER_SOURCES__PROD_EU__"
+
+
+@pytest.fixture
+def load(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("trailcourier.toml").write_text(FILE)
+
+    def load(**env):
+        for name, value in env.items():
+            monkeypatch.setenv(name, value)
+        return settings.load()
+
+    return load
+
+
+@pytest.fixture
+def problems(load):
+    def problems(**env):
+        with pytest.raises(ConfigError) as caught:
+            load(**env)
+        assert HUNTER not in str(caught.value)
+        return caught.value.problems
+
+    return problems
+
+
+SOURCE = [
+    ("BUCKET_REGION", "EU_PARIS", "bucket_region", "eu-west-3"),
+    ("BUCKETS", "a, b*", "buckets", ("a", "b*")),
+    ("BUCKETS", '["a,b", "c"]', "buckets", ("a,b", "c")),
+    ("UNFILTERED", "true", "unfiltered", True),
+    ("FIPS", "0", "fips", False),
+    ("POLLERS", "3", "pollers", 3),
+    ("EXPECTED_BUCKET_OWNER", "111122223333", "expected_bucket_owner", "111122223333"),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "key", "expected"),
+    [pytest.param(*case, id=f"{case[0]}={case[1]}") for case in SOURCE],
+)
+def test_a_variable_sets_a_key_of_a_source(load, name, value, key, expected):
+    found = load(**{PROD + name: value})
+
+    assert getattr(found.sources["prod-eu"], key) == expected
+
+
+def test_a_variable_sets_a_key_of_a_table_in_a_source(load):
+    found = load(
+        **{
+            f"{PROD}CREDENTIALS__KIND": "assume-role",
+            f"{PROD}CREDENTIALS__ROLE_ARN": "arn:aws:iam::111122223333:role/x",
+            f"{PROD}CREDENTIALS__SESSION_NAME": "12345",
+            f"{PROD}CREDENTIALS__EXTERNAL_ID": "env:EXTERNAL",
+            "EXTERNAL": HUNTER,
+        }
+    )
+
+    credentials = found.sources["prod-eu"].credentials
+    assert (credentials.kind, credentials.session_name) == ("assume-role", "12345")
+    assert credentials.external_id.reveal() == HUNTER
+
+
+def test_variables_set_process_settings(load):
+    found = load(
+        TRAILCOURIER_BROKER__NAMESPACE="audit",
+        TRAILCOURIER_WORKERS__THREADS="2",
+        TRAILCOURIER_LINE__PARK_FIRST="0.5",
+    )
+
+    assert (found.broker.namespace, found.workers.threads, found.line.park_first) == (
+        "audit",
+        2,
+        0.5,
+    )
+
+
+def test_variables_alone_make_a_configuration(load):
+    Path("trailcourier.toml").unlink()
+
+    found = load(
+        TRAILCOURIER_SOURCES__PROD__QUEUE_URL="https://sqs.us-east-1.amazonaws.com/111122223333/q",
+        TRAILCOURIER_SOURCES__PROD__SINKS="archive",
+        TRAILCOURIER_SINKS__ARCHIVE__TYPE="file",
+        TRAILCOURIER_SINKS__ARCHIVE__PATH="events",
+    )
+
+    assert found.path is None
+    assert found.sources["prod"].queue.name == "q"
+    assert found.sinks["archive"].path == Path("events")
+
+
+def test_a_variable_goes_before_the_file(load):
+    found = load(**{f"{PROD}SINKS": "other", "TRAILCOURIER_SINKS__OTHER__TYPE": "stdout"})
+
+    assert found.sources["prod-eu"].sinks == ("other",)
+    assert found.sources["prod-eu"].buckets == ("acme-cloudtrail",)
+
+
+def test_an_empty_variable_is_unset(load):
+    found = load(**{f"{PROD}BUCKETS": "", "AWS_ENDPOINT_URL": "", "TRAILCOURIER_CONFIG": ""})
+
+    assert found.sources["prod-eu"].buckets == ("acme-cloudtrail",)
+    assert found.egress.endpoint_url is None
+
+
+def test_a_variable_that_a_secret_names_may_be_called_like_ours(load):
+    found = load(
+        TRAILCOURIER_BROKER__URL="env:TRAILCOURIER_REDIS", TRAILCOURIER_REDIS=f"redis://:{HUNTER}@h"
+    )
+
+    assert found.broker_url() == f"redis://:{HUNTER}@h"
+    assert HUNTER not in repr(found)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "TRAILCOURIER_SERVICE_HOST",
+        "TRAILCOURIER_SERVICE_PORT",
+        "TRAILCOURIER_SERVICE_PORT_HTTP",
+        "TRAILCOURIER_PORT",
+        "TRAILCOURIER_PORT_6379_TCP",
+        "TRAILCOURIER_VALKEY_PORT_6379_TCP_ADDR",
+    ],
+)
+def test_what_kubernetes_sets_for_a_service_of_our_name_is_no_problem(load, name):
+    assert load(**{name: "tcp://127.0.0.1:1"})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        pytest.param(
+            f"{PROD}QUEUE_ULR",
+            HUNTER,
+            f"{PROD}QUEUE_ULR: unknown key; did you mean {PROD}QUEUE_URL?",
+            id="key-of-a-source",
+        ),
+        pytest.param(
+            "TRAILCOURIER_SORCES__PROD__QUEUE_URL",
+            HUNTER,
+            "TRAILCOURIER_SORCES__PROD__QUEUE_URL: unknown variable; did you mean "
+            "TRAILCOURIER_SOURCES__PROD__QUEUE_URL?",
+            id="section",
+        ),
+        pytest.param(
+            "TRAILCOURIER_LOG_LEVEL",
+            "debug",
+            "TRAILCOURIER_LOG_LEVEL: unknown variable; did you mean "
+            "TRAILCOURIER_WORKERS__LOG_LEVEL?",
+            id="no-section",
+        ),
+        pytest.param(
+            "TRAILCOURIER_CONFG",
+            HUNTER,
+            "TRAILCOURIER_CONFG: unknown variable; did you mean TRAILCOURIER_CONFIG?",
+            id="config",
+        ),
+        pytest.param(
+            "TRAILCOURIER_ZZZZZZZZZ", "", "TRAILCOURIER_ZZZZZZZZZ: unknown variable", id="nothing"
+        ),
+        pytest.param(
+            "TRAILCOURIER_SOURCES__PROD",
+            "{}",
+            "TRAILCOURIER_SOURCES__PROD: unknown variable",
+            id="a-table-whole",
+        ),
+        pytest.param(
+            "TRAILCOURIER_LINE", "{}", "TRAILCOURIER_LINE: unknown variable", id="a-section-whole"
+        ),
+        pytest.param(
+            f"{PROD}CREDENTIALS__ROLE_ARN",
+            HUNTER,
+            f'{PROD}CREDENTIALS__ROLE_ARN: does not belong to kind "default"',
+            id="value-in-a-table",
+        ),
+        pytest.param(
+            f"{PROD}CREDENTIALS__EXTERNAL_ID",
+            HUNTER,
+            f"{PROD}CREDENTIALS__EXTERNAL_ID: a secret is named here, not written",
+            id="literal-secret",
+        ),
+        pytest.param(
+            f"{PROD}CREDENTIALS",
+            "{" + HUNTER,
+            f"{PROD}CREDENTIALS: is not the JSON that this key takes",
+            id="json",
+        ),
+        pytest.param(
+            f"{PROD}BUCKETS", "[" + HUNTER, f"{PROD}BUCKETS: is no list: write a,b or a", id="list"
+        ),
+        pytest.param(
+            "TRAILCOURIER_LINE__POLL",
+            "x",
+            "TRAILCOURIER_LINE__POLL: must be a valid integer",
+            id="number",
+        ),
+        pytest.param(
+            "AWS_ENDPOINT_URL_S3", HUNTER, "AWS_ENDPOINT_URL_S3: is no URL: http://", id="endpoint"
+        ),
+        pytest.param("AWS_CA_BUNDLE", "/no/such", "AWS_CA_BUNDLE: names no file", id="bundle"),
+    ],
+)
+def test_a_wrong_variable_is_named(problems, name, value, expected):
+    (line,) = problems(**{name: value or "x"})
+
+    assert line.startswith(expected)
+
+
+def test_without_a_file_a_problem_names_the_environment(problems):
+    Path("trailcourier.toml").unlink()
+
+    found = problems(TRAILCOURIER_SOURCES__A__SINKS="out", TRAILCOURIER_SINKS__OUT__TYPE="stdout")
+
+    assert found == ("environment: sources.a.queue_url: missing",)
+
+
+def test_the_way_out_is_read_from_the_usual_variables(load, tmp_path):
+    bundle = tmp_path / "ca.pem"
+    bundle.write_text("")
+
+    found = load(
+        AWS_ENDPOINT_URL="http://127.0.0.1:5000",
+        AWS_ENDPOINT_URL_SQS="http://127.0.0.1:5001",
+        AWS_ENDPOINT_URL_S3="http://127.0.0.1:5002",
+        HTTPS_PROXY="http://upper:1",
+        https_proxy="http://lower:1",
+        HTTP_PROXY="http://plain:1",
+        NO_PROXY="127.0.0.1",
+        AWS_CA_BUNDLE=str(bundle),
+    ).egress
+
+    assert [found.endpoint(each) for each in ("sqs", "s3", "sts")] == [
+        "http://127.0.0.1:5001",
+        "http://127.0.0.1:5002",
+        "http://127.0.0.1:5000",
+    ]
+    assert found.proxy("https://example.com/") == "http://lower:1"
+    assert found.proxy("http://example.com/") == "http://plain:1"
+    assert found.proxy("http://127.0.0.1:5000/") is None
+    assert found.ca_bundle == bundle
+
+
+def test_a_fail_point_is_set_by_the_environment_alone(load, problems):
+    assert load(TRAILCOURIER_FAIL_POINT="at-claim@/x").fail_point == "at-claim@/x"
+
+    Path("trailcourier.toml").write_text('fail_point = "x"\n' + FILE)
+    assert problems() == ("trailcourier.toml: fail_point: unknown key",)

@@ -1,0 +1,274 @@
+"""Every line a wrong configuration earns; a line names file or variable, key, and what to do."""
+
+from pathlib import Path
+
+import pytest
+
+from trailcourier import settings
+from trailcourier.errors import ConfigError
+
+HUNTER = "hunter2-correct-horse"
+URL = "https://sqs.us-east-1.amazonaws.com/111122223333/cloudtrail"
+SINK = '[sinks.out]\ntype = "stdout"\n'
+
+
+def config(source: str = "", *, more: str = SINK, url: str = URL, sinks: str = '["out"]') -> str:
+    return f'[sources.prod]\nqueue_url = "{url}"\nsinks = {sinks}\n{source}\n{more}'
+
+
+def credentials(text: str) -> str:
+    return config(f"[sources.prod.credentials]\n{text}")
+
+
+def broker(text: str) -> str:
+    return config(more=f"{SINK}[broker]\n{text}\n")
+
+
+CASES = {
+    # unknown keys, at every depth
+    "unknown-table": (
+        'sorces.x.queue_url = "q"\n' + config(),
+        "sorces: unknown key; did you mean sources?",
+    ),
+    "unknown-key-nothing-near": ("zzz = 1\n" + config(), "zzz: unknown key"),
+    "unknown-key-of-a-section": (
+        broker("urll = 1"),
+        "broker.urll: unknown key; did you mean url?",
+    ),
+    "unknown-key-of-a-source": (
+        config(f'queue_ulr = "{HUNTER}"'),
+        "sources.prod.queue_ulr: unknown key; did you mean queue_url?",
+    ),
+    "unknown-key-of-credentials": (
+        credentials(f'role_anr = "{HUNTER}"'),
+        "sources.prod.credentials.role_anr: unknown key; did you mean role_arn?",
+    ),
+    "unknown-key-of-a-sink": (
+        config(more='[sinks.out]\ntype = "file"\npath = "x"\nfsink = true\n'),
+        "sinks.out.fsink: unknown key; did you mean fsync?",
+    ),
+    "unknown-number": (
+        config(more=SINK + "[line]\nvisiblity = 5\n"),
+        "line.visiblity: unknown key; did you mean visibility?",
+    ),
+    "strange-key": (
+        config('"a\\nb" = 1'),
+        'sources.prod."a\\nb": unknown key',
+    ),
+    # shapes
+    "section-is-no-table": ("line = 5\n" + config(), "line: is no table"),
+    "sources-is-no-table": (
+        "sources = 5\n" + SINK,
+        "sources: is no table",
+    ),
+    "source-is-no-table": ("sources.prod = 5\n" + SINK, "sources.prod: is no table"),
+    "sink-is-no-table": (
+        "sinks.out = 5\n" + config(more=""),
+        "sinks.out: is no table",
+    ),
+    "list-of-numbers": (
+        config("buckets = [1]"),
+        "sources.prod.buckets[0]: must be a valid string",
+    ),
+    "no-list": (config("buckets = 1"), "sources.prod.buckets: is no list"),
+    "bad-choice": (
+        config('unknown_key = "eat"'),
+        "sources.prod.unknown_key: must be 'read', 'skip' or 'refuse'",
+    ),
+    "method": (config('method = "s3"'), "sources.prod.method: must be 'sqs'"),
+    "too-small": (
+        broker("visibility_timeout = 30"),
+        "broker.visibility_timeout: must be greater than 30",
+    ),
+    # sources
+    "no-source": (SINK, "sources: none is configured; add a table [sources.NAME] with its "),
+    "source-name": (
+        config().replace("prod", "Prod_1"),
+        "sources.Prod_1: a name is 1 to 40 of a-z, 0-9 and -",
+    ),
+    "sink-name": (
+        config(more='[sinks."ö"]\ntype = "stdout"\n' + SINK),
+        'sinks."\\u00f6": a name is 1 to 40 of a-z, 0-9 and -',
+    ),
+    "no-queue": (
+        config().replace("queue_url", "#"),
+        "sources.prod.queue_url: missing",
+    ),
+    "fifo": (
+        config(url=URL + ".fifo"),
+        "sources.prod.queue_url: is a FIFO queue: CloudTrail's topic and S3 announce to standard",
+    ),
+    "queue-with-password": (
+        config(url=URL.replace("//", f"//u:{HUNTER}@")),
+        "sources.prod.queue_url: a queue's URL ends with its name and holds no user, query or",
+    ),
+    "emulator-without-region": (
+        config(url="http://127.0.0.1:5000/111122223333/q"),
+        "sources.prod.queue_url: does not say its region (127.0.0.1 is no host of AWS): set",
+    ),
+    "region-of-queue-and-url": (
+        config('queue_region = "eu-west-1"'),
+        "sources.prod.queue_url: is in us-east-1, but queue_region says eu-west-1",
+    ),
+    "queue-in-no-region": (
+        config(url=URL.replace("us-east-1", "us-esat-1")),
+        "sources.prod.queue_url: us-esat-1 is no region that the installed boto3 knows; did you ",
+    ),
+    "bucket-region-misspelt": (
+        config('bucket_region = "eu-wset-1"'),
+        "sources.prod.bucket_region: eu-wset-1 is no region that the installed boto3 knows; did ",
+    ),
+    "bucket-region-shapeless": (
+        config('bucket_region = "Ireland"'),
+        "sources.prod.bucket_region: is no region: us-east-1 is one, and so is US_STANDARD",
+    ),
+    "bucket-in-another-partition": (
+        config('bucket_region = "us-gov-west-1"'),
+        "sources.prod.bucket_region: is in partition aws-us-gov, the queue in aws (us-east-1)",
+    ),
+    "owner": (config('expected_bucket_owner = "acme"'), "sources.prod.expected_bucket_owner: m"),
+    "rules-beside-unfiltered": (
+        config("unfiltered = true\n[sources.prod.filter]\n"),
+        "sources.prod.filter: rules beside unfiltered = true: leave one of them out",
+    ),
+    # sinks
+    "no-sinks": (config().replace("sinks = ", "# "), "sources.prod.sinks: missing"),
+    "empty-sinks": (config(sinks="[]"), "sources.prod.sinks: tuple should have at least 1 item"),
+    "sink-twice": (config(sinks='["out", "out"]'), "sources.prod.sinks: names a sink twice"),
+    "sink-misspelt": (
+        config(sinks='["uot"]'),
+        'sources.prod.sinks: there is no sink "uot"; did you mean out?',
+    ),
+    "sink-absent": (
+        config(more=""),
+        'sources.prod.sinks: there is no sink "out"; add a table [sinks.out]',
+    ),
+    "sink-without-type": (
+        config(more='[sinks.out]\npath = "x"\n'),
+        "sinks.out.type: must be one of file, stdout",
+    ),
+    "sink-of-no-type": (
+        config(more='[sinks.out]\ntype = "fill"\n'),
+        "sinks.out.type: must be one of file, stdout",
+    ),
+    "sink-without-its-path": (
+        config(more='[sinks.out]\ntype = "file"\n'),
+        "sinks.out.path: missing",
+    ),
+    # two sources
+    "one-queue-twice": (
+        config(more=SINK + f'[sources.b]\nqueue_url = "{URL}"\nsinks = ["out"]\n'),
+        "sources.b.queue_url: is also the queue of prod, and SQS gives each message to only one",
+    ),
+    "one-queue-in-two-forms": (
+        config(
+            more=SINK + "[sources.b]\nsinks = ['out']\n"
+            'queue_url = "https://us-east-1.queue.amazonaws.com/111122223333/cloudtrail"\n'
+        ),
+        "sources.b.queue_url: is also the queue of prod",
+    ),
+    # credentials
+    "secret-in-the-file": (
+        credentials(f'kind = "iam-user"\naccess_key_id = "env:ID"\nsecret_access_key = "{HUNTER}"'),
+        "sources.prod.credentials.secret_access_key: a secret is named here, not written: use ",
+    ),
+    "secret-unset": (
+        credentials(
+            'kind = "assume-role"\nrole_arn = "arn:aws:iam::111122223333:role/x"\n'
+            'external_id = "env:NOPE"'
+        ),
+        "sources.prod.credentials.external_id: the environment variable NOPE is not set",
+    ),
+    "secret-file-absent": (
+        credentials(
+            'kind = "assume-role"\nrole_arn = "arn:aws:iam::111122223333:role/x"\n'
+            'external_id = "file:/no/such"'
+        ),
+        "sources.prod.credentials.external_id: cannot read /no/such: No such file or directory",
+    ),
+    "role-of-another-kind": (
+        credentials('role_arn = "arn:aws:iam::111122223333:role/x"'),
+        'sources.prod.credentials.role_arn: does not belong to kind "default"; it is for',
+    ),
+    "role-in-another-partition": (
+        credentials('kind = "assume-role"\nrole_arn = "arn:aws-cn:iam::111122223333:role/x"'),
+        "sources.prod.credentials: is in partition aws-cn, the queue in aws (us-east-1)",
+    ),
+    # broker
+    "broker-with-password": (
+        broker(f'url = "redis://:{HUNTER}@h"'),
+        "broker.url: a secret is named here, not written: use",
+    ),
+    "broker-password-in-query": (
+        broker(f'url = "redis://h?password={HUNTER}"'),
+        "broker.url: a secret is named here, not written: use",
+    ),
+    "broker-cluster": (
+        broker('url = "redis://h/0?cluster=true"'),
+        "broker.url: is a Redis Cluster",
+    ),
+    "broker-cluster-scheme": (broker('url = "env:CLUSTER"'), "broker.url: is a Redis Cluster, in"),
+    "broker-hosts": (broker('url = "redis://a:1,b:2/0"'), "broker.url: is a Redis Cluster, in"),
+    "broker-sentinel": (broker('url = "env:SENTINEL"'), "broker.url: is served by Sentinel"),
+    "broker-amqp": (broker('url = "env:AMQP"'), "broker.url: is no URL of a Redis or Valkey"),
+    "broker-port": (broker('url = "redis://h:x"'), "broker.url: is no URL: redis://HOST:6379/0"),
+    "broker-ca": (broker('ca_file = "/no/such"'), "broker.ca_file: path does not point to a file"),
+}
+
+
+@pytest.fixture
+def problems(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name, value in {
+        "ID": HUNTER,
+        "CLUSTER": f"redis+cluster://:{HUNTER}@h",
+        "SENTINEL": f"sentinel://:{HUNTER}@h:1",
+        "AMQP": f"amqp://u:{HUNTER}@h",
+    }.items():
+        monkeypatch.setenv(name, value)
+
+    def of(text: str) -> tuple[str, ...]:
+        Path("trailcourier.toml").write_text(text)
+        with pytest.raises(ConfigError) as caught:
+            settings.load()
+        return caught.value.problems
+
+    return of
+
+
+@pytest.mark.parametrize(("text", "expected"), [pytest.param(*c, id=i) for i, c in CASES.items()])
+def test_a_wrong_configuration_earns_its_lines(problems, text, expected):
+    (line,) = problems(text)
+
+    assert line.startswith(f"trailcourier.toml: {expected}")
+    assert HUNTER not in line
+    assert "\n" not in line
+
+
+def test_all_problems_are_said_at_once(problems):
+    text = "\n".join(
+        [
+            "[broker]",
+            'url = "redis://h/0?cluster=1"',
+            "[sources.a]",
+            f'queue_url = "{URL}"',
+            'sinks = ["uot"]',
+            "unfiltered = true",
+            "[sources.a.filter]",
+            "[sources.b]",
+            f'queue_url = "{URL}"',
+            'sinks = ["out"]',
+            "polers = 2",
+            SINK,
+        ]
+    )
+
+    found = problems(text)
+
+    assert [line.split(": ")[1] for line in found] == [
+        "broker.url",
+        "sources.a.filter",
+        "sources.b.polers",
+        "sources.b.queue_url",
+        "sources.a.sinks",
+    ]
