@@ -6,6 +6,7 @@ for a long poll, later.
 
 import asyncio
 import dataclasses
+import ssl
 import threading
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple, Self
@@ -193,8 +194,9 @@ class _Connection(asyncio.Protocol):
 class Server:
     """Serves *answer* on a free port of 127.0.0.1, in a thread, until it is closed."""
 
-    def __init__(self, answer: Answer, *, port: int = 0) -> None:
+    def __init__(self, answer: Answer, *, port: int = 0, tls: ssl.SSLContext | None = None) -> None:
         self._answer = answer
+        self._tls = tls
         self._connections: set[_Connection] = set()
         self.loop = asyncio.new_event_loop()
         self.port = port
@@ -204,7 +206,7 @@ class Server:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http{'s' if self._tls else ''}://127.0.0.1:{self.port}"
 
     def call(self, do: Callable[..., Any], *arguments: Any) -> Any:
         """Run *do* in the server's thread, where its state is, and give what it returns."""
@@ -241,7 +243,10 @@ class Server:
 
     async def _listening(self) -> None:
         self._socket = await self.loop.create_server(
-            lambda: _Connection(self._answer, self._connections), "127.0.0.1", self.port
+            lambda: _Connection(self._answer, self._connections),
+            "127.0.0.1",
+            self.port,
+            ssl=self._tls,
         )
         self.port = self._socket.sockets[0].getsockname()[1]
 

@@ -33,7 +33,7 @@ _CODES = {
         IllegalLocationConstraintException 301 302 307""",
     "access-denied": """AccessDenied AccessDeniedException AllAccessDisabled AccountProblem
         Forbidden 403""",
-    "no-such-key": "NoSuchKey NoSuchVersion 404",
+    "no-such-key": "NoSuchKey NoSuchVersion KeyTooLongError 404",
     "no-such-bucket": "NoSuchBucket",
     "no-such-queue": "NonExistentQueue QueueDoesNotExist InvalidAddress QueueDeletedRecently",
     "archived": "InvalidObjectState",
@@ -72,6 +72,7 @@ _CLASSES: tuple[tuple[str, tuple[type[Exception], ...]], ...] = (
     ("region", (boto.NoRegionError, boto.InvalidRegionError)),
 )
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+_PASSWORD = re.compile(r"://[^/\s@]+@")  # of a proxy
 _STATUS = re.compile(r"status code: (\d{3})")
 _STS = frozenset({"AssumeRole", "AssumeRoleWithWebIdentity", "AssumeRoleWithSAML"})
 
@@ -87,12 +88,12 @@ def fault(error: Exception, *, what: str, where: str) -> Fault:
 
 def codes(error: ClientError) -> frozenset[str]:
     """Return the names an error goes by, less the prefix that older ones of SQS carry."""
-    told = error.response.get("Error", {})
-    named = (told.get("Code", ""), _more(error).get("QueryErrorCode", ""))
+    told = _told(error)
+    named = (told.get("Code", ""), told.get("QueryErrorCode", ""))
     return frozenset(name.removeprefix("AWS.SimpleQueueService.") for name in named if name)
 
 
-def _more(error: ClientError) -> dict[str, Any]:
+def _told(error: ClientError) -> dict[str, Any]:
     return dict(error.response.get("Error", {}))
 
 
@@ -111,7 +112,7 @@ def _reason(error: Exception, *, queue: bool) -> str:
 def _by_code(error: ClientError) -> str:
     named, operation = codes(error), error.operation_name
     found = next((_REASONS[name] for name in sorted(named) if name in _REASONS), "")
-    said = str(_more(error).get("Message", ""))
+    said = str(_told(error).get("Message", ""))
     if found == "credentials" and ("Signature expired" in said or "not yet current" in said):
         return "clock-skew"
     if operation in _STS and found in {"", "access-denied"}:
@@ -137,10 +138,10 @@ def _header(error: ClientError, name: str) -> str:
 def _words(error: Exception) -> str:
     """Return one printable line: the code and AWS's own words, which name who was denied what."""
     if isinstance(error, ClientError):
-        told = _more(error)
+        told = _told(error)
         said = f"{told.get('Code')} at {error.operation_name}: {told.get('Message', '')}"
     elif isinstance(error, BaseError | FileNotFoundError):
         said = str(error).partition("\n\nDebug source")[0]
     else:
         said = f"{type(error).__name__}: {error}"
-    return _UNPRINTABLE.sub(" ", said)[:LONGEST]
+    return _PASSWORD.sub("://***@", _UNPRINTABLE.sub(" ", said))[:LONGEST]

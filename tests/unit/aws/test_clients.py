@@ -1,0 +1,98 @@
+import pytest
+from botocore.exceptions import ReadTimeoutError
+
+from tests.aws_answers import Recording, s3_error, s3_object, session
+from tests.http_stub import Reply
+from trailcourier import aws
+from trailcourier.egress import Egress
+
+
+def made(service="sqs", region="eu-west-1", egress=None, **more):
+    return aws.client(session(), service, region, egress=egress or Egress(), **more)
+
+
+@pytest.mark.parametrize(
+    ("service", "region", "more", "host"),
+    [
+        ("sqs", "us-east-1", {}, "sqs.us-east-1.amazonaws.com"),
+        ("s3", "us-east-1", {}, "s3.us-east-1.amazonaws.com"),
+        ("sqs", "eu-west-1", {"fips": True}, "sqs-fips.eu-west-1.amazonaws.com"),
+        ("sqs", "eu-west-1", {"dualstack": True}, "sqs.eu-west-1.api.aws"),
+        ("sqs", "us-gov-west-1", {"fips": True}, "sqs.us-gov-west-1.amazonaws.com"),
+        ("sqs", "cn-north-1", {}, "sqs.cn-north-1.amazonaws.com.cn"),
+        ("sqs", "eusc-de-east-1", {}, "sqs.eusc-de-east-1.amazonaws.eu"),
+        ("sts", "us-east-1", {}, "sts.us-east-1.amazonaws.com"),
+    ],
+    ids=str,
+)
+def test_hosts_are_those_of_the_region_and_its_partition(service, region, more, host):
+    assert made(service, region, **more).meta.endpoint_url == f"https://{host}"
+
+
+def test_an_endpoint_of_the_environment_goes_before_the_queues_own():
+    egress = Egress(endpoints=(("sqs", "http://127.0.0.1:1"),))
+
+    ours = made(egress=egress, endpoint="http://127.0.0.1:2")
+    other = made(endpoint="http://127.0.0.1:2")
+
+    assert ours.meta.endpoint_url == "http://127.0.0.1:1"
+    assert other.meta.endpoint_url == "http://127.0.0.1:2"
+
+
+def test_a_long_poll_is_not_given_up_early():
+    assert made().meta.config.read_timeout > 20
+
+
+def test_a_server_that_hangs_is_given_up():
+    async def hang(request):
+        import asyncio
+
+        await asyncio.Event().wait()
+
+    with Recording(hang) as server:
+        client = made("s3", egress=Egress(endpoint_url=server.url), read=0.3, attempts=2)
+        with pytest.raises(ReadTimeoutError):
+            client.get_object(Bucket="acme-trail", Key="k")
+
+    assert len(server.requests) == 2
+
+
+def test_attempts_are_counted():
+    with Recording(lambda request: s3_error(503, "SlowDown")) as server:
+        client = made("s3", egress=Egress(endpoint_url=server.url), attempts=2)
+        with pytest.raises(aws.ERRORS):
+            client.get_object(Bucket="acme-trail", Key="k")
+
+    assert len(server.requests) == 2
+
+
+def test_the_proxy_is_asked_and_left_out_where_no_proxy_says_so():
+    with (
+        Recording(lambda request: s3_object(b"by proxy")) as proxy,
+        Recording(lambda request: s3_object(b"directly")) as server,
+    ):
+        through = Egress(endpoint_url=server.url, http_proxy=proxy.url)
+        around = Egress(endpoint_url=server.url, http_proxy=proxy.url, no_proxy="127.0.0.1")
+        read = [
+            made("s3", egress=egress).get_object(Bucket="acme-trail", Key="k")["Body"].read()
+            for egress in (through, around)
+        ]
+
+    assert read == [b"by proxy", b"directly"]
+
+
+def test_the_environment_is_not_asked_for_a_proxy(monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+
+    with Recording(lambda request: s3_object(b"directly")) as server:
+        client = made("s3", egress=Egress(endpoint_url=server.url))
+        read = client.get_object(Bucket="acme-trail", Key="k")["Body"].read()
+
+    assert read == b"directly"
+
+
+def test_requests_say_who_we_are():
+    with Recording(lambda request: Reply(200, b"{}")) as server:
+        made(egress=Egress(endpoint_url=server.url)).list_queues()
+
+    assert "trailcourier" in server.requests[0].headers["user-agent"]

@@ -1,0 +1,92 @@
+import pytest
+
+from tests.aws_answers import Recording, Torn, reader, s3_object
+from tests.http_stub import Reply
+from trailcourier.errors import Fault
+from trailcourier.models import ObjectRef
+
+READ_BY = {"obstore": "AWSLogs/k", "boto3": "AWSLogs//k"}
+
+
+@pytest.fixture(params=READ_BY)
+def ref(request):
+    """An object that the one or the other library reads."""
+    return ObjectRef("acme-trail", READ_BY[request.param])
+
+
+def resumed(request, body, etag="0123"):
+    first = int(request.headers["range"].removeprefix("bytes=").partition("-")[0])
+    whole = f"bytes {first}-{len(body) - 1}/{len(body)}"
+    reply = s3_object(body[first:], etag)
+    return reply._replace(status=206, headers=(*reply.headers, ("Content-Range", whole)))
+
+
+def test_a_body_cut_short_is_a_fault(ref):
+    with Recording(lambda request: s3_object(b"x" * 100, length=500)._replace(cut=100)) as server:
+        opened = reader(server.url).open(ref)
+        with pytest.raises(Fault) as raised:
+            opened.body()
+
+    assert raised.value.reason == "cut-short"
+    assert "500" in raised.value.detail
+
+
+@pytest.mark.parametrize("reset", [True, False], ids=["reset", "stalled"])
+def test_a_body_that_stops_coming_is_a_fault(ref, reset):
+    with Torn(b"x" * 100, 500, reset=reset) as server:
+        opened = reader(server.url, stall=0.5).open(ref)
+        with pytest.raises(Fault) as raised:
+            opened.body()
+
+    assert raised.value.reason == "cut-short"
+
+
+def test_a_broken_body_is_taken_up_where_it_broke():
+    body = bytes(range(256)) * 4
+
+    def answer(request):
+        return (
+            resumed(request, body)
+            if "range" in request.headers
+            else s3_object(body)._replace(cut=100)
+        )
+
+    with Recording(answer) as server:
+        got = reader(server.url).open(ObjectRef("acme-trail", "k")).body()
+
+    assert bytes(got) == body
+    assert len(server.requests) == 2
+
+
+def test_a_broken_body_is_not_completed_from_another_object():
+    def answer(request):
+        if "range" in request.headers:
+            return resumed(request, b"y" * 500, etag="another")
+        return s3_object(b"x" * 500)._replace(cut=100)
+
+    with Recording(answer) as server, pytest.raises(Fault) as raised:
+        reader(server.url).open(ObjectRef("acme-trail", "k")).body()
+
+    assert raised.value.reason == "cut-short"
+
+
+def test_an_object_without_an_etag_has_an_empty_one(ref):
+    with Recording(lambda request: Reply(200, b"x")) as server:
+        assert reader(server.url).open(ref).etag == ""
+
+
+def test_closing_twice_and_after_reading_is_harmless(ref):
+    with Recording(lambda request: s3_object(b"x" * 100)) as server:
+        opened = reader(server.url).open(ref)
+        opened.body()
+
+        opened.close()
+        opened.close()
+
+
+def test_what_is_closed_unread_can_be_opened_again(ref):
+    with Recording(lambda request: s3_object(b"x" * 100)) as server:
+        reads = reader(server.url)
+        reads.open(ref).close()
+
+        assert len(reads.open(ref).body()) == 100
