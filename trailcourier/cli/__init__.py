@@ -1,15 +1,16 @@
 """The command line: ``trailcourier VERB``.
 
-A verb is one module here that holds ``app``, a Typer, and a line in VERBS; it is imported when it
-is called.  It finds the file that ``--config`` named in ``ctx.obj.config``, raises
-``typer.Exit(exits.Exit.NO)`` for an answer that is no, and lets errors through: ``main`` makes one
-line and the right status of each.
+A verb is one module here of its name that holds ``app``, a Typer, and a line in VERBS; it is
+imported when it is called, so that no verb waits for what another needs.  It finds the file that
+``--config`` named in ``ctx.obj.config``, raises ``typer.Exit(Exit.NO)`` for an answer that is no,
+and lets errors through: ``run`` makes one line and the right status of each.
 """
 
 import contextlib
 import importlib
 import io
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -22,14 +23,15 @@ import typer.core
 from typer.exceptions import Abort, TyperException
 
 import trailcourier
-from trailcourier.cli.exits import Exit, status
+from trailcourier.cli import exits
+from trailcourier.cli.exits import Exit
 from trailcourier.errors import ConfigError
 
 VERBS = {
-    "check": "trailcourier.cli.check",
-    "status": "trailcourier.cli.status",
-    "quarantine": "trailcourier.cli.quarantine",
-    "sink": "trailcourier.cli.sink",
+    "check": "Say what is wrong with the configuration, all at once and offline.",
+    "status": "Say what each source has in hand, what it has done, and what holds it up.",
+    "quarantine": "Look at what was refused, carry it again, or forget it.",
+    "sink": "Try a sink by itself.",
 }
 
 
@@ -50,16 +52,20 @@ class Verbs(typer.core.TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - typer's signature
         if cmd_name not in VERBS:
             return None
-        command: Any = typer.main.get_command(importlib.import_module(VERBS[cmd_name]).app)
+        command: Any = typer.main.get_command(importlib.import_module(f"{__name__}.{cmd_name}").app)
         _share(command, [each for each in self.params if each.name in {"config", "debug"}])
         return command
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - typer's signature
+        with formatter.section("Verbs"):
+            formatter.write_dl(list(VERBS.items()))
 
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
         except BrokenPipeError:  # whoever read our output has seen enough
             _let_stdout_go()
-            raise typer.Exit(Exit.DONE) from None
+            raise typer.Exit(128 + signal.SIGPIPE) from None
 
 
 def _share(command: Any, options: list[Any]) -> None:
@@ -91,6 +97,7 @@ app = typer.Typer(
     cls=Verbs,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
+    subcommand_metavar="VERB",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 
@@ -148,7 +155,7 @@ def run(arguments: Sequence[str]) -> int:
         code = done if isinstance(done, int) else Exit.DONE
     except Exception as error:  # noqa: BLE001 - whatever it is, it becomes a line and a status
         _explain(error, said)
-        code = status(error)
+        code = exits.status(error)
     with contextlib.suppress(ValueError):  # closed already
         try:
             sys.stdout.flush()
@@ -158,7 +165,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _explain(error: Exception, said: Invocation) -> None:
-    if said.debug and status(error) is not Exit.USAGE:
+    if said.debug and exits.status(error) is not Exit.USAGE:
         traceback.print_exception(error)
     match error:
         case ConfigError():
@@ -167,7 +174,7 @@ def _explain(error: Exception, said: Invocation) -> None:
             lines = ()
         case TyperException():
             lines = [f"{error.format_message().rstrip('.')}; see `trailcourier --help`"]
-        case _ if status(error) is Exit.BUG:
+        case _ if exits.status(error) is Exit.BUG:
             lines = [f"a bug: {_where(error)}. Please report it with what `--debug` shows."]
         case _:
             lines = [str(error)]
@@ -178,8 +185,10 @@ def _explain(error: Exception, said: Invocation) -> None:
 def _where(error: Exception) -> str:
     """Return the kind of *error* and the line it came from; its words may quote anything."""
     frames = traceback.extract_tb(error.__traceback__)
-    ours = [each for each in frames if "trailcourier" in Path(each.filename).parts] or frames
-    return f"{type(error).__name__} at {Path(ours[-1].filename).name}:{ours[-1].lineno}"
+    home = str(Path(__file__).parents[1])
+    ours = [each for each in frames if each.filename.startswith(home) and each.filename != __file__]
+    last = (ours or frames)[-1]
+    return f"{type(error).__name__} at {Path(last.filename).name}:{last.lineno}"
 
 
 def _let_stdout_go() -> None:

@@ -1,4 +1,8 @@
-"""What a command's exit status says; scripts and service managers rely on it."""
+"""What a command's exit status says; scripts and service managers rely on it.
+
+A verb that is cut off has no answer, and its status is the shell's for the signal: 130 for Ctrl-C,
+141 for a reader that left.  A verb that runs until it is stopped ends with 0.
+"""
 
 from enum import IntEnum
 from typing import Self

@@ -1,0 +1,127 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from trailcourier import cli
+from trailcourier.cli.exits import Exit
+
+HUNTER = "hunter2-correct-horse"
+GOOD = """
+[sources.prod]
+queue_url = "https://sqs.us-east-1.amazonaws.com/111122223333/cloudtrail"
+bucket_region = "EU_IRELAND"
+buckets = ["acme-cloudtrail*", "acme-audit"]
+sinks = ["siem", "archive"]
+[sources.prod.credentials]
+kind = "assume-role"
+role_arn = "arn:aws:iam::111122223333:role/trailcourier"
+external_id = "env:EXTERNAL_ID"
+[sinks.siem]
+type = "stdout"
+[sinks.archive]
+type = "file"
+path = "events"
+"""
+BAD = """
+[broker]
+url = "redis://:hunter2-correct-horse@h/0?cluster=1"
+[sources.a]
+queue_url = "http://127.0.0.1:5000/111122223333/q"
+queue_region = "us-east-1"
+sinks = ["nowhere"]
+unfiltered = true
+[sources.a.filter]
+[sources.b]
+queue_url = "http://127.0.0.1:5000/111122223333/q"
+queue_region = "US_STANDARD"
+sinks = []
+"""
+
+
+@pytest.fixture
+def check(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("EXTERNAL_ID", HUNTER)
+
+    def check(text, *options):
+        Path("trailcourier.toml").write_text(text)
+        code = cli.run(["check", *options])
+        out, err = capsys.readouterr()
+        assert err == ""
+        assert HUNTER not in out
+        return code, out
+
+    return check
+
+
+def test_a_good_configuration_is_summed_up(check):
+    code, out = check(GOOD)
+
+    assert code == Exit.DONE
+    assert out == (
+        "prod: queue cloudtrail in us-east-1, account 111122223333, as "
+        "arn:aws:iam::111122223333:role/trailcourier; reads acme-cloudtrail*, acme-audit in "
+        "eu-west-1; drops reads by AWS services; sends to siem, archive\n"
+        "Nothing is wrong.\n"
+    )
+
+
+def test_all_problems_are_printed_at_once(check):
+    code, out = check(BAD)
+
+    assert code == Exit.CONFIG
+    *problems, count = out.splitlines()
+    assert [line.split(": ")[1] for line in problems] == [
+        "broker.url",
+        "sources.a.filter",
+        "sources.b.sinks",
+        "sources.b.queue_url",
+        "sources.a.sinks",
+    ]
+    assert count == "5 problems"
+
+
+def test_warnings_are_printed_and_are_no_problem(check):
+    code, out = check(GOOD.replace("buckets", "#").replace('["siem", "archive"]', '["siem"]'))
+
+    assert code == Exit.DONE
+    assert "warning: trailcourier.toml: sources.prod.buckets: not set" in out
+    assert "warning: trailcourier.toml: sinks.archive: no source sends to it" in out
+    assert "reads any bucket in eu-west-1" in out
+
+
+def test_the_same_is_said_in_json(check):
+    good, bad = check(GOOD, "--json"), check(BAD, "--json")
+
+    assert (good[0], bad[0]) == (Exit.DONE, Exit.CONFIG)
+    assert json.loads(good[1]) == {
+        "problems": [],
+        "warnings": [],
+        "sources": {
+            "prod": {
+                "queue": "cloudtrail",
+                "region": "us-east-1",
+                "account": "111122223333",
+                "credentials": "arn:aws:iam::111122223333:role/trailcourier",
+                "buckets": ["acme-cloudtrail*", "acme-audit"],
+                "bucket_region": "eu-west-1",
+                "drops": "drops reads by AWS services",
+                "sinks": ["siem", "archive"],
+            }
+        },
+    }
+    assert len(json.loads(bad[1])["problems"]) == 5
+
+
+def test_what_an_unfiltered_source_drops_is_said(check):
+    _, out = check(GOOD.replace("[sources.prod.cred", "unfiltered = true\n[sources.prod.cred"))
+
+    assert "; drops nothing; " in out
+
+
+def test_no_configuration_is_a_problem(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+
+    assert cli.run(["check"]) == Exit.CONFIG
+    assert capsys.readouterr().out.startswith("no configuration: looked for TRAILCOURIER_CONFIG")

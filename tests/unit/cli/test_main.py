@@ -1,0 +1,249 @@
+"""What every verb has: its options, its exit statuses, and one line for what went wrong."""
+
+import os
+import signal
+import subprocess
+import sys
+import types
+
+import pytest
+import typer
+
+import trailcourier
+from trailcourier import cli
+from trailcourier.cli.exits import Exit
+from trailcourier.errors import ConfigError, Fault, Unreachable
+
+HUNTER = "hunter2-correct-horse"
+MAIN = [sys.executable, "-m", "trailcourier"]
+
+
+@pytest.fixture
+def verb(monkeypatch):
+    """Add a verb ``act`` that does what it is given."""
+
+    def add(act):
+        module = types.ModuleType("act")
+        module.app = typer.Typer()
+        module.app.command("act")(act)
+        monkeypatch.setitem(sys.modules, "trailcourier.cli.act", module)
+        monkeypatch.setitem(cli.VERBS, "act", "Act.")
+
+    return add
+
+
+@pytest.fixture
+def raising(verb):
+    def add(error):
+        def act() -> None:
+            raise error
+
+        verb(act)
+
+    return add
+
+
+ROWS = [
+    (typer.Exit(), Exit.DONE, ""),
+    (typer.Exit(Exit.NO), Exit.NO, ""),
+    (typer.Abort(), Exit.NO, ""),
+    (
+        typer.BadParameter("no such thing."),
+        Exit.USAGE,
+        "Invalid value: no such thing; see",
+    ),
+    (Unreachable("broker: h:1 refused"), Exit.UNREACHABLE, "broker: h:1 refused"),
+    (Fault("sink-unreachable", "h:1 refused"), Exit.UNREACHABLE, "sink-unreachable: h:1 refused"),
+    (KeyError(HUNTER), Exit.BUG, "a bug: KeyError at test_main.py:"),
+    (ConfigError(["f: a: wrong"]), Exit.CONFIG, "f: a: wrong"),
+]
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [pytest.param(*row, id=f"{row[1]}-{type(row[0]).__name__}") for row in ROWS],
+)
+def test_each_error_has_its_status_and_one_line(raising, capsys, error, code, said):
+    raising(error)
+
+    assert cli.run(["act"]) == code
+
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(f"trailcourier: {said}" if said else "")
+    assert err.count("\n") == (1 if said else 0)
+    assert HUNTER not in err
+
+
+def test_every_row_of_the_table_is_met():
+    assert {code for _, code, _ in ROWS} == set(Exit)
+    assert all(row.meaning for row in Exit)
+
+
+def test_every_problem_of_a_configuration_is_said(raising, capsys):
+    raising(ConfigError(["f: a: wrong", "f: b: wrong"]))
+
+    cli.run(["act"])
+
+    assert capsys.readouterr().err == "trailcourier: f: a: wrong\ntrailcourier: f: b: wrong\n"
+
+
+@pytest.mark.parametrize("arguments", [["--debug", "act"], ["act", "--debug"]])
+def test_the_traceback_of_a_bug_is_shown_on_demand(raising, capsys, arguments):
+    raising(KeyError("what"))
+
+    assert cli.run(arguments) == Exit.BUG
+
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_a_verb_that_returns_is_done(verb):
+    verb(lambda: None)
+
+    assert cli.run(["act"]) == Exit.DONE
+
+
+def test_a_verb_that_is_cut_off_has_no_answer(raising, capsys):
+    raising(KeyboardInterrupt())
+
+    assert cli.run(["act"]) == 128 + signal.SIGINT
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        pytest.param(["chekc"], "No such command 'chekc'", id="verb"),
+        pytest.param(["--nope"], "No such option: --nope", id="option"),
+        pytest.param(["check", "--nope"], "No such option: --nope", id="option-of-a-verb"),
+        pytest.param(["check", "more"], "Got unexpected extra argument", id="argument"),
+        pytest.param(["--config"], "Option '--config' requires an argument", id="no-value"),
+    ],
+)
+def test_a_wrong_command_line_is_64_and_one_line(capsys, arguments, said):
+    assert cli.run(arguments) == Exit.USAGE
+
+    err = capsys.readouterr().err
+    assert err.startswith(f"trailcourier: {said}")
+    assert err.count("\n") == 1
+
+
+def test_without_a_verb_the_help_is_shown(capsys):
+    assert cli.run([]) == Exit.USAGE
+
+    out, err = capsys.readouterr()
+    assert (out, "check" in err) == ("", True)
+
+
+@pytest.mark.parametrize("arguments", [["-h"], ["--help"], ["check", "-h"], ["check", "--help"]])
+def test_help_is_plain_text_and_names_the_shared_options(capsys, arguments):
+    assert cli.run(arguments) == Exit.DONE
+
+    out = capsys.readouterr().out
+    assert "--config FILE" in out
+    assert out.isascii()
+
+
+@pytest.mark.parametrize("name", cli.VERBS)
+def test_every_verb_has_its_own_help(capsys, name):
+    assert cli.run([name, "-h"]) == Exit.DONE
+    assert capsys.readouterr().out.startswith(f"Usage: trailcourier {name} ")
+
+
+def test_the_version_is_said(capsys):
+    assert cli.run(["--version"]) == Exit.DONE
+    assert capsys.readouterr().out == f"trailcourier {trailcourier.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--config", "x.toml", "act"], ["act", "--config", "x.toml"], ["act", "--config=x.toml"]],
+)
+def test_the_configuration_is_named_before_the_verb_or_after(verb, capsys, arguments):
+    def act(ctx: typer.Context) -> None:
+        print(ctx.obj.config)
+
+    verb(act)
+
+    assert cli.run(arguments) == Exit.DONE
+    assert capsys.readouterr().out == "x.toml\n"
+
+
+def test_verbs_below_a_verb_take_the_shared_options_too(monkeypatch, capsys):
+    module = types.ModuleType("group")
+    module.app = typer.Typer()
+    module.app.callback()(lambda: None)
+    module.app.command("below")(lambda ctx: print(ctx.obj.config))
+    module.app.registered_commands[0].callback.__annotations__ = {"ctx": typer.Context}
+    monkeypatch.setitem(sys.modules, "trailcourier.cli.group", module)
+    monkeypatch.setitem(cli.VERBS, "group", "Act below.")
+
+    assert cli.run(["group", "below", "--config", "x.toml"]) == Exit.DONE
+    assert capsys.readouterr().out == "x.toml\n"
+
+
+def test_the_program_ends_with_the_status(tmp_path):
+    done = subprocess.run(
+        [*MAIN, "check"], cwd=tmp_path, capture_output=True, timeout=60, check=False
+    )
+
+    assert done.returncode == Exit.CONFIG
+    assert done.stderr == b""
+
+
+@pytest.mark.parametrize(
+    ("unbuffered", "code"),
+    [pytest.param("", Exit.CONFIG, id="at-the-end"), pytest.param("1", 141, id="before-the-end")],
+)
+def test_a_reader_that_leaves_is_no_error(tmp_path, monkeypatch, unbuffered, code):
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
+    read, write = os.pipe()
+    os.close(read)
+
+    done = subprocess.run(
+        [*MAIN, "check"], cwd=tmp_path, stdout=write, stderr=subprocess.PIPE, check=False
+    )
+    os.close(write)
+
+    assert (done.returncode, done.stderr) == (code, b"")
+
+
+def test_a_reader_that_leaves_ends_a_verb_quietly(tmp_path):
+    code = (
+        "import sys, types, typer; from trailcourier import cli\n"
+        "m = sys.modules['trailcourier.cli.act'] = types.ModuleType('act'); m.app = typer.Typer()\n"
+        "@m.app.command()\n"
+        "def act():\n"
+        "    while True: print('x' * 1000)\n"
+        "cli.VERBS['act'] = 'Act.'; sys.exit(cli.run(['act']))\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        process.stdout.readline()
+        process.stdout.close()
+        err = process.stderr.read()
+
+    assert (process.wait(60), err) == (141, b"")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "absent"),
+    [
+        pytest.param(["--version"], {"boto3", "celery", "pydantic", "rich"}, id="version"),
+        pytest.param(["-h"], {"boto3", "celery", "pydantic", "rich"}, id="help"),
+        pytest.param(["check"], {"boto3", "botocore", "celery", "obstore", "redis"}, id="check"),
+    ],
+)
+def test_a_verb_imports_no_more_than_it_needs(tmp_path, arguments, absent):
+    code = (
+        "import sys; from trailcourier import cli\n"
+        f"cli.run({arguments}); print(*{absent!r} & sys.modules.keys(), file=sys.stderr)"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60,
+        check=True,
+    )  # fmt: skip
+
+    assert done.stderr.strip() == ""
