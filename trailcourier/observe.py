@@ -36,6 +36,7 @@ FACTS: dict[str, tuple[Level, str]] = {
     "forwards_again": ("warning", "Lost or parked objects were dispatched again."),
     "breaker_opened": ("error", "Too many failures; this is left alone and probed."),
     "breaker_closed": ("info", "A success closed the breaker."),
+    "sink_tried_again": ("warning", "A sink did not take a batch; it is sent again in a moment."),
     "version_denied": ("warning", "Versions may not be read; the newest is read instead."),
     "read_by_boto3": ("debug", "obstore cannot name this key; boto3 read it."),
     "settle_not_sent": ("warning", "A settle was not published; tend settles the message."),
@@ -54,17 +55,21 @@ FACTS: dict[str, tuple[Level, str]] = {
 def configure(style: str, level: Level) -> None:
     """Write facts to standard error from *level* on: ``json``, ``console``, or by what it is."""
     console = style == "console" or (style == "auto" and sys.stderr.isatty())
-    renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=0)
+    # a plain traceback: one that shows the values of variables would show secrets
+    ends: list[structlog.typing.Processor] = (
+        [
+            structlog.dev.ConsoleRenderer(
+                colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+            )
+        ]
         if console
-        else structlog.processors.JSONRenderer()
+        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     )
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            renderer,
+            *ends,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),

@@ -64,7 +64,7 @@ local life, spans, limit, refused_at, pause = tonumber(ARGV[7]), tonumber(ARGV[8
   tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])
 local key, member = S .. 'm:' .. mid, mid .. '/' .. i
 local f = redis.call('HMGET', key, i .. ':r', i .. ':id', i .. ':g', i .. ':o', i .. ':e',
-  i .. ':b', i .. ':a')
+  i .. ':b', i .. ':a', i .. ':pb')
 if not f[1] then return {'gone'} end
 if f[4] then return {'done', f[4]} end
 if gen < tonumber(f[3]) then return {'held'} end
@@ -92,7 +92,7 @@ if starts >= limit and not alone then return {'alone'} end
 local names = {'queue:' .. ARGV[12], 'bucket:' .. ARGV[12] .. ':' .. f[6]}
 for a = 13, #ARGV do names[#names + 1] = 'sink:' .. ARGV[a] end
 for _, name in ipairs(names) do
-  if is_open(name) and not probes(name, pause) then
+  if is_open(name) and f[8] ~= name and not probes(name, pause) then
     redis.call('HSET', key, i .. ':p', name, i .. ':pt', NOW)
     redis.call('ZREM', S .. 'flight', member)
     redis.call('ZADD', S .. 'parked', NOW + pause, member)
@@ -101,6 +101,7 @@ for _, name in ipairs(names) do
 end
 redis.call('SET', S .. 'c:' .. oid, token .. '|' .. task, 'PX', life)
 redis.call('HSET', key, i .. ':k', token)
+if f[8] then redis.call('HDEL', key, i .. ':pb') end
 redis.call('HINCRBY', S .. 'o:' .. oid, 's', 1)
 redis.call('PEXPIRE', S .. 'o:' .. oid, 1296000000)
 if tonumber(f[7]) > tonumber(redis.call('GET', G .. 'high') or '0') then

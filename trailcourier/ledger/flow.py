@@ -141,6 +141,7 @@ for _, member in ipairs(redis.call('ZRANGE', S .. 'parked', 0, -1)) do
     local take
     if name ~= '' and is_open(name) then
       take = probes(name, pause)
+      if take then redis.call('HSET', S .. 'm:' .. mid, i .. ':pb', name) end
       if not take and at <= NOW then redis.call('ZADD', S .. 'parked', NOW + pause, member) end
     else
       local closed = name ~= '' and redis.call('HGET', G .. 'b:' .. name, 'closed')

@@ -5,7 +5,8 @@ by the receiver's clock, ``r`` when it was admitted, ``u`` end of visibility, ``
 objects, ``o`` how many of them are still open, ``sent``; and for each object *i*: ``i:r`` the
 reference, ``i:id`` its name, ``i:e`` the content announced, ``i:b`` its bucket, ``i:g``
 generation, ``i:a`` dispatched at, ``i:k`` the last claimant's token, ``i:x`` dispatches in vain,
-``i:p`` the breaker it is parked behind and ``i:pt`` since when, ``i:o`` the final outcome.
+``i:p`` the breaker it is parked behind, ``i:pt`` since when and ``i:pb`` that it is now the probe
+of it, ``i:o`` the final outcome.
 """
 
 from collections.abc import Sequence

@@ -3,6 +3,7 @@
 ``commit`` is the only function that deletes messages.
 """
 
+import time
 from collections.abc import Sequence
 
 from trailcourier import observe
@@ -23,7 +24,7 @@ def receive(line: Line, most: int, wait: int) -> list[Message] | None:
     try:
         messages = line.queue.receive(most=most, wait=wait, visibility=visibility(line))
     except Fault as fault:
-        what = f"receive:{line.jitter()}"
+        what = f"receive:{time.monotonic_ns()}"  # each failure counts as one of its own
         failed(line, fault)
         if line.ledger.breakers.failed(breaker, what, reason=fault.reason, text=fault.detail):
             observe.fact("breaker_opened", source=line.source, breaker=breaker, why=str(fault))
