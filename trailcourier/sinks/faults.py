@@ -19,6 +19,8 @@ _ADVICE = {
     errno.EPERM: "let the user the worker runs as write there",
     errno.EROFS: "mount it writable",
     errno.ENOENT: "create the folder the sink's `path` lies in, or mount it",
+    errno.EEXIST: "something that is no folder has that name; move it away",
+    errno.ENOTDIR: "something that is no folder has that name; move it away",
     errno.EXDEV: "let the sink's `path` and all folders in it lie on one filesystem",
 }
 

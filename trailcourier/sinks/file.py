@@ -100,11 +100,13 @@ class FileDelivery:
         if self._gzip is not None:
             self._compressed += self._gzip.end()
             self._gzip = None
-        self._append(self._compressed)
         try:
+            self._try.append(self._compressed)
             self._folders.make(self._target.parent)
             self._try.place(self._target, sync=self._folders.sync)
         except OSError as error:
+            # a second fsync of the same file may succeed although the first one lost what it had
+            self._try.discard()
             raise self._fault(error) from error
 
     def drop(self) -> None:

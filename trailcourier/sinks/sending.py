@@ -10,7 +10,9 @@ from threading import Event
 
 import msgspec
 import stamina
+from stamina.instrumentation import RetryDetails, set_on_retry_hooks
 
+from trailcourier import observe
 from trailcourier.errors import Fault, Rejected
 from trailcourier.sinks.delivery import Delivery
 from trailcourier.sinks.oversize import fit
@@ -113,6 +115,15 @@ def attempt(call: Callable[[], None], *, terms: Terms, stopping: Event) -> None:
     ):
         with each:
             call()
+
+
+def _tell(details: RetryDetails) -> None:
+    error = details.caused_by
+    where = error.where if isinstance(error, Fault) else ""
+    observe.fact("sink_tried_again", sink=where, tries=details.retry_num, why=str(error))
+
+
+set_on_retry_hooks((_tell,))  # stamina's own would write a second log, and to standard output
 
 
 def _cut(

@@ -1,0 +1,166 @@
+"""Where each sink's records end up, so that one suite can look at what arrived."""
+
+import contextlib
+import gzip
+import os
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Self
+
+from tests import receiver
+from trailcourier.sinks import stdout
+
+
+class End:
+    """A sink's config, and how to see what arrived, as lines in order."""
+
+    config: dict[str, object]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def arrived(self) -> list[bytes]:
+        raise NotImplementedError
+
+    def broken(self) -> contextlib.AbstractContextManager[None]:
+        raise NotImplementedError
+
+
+class Files(End):
+    def __init__(self, folder: Path, **settings: object) -> None:
+        self.folder = folder / "events"
+        self.config = {"type": "file", "path": str(self.folder), **settings}
+
+    def arrived(self) -> list[bytes]:
+        read = gzip.decompress if self.config.get("gzip") else bytes
+        return [line for path in self.files() for line in read(path.read_bytes()).splitlines()]
+
+    def files(self) -> list[Path]:
+        """Every file that is there, but temp files."""
+        found = (path for path in self.folder.rglob("*") if path.is_file())
+        return sorted(path for path in found if ".tries" not in path.parts)
+
+    @contextlib.contextmanager
+    def broken(self) -> Iterator[None]:
+        self.folder.write_bytes(b"in the way")
+        yield
+        self.folder.unlink()
+
+
+class Stdout(End):
+    """Standard output as a file that all append to.
+
+    pytest moves descriptor 1 between the phases of a test; in this process the sink is given
+    another in its place, and the children have it as theirs.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.config = {"type": "stdout"}
+        self._folder = folder
+        self._path = folder / "stdout"
+
+    def __enter__(self) -> Self:
+        self._real = stdout.FD, tempfile.tempdir
+        stdout.FD, tempfile.tempdir = self._open(), str(self._folder)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(stdout.FD)
+        stdout.FD, tempfile.tempdir = self._real
+
+    def arrived(self) -> list[bytes]:
+        return self._path.read_bytes().split(b"\n")[:-1]
+
+    @contextlib.contextmanager
+    def broken(self) -> Iterator[None]:
+        with Path("/dev/full").open("wb") as full, pointing(full.fileno()):
+            yield
+
+    def _open(self) -> int:
+        return os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+
+
+class Pipe(End):
+    """Standard output as a pipe that a thread reads."""
+
+    def __init__(self, folder: Path) -> None:
+        self.config = {"type": "stdout"}
+        self._folder = folder
+        self._read = b""
+
+    def __enter__(self) -> Self:
+        out, into = os.pipe()
+        self._real = stdout.FD, tempfile.tempdir
+        stdout.FD, tempfile.tempdir = into, str(self._folder)
+        self._reader = threading.Thread(target=self._collect, args=(out,))
+        self._reader.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._reader.is_alive():
+            self.arrived()
+        stdout.FD, tempfile.tempdir = self._real
+
+    def arrived(self) -> list[bytes]:
+        """Close the pipe, so that it is read to its end; nothing can be sent after."""
+        os.close(stdout.FD)
+        self._reader.join(30)
+        return self._read.split(b"\n")[:-1]
+
+    @contextlib.contextmanager
+    def broken(self) -> Iterator[None]:
+        out, into = os.pipe()
+        os.close(out)
+        with os.fdopen(into, "wb") as readerless, pointing(readerless.fileno()):
+            yield
+
+    def _collect(self, out: int) -> None:
+        with open(out, "rb") as pipe:
+            self._read = pipe.read()
+
+
+@contextlib.contextmanager
+def pointing(fd: int) -> Iterator[None]:
+    """Let standard output be what *fd* is, for a while."""
+    kept = os.dup(stdout.FD)
+    os.dup2(fd, stdout.FD)
+    yield
+    os.dup2(kept, stdout.FD)
+    os.close(kept)
+
+
+class Received(End):
+    def __init__(self, folder: Path) -> None:
+        self.receiver = receiver.Running(folder / "received")
+
+    def __enter__(self) -> Self:
+        self.receiver.start()
+        self.config = {"type": "receiver", "port": self.receiver.port, "retry_attempts": 1}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.receiver.kill()
+
+    def arrived(self) -> list[bytes]:
+        return self.receiver.records()
+
+    @contextlib.contextmanager
+    def broken(self) -> Iterator[None]:
+        self.receiver.kill()
+        yield
+        self.receiver.start()
+
+
+ENDS: dict[str, Callable[[Path], End]] = {
+    "file": Files,
+    "file-gzip": lambda folder: Files(folder, gzip=True),
+    "file-no-fsync": lambda folder: Files(folder, fsync=False),
+    "stdout-file": Stdout,
+    "stdout-pipe": Pipe,
+    "receiver": Received,
+}
+"""A sink passes the suite when it has a line here."""

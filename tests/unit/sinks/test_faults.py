@@ -1,0 +1,43 @@
+import errno
+import os
+
+import pytest
+
+from trailcourier.dispositions import REASONS
+from trailcourier.sinks.faults import fault
+
+CASES = {
+    errno.ENOSPC: ("sink-full", "make room"),
+    errno.EDQUOT: ("sink-full", "quota"),
+    errno.EPIPE: ("sink-unreachable", ""),
+    errno.ECONNRESET: ("sink-unreachable", ""),
+    errno.EBADF: ("sink-unreachable", ""),
+    errno.EACCES: ("sink-error", "user the worker runs as"),
+    errno.EROFS: ("sink-error", "writable"),
+    errno.ENOENT: ("sink-error", "create the folder"),
+    errno.ENOTDIR: ("sink-error", "no folder"),
+    errno.EXDEV: ("sink-error", "one filesystem"),
+    errno.EIO: ("sink-error", ""),
+}
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "advice"),
+    [pytest.param(code, *case, id=errno.errorcode[code]) for code, case in CASES.items()],
+)
+def test_an_error_has_a_reason_and_says_what_where_and_what_to_do(code, reason, advice):
+    error = OSError(code, os.strerror(code))
+
+    found = fault(error, sink="archive", doing="write to", path="/events")
+
+    assert found.reason == reason
+    assert found.where == "archive"
+    assert f"cannot write to /events: {os.strerror(code)}" in found.detail
+    assert advice in found.detail
+    assert REASONS[reason].breaker == "sink"
+
+
+def test_an_error_without_a_number_keeps_its_words():
+    found = fault(OSError("odd"), sink="archive", doing="write", path="/events")
+
+    assert (found.reason, found.detail) == ("sink-error", "cannot write /events: odd")

@@ -1,0 +1,300 @@
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from trailcourier import child
+from trailcourier.errors import Fault
+from trailcourier.models import ObjectRef, Origin
+from trailcourier.sinks import stdout
+from trailcourier.sinks.stdout import Stdout
+
+ROOT = Path(__file__).parents[3]
+ORIGIN = Origin("prod", ObjectRef("acme-cloudtrail", "a.json.gz"), "etag")
+RECORD = b'{"pad":"' + b"x" * 1000 + b'"}'
+WRITER = f"""
+from trailcourier.sinks.stdout import Stdout
+Stdout(type="stdout").open("siem").send([{RECORD!r}] * 1000)
+"""
+HOLDER = """
+import os, sys, time
+from trailcourier.sinks import stdout
+with stdout._turn(time.monotonic() + 10):
+    print("held", file=sys.stderr, flush=True)
+    sys.stdin.readline()
+"""
+
+
+@pytest.fixture(autouse=True)
+def private_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+
+@pytest.fixture
+def pipe(monkeypatch):
+    """A pipe as standard output; gives the end to read from."""
+    out, into = os.pipe()
+    monkeypatch.setattr(stdout, "FD", into)
+    with os.fdopen(out, "rb", buffering=0) as reader:
+        yield reader
+        os.close(into)
+
+
+@pytest.fixture
+def file(tmp_path, monkeypatch):
+    path = tmp_path / "out"
+    with path.open("ab") as opened:
+        monkeypatch.setattr(stdout, "FD", opened.fileno())
+        yield path
+
+
+def sink(seconds=5.0):
+    return Stdout(type="stdout", timeout_seconds=seconds).open("siem")
+
+
+def started(code):
+    """A process whose standard output is the one under test."""
+    environ = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": tempfile.gettempdir()}
+    return child.start(
+        [sys.executable, "-c", code],
+        environment=environ,
+        stdin=subprocess.PIPE,
+        stdout=stdout.FD,
+        stderr=subprocess.PIPE,
+    )
+
+
+def drained(reader, seconds=0.2):
+    """What lies in the pipe."""
+    os.set_blocking(reader.fileno(), False)
+    found, end = b"", time.monotonic() + seconds
+    while (piece := reader.read(65_536)) or time.monotonic() < end:
+        found += piece or b""
+    return found
+
+
+def slowly(reader, into, done):
+    """Read all, in small pieces with pauses, until *done* is set and nothing is left."""
+    os.set_blocking(reader.fileno(), False)
+    while True:
+        finished = done.is_set()
+        piece = reader.read(3000)
+        if piece:
+            into.append(piece)
+        elif finished:
+            return
+        time.sleep(0.0005)
+
+
+def full(reader):
+    """Write to the pipe until nothing more goes in."""
+    os.set_blocking(stdout.FD, False)
+    try:
+        while True:
+            os.write(stdout.FD, b"." * 4096)
+    except BlockingIOError:
+        os.set_blocking(stdout.FD, True)
+
+
+def test_each_record_is_a_line(file):
+    sink().start(ORIGIN).send([b'{"n":1}', b'{"n":2}'])
+
+    assert file.read_bytes() == b'{"n":1}\n{"n":2}\n'
+
+
+@pytest.mark.parametrize("blocking", [True, False], ids=["blocking", "non-blocking"])
+def test_a_slow_reader_gets_everything(pipe, blocking):
+    os.set_blocking(stdout.FD, blocking)
+    found, done = [], threading.Event()
+    reader = threading.Thread(target=slowly, args=(pipe, found, done))
+    reader.start()
+
+    sink().send([RECORD] * 500)
+    done.set()
+    reader.join(20)
+
+    assert b"".join(found) == (RECORD + b"\n") * 500
+    assert os.get_blocking(stdout.FD) is blocking
+
+
+def test_a_reader_that_hangs_is_busy_after_the_timeout(pipe):
+    begun = time.monotonic()
+
+    with pytest.raises(Fault) as raised:
+        sink(0.3).send([RECORD] * 500)
+
+    assert raised.value.reason == "sink-busy"
+    assert raised.value.where == "siem"
+    assert "0.3 s" in raised.value.detail
+    assert 0.3 <= time.monotonic() - begun < 3
+
+
+def test_after_a_line_was_cut_off_the_next_stands_on_its_own(pipe):
+    with pytest.raises(Fault):
+        sink(0.2).send([RECORD] * 500)
+    cut = drained(pipe)
+
+    sink().send([b'{"n":1}'])
+
+    assert not cut.endswith(b"\n")
+    assert drained(pipe) == b'\n{"n":1}\n'
+
+
+def test_nothing_is_added_before_a_line_when_the_last_was_whole(pipe):
+    with pytest.raises(Fault):
+        sink(0.2).send([RECORD] * 500)
+    drained(pipe)
+    sink().send([b'{"n":1}'])
+    drained(pipe)
+
+    sink().send([b'{"n":2}'])
+
+    assert drained(pipe) == b'{"n":2}\n'
+
+
+def test_a_line_that_a_killed_process_began_is_ended_by_the_next_writer(pipe):
+    process = started(WRITER)
+    head = os.read(pipe.fileno(), 10)  # it is in the middle of its batch, for the pipe is small
+    child.kill(process)
+    torn = head + drained(pipe)
+
+    sink().send([b'{"n":1}'])
+
+    lines = (torn + drained(pipe)).split(b"\n")
+    assert set(lines[:-3]) <= {RECORD}
+    assert RECORD.startswith(lines[-3])
+    assert lines[-2:] == [b'{"n":1}', b""]
+
+
+def test_writers_wait_for_each_other(file):
+    holder = started(HOLDER)
+    assert holder.stderr.readline() == b"held\n"
+
+    with pytest.raises(Fault) as raised:
+        sink(0.2).send([b"{}"])
+    child.kill(holder)
+    sink().send([b"{}"])
+
+    assert raised.value.reason == "sink-busy"
+    assert file.read_bytes() == b"{}\n"
+
+
+def test_the_turn_ends_even_while_a_forked_child_has_a_copy_of_the_lock(file):
+    with stdout._turn(time.monotonic() + 5) as lock:
+        copy = os.dup(lock)
+
+    sink(0.5).send([b"{}"])
+
+    os.close(copy)
+    assert file.read_bytes() == b"{}\n"
+
+
+def test_the_turn_ends_when_the_write_fails(pipe):
+    full(pipe)
+    with pytest.raises(Fault):
+        sink(0.1).send([b"{}"])
+
+    with stdout._turn(time.monotonic() + 0.5):
+        pass
+
+
+def test_a_socket_will_do(monkeypatch):
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        monkeypatch.setattr(stdout, "FD", ours.fileno())
+
+        sink().send([b'{"n":1}'])
+
+        assert theirs.recv(100) == b'{"n":1}\n'
+
+
+def test_a_reader_that_is_gone_is_unreachable(pipe):
+    pipe.close()
+
+    with pytest.raises(Fault) as raised:
+        sink().send([b"{}"])
+
+    assert raised.value.reason == "sink-unreachable"
+
+
+def test_a_closed_standard_output_is_unreachable(monkeypatch):
+    fd = os.dup(2)
+    os.close(fd)
+    monkeypatch.setattr(stdout, "FD", fd)
+
+    with pytest.raises(Fault) as raised:
+        sink().send([b"{}"])
+
+    assert raised.value.reason == "sink-unreachable"
+
+
+def test_a_full_disk_is_said_to_be_full(monkeypatch):
+    with Path("/dev/full").open("wb") as device:
+        monkeypatch.setattr(stdout, "FD", device.fileno())
+
+        with pytest.raises(Fault) as raised:
+            sink().send([b"{}"])
+
+    assert raised.value.reason == "sink-full"
+
+
+def loose(folder):
+    folder.mkdir(mode=0o777)
+    folder.chmod(0o777)
+
+
+def elsewhere(folder):
+    folder.with_name("theirs").mkdir(mode=0o700)
+    folder.symlink_to(folder.with_name("theirs"))
+
+
+@pytest.mark.parametrize("make", [loose, elsewhere], ids=["open-to-all", "a-link"])
+def test_a_lock_folder_that_others_could_use_is_not_used(file, tmp_path, make):
+    folder = tmp_path / f"trailcourier-{os.getuid()}"
+    make(folder)
+
+    with pytest.raises(Fault) as raised:
+        sink().send([b"{}"])
+
+    assert raised.value.reason == "sink-error"
+    assert str(folder) in raised.value.detail
+    assert "remove it" in raised.value.detail
+    assert file.read_bytes() == b""
+
+
+def test_two_outputs_have_two_locks(tmp_path, monkeypatch):
+    names = set()
+    for name in ("one", "other"):
+        with (tmp_path / name).open("ab") as opened:
+            monkeypatch.setattr(stdout, "FD", opened.fileno())
+            names.add(stdout._lock_path())
+
+    assert len(names) == 2
+
+
+def test_the_lock_is_found_again_by_who_shares_the_output(file):
+    with file.open("ab") as same:
+        one = stdout._lock_path()
+        real, stdout.FD = stdout.FD, same.fileno()
+        other = stdout._lock_path()
+        stdout.FD = real
+
+    assert one == other
+
+
+def test_a_stopped_writer_holds_up_others_no_longer_than_their_timeout(file):
+    holder = started(HOLDER)
+    assert holder.stderr.readline() == b"held\n"
+    child.send(holder, signal.SIGSTOP)
+
+    with pytest.raises(Fault, match="sink-busy"):
+        sink(0.2).send([b"{}"])
+
+    child.kill(holder)
