@@ -1,0 +1,107 @@
+"""The app: ``celery -A tasks worker`` finds it here."""
+
+import os
+import sys
+from functools import cached_property
+from typing import Any
+
+from celery import Celery
+from kombu import Exchange, Queue
+from kombu.transport import TRANSPORT_ALIASES
+
+from tasks.worker import Worker
+from trailcourier import wiring
+from trailcourier.duty import QUEUES
+from trailcourier.errors import ConfigError
+from trailcourier.ledger.store import FORMAT
+from trailcourier.settings import Settings
+
+# so that URLs stay as everybody writes them
+TRANSPORT_ALIASES.update(dict.fromkeys(["redis", "rediss"], "tasks.transport:Transport"))
+
+
+def conf(settings: Settings) -> dict[str, Any]:
+    """Every Celery setting that matters here, each with its reason."""
+    url, keys = settings.broker_url(), f"{settings.broker.namespace}:{FORMAT}:celery:"
+    tls = {
+        "ssl_cert_reqs": "required",
+        "ssl_ca_certs": settings.broker.ca_file and str(settings.broker.ca_file),
+    }
+    return {
+        "broker_url": _spelt(url, "redis+socket://"),
+        "broker_use_ssl": tls if url.startswith("rediss:") else None,
+        "broker_connection_max_retries": None,  # a fleet outlives its broker's bad days
+        "broker_connection_retry_on_startup": True,  # one plain line, and another attempt
+        "broker_transport_options": {
+            "global_keyprefix": keys,  # one Redis may serve several fleets
+            # when a killed worker's forwards come back; more than the longest forward takes, and
+            # than the 30 s for which a worker may claim a completed chord
+            "visibility_timeout": settings.broker.visibility_timeout,
+            "unacked_restore_interval": 10,  # look for them every 10 s ...
+            "unacked_restore_throttle": 1,  # ... and not only every tenth time
+            "socket_timeout": 10,  # a broker that hangs is a broker that is gone
+            "socket_connect_timeout": 3,
+            "socket_keepalive": True,
+            "priority_steps": [0],  # no priorities: one list a queue, not four
+        },
+        "result_backend": "tasks.backend.Backend+" + _spelt(url, "socket://"),
+        "redis_backend_use_ssl": tls if url.startswith("rediss:") else None,
+        "result_backend_transport_options": {"global_keyprefix": keys},
+        "redis_socket_timeout": 10,  # as for the broker, which it is
+        "redis_socket_connect_timeout": 3,
+        "redis_backend_health_check_interval": 10,  # before use, if idle for longer
+        # longer than SQS lets anybody hold a message: a chord whose headers end further apart
+        # loses its body without a word
+        "result_expires": 86_400,
+        "task_ignore_result": True,  # a chord keeps its own copies; any other result is a write
+        "task_acks_late": False,  # a lost tick or settle is made good by tend; forward says True
+        "task_reject_on_worker_lost": True,  # a lost worker is no failure of its forward
+        "task_publish_retry_policy": {  # bounded: then the caller, or tend, knows what to do
+            "max_retries": 5,
+            "interval_start": 0.1,
+            "interval_step": 0.3,
+            "interval_max": 1.0,
+        },
+        "accept_content": ["json"],  # a message is data, never code
+        "timezone": "UTC",
+        "task_queues": [Queue(name, Exchange(name), name) for name in QUEUES],
+        "task_default_queue": "control",
+        "task_create_missing_queues": False,  # a queue nobody consumes is a mistake
+        "task_routes": {"trailcourier.forward": {"queue": "objects"}},
+        "imports": ["tasks.line"],
+        "worker_pool": "threads",  # S3 and sinks are waiting; a lost broker fails no chord here
+        "worker_concurrency": None,  # by the queues it consumes: tasks.worker
+        "worker_prefetch_multiplier": 1,  # what waits, waits in the broker, not in a dead worker
+        "worker_send_task_events": True,  # for Flower; forward sends its own only when asked to
+        "worker_redirect_stdouts": False,  # a stdout sink writes there
+        "beat_scheduler": "celery.beat:Scheduler",  # the default one writes a file where it starts
+    }
+
+
+def _spelt(url: str, scheme: str) -> str:
+    """Spell a Unix socket's URL (``unix:///path?db=0``) as kombu or Celery wants it."""
+    for ours in ("unix://", "redis+socket://"):
+        if url.startswith(ours):
+            return scheme + url.removeprefix(ours).replace("db=", "virtual_host=")
+    return url
+
+
+class App(Celery):
+    """Celery with our worker."""
+
+    Worker = cached_property(lambda self: self.subclass_with_self(Worker))
+
+
+def made() -> App:
+    """Build the app; a configuration that cannot serve ends the process, every reason on a line."""
+    try:
+        settings = wiring.settings()
+        app = App("trailcourier")
+        app.conf.update(conf(settings))
+    except ConfigError as error:
+        sys.stderr.write("".join(f"trailcourier: {problem}\n" for problem in error.problems))
+        raise SystemExit(os.EX_CONFIG) from None
+    return app
+
+
+app = made()

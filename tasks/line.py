@@ -1,0 +1,84 @@
+"""The four tasks: each hands its arguments to the line, which decides."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import redis
+from celery import Signature, group, signals
+from celery.exceptions import Ignore
+from kombu.exceptions import KombuError
+
+from tasks.celery import app
+from tasks.transport import waits
+from tasks.worker import stopping
+from trailcourier import observe, wiring
+from trailcourier.errors import TrailcourierError
+from trailcourier.line.carry import carry
+from trailcourier.line.receive import poll as receive
+from trailcourier.line.settle import settle as settle_messages
+from trailcourier.line.tend import tend as tend_leases
+from trailcourier.line.work import Work
+
+FORESEEN = (TrailcourierError, redis.RedisError, KombuError)  # one log line; tend makes it good
+
+
+@app.task(name="trailcourier.poll", throws=FORESEEN)
+def poll(source: str, slot: int = 0) -> int:
+    return receive(wiring.line(source), slot, publish, stopping)
+
+
+# acks late: a killed worker's forward comes back
+@app.task(name="trailcourier.forward", acks_late=True, send_events=wiring.settings().workers.events)
+def forward(source: str, message: str, index: int, generation: int, name: str) -> str:
+    """Carry one object; its status, for one that raises fails its chord."""
+    work, status = Work(source, message, index, generation, name), "pending"
+    try:
+        carried = carry(wiring.carrying(source), work, str(forward.request.id), stopping)
+        if carried.ours:
+            raise Ignore
+        status = carried.status
+        if carried.settle:
+            settle.delay(None, source, [message])
+    except FORESEEN as error:
+        say(forward, error)
+    return status
+
+
+@app.task(name="trailcourier.settle", throws=FORESEEN)
+def settle(_outcomes: object, source: str, messages: Sequence[str]) -> None:
+    """Settle from the ledger; what the forwards of a chord returned decides nothing."""
+    settle_messages(wiring.line(source), messages)
+
+
+@app.task(name="trailcourier.tend", throws=FORESEEN)
+def tend(source: str) -> None:
+    tend_leases(wiring.line(source), publish, queue_idle, stopping)
+
+
+@signals.task_failure.connect
+def say(sender: Any, exception: Exception, **_: Any) -> None:
+    """Say what was foreseen in one line; Celery logs the rest, with a traceback."""
+    if isinstance(exception, FORESEEN):
+        observe.fact("task_failed", task=sender.name, why=str(exception))
+
+
+def publish(source: str, works: Sequence[Work], messages: Sequence[str]) -> None:
+    """Send one chord, its headers in one round trip: ``chord()`` would not use our producer."""
+    body = settle.s(source, list(messages))
+    body.freeze()  # sent twice, it is the same task twice
+    with app.producer_pool.acquire(block=True) as producer, producer.batch():
+        header = group(_header(work) for work in works)
+        header.apply_async(producer=producer, chord=body, add_to_parent=False)
+
+
+def _header(work: Work) -> Signature[str]:
+    """One forward; Flower shows its object, not where its lease is."""
+    args = (work.source, work.message, work.index, work.generation, work.name)
+    shown = f"{work.source} {ascii(work.name)[1:-1]}"
+    return forward.signature(args, argsrepr=shown, kwargsrepr="")
+
+
+def queue_idle() -> bool:
+    """Whether no forward waits in the broker."""
+    with app.pool.acquire(block=True) as connection:
+        return not waits(connection.default_channel, "objects")

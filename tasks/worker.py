@@ -1,0 +1,56 @@
+"""The worker process, and how it stops."""
+
+import os
+import signal
+import sys
+import threading
+from typing import Any
+
+import celery.apps.worker
+from celery import signals
+from celery.utils.nodenames import default_nodename, host_format
+
+from trailcourier import wiring
+from trailcourier.duty import duty, pulse
+from trailcourier.errors import ConfigError
+
+stopping = threading.Event()
+"""Set at the first signal to stop; polls and forwards look at it."""
+
+
+class Worker(celery.apps.worker.Worker):
+    """A worker whose threads and name follow from its queues; ``-c`` and ``-n`` still win."""
+
+    def __init__(self, app: Any = None, hostname: str | None = None, **options: Any) -> None:
+        queues, excluded = options.get("queues") or (), options.get("exclude_queues") or ()
+        try:
+            self.duty = duty(queues, excluded, wiring.settings())
+        except ConfigError as error:
+            sys.stderr.write(f"trailcourier: {error}\n")
+            raise SystemExit(os.EX_USAGE) from None
+        # gossip fails noisily when the broker goes, mingle costs every start
+        options.update(without_gossip=True, without_mingle=True)
+        options["concurrency"] = options.get("concurrency") or self.duty.threads
+        if hostname in {None, default_nodename("")}:
+            hostname = host_format(f"{self.duty.name}@%h")
+        # where Celery talks; stdout is for a stdout sink's records
+        vars(sys)["__stdout__"] = sys.__stderr__
+        super().__init__(app, hostname, **options)
+
+    def install_platform_tweaks(self, worker: Any) -> None:
+        super().install_platform_tweaks(worker)
+        signal.signal(signal.SIGINT, signal.getsignal(signal.SIGTERM))  # exits 0 too, not 1
+
+    def on_consumer_ready(self, consumer: Any) -> None:
+        super().on_consumer_ready(consumer)
+        carries = min(self.duty.carries, self.concurrency)
+        args = (f"{self.hostname}/{os.getpid()}", carries, stopping)
+        threading.Thread(target=pulse, args=args, name="pulse", daemon=True).start()
+
+
+@signals.worker_shutting_down.connect
+def stop(**_: Any) -> None:
+    """Ask polls and forwards to end; Celery ignores a second SIGTERM, here it ends the process."""
+    stopping.set()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)

@@ -1,0 +1,113 @@
+"""A fleet of real workers for a test, on a broker of its own."""
+
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from celery import Celery
+
+from trailcourier import child
+
+ROOT = Path(__file__).parents[1]
+
+CONFIG = """
+[broker]
+url = "env:FLEET_BROKER"
+
+[workers]
+threads = 3
+
+[sources.prod]
+queue_url = "https://sqs.us-east-1.amazonaws.com/111122223333/cloudtrail"
+pollers = 2
+sinks = ["archive"]
+
+[sources.dev]
+queue_url = "https://sqs.us-east-1.amazonaws.com/444455556666/cloudtrail"
+sinks = ["archive"]
+
+[sinks.archive]
+type = "file"
+path = "{path}/events"
+"""
+
+KEYS = {"global_keyprefix": "trailcourier:1:celery:", "priority_steps": [0]}
+
+
+def until(
+    condition: Callable[[], object], *, seconds: float = 30, what: Callable[[], str] = str
+) -> None:
+    """Wait for *condition*; a test that waits in vain fails with *what* there is to say."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what()}"
+        time.sleep(0.05)
+
+
+class Worker:
+    """One process of the fleet and what it wrote."""
+
+    def __init__(self, argv: list[str], environment: Mapping[str, str], log: Path) -> None:
+        self.output = log
+        with log.open("wb") as file:
+            self.process = child.start(argv, environment=environment, stdout=file, stderr=file)
+
+    @property
+    def said(self) -> str:
+        return self.output.read_text(errors="replace")
+
+    def until(self, text: str, *, seconds: float = 30) -> "Worker":
+        until(lambda: text in self.said or self.ended, seconds=seconds, what=lambda: self.said)
+        assert text in self.said, self.said
+        return self
+
+    @property
+    def ended(self) -> bool:
+        return self.process.poll() is not None
+
+    def wait(self, seconds: float = 30) -> int:
+        until(lambda: self.ended, seconds=seconds, what=lambda: self.said)
+        return child.reap(self.process)
+
+
+class Fleet:
+    """The programs of one configuration; ``close`` ends those that still run."""
+
+    def __init__(self, folder: Path, url: str) -> None:
+        self.folder = folder
+        self.config = folder / "trailcourier.toml"
+        self.config.write_text(CONFIG.format(path=folder))
+        self.environment = {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(path for path in [*sys.path, str(ROOT)] if path),
+            "TRAILCOURIER_CONFIG": str(self.config),
+            "FLEET_BROKER": url,
+        }
+        self.started: list[Worker] = []
+        self.app = Celery("test", broker=url, backend=f"tasks.backend.Backend+{url}")
+        self.app.conf.update(
+            broker_transport_options=KEYS,
+            result_backend_transport_options=KEYS,
+            task_ignore_result=True,
+        )
+
+    def celery(self, *args: str, **environment: str) -> Worker:
+        """Start ``celery *args*``."""
+        log = self.folder / f"celery-{len(self.started)}.log"
+        argv = [sys.executable, "-m", "celery", *args]
+        worker = Worker(argv, {**self.environment, **environment}, log)
+        self.started.append(worker)
+        return worker
+
+    def worker(self, *args: str, **environment: str) -> Worker:
+        """Start a worker and wait until it is ready."""
+        started = self.celery("-A", "tasks", "worker", "-l", "INFO", *args, **environment)
+        return started.until(" ready.")
+
+    def close(self) -> None:
+        for worker in self.started:
+            if worker.process.returncode is None:
+                child.kill(worker.process)
+        self.app.close()

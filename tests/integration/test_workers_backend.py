@@ -1,0 +1,95 @@
+"""Each repair of the result backend, beside what Celery does without it."""
+
+import threading
+import uuid
+from types import SimpleNamespace
+
+import pytest
+import redis
+from celery import Celery
+from celery.backends.redis import RedisBackend
+
+from tasks.backend import Backend
+from trailcourier import broker, child
+
+STOCK, OURS = "celery.backends.redis.RedisBackend", "tasks.backend.Backend"
+
+
+def fleet(running, backend):
+    app = Celery("fleet", broker=running.url, backend=f"{backend}+{running.url}")
+    app.conf.update(redis_socket_timeout=2, redis_socket_connect_timeout=2)
+    return app
+
+
+def header(app, group):
+    """What a task of a chord's header is to the backend, the first of two."""
+    body = app.signature("body", app=app)
+    return SimpleNamespace(id=str(uuid.uuid4()), group=group, group_index=0, chord=body)
+
+
+@pytest.fixture
+def blip(own_broker):
+    """Kill the broker, and start it again a moment later."""
+    with broker.connect(own_broker.url) as client:
+        client.set("loaded", "yes")
+    timer = threading.Timer(1.5, own_broker.start)
+
+    def begin():
+        child.kill(own_broker.process)
+        timer.start()
+
+    yield begin
+    timer.join(30)
+
+
+def test_without_ours_a_chord_fails_on_one_blip_of_the_broker(own_broker, blip):
+    app = fleet(own_broker, STOCK)
+    app.backend.set_chord_size("g", 2)
+    blip()
+
+    with pytest.raises(redis.ConnectionError):
+        app.backend.on_chord_part_return(header(app, "g"), "SUCCESS", "delivered")
+
+
+def test_a_finished_forward_is_counted_when_the_broker_is_back(own_broker, blip):
+    app = fleet(own_broker, OURS)
+    app.backend.set_chord_size("g", 2)
+    blip()
+
+    app.backend.on_chord_part_return(header(app, "g"), "SUCCESS", "delivered")
+
+    assert app.backend.client.zcard(app.backend.get_key_for_group("g", ".j")) == 1
+
+
+@pytest.mark.parametrize(
+    ("backend", "subscribed"),
+    [
+        pytest.param(STOCK, 1, id="celery: to each task it sends"),
+        pytest.param(OURS, 0, id="ours: to none"),
+    ],
+)
+def test_who_sends_a_chord_subscribes_to_its_results(shared_broker, backend, subscribed):
+    app = fleet(shared_broker, backend)
+    with broker.connect(shared_broker.url) as client:
+        result = app.send_task("forward", queue=f"to-{subscribed}")
+        result.then(lambda _: None)
+
+        channels = client.pubsub_channels(f"*{result.id}*")
+        # else it happens whenever the result is collected, for 20 s if the broker is gone by then
+        app.backend.remove_pending_result(result)
+
+    assert len(channels) == subscribed
+
+
+def test_ours_is_the_redis_backend_in_all_else():
+    mine = {name for name in vars(Backend) if not name.startswith("__")}
+
+    assert mine == {
+        "on_chord_part_return",
+        "on_task_call",
+        "add_pending_result",
+        "remove_pending_result",
+        "_chord_publish_claim_expires",
+        "_chord_cleanup_script",
+    }
+    assert all(hasattr(RedisBackend, name) for name in mine)

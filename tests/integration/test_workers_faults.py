@@ -1,0 +1,55 @@
+"""What a fleet comes through; each fault is shown without our repair too."""
+
+import pytest
+from celery import chord
+
+from tests.fleet import until
+from trailcourier import child
+
+TRIAL = ["-I", "tests.integration.trial"]
+STOCK = ["-I", "tests.integration.trial,tests.integration.trial_stock"]
+
+
+@pytest.fixture
+def hold(own_fleet):
+    """A function that gives a worker one forward of some seconds, and waits until it runs."""
+
+    def hold(*, seconds):
+        app, folder = own_fleet.app, str(own_fleet.folder)
+        header = app.signature("trial.hold", (folder, seconds), queue="objects")
+        chord([header], app=app)(app.signature("trial.done", (folder,), queue="objects"))
+        until((own_fleet.folder / "holds").exists)
+
+    return hold
+
+
+def blip(worker, own_broker):
+    """Kill the broker, and start it again when the worker has noticed and its task has ended."""
+    child.kill(own_broker.process)
+    worker.until("Cannot connect to").until("Connection to Redis lost: Retry")
+    own_broker.start()
+
+
+def test_without_our_transport_a_worker_exits_when_the_broker_dies_beneath_a_task(
+    own_fleet, own_broker, hold
+):
+    worker = own_fleet.worker("-Q", "objects", *STOCK)
+    hold(seconds=2)
+
+    child.kill(own_broker.process)
+    worker.until("Unrecoverable error: AttributeError")
+    own_broker.start()
+
+    assert worker.wait() != 0
+
+
+def test_a_worker_survives_the_broker_and_its_chord_completes(own_fleet, own_broker, hold):
+    worker = own_fleet.worker("-Q", "objects", *TRIAL)
+    hold(seconds=2)
+
+    blip(worker, own_broker)
+
+    worker.until("Couldn't ack", seconds=60)
+    until((own_fleet.folder / "done").exists, seconds=60)
+    assert (own_fleet.folder / "done").read_text() == "delivered"
+    assert not worker.ended

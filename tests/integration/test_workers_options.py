@@ -1,0 +1,102 @@
+"""What a bare ``celery -A tasks worker`` is, and what it says when it cannot be."""
+
+import os
+import signal
+import socket
+
+import pytest
+
+from trailcourier import child
+
+NODE = socket.gethostname()
+
+
+def stats(fleet):
+    """What the one worker of *fleet* says of itself."""
+    ((name, answer),) = fleet.app.control.inspect(timeout=5, limit=1).stats().items()
+    return name, answer["pool"], answer["prefetch_count"]
+
+
+@pytest.mark.parametrize(
+    ("options", "name", "threads"),
+    [
+        pytest.param(["-Q", "objects"], f"objects@{NODE}", 3, id="objects: as configured"),
+        pytest.param(["-Q", "control"], f"control@{NODE}", 7, id="control: three pollers and four"),
+        pytest.param([], f"worker@{NODE}", 10, id="both"),
+        pytest.param(["-X", "control"], f"objects@{NODE}", 3, id="all but control"),
+        pytest.param(
+            ["-Q", "objects", "-c", "2", "-n", "mine@here", "-P", "prefork"],
+            "mine@here",
+            2,
+            id="flags win, except that the pool stays",
+        ),
+    ],
+)
+def test_a_bare_worker_is_what_its_queues_need(fleet, options, name, threads):
+    fleet.worker(*options)
+
+    its_name, pool, prefetched = stats(fleet)
+
+    assert its_name == name
+    assert pool["implementation"] == "celery.concurrency.thread:TaskPool"
+    assert pool["max-concurrency"] == threads
+    assert prefetched == threads
+
+
+def test_a_worker_neither_gossips_nor_mingles(fleet):
+    worker = fleet.worker("-Q", "objects")
+
+    assert "mingle" not in worker.said
+    assert patterns(fleet) == 1  # remote control only
+
+
+def patterns(fleet):
+    with fleet.app.connection() as connection:
+        return connection.default_channel.client.pubsub_numpat()
+
+
+def test_a_queue_that_does_not_exist_is_a_usage_error(fleet):
+    worker = fleet.celery("-A", "tasks", "worker", "-Q", "object")
+
+    assert worker.wait() == os.EX_USAGE
+    assert worker.said.splitlines()[-1] == (
+        "trailcourier: there is no queue 'object'; there are control and objects"
+    )
+    assert "Traceback" not in worker.said
+
+
+@pytest.mark.parametrize("command", ["-A tasks worker", "-A tasks flower", "-A beat beat"])
+def test_without_a_broker_nothing_starts(fleet, command):
+    fleet.config.write_text(fleet.config.read_text().replace('url = "env:FLEET_BROKER"', ""))
+
+    started = fleet.celery(*command.split())
+
+    assert started.wait() == os.EX_CONFIG
+    assert "broker.url: not set" in started.said
+    assert "Traceback" not in started.said
+
+
+def test_every_problem_of_a_configuration_has_a_line(fleet):
+    wrong = fleet.config.read_text().replace("archive", "archiv", 1) + "[broke]\n"
+    fleet.config.write_text(wrong)
+
+    started = fleet.celery("-A", "tasks", "worker")
+
+    assert started.wait() == os.EX_CONFIG
+    assert len([x for x in started.said.splitlines() if x.startswith("trailcourier: ")]) == 2
+    assert "Traceback" not in started.said
+
+
+def test_a_worker_waits_for_a_broker_that_does_not_answer(fleet):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        url = f"redis://:secret@127.0.0.1:{taken.getsockname()[1]}/0"
+        worker = fleet.celery("-A", "tasks", "worker", FLEET_BROKER=url)
+        worker.until("Trying again in")
+
+        child.send(worker.process, signal.SIGTERM)
+
+        assert worker.wait() == 0
+    assert "Cannot connect" in worker.said
+    assert "Traceback" not in worker.said
+    assert "secret" not in worker.said

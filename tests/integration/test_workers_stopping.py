@@ -1,0 +1,92 @@
+"""How a worker stops, and how the fleet hears of it."""
+
+import signal
+import time
+
+import pytest
+
+from tests.fleet import until
+from trailcourier import broker, child
+
+HEARD = "trailcourier:1:workers"
+TRIAL = ["-I", "tests.integration.trial"]
+
+
+@pytest.fixture
+def client(shared_broker, fleet):
+    with broker.connect(shared_broker.url) as connected:
+        yield connected
+
+
+def run(fleet, task, *args):
+    """Have the worker begin *task*."""
+    fleet.app.send_task(f"trial.{task}", (str(fleet.folder), *args), queue="objects")
+    until((fleet.folder / "holds").exists)
+
+
+def test_an_idle_worker_stops_cleanly(fleet):
+    worker = fleet.worker("-Q", "control")
+
+    child.send(worker.process, signal.SIGTERM)
+
+    assert worker.wait() == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
+def test_a_running_forward_is_asked_to_end(fleet, client, number):
+    worker = fleet.worker("-Q", "objects", *TRIAL)
+    run(fleet, "stoppable")
+
+    child.send(worker.process, number)
+
+    assert worker.wait() == 0
+    assert (fleet.folder / "stopped").read_text() == "True"
+    assert client.hlen("trailcourier:1:celery:unacked") == 0
+
+
+def test_what_was_reserved_and_not_begun_goes_back_to_the_queue(fleet, client):
+    worker = fleet.worker("-Q", "objects", "-c", "1", *TRIAL)
+    run(fleet, "stoppable")
+    for _ in range(3):
+        fleet.app.send_task("trial.stoppable", (str(fleet.folder),), queue="objects")
+
+    child.send(worker.process, signal.SIGTERM)
+
+    assert worker.wait() == 0
+    assert client.llen("trailcourier:1:celery:objects") == 3
+
+
+def test_a_second_sigterm_ends_it_at_once(fleet):
+    worker = fleet.worker("-Q", "objects", *TRIAL)
+    run(fleet, "hold", 60)
+    child.send(worker.process, signal.SIGTERM)
+    worker.until("Warm shutdown")
+    before = time.monotonic()
+
+    child.send(worker.process, signal.SIGTERM)
+
+    assert worker.wait() == -signal.SIGTERM
+    assert time.monotonic() - before < 2
+
+
+def test_an_object_worker_is_heard_of_until_it_stops(fleet, client):
+    worker = fleet.worker("-Q", "objects")
+
+    until(lambda: client.hlen(HEARD), what=lambda: worker.said)
+    ((name, heard),) = client.hgetall(HEARD).items()
+    child.send(worker.process, signal.SIGTERM)
+
+    assert worker.wait() == 0
+    assert name.startswith(b"objects@")
+    assert name.endswith(f"/{worker.process.pid}".encode())
+    assert heard.endswith(b"|3")
+    assert client.hgetall(HEARD) == {}
+
+
+def test_a_control_worker_carries_nothing_and_is_not_heard_of(fleet, client):
+    worker = fleet.worker("-Q", "control")
+
+    child.send(worker.process, signal.SIGTERM)
+
+    assert worker.wait() == 0
+    assert client.hgetall(HEARD) == {}

@@ -1,0 +1,29 @@
+"""Tasks that only tests have; a worker takes them with ``-I tests.integration.trial``."""
+
+import time
+from pathlib import Path
+
+from tasks.celery import app
+from tasks.worker import stopping
+
+
+@app.task(name="trial.hold", queue="objects", acks_late=True)
+def hold(folder: str, seconds: float) -> str:
+    """Work that looks at no flag."""
+    Path(folder, "holds").touch()
+    time.sleep(seconds)
+    return "delivered"
+
+
+@app.task(name="trial.stoppable", queue="objects", acks_late=True)
+def stoppable(folder: str) -> str:
+    """Work that looks at the flag, as a forward does between batches."""
+    Path(folder, "holds").touch()
+    Path(folder, "stopped").write_text(str(stopping.wait(60)))
+    return "pending"
+
+
+@app.task(name="trial.done", queue="objects")
+def done(outcomes: list[str], folder: str) -> None:
+    """A chord's body."""
+    Path(folder, "done").write_text(" ".join(outcomes))

@@ -1,0 +1,53 @@
+import pytest
+
+from beat.schedule import entries
+from trailcourier.settings import Settings
+
+QUEUE = "https://sqs.us-east-1.amazonaws.com/111122223333/cloudtrail"
+
+
+@pytest.fixture
+def schedule():
+    return entries(
+        Settings.model_validate(
+            {
+                "line": {"tend": 3},
+                "sources": {
+                    "prod": {"queue_url": QUEUE, "sinks": ["archive"], "pollers": 2},
+                    "dev": {"queue_url": f"{QUEUE}-dev", "sinks": ["archive"]},
+                },
+            }
+        )
+    )
+
+
+def of(schedule, task):
+    return [entry for entry in schedule.values() if entry["task"] == f"trailcourier.{task}"]
+
+
+def test_every_poller_of_every_source_is_called_each_second(schedule):
+    polls = of(schedule, "poll")
+
+    assert [entry["args"] for entry in polls] == [("prod", 0), ("prod", 1), ("dev", 0)]
+    assert {entry["schedule"] for entry in polls} == {1.0}
+
+
+def test_every_source_is_tended_as_often_as_configured(schedule):
+    tends = of(schedule, "tend")
+
+    assert [entry["args"] for entry in tends] == [("prod",), ("dev",)]
+    assert {entry["schedule"] for entry in tends} == {3.0}
+
+
+def test_nothing_else_is_called(schedule):
+    assert len(schedule) == 5
+
+
+def test_a_tick_is_worth_ten_seconds_and_goes_to_the_control_workers(schedule):
+    options = [entry["options"] for entry in schedule.values()]
+
+    assert options == 5 * [{"expires": 10, "queue": "control"}]
+
+
+def test_without_a_source_there_is_nothing_to_do():
+    assert entries(Settings()) == {}
