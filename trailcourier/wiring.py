@@ -126,6 +126,7 @@ def carrying(source: str) -> Line:
 
 def _line(name: str, source: Source) -> Line:
     found, address = settings(), source.queue
+    observe.fact("filter_in_force", source=name, filter=source.drops)
     session = aws.session(
         source.credentials, source=name, sts_region=address.region, egress=found.egress
     )

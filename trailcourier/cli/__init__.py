@@ -3,7 +3,7 @@
 A verb is one module here of its name that holds ``app``, a Typer, and a line in VERBS; it is
 imported when it is called, so that no verb waits for what another needs.  It finds the file that
 ``--config`` named in ``ctx.obj.config``, raises ``typer.Exit(Exit.NO)`` for an answer that is no,
-and lets errors through: ``run`` makes one line and the right status of each.
+and lets errors through: ``execute`` makes one line and the right status of each.
 """
 
 import contextlib
@@ -28,6 +28,7 @@ from trailcourier.cli.exits import Exit
 from trailcourier.errors import ConfigError
 
 VERBS = {
+    "run": "Run a whole fleet on this host, for good or until the queues are drained.",
     "check": "Say what is wrong with the configuration, all at once and offline.",
     "status": "Say what each source has in hand, what it has done, and what holds it up.",
     "quarantine": "Look at what was refused, carry it again, or forget it.",
@@ -138,10 +139,10 @@ def _root(
 
 def main() -> NoReturn:
     """Run the command line of this process."""
-    sys.exit(run(sys.argv[1:]))
+    sys.exit(execute(sys.argv[1:]))
 
 
-def run(arguments: Sequence[str]) -> int:
+def execute(arguments: Sequence[str]) -> int:
     """Do what *arguments* say; return the exit status, having said in a line what went wrong."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

@@ -66,7 +66,7 @@ ROWS = [
 def test_each_error_has_its_status_and_one_line(raising, capsys, error, code, said):
     raising(error)
 
-    assert cli.run(["act"]) == code
+    assert cli.execute(["act"]) == code
 
     out, err = capsys.readouterr()
     assert out == ""
@@ -83,7 +83,7 @@ def test_every_row_of_the_table_is_met():
 def test_every_problem_of_a_configuration_is_said(raising, capsys):
     raising(ConfigError(["f: a: wrong", "f: b: wrong"]))
 
-    cli.run(["act"])
+    cli.execute(["act"])
 
     assert capsys.readouterr().err == "trailcourier: f: a: wrong\ntrailcourier: f: b: wrong\n"
 
@@ -92,7 +92,7 @@ def test_every_problem_of_a_configuration_is_said(raising, capsys):
 def test_the_traceback_of_a_bug_is_shown_on_demand(raising, capsys, arguments):
     raising(KeyError("what"))
 
-    assert cli.run(arguments) == Exit.BUG
+    assert cli.execute(arguments) == Exit.BUG
 
     assert "Traceback" in capsys.readouterr().err
 
@@ -100,13 +100,13 @@ def test_the_traceback_of_a_bug_is_shown_on_demand(raising, capsys, arguments):
 def test_a_verb_that_returns_is_done(verb):
     verb(lambda: None)
 
-    assert cli.run(["act"]) == Exit.DONE
+    assert cli.execute(["act"]) == Exit.DONE
 
 
 def test_a_verb_that_is_cut_off_has_no_answer(raising, capsys):
     raising(KeyboardInterrupt())
 
-    assert cli.run(["act"]) == 128 + signal.SIGINT
+    assert cli.execute(["act"]) == 128 + signal.SIGINT
     assert capsys.readouterr() == ("", "")
 
 
@@ -121,7 +121,7 @@ def test_a_verb_that_is_cut_off_has_no_answer(raising, capsys):
     ],
 )
 def test_a_wrong_command_line_is_64_and_one_line(capsys, arguments, said):
-    assert cli.run(arguments) == Exit.USAGE
+    assert cli.execute(arguments) == Exit.USAGE
 
     err = capsys.readouterr().err
     assert err.startswith(f"trailcourier: {said}")
@@ -129,7 +129,7 @@ def test_a_wrong_command_line_is_64_and_one_line(capsys, arguments, said):
 
 
 def test_without_a_verb_the_help_is_shown(capsys):
-    assert cli.run([]) == Exit.USAGE
+    assert cli.execute([]) == Exit.USAGE
 
     out, err = capsys.readouterr()
     assert (out, "check" in err) == ("", True)
@@ -137,7 +137,7 @@ def test_without_a_verb_the_help_is_shown(capsys):
 
 @pytest.mark.parametrize("arguments", [["-h"], ["--help"], ["check", "-h"], ["check", "--help"]])
 def test_help_is_plain_text_and_names_the_shared_options(capsys, arguments):
-    assert cli.run(arguments) == Exit.DONE
+    assert cli.execute(arguments) == Exit.DONE
 
     out = capsys.readouterr().out
     assert "--config FILE" in out
@@ -146,12 +146,12 @@ def test_help_is_plain_text_and_names_the_shared_options(capsys, arguments):
 
 @pytest.mark.parametrize("name", cli.VERBS)
 def test_every_verb_has_its_own_help(capsys, name):
-    assert cli.run([name, "-h"]) == Exit.DONE
+    assert cli.execute([name, "-h"]) == Exit.DONE
     assert capsys.readouterr().out.startswith(f"Usage: trailcourier {name} ")
 
 
 def test_the_version_is_said(capsys):
-    assert cli.run(["--version"]) == Exit.DONE
+    assert cli.execute(["--version"]) == Exit.DONE
     assert capsys.readouterr().out == f"trailcourier {trailcourier.__version__}\n"
 
 
@@ -165,7 +165,7 @@ def test_the_configuration_is_named_before_the_verb_or_after(verb, capsys, argum
 
     verb(act)
 
-    assert cli.run(arguments) == Exit.DONE
+    assert cli.execute(arguments) == Exit.DONE
     assert capsys.readouterr().out == "x.toml\n"
 
 
@@ -178,7 +178,7 @@ def test_verbs_below_a_verb_take_the_shared_options_too(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "trailcourier.cli.group", module)
     monkeypatch.setitem(cli.VERBS, "group", "Act below.")
 
-    assert cli.run(["group", "below", "--config", "x.toml"]) == Exit.DONE
+    assert cli.execute(["group", "below", "--config", "x.toml"]) == Exit.DONE
     assert capsys.readouterr().out == "x.toml\n"
 
 
@@ -215,7 +215,7 @@ def test_a_reader_that_leaves_ends_a_verb_quietly(tmp_path):
         "@m.app.command()\n"
         "def act():\n"
         "    while True: print('x' * 1000)\n"
-        "cli.VERBS['act'] = 'Act.'; sys.exit(cli.run(['act']))\n"
+        "cli.VERBS['act'] = 'Act.'; sys.exit(cli.execute(['act']))\n"
     )
     with subprocess.Popen(
         [sys.executable, "-c", code], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -238,7 +238,7 @@ def test_a_reader_that_leaves_ends_a_verb_quietly(tmp_path):
 def test_a_verb_imports_no_more_than_it_needs(tmp_path, arguments, absent):
     code = (
         "import sys; from trailcourier import cli\n"
-        f"cli.run({arguments}); print(*{absent!r} & sys.modules.keys(), file=sys.stderr)"
+        f"cli.execute({arguments}); print(*{absent!r} & sys.modules.keys(), file=sys.stderr)"
     )
 
     done = subprocess.run(
