@@ -79,8 +79,8 @@ def demand(client: redis.Redis, *, noeviction: bool) -> None:
     if noeviction and policy != "noeviction":
         problems.append(
             f"broker {where}: maxmemory-policy is {policy}, so it may drop what is not yet "
-            "delivered. Set it to noeviction, or `noeviction = false` under [broker] to go on "
-            "regardless."
+            "delivered. Set it to noeviction, or `require_noeviction = false` under [broker] to go "
+            "on regardless."
         )
     if problems:
         raise ConfigError(problems)
@@ -161,7 +161,9 @@ class Embedded:
         return f"redis://:{self._password}@127.0.0.1:{self._port}/0"
 
     def start(self) -> child.Process:
-        """Start the server, or start it again, and return once it answers."""
+        """Start the server unless it runs, or start it again; return once it answers."""
+        if self.process is not None and self.process.poll() is None:
+            return self.process
         for _ in range(PORTS):
             port = self._port or _free_port()
             process = self._spawn(port)
@@ -171,7 +173,7 @@ class Embedded:
             child.kill(process)
         raise Unreachable(
             f"broker: {self.program} did not start in {self.directory}. Its last words: "
-            f"{self._last_words()}"
+            f"{self.last_words()}"
         )
 
     def stop(self, *, grace: float = 10) -> None:
@@ -240,7 +242,8 @@ class Embedded:
                     time.sleep(0.02)
         return False
 
-    def _last_words(self) -> str:
+    def last_words(self) -> str:
+        """The end of what the server wrote to its log."""
         lines = self.log.read_text(errors="replace").splitlines()
         return " / ".join(lines[-3:]) or "none"
 

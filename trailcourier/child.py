@@ -47,6 +47,11 @@ def start(
 def stop(process: Process, *, grace: float) -> int:
     """Ask *process* to end, make it after *grace* seconds, and give its exit status."""
     send(process, signal.SIGTERM)
+    return end(process, grace=grace)
+
+
+def end(process: Process, *, grace: float) -> int:
+    """Wait *grace* seconds for *process*, which was asked to end, then make it."""
     try:
         process.wait(grace)
     except subprocess.TimeoutExpired:

@@ -3,6 +3,7 @@
 TrailcourierError
 ├── ConfigError     the configuration is wrong: say every problem, exit 78
 ├── Unreachable     the broker, AWS or a sink does not answer: say which, exit 69
+├── Broken          a part of ours ends again and again: say which and its last words, exit 70
 ├── Fault           one object or message cannot be carried now: its reason decides what follows
 │   └── Rejected    a sink refused records for their content: send the others, set these aside
 └── Stale           this copy of the work has been overtaken: stop, write nothing
@@ -25,6 +26,10 @@ class ConfigError(TrailcourierError):
 
 class Unreachable(TrailcourierError):
     """A part the work needs does not answer; the message says which, where and what to do."""
+
+
+class Broken(TrailcourierError):
+    """A process of ours ends as often as it is started; the message has its last words."""
 
 
 class Fault(TrailcourierError):

@@ -47,7 +47,9 @@ def test_answers_are_bytes(client):
 def test_a_broker_that_drops_keys_is_refused(client):
     client.config_set("maxmemory-policy", "allkeys-lru")
 
-    with pytest.raises(ConfigError, match=r"maxmemory-policy is allkeys-lru.*noeviction = false"):
+    with pytest.raises(
+        ConfigError, match=r"maxmemory-policy is allkeys-lru.*require_noeviction = false"
+    ):
         broker.demand(client, noeviction=True)
 
 
@@ -215,6 +217,11 @@ def test_data_and_address_stay_when_the_broker_is_started_again(tmp_path):
 
         assert started.url == url
         assert client.get("kept") == b"yes"
+
+
+def test_a_broker_that_runs_is_not_started_twice(running):
+    assert running.start() is running.process
+    assert running.process.poll() is None
 
 
 def test_a_broker_that_need_not_persist_forgets(tmp_path):

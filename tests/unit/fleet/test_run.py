@@ -1,0 +1,295 @@
+import io
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+
+import pytest
+
+from tests import servers
+from trailcourier import broker
+from trailcourier.errors import Broken, Unreachable
+from trailcourier.fleet import Fleet, Member, post
+
+ENVIRONMENT = {"PATH": os.environ["PATH"]}
+
+
+def python(name, code, *, role="", **how):
+    argv = (sys.executable, "-u", "-c", textwrap.dedent(code))
+    return Member(name, role or name, argv, **{"grace": 10, **how})
+
+
+def sleeper(name, **how):
+    return python(name, "import time; print('up', flush=True); time.sleep(60)", **how)
+
+
+def stopper(name, **how):
+    """Says what it is at SIGTERM."""
+    code = f"""
+        import signal, sys, time
+        def stop(*_):
+            print("{name} stops", flush=True)
+            sys.exit(0)
+        signal.signal(signal.SIGTERM, stop)
+        print("{name} runs", flush=True)
+        time.sleep(60)
+    """
+    return python(name, code, **how)
+
+
+class Log(io.BytesIO):
+    """What the processes said, to wait for."""
+
+    def awaited(self, text, *, times=1, within=15):
+        deadline = time.monotonic() + within
+        while self.getvalue().count(text) < times:
+            assert time.monotonic() < deadline, f"{text!r} not in {self.getvalue()!r}"
+            time.sleep(0.01)
+
+
+@pytest.fixture
+def log():
+    return Log()
+
+
+def fleet(members, log, *, said=None, **how):
+    say = (said if said is not None else []).append
+    return Fleet(members, environment=ENVIRONMENT, say=say, log=log, **how)
+
+
+def running(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def until(holds, *, within=15):
+    deadline = time.monotonic() + within
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_processes_run_until_the_fleet_is_left(log):
+    with fleet([sleeper("one"), sleeper("two")], log) as entered:
+        pids = [each.pid for each in entered.posts]
+        log.awaited(b"up", times=2)
+
+        assert all(running(pid) for pid in pids)
+
+    assert not any(running(pid) for pid in pids)
+
+
+def test_who_was_started_last_stops_first_and_a_role_stops_together(log):
+    members = [stopper("objects-1", role="objects"), stopper("objects-2", role="objects")]
+    with fleet([stopper("flower"), *members, stopper("control"), stopper("beat")], log):
+        log.awaited(b"runs", times=5)
+
+    stops = [line.split()[0] for line in log.getvalue().splitlines() if b"stops" in line]
+    assert stops[:2] == [b"beat", b"control"]
+    assert set(stops[2:4]) == {b"objects-1", b"objects-2"}
+    assert stops[4:] == [b"flower"]
+
+
+def test_a_process_that_ends_is_started_again(log, monkeypatch):
+    monkeypatch.setattr(post, "FIRST_WAIT", 0.05)
+    said = []
+    with fleet([sleeper("worker")], log, said=said) as entered:
+        log.awaited(b"up")
+        first = entered.posts[0].pid
+        os.kill(first, signal.SIGKILL)
+        log.awaited(b"up", times=2)
+
+        assert entered.posts[0].pid not in (0, first)
+
+    assert said == ["worker ended (SIGKILL); it is started again in 0.05 s"]
+
+
+def test_a_process_is_given_more_time_each_time(log, monkeypatch):
+    monkeypatch.setattr(post, "FIRST_WAIT", 0.02)
+    said = []
+    with (
+        pytest.raises(Broken),
+        fleet([python("worker", "raise SystemExit(3)")], log, said=said) as entered,
+    ):
+        assert entered.stopping.wait(30)
+
+    assert [each.split()[-2] for each in said] == ["0.02", "0.04", "0.08", "0.16"]
+
+
+def test_five_deaths_in_a_minute_end_the_fleet_with_the_last_words(log, monkeypatch):
+    monkeypatch.setattr(post, "FIRST_WAIT", 0.01)
+    dying = python("control", "print('no such thing as a free lunch'); raise SystemExit(3)")
+    entered = fleet([sleeper("objects"), dying], log)
+
+    with (
+        pytest.raises(Broken, match=r"control ended \(status 3\), for the 5th time") as raised,
+        entered,
+    ):
+        entered.stopping.wait(30)
+
+    assert "free lunch" in str(raised.value)
+    assert [each.pid for each in entered.posts] == [0, 0]
+
+
+def test_five_deaths_in_more_than_a_minute_do_not(log, monkeypatch):
+    monkeypatch.setattr(post, "FIRST_WAIT", 0.01)
+    monkeypatch.setattr(post, "MINUTE", 0.0)
+    with fleet([python("worker", "print('up')")], log) as entered:
+        log.awaited(b"up", times=7)
+
+        assert not entered.stopping.is_set()
+
+
+def test_the_error_that_left_the_fleet_is_not_hidden(log):
+    with pytest.raises(KeyError), fleet([sleeper("worker")], log):
+        raise KeyError
+
+
+def test_a_program_that_is_not_there_is_said(log):
+    with (
+        pytest.raises(Unreachable, match="cannot start worker"),
+        fleet([sleeper("other"), Member("worker", "worker", ("/not/there",))], log),
+    ):
+        pass
+
+
+def test_a_process_gets_its_environment_and_what_all_have(log):
+    code = "import os; print(os.environ['OURS'], os.environ['PATH'] != '', flush=True); input()"
+    with fleet([python("worker", code, environment={"OURS": "mine"})], log):
+        log.awaited(b"mine True")
+
+
+def test_a_process_that_will_not_stop_is_made_to(log):
+    code = """
+        import signal, time
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        print("up")
+        time.sleep(60)
+    """
+    with fleet([python("worker", code, grace=0.2)], log) as entered:
+        log.awaited(b"up")
+        pid = entered.posts[0].pid
+
+    assert not running(pid)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_asks_the_fleet_to_stop(log, number):
+    with fleet([stopper("worker")], log) as entered:
+        log.awaited(b"runs")
+        os.kill(os.getpid(), number)
+
+        assert entered.stopping.wait(10)
+
+    assert b"worker stops" in log.getvalue()
+
+
+def test_a_second_signal_ends_all_at_once(log):
+    code = """
+        import signal, time
+        signal.signal(signal.SIGTERM, lambda *_: print("not yet"))
+        print("up")
+        while True:
+            time.sleep(60)
+    """
+    with fleet([python("worker", code, grace=60)], log) as entered:
+        log.awaited(b"up")
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert entered.stopping.wait(10)
+        started = time.monotonic()
+
+        def again():
+            log.awaited(b"not yet")
+            os.kill(os.getpid(), signal.SIGTERM)
+
+        second = threading.Thread(target=again)
+        second.start()
+
+    second.join(10)
+    assert time.monotonic() - started < 20
+
+
+def test_signals_mean_afterwards_what_they_meant_before(log):
+    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+
+    with fleet([sleeper("worker")], log):
+        pass
+
+    assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
+    assert signal.set_wakeup_fd(-1) == -1
+
+
+def test_a_broker_that_is_killed_comes_back_where_it_was(log, monkeypatch):
+    monkeypatch.setattr(post, "FIRST_WAIT", 0.05)
+    with servers.valkey() as private, fleet([], log, broker=private) as entered:
+        url, first = private.url, entered.posts[0].pid
+        os.kill(first, signal.SIGKILL)
+        until(lambda: entered.posts[0].pid not in (0, first))
+
+        with broker.connect(url) as client:
+            assert client.ping()
+
+
+HOST = """
+    import sys, time
+    from trailcourier.fleet import Fleet, Member
+    CODE = '''{code}'''
+    member = Member("objects", "objects", (sys.executable, "-u", "-c", CODE), stdout="{stdout}")
+    with Fleet([member], environment={{}}, say=lambda _: None) as fleet:
+        while not fleet.stopping.wait(0.1):
+            pass
+"""
+
+
+def host(code, stdout="log"):
+    """A program of its own that runs a fleet of one."""
+    text = textwrap.dedent(HOST).format(code=code, stdout=stdout)
+    return subprocess.Popen(
+        [sys.executable, "-c", text], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+
+
+@pytest.mark.parametrize(
+    ("stdout", "there", "not_there"),
+    [("ours", "stdout", "stderr"), ("log", "stderr", "stdout")],
+    ids=["ours", "log"],
+)
+def test_standard_output_goes_where_it_belongs(stdout, there, not_there):
+    with host("import time; print('a record'); time.sleep(60)", stdout) as process:
+        assert getattr(process, there).readline() == b"a record\n"
+        process.send_signal(signal.SIGTERM)
+        said = dict(zip(("stdout", "stderr"), process.communicate(timeout=30), strict=True))
+
+    assert process.returncode == 0
+    assert said[not_there] == b""
+
+
+def test_a_fleet_whose_host_is_killed_leaves_nobody_behind():
+    code = "import os, time; print(os.getpid()); time.sleep(60)"
+    with host(code, "ours") as process:
+        assert process.stdout is not None
+        pid = int(process.stdout.readline())
+
+        process.kill()
+
+    until(lambda: not running(pid), within=20)
+
+
+def test_a_process_nobody_listens_to_goes_on(log, tmp_path):
+    code = f"""
+        import pathlib, time
+        for number in range(20_000):  # more than a pipe holds
+            print("x" * 100)
+        pathlib.Path({str(tmp_path / "end")!r}).touch()
+        time.sleep(60)
+    """
+    with fleet([python("worker", code)], log):
+        log.close()
+
+        until((tmp_path / "end").exists)

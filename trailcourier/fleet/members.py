@@ -1,0 +1,51 @@
+"""The processes of a fleet: the commands of Celery's that an operator gives by hand elsewhere."""
+
+import sys
+from collections.abc import Mapping
+from typing import Literal
+
+import msgspec
+
+
+class Member(msgspec.Struct, frozen=True):
+    """One process; those of one *role* are stopped together.
+
+    *stdout*: ``ours`` is inherited, so that a stdout sink's lines go there whole; ``log`` goes
+    where stderr goes.  *grace* is how many seconds it may take to stop.
+    """
+
+    name: str
+    role: str
+    argv: tuple[str, ...]
+    stdout: Literal["ours", "log"] = "log"
+    grace: float = 30
+    environment: Mapping[str, str] = {}
+
+
+def members(*, processes: int) -> list[Member]:
+    """The workers and the clock, in the order they start: *processes* carry objects."""
+    objects = [_objects(number) for number in range(1, processes + 1)]
+    control = Member("control", "control", _celery("tasks", "worker", "-Q", "control"))
+    beat = Member("beat", "beat", _celery("beat", "beat", "--pidfile="), grace=5)
+    return [*objects, control, beat]
+
+
+def _objects(number: int) -> Member:
+    name = f"objects-{number}"
+    argv = _celery("tasks", "worker", "-Q", "objects", "-n", f"{name}@%h")
+    return Member(name, "objects", argv, stdout="ours")
+
+
+def flower(*, port: int, user: str, password: str) -> Member:
+    """Flower on the loopback; its password is on no command line."""
+    argv = _celery("tasks", "flower", "--address=127.0.0.1", f"--port={port}")
+    environment = {
+        "FLOWER_BASIC_AUTH": f"{user}:{password}",
+        "FLOWER_PURGE_OFFLINE_WORKERS": "300",  # seconds; else the dead stay listed for ever
+        "FLOWER_MAX_TASKS": "10000",
+    }
+    return Member("flower", "flower", argv, grace=5, environment=environment)
+
+
+def _celery(app: str, *command: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", "celery", "-q", "-A", app, *command)
