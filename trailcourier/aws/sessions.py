@@ -4,6 +4,7 @@ Whatever the kind, the session's credentials renew themselves before they end, a
 them made anew from their sources: files read again, the role assumed again.
 """
 
+import functools
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -19,6 +20,7 @@ from botocore.credentials import (
 )
 from botocore.credentials import Credentials as Keys
 from botocore.exceptions import CredentialRetrievalError, NoCredentialsError
+from botocore.loaders import Loader, create_loader
 from botocore.session import Session
 from botocore.utils import InstanceMetadataFetcher, resolve_imds_endpoint_mode
 
@@ -114,7 +116,14 @@ def forget(session: boto3.Session) -> None:
 def _session(keys: Keys, profile: str | None = None) -> boto3.Session:
     core = Session(profile=profile)
     core.register_component("credential_provider", CredentialResolver([_Given(keys)]))
+    core.register_component("data_loader", _models())
     return boto3.Session(botocore_session=core)
+
+
+@functools.cache
+def _models() -> Loader:
+    """Share what botocore knows of S3 and SQS: 10 MB and 0.2 s for each session otherwise."""
+    return create_loader()
 
 
 def _chain(profile: str | None) -> Keys | None:

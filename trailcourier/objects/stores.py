@@ -77,6 +77,7 @@ class Stores:
             ),
         )
         made.meta.events.register_last("before-parameter-build.s3", _no_redirect)
+        made.meta.events.register_first("before-endpoint-resolution.s3", _regional)
         return made
 
     def _new_store(self, bucket: str, region: str) -> S3Store:
@@ -142,6 +143,11 @@ def has_dots(key: str) -> bool:
 def _no_redirect(context: dict[str, Any], **_: Any) -> None:
     """Have botocore believe that it followed a redirect already, so that it raises instead."""
     context.setdefault("s3_redirect", {})["redirected"] = True
+
+
+def _regional(context: dict[str, Any], **_: Any) -> None:
+    """Have botocore name a bucket's host in a signed URL as in a request: by its region."""
+    context["use_global_endpoint"] = False
 
 
 def _host(client: "S3Client", bucket: str) -> Host:

@@ -1,0 +1,258 @@
+import subprocess
+import sys
+from datetime import timedelta
+
+import obstore
+import pytest
+
+from tests import tls
+from tests.aws_answers import Recording, keys, reader, s3_error, s3_object, session, signer
+from trailcourier.credentials import Credentials
+from trailcourier.egress import Egress
+from trailcourier.errors import Fault
+from trailcourier.models import ObjectRef
+from trailcourier.objects import Reach
+from trailcourier.objects.stores import Stores
+from trailcourier.secret import Secret
+
+READ_BY = {"obstore": ObjectRef("acme-trail", "k"), "boto3": ObjectRef("acme-trail", "a//k")}
+
+
+@pytest.fixture(params=READ_BY)
+def ref(request):
+    """An object that the one or the other library reads."""
+    return READ_BY[request.param]
+
+
+def read(url, ref, **more):
+    return bytes(reader(url, **more).open(ref).body())
+
+
+def host(bucket="acme-trail", region="eu-west-1", **more):
+    """Where obstore would ask for an object of *bucket*."""
+    store = Stores(session(), Reach(home=region, **more)).store(bucket, region)
+    return obstore.sign(store, "GET", "k", timedelta(seconds=60)).partition("?")[0]
+
+
+@pytest.mark.parametrize(
+    ("region", "more", "expected"),
+    [
+        ("eu-west-1", {}, "s3.eu-west-1.amazonaws.com"),
+        ("us-east-1", {}, "s3.us-east-1.amazonaws.com"),
+        ("us-gov-west-1", {}, "s3.us-gov-west-1.amazonaws.com"),
+        ("cn-north-1", {}, "s3.cn-north-1.amazonaws.com.cn"),
+        ("eusc-de-east-1", {}, "s3.eusc-de-east-1.amazonaws.eu"),
+        ("eu-west-1", {"fips": True}, "s3-fips.eu-west-1.amazonaws.com"),
+        ("us-gov-west-1", {"fips": True}, "s3-fips.us-gov-west-1.amazonaws.com"),
+        ("eu-west-1", {"dualstack": True}, "s3.dualstack.eu-west-1.amazonaws.com"),
+        ("cn-north-1", {"dualstack": True}, "s3.dualstack.cn-north-1.amazonaws.com.cn"),
+        (
+            "us-east-1",
+            {"fips": True, "dualstack": True},
+            "s3-fips.dualstack.us-east-1.amazonaws.com",
+        ),
+    ],
+    ids=str,
+)
+def test_hosts_are_those_of_the_partition_and_of_what_was_asked_for(region, more, expected):
+    assert host(region=region, **more) == f"https://acme-trail.{expected}/k"
+
+
+def test_a_bucket_with_dots_is_addressed_by_path_for_no_certificate_covers_it():
+    assert host("acme.trail") == "https://s3.eu-west-1.amazonaws.com/acme.trail/k"
+
+
+def test_a_path_in_the_endpoint_is_kept(ref):
+    with Recording(lambda request: s3_object(request.target.encode())) as server:
+        got = read(server.url, ref, egress=Egress(endpoint_url=server.url + "/storage"))
+
+    assert got.decode() == f"/storage/acme-trail/{ref.key}"
+
+
+def test_what_the_environment_says_to_obstore_is_not_heard(ref, monkeypatch):
+    for name, value in {
+        "AWS_ENDPOINT_URL": "http://127.0.0.1:1",
+        "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:1",
+        "AWS_REGION": "xx-odd-1",
+        "AWS_SKIP_SIGNATURE": "true",
+        "AWS_REQUEST_PAYER": "true",
+        "AWS_S3_EXPRESS": "true",
+        "AWS_VIRTUAL_HOSTED_STYLE_REQUEST": "true",
+        "AWS_ACCESS_KEY_ID": "AKIAENV",
+        "AWS_SECRET_ACCESS_KEY": "x",
+        "AWS_SESSION_TOKEN": "x",
+        "HTTP_PROXY": "http://127.0.0.1:1",
+        "http_proxy": "http://127.0.0.1:1",
+        "ALL_PROXY": "http://127.0.0.1:1",
+    }.items():
+        monkeypatch.setenv(name, value)
+
+    with Recording(lambda request: s3_object(b"x")) as server:
+        assert read(server.url, ref) == b"x"
+
+    (request,) = server.requests
+    assert signer(request) == ("AKIAEXAMPLE", "eu-west-1")
+    assert "x-amz-request-payer" not in request.headers
+    assert "x-amz-security-token" not in request.headers
+
+
+def test_the_proxy_is_asked_and_left_out_where_no_proxy_says_so(ref):
+    with (
+        Recording(lambda request: s3_object(b"by proxy")) as proxy,
+        Recording(lambda request: s3_object(b"directly")) as server,
+    ):
+        through = Egress(endpoint_url=server.url, http_proxy=proxy.url)
+        around = Egress(endpoint_url=server.url, http_proxy=proxy.url, no_proxy="127.0.0.1")
+        got = [read(server.url, ref, egress=egress) for egress in (through, around)]
+
+    assert got == [b"by proxy", b"directly"]
+
+
+def test_a_proxy_is_given_its_user_and_password(ref):
+    with Recording(lambda request: s3_object(b"x")) as proxy:
+        named = proxy.url.replace("//", "//user:pass%40word@")
+        read("", ref, egress=Egress(endpoint_url="http://127.0.0.1:1", http_proxy=named))
+
+    assert proxy.requests[0].headers["proxy-authorization"] == "Basic dXNlcjpwYXNzQHdvcmQ="
+
+
+def test_a_ca_bundle_is_trusted_and_nobody_else(ref, tmp_path):
+    bundle, context = tls.authority(tmp_path)
+
+    with Recording(lambda request: s3_object(b"x"), tls=context) as server:
+        trusting = Egress(endpoint_url=server.url, ca_bundle=bundle)
+        got = read(server.url, ref, egress=trusting)
+        with pytest.raises(Fault) as raised:
+            read(server.url, ref)
+
+    assert got == b"x"
+    assert raised.value.reason == "network"
+    assert "certificate" in raised.value.detail.lower()
+
+
+def test_tls_goes_through_the_tunnel_of_a_proxy(ref, tmp_path):
+    bundle, context = tls.authority(tmp_path)
+
+    with (
+        tls.tunnels() as proxy,
+        Recording(lambda request: s3_object(b"x"), tls=context) as server,
+    ):
+        egress = Egress(endpoint_url=server.url, ca_bundle=bundle, https_proxy=proxy.url)
+        got = read(server.url, ref, egress=egress)
+
+    assert got == b"x"
+    assert proxy.tunnels[0] == server.url.removeprefix("https://")
+
+
+def test_a_machine_without_certificates_trusts_those_boto3_brings(monkeypatch):
+    monkeypatch.setenv("SSL_CERT_FILE", "/nonexistent")
+    monkeypatch.setenv("SSL_CERT_DIR", "/nonexistent")
+
+    assert host().startswith("https://")
+
+
+def test_keys_that_change_are_used_from_the_next_request_on(ref, tmp_path):
+    file = tmp_path / "key"
+    file.write_text("AKIAONE")
+    credentials = Credentials(
+        kind="iam-user",
+        access_key_id=Secret(f"file:{file}"),
+        secret_access_key=Secret.public("x"),
+    )
+    valid = {"AKIAONE"}
+
+    def answer(request):
+        known = signer(request)[0] in valid
+        return s3_object(b"x") if known else s3_error(403, "InvalidAccessKeyId")
+
+    with Recording(answer) as server:
+        reads = reader(server.url, credentials=credentials)
+        reads.open(ref).body()
+        file.write_text("AKIATWO")
+        valid = {"AKIATWO"}
+        with pytest.raises(Fault) as raised:
+            reads.open(ref)
+        reads.open(ref).body()
+
+    assert raised.value.reason == "credentials"
+    assert signer(server.requests[-1])[0] == "AKIATWO"
+
+
+def test_a_role_is_assumed_anew_between_two_reads(ref):
+    from tests.aws_answers import sts_keys
+
+    answers = iter([sts_keys("ASIAONE", lives=5), sts_keys("ASIATWO")])
+    role = Credentials(
+        kind="assume-role",
+        access_key_id=Secret.public("AKIAONE"),
+        secret_access_key=Secret.public("x"),
+        role_arn="arn:aws:iam::111122223333:role/trailcourier",
+    )
+
+    with (
+        Recording(lambda request: next(answers)) as sts,
+        Recording(lambda request: s3_object(b"x")) as server,
+    ):
+        endpoints = (("s3", server.url), ("sts", sts.url))
+        reads = reader("", credentials=role, egress=Egress(endpoints=endpoints))
+        for _ in range(3):
+            reads.open(ref).body()
+
+    used = [signer(request)[0] for request in server.requests]
+    assert used[-1] == "ASIATWO"
+    assert {request.headers["x-amz-security-token"] for request in server.requests} <= {
+        "token-ASIAONE",
+        "token-ASIATWO",
+    }
+
+
+def test_without_credentials_the_fault_is_theirs(ref):
+    with Recording(lambda request: s3_object(b"x")) as server, pytest.raises(Fault) as raised:
+        reader(server.url, credentials=Credentials()).open(ref)
+
+    assert raised.value.reason == "credentials"
+    assert server.requests == []
+
+
+def test_one_store_serves_a_bucket_in_its_region():
+    stores = Stores(session(keys()), Reach(home="eu-west-1"))
+
+    assert stores.store("acme-trail", "eu-west-1") is stores.store("acme-trail", "eu-west-1")
+    assert stores.client("eu-west-1") is stores.client("eu-west-1")
+
+
+PEAK = """
+import sys
+from tests.aws_answers import reader
+from trailcourier.models import ObjectRef
+
+def peak():
+    status = open("/proc/self/status").read()
+    return int(status.partition("VmHWM:")[2].split()[0]) // 1024
+
+reads = reader(sys.argv[1], most=1 << 27)
+reads.open(ObjectRef("acme-trail", "small" + sys.argv[2])).body()
+before = peak()
+data = reads.open(ObjectRef("acme-trail", "large" + sys.argv[2])).body()
+print(peak() - before, len(data) >> 20)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
+@pytest.mark.parametrize("suffix", ["", "/"], ids=["obstore", "boto3"])
+def test_a_body_is_held_once(suffix):
+    def answer(request):
+        return s3_object(b"x" * (60 << 20 if "large" in request.target else 1))
+
+    with Recording(answer) as server:
+        said = subprocess.run(
+            [sys.executable, "-c", PEAK, server.url, suffix],
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        ).stdout
+
+    grown, size = map(int, said.split())
+    assert size == 60
+    assert grown < 60 * 1.5
