@@ -216,13 +216,18 @@ def test_a_second_signal_ends_all_at_once(log):
 
 
 def test_signals_mean_afterwards_what_they_meant_before(log):
-    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
-
-    with fleet([sleeper("worker")], log):
+    def ours(*_):
         pass
 
-    assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
-    assert signal.set_wakeup_fd(-1) == -1
+    before = signal.signal(signal.SIGTERM, ours)
+    try:
+        with fleet([sleeper("worker")], log):
+            pass
+
+        assert signal.getsignal(signal.SIGTERM) is ours
+        assert signal.set_wakeup_fd(-1) == -1
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def test_a_broker_that_is_killed_comes_back_where_it_was(log, monkeypatch):
