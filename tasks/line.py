@@ -38,14 +38,14 @@ def forward(source: str, message: str, index: int, generation: int, name: str) -
             raise Ignore
         status = carried.status
         if carried.settle:
-            settle.delay(None, source, [message])
+            settle.delay(None, source, None)
     except FORESEEN as error:
         say(forward, error)
     return status
 
 
 @app.task(name="trailcourier.settle", throws=FORESEEN)
-def settle(_outcomes: object, source: str, messages: Sequence[str]) -> None:
+def settle(_outcomes: object, source: str, messages: Sequence[str] | None) -> None:
     """Settle from the ledger; what the forwards of a chord returned decides nothing."""
     settle_messages(wiring.line(source), messages)
 

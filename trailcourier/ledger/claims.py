@@ -49,12 +49,16 @@ class Standing(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What the ledger says to a forward that wants to start; *outcome* where it is decided."""
+    """What the ledger says to a forward that wants to start; *outcome* where it is decided.
+
+    *settle* as in Written: this was its message's last open object.
+    """
 
     kind: Granted
     claim: Claim | None = None
     standing: Standing = Standing()
     outcome: str = ""
+    settle: bool = False
 
 
 CLAIM = Script("""
@@ -79,9 +83,8 @@ if holds(found, f[5]) then
   redis.call('HSET', key, i .. ':o', 'skipped:already-delivered')
   redis.call('ZREM', S .. 'flight', member)
   count('objects:skipped:already-delivered', 1)
-  local left = redis.call('HINCRBY', key, 'o', -1)
-  if left == 0 then redis.call('ZADD', S .. 'done', NOW, mid) end
-  return {'done', 'skipped:already-delivered', left}
+  local settle = redis.call('HINCRBY', key, 'o', -1) == 0 and finished(mid) or 0
+  return {'done', 'skipped:already-delivered', settle}
 end
 local starts = tonumber(redis.call('HGET', S .. 'o:' .. oid, 's') or '0')
 if starts >= refused_at then
@@ -170,8 +173,7 @@ class Claims:
         )  # fmt: skip
         kind: Granted = answer[0].decode()
         if kind == "done":
-            left = answer[2] if len(answer) > 2 else -1
-            return Answer("done", outcome=answer[1].decode() + (":settle" if left == 0 else ""))
+            return Answer("done", outcome=answer[1].decode(), settle=answer[2:] == [1])
         if kind == "parked":
             return Answer("parked", outcome=answer[1].decode())
         if kind not in ("go", "refused"):

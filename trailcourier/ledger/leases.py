@@ -248,6 +248,11 @@ class Leases:
         if leases:
             self._store.call(EXTENDED, *(part for lease in leases for part in lease))
 
+    def ready(self) -> list[str]:
+        """Messages whose objects are all done; who finishes one from now on asks for a settle."""
+        self._store.client.delete(f"{self._store.own}settling")
+        return self.complete(since=0)
+
     def oldest(self) -> int | None:
         """When the message held longest was sent or, if SQS did not say, admitted: ms."""
         answer = self._store.call(OLDEST)

@@ -34,10 +34,14 @@ class Report(msgspec.Struct, frozen=True):
 
 
 class Written(msgspec.Struct, frozen=True):
-    """What a forward's outcome came to; *complete* when its message has no open object left."""
+    """What a forward's outcome came to.
+
+    *settle* asks for a settle: its message has no open object left, and nobody else has asked for
+    those finished just now.  *opened* is the breaker that this failure opened, if one did.
+    """
 
     outcome: Outcome
-    complete: bool
+    settle: bool
     opened: str = ""
 
 
@@ -55,7 +59,7 @@ for _, name in ipairs(facts.ok) do succeed(name) end
 local status, reason, opened = facts.status, facts.reason, ''
 if status == 'pending' then
   redis.call('HINCRBY', state, 's', -1)
-  return {'pending', reason, -1, ''}
+  return {'pending', reason, 0, ''}
 end
 if etag ~= '' then redis.call('HSET', state, 'e', etag) end
 for name, value in pairs(facts.state) do redis.call('HSET', state, name, value) end
@@ -83,7 +87,7 @@ if status == 'parked' or (status == 'refused' and facts.tries > 0) then
       redis.call('ZREM', S .. 'flight', member)
       redis.call('ZADD', S .. 'parked', NOW + math.floor(wait), member)
     end
-    return {status, reason, -1, opened}
+    return {status, reason, 0, opened}
   end
 end
 for field, by in pairs(sums) do count(field, by) end
@@ -103,15 +107,14 @@ else
   redis.call('HDEL', state, 't', 'tr', 'ft')
   redis.call('PEXPIRE', state, 1296000000)
 end
-local left = -1
+local settle = 0
 if leased and redis.call('HEXISTS', key, i .. ':o') == 0 then
   redis.call('HSET', key, i .. ':o', final)
   redis.call('ZREM', S .. 'flight', member)
   redis.call('ZREM', S .. 'parked', member)
-  left = redis.call('HINCRBY', key, 'o', -1)
-  if left == 0 then redis.call('ZADD', S .. 'done', NOW, mid) end
+  if redis.call('HINCRBY', key, 'o', -1) == 0 then settle = finished(mid) end
 end
-return {status, reason, left, opened}
+return {status, reason, settle, opened}
 """
 )
 
@@ -136,7 +139,7 @@ class Outcomes:
         if answer[0] == b"stale":
             raise Stale(f"the claim on {claim.ref} was overtaken")
         outcome = Outcome(answer[0].decode(), answer[1].decode(), report.outcome.detail)
-        return Written(outcome, answer[2] == 0, answer[3].decode())
+        return Written(outcome, bool(answer[2]), answer[3].decode())
 
     def _facts(self, report: Report, jitter: float) -> bytes:
         numbers, outcome = self._store.numbers, report.outcome

@@ -15,6 +15,7 @@ Keys, all under ``<namespace>:1:`` (1 is the format; another format is another l
 ``s:<source>:parked`` zset: the same by due time
 ``s:<source>:leases`` zset: messages by the end of their visibility
 ``s:<source>:done``   zset: messages whose objects are all done, not yet settled
+``s:<source>:settling`` string: a settle was asked for and has not begun
 ``s:<source>:q``      hash: quarantine entries; ``:qt`` zset by time
 ``s:<source>:sums``   hash: counters
 ``s:<source>:poll:n`` string: the poll lease
@@ -93,6 +94,12 @@ local function fail(name, what, limit, reason, text)
     return true
   end
   return false
+end
+
+-- One settle for all messages that are finished at about the same time: the first asks for it.
+local function finished(mid)
+  redis.call('ZADD', S .. 'done', NOW, mid)
+  return redis.call('SET', S .. 'settling', 1, 'NX', 'PX', 2000) and 1 or 0
 end
 
 local function count(field, by) redis.call('HINCRBY', S .. 'sums', field, by) end

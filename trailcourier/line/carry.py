@@ -22,7 +22,7 @@ class Carried(msgspec.Struct, frozen=True):
     """The end of one forward.
 
     *ours* says that the live claim belongs to this very task, which answers for itself elsewhere;
-    *settle* that this was the message's last open object.
+    *settle* that a settle is to be asked for: its message has no open object left.
     """
 
     status: str
@@ -63,8 +63,7 @@ def _act(line: Line, answer: Answer, stopping: threading.Event) -> Carried:
             fault = Fault("kills-worker", f"{answer.claim.ref}: {times} starts, no end")
             return _finish(line, answer.claim, passage, passage.fault(fault))
         case "done":
-            status, _, rest = answer.outcome.partition(":")
-            return Carried(status, settle=rest.endswith(":settle"))
+            return Carried(answer.outcome.partition(":")[0], settle=answer.settle)
         case "parked":
             return Carried("parked")
         case "ours":
@@ -104,7 +103,7 @@ def _finish(line: Line, claim: Claim, passage: Passage, report: Report) -> Carri
                      why=f"{outcome.reason}: {outcome.detail}")  # fmt: skip
     if outcome.status == "refused":
         line.ledger.quarantine.put(_entry(claim, passage, outcome))
-    return Carried(outcome.status, settle=written.complete)
+    return Carried(outcome.status, settle=written.settle)
 
 
 def _entry(claim: Claim, passage: Passage, outcome: Outcome) -> Entry:

@@ -6,12 +6,15 @@ from trailcourier import observe
 from trailcourier.line import Line, queue
 
 
-def settle(line: Line, messages: Sequence[str]) -> None:
+def settle(line: Line, messages: Sequence[str] | None) -> None:
     """Delete each message whose objects are all delivered or skipped; leave those with a refusal.
 
+    None: every message that is ready, so that those finished together are deleted together.
     Reads the ledger and nothing else, so it may be called twice or too early: a message with an
     object still open, or without a lease, is not touched.
     """
+    if messages is None:
+        messages = line.ledger.leases.ready()
     verdicts = line.ledger.leases.verdicts(messages)
     carried = [v for v in verdicts if v.kind == "delete" and v.receipt]
     left = [v for v in verdicts if v.kind == "leave" and v.receipt]

@@ -96,7 +96,7 @@ class World:
     def forward(self, work: Work, task: str = "") -> Carried:
         carried = carry(self.line, work, task or f"task-{work.message}-{work.index}", NOBODY_STOPS)
         if carried.settle:
-            settle(self.line, [work.message])
+            settle(self.line, None)
         return carried
 
     def forward_all(self) -> list[str]:

@@ -55,7 +55,7 @@ def test_a_message_is_deleted_only_when_every_object_is_done(ledger):
     last = deliver(ledger, "m", 1)
 
     assert early == "keep"
-    assert last.complete
+    assert last.settle
     assert verdict(ledger).kind == "delete"
 
 
@@ -178,6 +178,18 @@ def test_a_finished_message_that_nobody_settled_is_found(ledger, pass_time):
     assert early == []
     assert ledger.leases.complete(since=5) == ["m"]
     assert ledger.leases.complete(since=5) == []
+
+
+def test_messages_finished_together_are_settled_together(ledger):
+    for message in "mno":
+        admit(ledger, message, refs(message))
+
+    first, second = deliver(ledger, "m").settle, deliver(ledger, "n").settle
+    ready = ledger.leases.ready()
+    third = deliver(ledger, "o").settle
+
+    assert (first, second, third) == (True, False, True)
+    assert sorted(ready) == ["m", "n"]
 
 
 def test_forgetting_a_lease_leaves_nothing_of_it(ledger, client):

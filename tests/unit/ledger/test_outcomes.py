@@ -31,7 +31,7 @@ def test_a_parked_object_leaves_the_flight_and_does_not_count_as_done(ledger):
 
     written = ledger.outcomes.finish(claim(ledger, "m"), NETWORK, jitter=1)
 
-    assert (written.outcome.status, written.complete) == ("parked", False)
+    assert (written.outcome.status, written.settle) == ("parked", False)
     assert ledger.flow.in_hand() == (0, 1, 1)
     assert ledger.leases.verdicts(["m"])[0].kind == "keep"
 
