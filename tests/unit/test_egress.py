@@ -1,7 +1,7 @@
 from urllib.request import proxy_bypass_environment
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from trailcourier.egress import Egress
@@ -32,6 +32,8 @@ NAMES = st.sampled_from(
 
 
 @given(st.sampled_from(HOSTS), st.sampled_from(["", ":443", ":8080"]), st.lists(NAMES, max_size=3))
+@example("example.com", "", ["*"])
+@example("s3.example.com", ":443", [".example.com"])
 def test_no_proxy_means_what_it_means_to_boto3(host, port, names):
     egress = Egress(https_proxy="http://proxy:1", no_proxy=",".join(names))
 

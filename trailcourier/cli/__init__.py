@@ -65,7 +65,6 @@ class Verbs(typer.core.TyperGroup):
         try:
             return super().invoke(ctx)
         except BrokenPipeError:  # whoever read our output has seen enough
-            _let_stdout_go()
             raise typer.Exit(128 + signal.SIGPIPE) from None
 
 

@@ -26,8 +26,14 @@ class Broker(BaseModel):
 
     url: Secret | None = Field(None, description='"env:NAME", "file:/path", or without password')
     ca_file: FilePath | None = Field(None, description="CA certificates for rediss")
-    namespace: str = Field("trailcourier", pattern=r"^[A-Za-z0-9._-]{1,40}$")
-    require_noeviction: bool = True
+    namespace: str = Field(
+        "trailcourier",
+        pattern=r"^[A-Za-z0-9._-]{1,40}$",
+        description="begins every key, so that several may share one server",
+    )
+    require_noeviction: bool = Field(
+        True, description="refuse to start where the server may drop keys when it is full"
+    )
     visibility_timeout: int = Field(
         300, gt=30, le=43_200, description="seconds until a dead worker's task is given to another"
     )
@@ -66,7 +72,9 @@ class Workers(BaseModel):
     log_format: Literal["auto", "console", "json"] = Field(
         "auto", description="auto: console on a terminal, else JSON"
     )
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="the least that is written"
+    )
     state_dir: Path = Field(
         Path("~/.local/state/trailcourier"),
         validate_default=True,

@@ -1,13 +1,14 @@
 """One event source as the operator writes it: ``[sources.NAME]``."""
 
 import json
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic_settings import NoDecode
 
-from trailcourier import regions
+from trailcourier import filters, regions
 from trailcourier.credentials import Credentials
+from trailcourier.filters import DEFAULT_RULE, FilterRules
 from trailcourier.settings import known
 
 
@@ -33,27 +34,41 @@ class Source(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    method: Literal["sqs"] = "sqs"
+    method: Literal["sqs"] = Field("sqs", description="how new log files are learned of")
     queue_region: str | None = Field(None, description="only where the URL does not say it")
-    queue_url: str
+    queue_url: str = Field(description="a standard queue's, in any form that AWS gives")
     bucket_region: str | None = Field(
         None, description="left out: the message's, else asked once per bucket"
     )
     buckets: Names = Field((), description="globs; a message naming another bucket is refused")
-    unfiltered: bool = False
-    filter: dict[str, Any] | None = None
-    sinks: Names = Field(min_length=1)
+    unfiltered: bool = Field(False, description="pass every record on, as it is")
+    filter: FilterRules = Field(
+        DEFAULT_RULE, description="rules of your own, in place of the one for AWS's own reads"
+    )
+    sinks: Names = Field(min_length=1, description="each takes every record that passes")
     credentials: Credentials = Credentials()
-    unknown_key: Literal["read", "skip", "refuse"] = "refuse"
-    keys: Names = Field((), description="globs of keys to read although CloudTrail has no such")
+    unknown_key: Literal["read", "skip", "refuse"] = Field(
+        "refuse", description="what becomes of an announced key in none of CloudTrail's shapes"
+    )
+    keys: Names = Field((), description="globs; keys that match are read whatever their shape")
     strict_region: bool = Field(False, description="park, where a bucket is in another region")
-    fips: bool = False
-    dualstack: bool = False
-    expected_bucket_owner: str | None = Field(None, pattern=r"^\d{12}$")
-    pollers: int = Field(1, ge=1, le=64)
-    max_compressed_mib: int = Field(64, ge=1, le=1024)
-    max_inflated_mib: int = Field(512, ge=1, le=16_384)
-    max_record_mib: int = Field(16, ge=1, le=512)
+    fips: bool = Field(False, description="use FIPS endpoints")
+    dualstack: bool = Field(False, description="use endpoints that have IPv6 addresses too")
+    expected_bucket_owner: str | None = Field(
+        None, pattern=r"^\d{12}$", description="an account; S3 refuses a bucket of any other"
+    )
+    pollers: int = Field(
+        1, ge=1, le=64, description="polls at a time; one is good for some 200 messages a second"
+    )
+    max_compressed_mib: int = Field(
+        64, ge=1, le=1024, description="a log file larger than this, as stored, is refused"
+    )
+    max_inflated_mib: int = Field(
+        512, ge=1, le=16_384, description="a log file larger than this, inflated, is refused"
+    )
+    max_record_mib: int = Field(
+        16, ge=1, le=512, description="a log file with a larger record is refused"
+    )
 
     @field_validator("queue_region", "bucket_region")
     @classmethod
@@ -78,7 +93,7 @@ class Source(BaseModel):
     @field_validator("filter")
     @classmethod
     def _rules_are_meant(cls, value: object, info: ValidationInfo) -> object:
-        if value is not None and info.data.get("unfiltered"):
+        if info.data.get("unfiltered"):
             raise ValueError("rules beside unfiltered = true: leave one of them out")
         return value
 
@@ -97,10 +112,8 @@ class Source(BaseModel):
 
     @property
     def drops(self) -> str:
-        """Say in a few words what is not passed on."""
-        if self.unfiltered:
-            return "drops nothing"
-        return "drops reads by AWS services" if self.filter is None else "drops by its own rules"
+        """Say in a line what is not passed on."""
+        return "drops nothing" if self.unfiltered else filters.describe(self.filter)
 
     @property
     def queue(self) -> regions.QueueAddress:

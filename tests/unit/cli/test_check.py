@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from trailcourier import cli
+from trailcourier import cli, filters
 from trailcourier.cli.exits import Exit
 
 HUNTER = "hunter2-correct-horse"
@@ -31,7 +31,8 @@ queue_url = "http://127.0.0.1:5000/111122223333/q"
 queue_region = "us-east-1"
 sinks = ["nowhere"]
 unfiltered = true
-[sources.a.filter]
+[[sources.a.filter.drop]]
+eventName = "Decrypt"
 [sources.b]
 queue_url = "http://127.0.0.1:5000/111122223333/q"
 queue_region = "US_STANDARD"
@@ -46,7 +47,7 @@ def check(tmp_path, monkeypatch, capsys):
 
     def check(text, *options):
         Path("trailcourier.toml").write_text(text)
-        code = cli.run(["check", *options])
+        code = cli.execute(["check", *options])
         out, err = capsys.readouterr()
         assert err == ""
         assert HUNTER not in out
@@ -62,7 +63,7 @@ def test_a_good_configuration_is_summed_up(check):
     assert out == (
         "prod: queue cloudtrail in us-east-1, account 111122223333, as "
         "arn:aws:iam::111122223333:role/trailcourier; reads acme-cloudtrail*, acme-audit in "
-        "eu-west-1; drops reads by AWS services; sends to siem, archive\n"
+        f"eu-west-1; {filters.describe(filters.DEFAULT_RULE)}; sends to siem, archive\n"
         "Nothing is wrong.\n"
     )
 
@@ -106,7 +107,7 @@ def test_the_same_is_said_in_json(check):
                 "credentials": "arn:aws:iam::111122223333:role/trailcourier",
                 "buckets": ["acme-cloudtrail*", "acme-audit"],
                 "bucket_region": "eu-west-1",
-                "drops": "drops reads by AWS services",
+                "drops": filters.describe(filters.DEFAULT_RULE),
                 "sinks": ["siem", "archive"],
             }
         },
@@ -123,5 +124,5 @@ def test_what_an_unfiltered_source_drops_is_said(check):
 def test_no_configuration_is_a_problem(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
 
-    assert cli.run(["check"]) == Exit.CONFIG
+    assert cli.execute(["check"]) == Exit.CONFIG
     assert capsys.readouterr().out.startswith("no configuration: looked for TRAILCOURIER_CONFIG")

@@ -80,6 +80,13 @@ def test_a_variable_sets_a_key_of_a_table_in_a_source(load):
     assert credentials.external_id.reveal() == HUNTER
 
 
+def test_a_variable_holds_a_list_of_tables_as_json(load):
+    found = load(**{f"{PROD}FILTER__DROP": '[{"eventName": "Decrypt"}]'})
+
+    (rule,) = found.sources["prod-eu"].filter.drop
+    assert rule.conditions[0].path == "eventName"
+
+
 def test_variables_set_process_settings(load):
     found = load(
         TRAILCOURIER_BROKER__NAMESPACE="audit",

@@ -128,8 +128,20 @@ CASES = {
     ),
     "owner": (config('expected_bucket_owner = "acme"'), "sources.prod.expected_bucket_owner: m"),
     "rules-beside-unfiltered": (
-        config("unfiltered = true\n[sources.prod.filter]\n"),
+        config('unfiltered = true\nfilter.drop = [{ eventName = "Decrypt" }]'),
         "sources.prod.filter: rules beside unfiltered = true: leave one of them out",
+    ),
+    "rules-without-a-rule": (
+        config("[sources.prod.filter]"),
+        "sources.prod.filter: neither drop nor keep; to send everything set unfiltered = true",
+    ),
+    "rule-misspelt": (
+        config('filter.drpo = [{ eventName = "Decrypt" }]'),
+        "sources.prod.filter.drpo: unknown key; did you mean drop?",
+    ),
+    "rule-without-a-field": (
+        config("filter.drop = [{}]"),
+        "sources.prod.filter.drop[0]: a rule without a field would match every record",
     ),
     # sinks
     "no-sinks": (config().replace("sinks = ", "# "), "sources.prod.sinks: missing"),
