@@ -16,7 +16,7 @@ from trailcourier.sinks import SinkConfig
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,40}$")]
 
-SCHEMES = ("redis", "rediss", "redis+socket", "unix")
+SCHEMES = ("redis", "rediss", "unix")
 
 
 class Broker(BaseModel):
@@ -133,7 +133,7 @@ def _without_password(url: str) -> bool:
         parts = urlsplit(url)
     except ValueError:
         return False
-    return parts.scheme in SCHEMES and "@" not in url and "password" not in parts.query
+    return "://" in url and "@" not in url and "password" not in parts.query.lower()
 
 
 def _refuse_what_cannot_serve(url: str) -> None:
@@ -142,7 +142,9 @@ def _refuse_what_cannot_serve(url: str) -> None:
         parts = urlsplit(url)
         _ = "," in parts.netloc or parts.port
     except ValueError:
-        raise ValueError("is no URL: redis://HOST:6379/0 is one") from None
+        raise ValueError(
+            "is no URL: redis://:PASSWORD@HOST:6379/0 is one, with / ? # @ : percent-encoded"
+        ) from None
     scheme = parts.scheme.lower()
     query = {name.lower() for name in parse_qs(parts.query, keep_blank_values=True)}
     if "cluster" in scheme or "cluster" in query or "," in parts.netloc:
@@ -153,4 +155,6 @@ def _refuse_what_cannot_serve(url: str) -> None:
     if "sentinel" in scheme or ";" in url:
         raise ValueError("is served by Sentinel, which is not supported: name the primary")
     if scheme not in SCHEMES:
-        raise ValueError("is no URL of a Redis or Valkey: redis://HOST:6379/0 is one")
+        raise ValueError(
+            "is no URL of a Redis or Valkey: redis://HOST:6379/0 is one; so are rediss and unix"
+        )

@@ -211,6 +211,10 @@ CASES = {
         broker(f'url = "redis://:{HUNTER}@h"'),
         "broker.url: a secret is named here, not written: use",
     ),
+    "broker-password-alone": (
+        broker(f'url = "{HUNTER}"'),
+        "broker.url: a secret is named here, not written: use",
+    ),
     "broker-password-in-query": (
         broker(f'url = "redis://h?password={HUNTER}"'),
         "broker.url: a secret is named here, not written: use",
@@ -223,7 +227,11 @@ CASES = {
     "broker-hosts": (broker('url = "redis://a:1,b:2/0"'), "broker.url: is a Redis Cluster, in"),
     "broker-sentinel": (broker('url = "env:SENTINEL"'), "broker.url: is served by Sentinel"),
     "broker-amqp": (broker('url = "env:AMQP"'), "broker.url: is no URL of a Redis or Valkey"),
-    "broker-port": (broker('url = "redis://h:x"'), "broker.url: is no URL: redis://HOST:6379/0"),
+    "broker-port": (broker('url = "redis://h:x"'), "broker.url: is no URL: redis://:PASSWORD@"),
+    "broker-socket": (
+        broker('url = "redis+socket:///run/x"'),
+        "broker.url: is no URL of a Redis or Valkey",
+    ),
     "broker-ca": (broker('ca_file = "/no/such"'), "broker.ca_file: path does not point to a file"),
 }
 
