@@ -1,6 +1,7 @@
 """An object whose size and etag are known and whose bytes are still to come."""
 
 import time
+from io import BytesIO
 from typing import TYPE_CHECKING, Protocol
 
 from botocore.exceptions import BotoCoreError
@@ -25,8 +26,8 @@ class Opened(Protocol):
     size: int
     region: str
 
-    def body(self) -> memoryview:
-        """Return all bytes, once; raises Fault if not all came."""
+    def body(self) -> bytes:
+        """Return all bytes, once; raises Fault if not all came.  They are held once only."""
         ...
 
     def close(self) -> None:
@@ -35,7 +36,7 @@ class Opened(Protocol):
 
 
 class OpenedByObstore:
-    """The answer obstore got; the bytes it holds are the only copy."""
+    """The answer obstore got."""
 
     def __init__(self, ref: ObjectRef, region: str, result: "GetResult") -> None:
         self.ref = ref
@@ -44,20 +45,20 @@ class OpenedByObstore:
         self.size = result.meta["size"]
         self._result: GetResult | None = result
 
-    def body(self) -> memoryview:
+    def body(self) -> bytes:
         if self._result is None:
             raise ValueError(f"{self.ref}: read after close")
+        data = BytesIO()
         try:
             # a broken connection is taken up again where it broke, if the etag is still the same
-            data = memoryview(self._result.bytes())
+            for piece in self._result.stream(min_chunk_size=PIECE):
+                data.write(piece)
         except BaseError as error:
             said = str(error).partition("\n\n")[0]
-            raise _cut(self.ref, f"of {self.size} bytes: {said}") from error
+            raise _cut(self, data.tell(), said) from error
         finally:
             self.close()
-        if len(data) != self.size:
-            raise _cut(self.ref, f"{len(data)} of {self.size} bytes")
-        return data
+        return _whole(self, data)
 
     def close(self) -> None:
         self._result = None
@@ -77,26 +78,28 @@ class OpenedByBoto3:
         self._stream = stream
         self._deadline = time.monotonic() + whole
 
-    def body(self) -> memoryview:
-        data = memoryview(bytearray(self.size))
-        filled = 0
+    def body(self) -> bytes:
+        data = BytesIO()
         try:
-            while filled < self.size and (piece := self._stream.read(PIECE)):
-                data[filled : filled + len(piece)] = piece
-                filled += len(piece)
-                if time.monotonic() > self._deadline:
-                    break
+            while (piece := self._stream.read(PIECE)) and time.monotonic() < self._deadline:
+                data.write(piece)
         except (BotoCoreError, HTTPError, OSError) as error:
-            raise _cut(self.ref, f"{filled} of {self.size} bytes: {error}") from error
+            raise _cut(self, data.tell(), str(error)) from error
         finally:
             self.close()
-        if filled != self.size:
-            raise _cut(self.ref, f"{filled} of {self.size} bytes")
-        return data
+        return _whole(self, data)
 
     def close(self) -> None:
         self._stream.close()
 
 
-def _cut(ref: ObjectRef, what: str) -> Fault:
-    return Fault("cut-short", f"{ref}: {what}", where=ref.bucket)
+def _whole(opened: Opened, data: BytesIO) -> bytes:
+    """Return what *data* holds, which takes no copy, if it is all of *opened*."""
+    if data.tell() != opened.size:
+        raise _cut(opened, data.tell(), "and no more came")
+    return data.getvalue()
+
+
+def _cut(opened: Opened, came: int, why: str) -> Fault:
+    ref = opened.ref
+    return Fault("cut-short", f"{ref}: {came} of {opened.size} bytes: {why}", where=ref.bucket)
