@@ -92,6 +92,9 @@ def admit(line: Line, message: Message, received: float) -> Arrival:
         case "held":
             return Arrival(message.id)
         case kind:
+            if notice.skipped:
+                entries = sum(notice.skipped.values())
+                line.ledger.sums.count({"objects:skipped:non-create": entries})
             _note(line, message, named)
             works = [Work(line.source, message.id, i, 1, str(refs[i])) for i in admitted.indices]
             return Arrival(message.id, works=works, finished=kind == "settle")
