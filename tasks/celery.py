@@ -1,7 +1,6 @@
 """The app: ``celery -A tasks worker`` finds it here."""
 
 import os
-import sys
 from functools import cached_property
 from typing import Any
 
@@ -9,7 +8,7 @@ from celery import Celery
 from kombu import Exchange, Queue
 from kombu.transport import TRANSPORT_ALIASES
 
-from tasks.worker import Worker
+from tasks.worker import Worker, refuse
 from trailcourier import wiring
 from trailcourier.duty import QUEUES
 from trailcourier.errors import ConfigError
@@ -93,14 +92,13 @@ class App(Celery):
 
 
 def made() -> App:
-    """Build the app; a configuration that cannot serve ends the process, every reason on a line."""
+    """Build the app; a configuration that cannot serve ends the process."""
     try:
         settings = wiring.settings()
         app = App("trailcourier")
         app.conf.update(conf(settings))
     except ConfigError as error:
-        sys.stderr.write("".join(f"trailcourier: {problem}\n" for problem in error.problems))
-        raise SystemExit(os.EX_CONFIG) from None
+        refuse(error, os.EX_CONFIG)
     return app
 
 

@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 import threading
-from typing import Any
+from typing import Any, NoReturn
 
 import celery.apps.worker
 from celery import signals
@@ -12,10 +12,16 @@ from celery.utils.nodenames import default_nodename, host_format
 
 from trailcourier import wiring
 from trailcourier.duty import duty, pulse
-from trailcourier.errors import ConfigError
+from trailcourier.errors import ConfigError, Unreachable
 
 stopping = threading.Event()
 """Set at the first signal to stop; polls and forwards look at it."""
+
+
+def refuse(error: ConfigError, status: int) -> NoReturn:
+    """End the process, every reason on a line."""
+    sys.stderr.write("".join(f"trailcourier: {problem}\n" for problem in error.problems))
+    raise SystemExit(status)
 
 
 class Worker(celery.apps.worker.Worker):
@@ -26,8 +32,7 @@ class Worker(celery.apps.worker.Worker):
         try:
             self.duty = duty(queues, excluded, wiring.settings())
         except ConfigError as error:
-            sys.stderr.write(f"trailcourier: {error}\n")
-            raise SystemExit(os.EX_USAGE) from None
+            refuse(error, os.EX_USAGE)
         # gossip fails noisily when the broker goes, mingle costs every start
         options.update(without_gossip=True, without_mingle=True)
         options["concurrency"] = options.get("concurrency") or self.duty.threads
@@ -42,6 +47,12 @@ class Worker(celery.apps.worker.Worker):
         signal.signal(signal.SIGINT, signal.getsignal(signal.SIGTERM))  # exits 0 too, not 1
 
     def on_consumer_ready(self, consumer: Any) -> None:
+        try:
+            wiring.demand_broker()
+        except Unreachable as error:  # gone again, which Celery is about to notice
+            sys.stderr.write(f"trailcourier: {error}\n")
+        except ConfigError as error:
+            refuse(error, os.EX_CONFIG)
         super().on_consumer_ready(consumer)
         carries = min(self.duty.carries, self.concurrency)
         args = (f"{self.hostname}/{os.getpid()}", carries, stopping)

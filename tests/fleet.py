@@ -50,13 +50,18 @@ class Worker:
     """One process of the fleet and what it wrote."""
 
     def __init__(self, argv: list[str], environment: Mapping[str, str], log: Path) -> None:
-        self.output = log
-        with log.open("wb") as file:
-            self.process = child.start(argv, environment=environment, stdout=file, stderr=file)
+        self.files = log.with_suffix(".out"), log.with_suffix(".err")
+        with self.files[0].open("wb") as out, self.files[1].open("wb") as err:
+            self.process = child.start(argv, environment=environment, stdout=out, stderr=err)
+
+    @property
+    def stdout(self) -> str:
+        return self.files[0].read_text(errors="replace")
 
     @property
     def said(self) -> str:
-        return self.output.read_text(errors="replace")
+        """All it wrote, to standard output and then to standard error."""
+        return self.stdout + self.files[1].read_text(errors="replace")
 
     def until(self, text: str, *, seconds: float = 30) -> "Worker":
         until(lambda: text in self.said or self.ended, seconds=seconds, what=lambda: self.said)
@@ -95,7 +100,7 @@ class Fleet:
 
     def celery(self, *args: str, **environment: str) -> Worker:
         """Start ``celery *args*``."""
-        log = self.folder / f"celery-{len(self.started)}.log"
+        log = self.folder / f"celery-{len(self.started)}"
         argv = [sys.executable, "-m", "celery", *args]
         worker = Worker(argv, {**self.environment, **environment}, log)
         self.started.append(worker)

@@ -32,14 +32,16 @@ def connect(url: str, *, ca_file: str | None = None) -> redis.Redis:
 
     *ca_file* is a PEM file to trust with ``rediss``.  Raises ConfigError if *url* is none.
     """
-    options: dict[str, Any] = {"ssl_ca_certs": ca_file} if ca_file else {}
+    by_socket = url.startswith(("unix:", "redis+socket:"))
+    options: dict[str, Any] = {} if by_socket else {"socket_keepalive": True}
+    if ca_file and url.startswith("rediss:"):
+        options["ssl_ca_certs"] = ca_file
     try:
         return redis.Redis.from_url(
-            url,
+            url.replace("redis+socket:", "unix:", 1).replace("virtual_host=", "db="),
             decode_responses=False,
             socket_connect_timeout=CONNECT_SECONDS,
             socket_timeout=ANSWER_SECONDS,
-            socket_keepalive=True,
             health_check_interval=30,
             retry=Retry(ExponentialWithJitterBackoff(base=0.1, cap=1), 2),
             **options,

@@ -41,7 +41,7 @@ def test_the_clock_calls_for_every_poll_and_tend_and_keeps_no_file(fleet, client
         ("trailcourier.tend", "['prod']"),
         ("trailcourier.tend", "['dev']"),
     }
-    assert set(fleet.folder.iterdir()) - before == {clock.output}
+    assert set(fleet.folder.iterdir()) - before == set(clock.files)
 
 
 def test_a_tick_ends_after_ten_seconds(fleet, client):

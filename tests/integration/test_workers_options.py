@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from trailcourier import child
+from trailcourier import broker, child
 
 NODE = socket.gethostname()
 
@@ -100,3 +100,16 @@ def test_a_worker_waits_for_a_broker_that_does_not_answer(fleet):
     assert "Cannot connect" in worker.said
     assert "Traceback" not in worker.said
     assert "secret" not in worker.said
+
+
+def test_a_broker_that_may_drop_what_it_holds_is_refused(fleet, shared_broker):
+    with broker.connect(shared_broker.url) as client:
+        client.config_set("maxmemory-policy", "allkeys-lru")
+        try:
+            worker = fleet.celery("-A", "tasks", "worker")
+
+            assert worker.wait() == os.EX_CONFIG
+        finally:
+            client.config_set("maxmemory-policy", "noeviction")
+    assert "maxmemory-policy is allkeys-lru" in worker.said
+    assert "Traceback" not in worker.said

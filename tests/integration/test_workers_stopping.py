@@ -30,6 +30,7 @@ def test_an_idle_worker_stops_cleanly(fleet):
     child.send(worker.process, signal.SIGTERM)
 
     assert worker.wait() == 0
+    assert worker.stdout == ""  # where a stdout sink writes
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])

@@ -87,6 +87,8 @@ def test_a_channel_whose_connections_were_dropped_takes_a_new_client(channel, fo
     forward()
 
     assert channel._size("objects") == 2
+    with channel.conn_or_acquire() as client:
+        assert client.connection_pool is channel.pool  # or nobody would ever close its connections
 
 
 def test_nothing_waits_in_an_empty_broker(channel):
