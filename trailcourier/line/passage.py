@@ -66,7 +66,7 @@ class Passage:
             with line.process.budget.take(need, before_waiting=opened.close) as waited:
                 if waited:
                     opened = line.reader.open(ref)
-                data = bytes(opened.body())
+                data = opened.body()
                 hold.move()
                 self._begin(opened.etag, len(data))
                 return self._send(records.open_log(data, line.limits), hold, stopping)
