@@ -1,0 +1,50 @@
+"""The ways one object can be read, which must all agree."""
+
+from dataclasses import dataclass
+
+import msgspec
+import pytest
+
+from trailcourier.errors import Fault
+from trailcourier.records import Limits, inflation, open_log
+
+
+@dataclass
+class Reading:
+    """One way to read an object; windows of *window* bytes, of the usual size if 0."""
+
+    limits: Limits
+    window: int = 0
+
+    def __call__(self, data: bytes, **limits: int) -> list[bytes] | str:
+        """Its records, or the reason and detail of the fault."""
+        with pytest.MonkeyPatch.context() as patch:
+            if self.window:
+                patch.setattr(inflation, "WINDOW", self.window)
+                patch.setattr(inflation, "WHOLE", 0)
+            try:
+                log = open_log(data, msgspec.structs.replace(self.limits, **limits))
+            except Fault as fault:
+                return str(fault)
+            found = [r for b in log.batches(records=3, size=10**6) for r in b.records]
+            assert log.count == len(found)
+            return found
+
+
+WAYS = {
+    "held": Reading(Limits()),
+    "streamed": Reading(Limits(small=0)),
+    "streamed-in-windows-of-50": Reading(Limits(small=0), window=50),
+    "streamed-in-windows-of-7": Reading(Limits(small=0), window=7),
+    "streamed-byte-by-byte": Reading(Limits(small=0), window=1),
+}
+
+
+@pytest.fixture(params=WAYS)
+def read(request) -> Reading:
+    return WAYS[request.param]
+
+
+@pytest.fixture
+def every_reading() -> list[Reading]:
+    return list(WAYS.values())

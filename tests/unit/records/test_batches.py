@@ -1,0 +1,66 @@
+import gzip
+import random
+
+import pytest
+
+from trailcourier.records import Limits, open_log
+
+RECORDS = [b'{"n":%d,"x":"%s"}' % (n, b"x" * (n % 7)) for n in range(60)]
+LOG = gzip.compress(b'{"Records":[' + b",".join(RECORDS) + b"]}")
+
+
+@pytest.fixture(params=[0, 1024 * 1024], ids=["streamed", "held"])
+def log(request):
+    return open_log(LOG, Limits(small=request.param))
+
+
+def test_a_log_knows_its_numbers(log):
+    assert (log.count, log.inflated) == (60, len(gzip.decompress(LOG)))
+
+
+@pytest.mark.parametrize("first", [0, 1, 7, 59, 60, 100])
+@pytest.mark.parametrize("records", [1, 7, 60, 1000])
+@pytest.mark.parametrize("size", [1, 100, 10**6])
+def test_batches_go_on_from_any_record(log, first, records, size):
+    batches = list(log.batches(first, records=records, size=size))
+
+    assert [record for batch in batches for record in batch.records] == RECORDS[first:]
+    assert [batch.first for batch in batches] == [
+        first + sum(len(b.records) for b in batches[:n]) for n in range(len(batches))
+    ]
+
+
+@pytest.mark.parametrize(("records", "size"), [(7, 10**6), (60, 100), (4, 60)])
+def test_batches_are_as_full_as_they_may_be(log, records, size):
+    batches = list(log.batches(records=records, size=size))
+
+    assert all(len(b.records) <= records and sum(map(len, b.records)) <= size for b in batches)
+    for batch, following in zip(batches, batches[1:], strict=False):
+        with_one_more = [*batch.records, following.records[0]]
+        assert len(with_one_more) > records or sum(map(len, with_one_more)) > size
+
+
+def test_a_record_longer_than_a_batch_comes_alone():
+    text = b'{"Records":[{"a":1},{"a":"%s"},{"a":2},{"a":3}]}' % (b"x" * 100)
+
+    batches = list(open_log(text, Limits()).batches(records=10, size=50))
+
+    assert [len(batch.records) for batch in batches] == [1, 1, 2]
+
+
+def test_batches_can_be_had_twice(log):
+    assert list(log.batches(records=7, size=100)) == list(log.batches(records=7, size=100))
+
+
+def test_a_log_without_records_has_no_batches(read):
+    assert read(b'{"Records":[]}') == []
+
+
+def test_long_records_cross_windows():
+    rng = random.Random(7)
+    records = [b'{"a":"%s"}' % (b"x" * rng.choice([1, 100, 300_000, 900_000])) for _ in range(40)]
+    data = gzip.compress(b'{"Records":[' + b",".join(records) + b"]}", 1)
+
+    batches = open_log(data, Limits(small=0)).batches(3, records=1000, size=1_000_000)
+
+    assert [record for batch in batches for record in batch.records] == records[3:]

@@ -1,0 +1,176 @@
+import gzip
+import struct
+import tracemalloc
+import zlib
+
+import pytest
+
+from trailcourier.errors import Fault
+from trailcourier.records import Limits, open_log
+
+RECORDS = [b'{"eventVersion":"1.11","eventID":"%d"}' % n for n in range(100)]
+LOG = b'{"Records":[' + b",".join(RECORDS) + b"]}"
+PACKED = gzip.compress(LOG)
+MIB = 1024 * 1024
+
+
+def flipped(data: bytes, at: int) -> bytes:
+    changed = bytearray(data)
+    changed[at] ^= 0x10
+    return bytes(changed)
+
+
+def test_one_envelope_may_be_spread_over_members(read):
+    members = gzip.compress(LOG[:300]) + gzip.compress(b"") + gzip.compress(LOG[300:])
+
+    assert read(members) == RECORDS
+
+
+def test_an_envelope_may_come_in_a_thousand_members(read):
+    assert read(b"".join(gzip.compress(LOG[n : n + 4]) for n in range(0, len(LOG), 4))) == RECORDS
+
+
+def test_a_header_may_have_every_field(read):
+    header = b"\x1f\x8b\x08\x1f" + PACKED[4:10] + b"\3\0abc" + b"name\0" + b"comment\0"
+    header += struct.pack("<H", zlib.crc32(header) & 0xFFFF)
+
+    assert read(header + PACKED[10:]) == RECORDS
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(PACKED[:-1], id="without its last byte"),
+        pytest.param(PACKED[:-8], id="without its trailer"),
+        pytest.param(PACKED[: len(PACKED) // 2], id="half"),
+        pytest.param(PACKED[:10], id="a header"),
+        pytest.param(b"\x1f\x8b", id="the magic"),
+        pytest.param(PACKED + b"\0", id="a zero byte behind"),
+        pytest.param(PACKED + b"\0" * 1000, id="padding behind"),
+        pytest.param(PACKED + LOG, id="plain text behind"),
+        pytest.param(PACKED + PACKED[:20], id="half a member behind"),
+        pytest.param(PACKED + b"\x1f\x8b", id="the magic behind"),
+        pytest.param(flipped(PACKED, -8), id="another CRC"),
+        pytest.param(flipped(PACKED, -1), id="another length"),
+        pytest.param(flipped(PACKED, 2), id="another method"),
+        pytest.param(PACKED + flipped(PACKED, -8), id="a second member with another CRC"),
+        pytest.param(gzip.compress(LOG[:50]) + flipped(gzip.compress(LOG[50:]), -8), id="split"),
+        pytest.param(flipped(gzip.compress(b"[]"), -8), id="another CRC and no log"),
+        pytest.param(gzip.compress(b"[]") + b"x", id="bytes behind and no log"),
+    ],
+)
+def test_a_damaged_stream_is_corrupt(data, read):
+    assert read(data).startswith("corrupt: ")
+
+
+def test_two_envelopes_in_two_members_are_no_log(read):
+    assert read(PACKED + PACKED).startswith("unparseable: ")
+
+
+@pytest.mark.parametrize("at", range(10, len(PACKED), 7))
+def test_no_flipped_bit_goes_unseen(at, read):
+    assert read(flipped(PACKED, at)).startswith("corrupt: ")
+
+
+@pytest.mark.parametrize(
+    ("limits", "told"),
+    [
+        pytest.param({"compressed": len(PACKED) - 1}, "bytes as stored, more than", id="stored"),
+        pytest.param({"inflated": len(LOG) - 1}, "bytes once inflated", id="inflated"),
+        pytest.param({"record": len(RECORDS[-1]) - 1}, "record 10 is longer than 37", id="record"),
+    ],
+)
+def test_what_is_over_a_limit_is_too_large(limits, told, read):
+    found = read(PACKED, **limits)
+
+    assert found.startswith("too-large: ")
+    assert told in found
+
+
+def test_what_is_just_within_the_limits_is_read(read):
+    limits = {"compressed": len(PACKED), "inflated": len(LOG), "record": len(RECORDS[-1])}
+
+    assert read(PACKED, **limits) == RECORDS
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(b'{"Records":[{"a":"' + b"x" * 999, id="a string without end"),
+        pytest.param(b'{"Records":[{"a":' + b"1" * 999, id="a number without end"),
+        pytest.param(b'{"Records":[' + b"[" * 999, id="brackets without end"),
+        pytest.param(b'{"v":"' + b"x" * 99 + b'","Records":[]}', id="a member beside"),
+        pytest.param(b'{"' + b"x" * 99 + b'":1,"Records":[]}', id="a name"),
+        pytest.param(b'{"Records":[{"a":1},{"a":"' + b"x" * 99 + b'"},{]}', id="then a fault"),
+    ],
+)
+def test_a_value_without_end_is_too_large_or_no_record(text, read):
+    found = read(gzip.compress(text), record=90)
+
+    assert found.startswith("unparseable" if b"[[" in text else "too-large")
+
+
+@pytest.mark.parametrize(
+    "filling",
+    [
+        pytest.param(b'{"Records":[{"a":"' + b"a" * MIB, id="one string"),
+        pytest.param(b" " * MIB, id="space"),
+        pytest.param(b'{"Records":[' + b"{}," * 400_000, id="the smallest records"),
+        pytest.param(b'{"Records":[' + b'{"a":1},' * 100_000, id="small records"),
+        pytest.param(b'{"Records":[' + b'{"a":"\xe2\x82\xac"},' * 100_000, id="unicode"),
+        pytest.param(b"[" * MIB, id="brackets"),
+        pytest.param(b'"' * MIB, id="quotes"),
+    ],
+)
+def test_a_bomb_costs_little_memory(filling):
+    packer = zlib.compressobj(wbits=31)
+    parts = [packer.compress(filling)]
+    parts += [packer.compress(filling[-MIB // 2 :]) for _ in range(32)]
+    bomb = b"".join(parts) + packer.flush()
+    limits = Limits(inflated=12 * MIB, record=MIB)
+
+    tracemalloc.start()
+    with pytest.raises(Fault):
+        open_log(bomb, limits)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert peak < 24 * MIB
+
+
+def test_nothing_is_inflated_far_beyond_the_cap():
+    bomb = gzip.compress(bytes(64 * MIB))
+
+    tracemalloc.start()
+    with pytest.raises(Fault, match="too-large"):
+        open_log(bomb, Limits(inflated=MIB))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert peak < 6 * MIB
+
+
+def test_a_large_log_is_never_held_whole():
+    records = [b'{"eventVersion":"1.11","n":%d,"x":"%s"}' % (n, b"x" * 900) for n in range(30_000)]
+    data = gzip.compress(b'{"Records":[' + b",".join(records) + b"]}", 1)
+    del records
+
+    tracemalloc.start()
+    log = open_log(data, Limits())
+    sizes = [len(b.records) for b in log.batches(records=1000, size=MIB)]
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert sum(sizes) == log.count == 30_000
+    assert log.inflated > 26 * MIB
+    assert peak < 14 * MIB  # 8 are held until it is known to be large
+
+
+def test_very_many_empty_members_are_read_in_time():
+    assert open_log(gzip.compress(LOG) + gzip.compress(b"") * 100_000, Limits()).count == 100
+
+
+def test_a_last_member_of_one_byte_does_not_make_windows_of_one_byte():
+    data = gzip.compress(LOG[:-1]) + gzip.compress(b" " * 20 * MIB) + gzip.compress(b"}")
+
+    assert open_log(data, Limits()).inflated == len(LOG) + 20 * MIB

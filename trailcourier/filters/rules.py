@@ -1,0 +1,138 @@
+"""The language of a source's filter: tables of field paths and what each must be.
+
+A rule matches when all of its conditions do.  A field that is missing or null is absent, and
+nothing but ``{ present = false }`` matches it.
+"""
+
+import re
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Value = str | bool | int | float
+
+NO_KEEP_RULE = "no-keep-rule"
+NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+FORMS = "a value, a list of values, { not = [values] } or { present = true or false }"
+
+
+class Condition(BaseModel):
+    """What the field at *path* must be; exactly one of the others is set."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    path: str
+    one_of: tuple[Value, ...] = ()
+    none_of: tuple[Value, ...] = ()
+    present: bool | None = None
+
+    def __str__(self) -> str:
+        if self.present is not None:
+            return f"{self.path} {'present' if self.present else 'absent'}"
+        values = " or ".join(
+            str(value).lower() if isinstance(value, bool) else str(value)
+            for value in self.one_of or self.none_of
+        )
+        return f"{self.path} {'is' if self.one_of else 'is not'} {values}"
+
+
+class Rule(BaseModel):
+    """One table of the config: ``{ eventSource = "kms.*", errorCode = { present = false } }``."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = ""
+    conditions: tuple[Condition, ...]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_table(cls, table: Any) -> Any:
+        if not isinstance(table, dict) or "conditions" in table:
+            return table
+        fields = {path: asked for path, asked in table.items() if path != "name"}
+        if not fields:
+            raise ValueError("a rule without a field would match every record")
+        conditions = [_condition(path, asked) for path, asked in fields.items()]
+        return {"name": table.get("name", ""), "conditions": conditions}
+
+    @model_validator(mode="after")
+    def _is_nameable(self) -> Self:
+        if self.name == NO_KEEP_RULE or (self.name and not NAME.fullmatch(self.name)):
+            raise ValueError(
+                f"name {self.name!r}: up to 64 letters, digits, dots, dashes and underscores, "
+                f"and not {NO_KEEP_RULE!r}"
+            )
+        return self
+
+    def __str__(self) -> str:
+        return " and ".join(map(str, self.conditions))
+
+
+class FilterRules(BaseModel):
+    """A record passes if no *drop* rule matches, and *keep* is left out or one of it matches."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    drop: tuple[Rule, ...] = Field((), description="records that match one of these are dropped")
+    keep: tuple[Rule, ...] | None = Field(
+        None, description="records that match none of these are dropped"
+    )
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if self.keep == ():
+            raise ValueError("keep is empty, so nothing would pass; leave it out")
+        if not self.drop and self.keep is None:
+            raise ValueError("neither drop nor keep; to send everything set unfiltered = true")
+        return self
+
+    def named_drops(self) -> list[tuple[str, Rule]]:
+        """The drop rules with the names their records are counted under."""
+        return [(rule.name or f"drop-{n}", rule) for n, rule in enumerate(self.drop, 1)]
+
+
+def _condition(path: str, asked: Any) -> Condition:
+    if not all(path.split(".")):
+        raise ValueError(f"{path!r} is no field: names with dots between them are expected")
+    match asked:
+        case {"present": bool(present), **others} if not others:
+            return Condition(path=path, present=present)
+        case {"not": none_of, **others} if not others:
+            return Condition(path=path, none_of=_values(path, none_of))
+    return Condition(path=path, one_of=_values(path, asked))
+
+
+def _values(path: str, asked: Any) -> tuple[Value, ...]:
+    values = tuple(asked) if isinstance(asked, list | tuple) else (asked,)
+    if not values or not all(isinstance(value, str | bool | int | float) for value in values):
+        raise ValueError(f"{path}: expected {FORMS}")
+    return values
+
+
+DEFAULT_RULE = FilterRules.model_validate(
+    {
+        "drop": [
+            {
+                "name": "aws-service-reads",
+                "userIdentity.type": "AWSService",
+                "readOnly": True,
+                "managementEvent": True,
+                "errorCode": {"present": False},
+                "eventSource": {
+                    "not": [
+                        f"{service}.amazonaws.com"
+                        for service in ("sts", "kms", "secretsmanager", "ssm")
+                    ]
+                },
+            }
+        ]
+    }
+)
+
+
+def describe(rules: FilterRules) -> str:
+    """What *rules* drop, in one line."""
+    parts = [f"drops {name} ({rule})" for name, rule in rules.named_drops()]
+    if rules.keep is not None:
+        parts.append("drops what is not " + " or not ".join(f"({rule})" for rule in rules.keep))
+    return "; ".join(parts)

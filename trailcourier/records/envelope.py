@@ -1,0 +1,137 @@
+"""The records of CloudTrail's envelope, ``{"Records": [...]}``, each as the bytes AWS wrote.
+
+Two ways lead to them.  The sure one walks to a record's closing bracket.  The quick one guesses
+where a run of records ends and has msgspec split the run: if what lies between decodes as one
+complete JSON array, those are the next elements, whatever made the guess.  If it does not, the
+sure way goes on from the same place and nothing more is guessed in this text.
+"""
+
+import json
+from collections.abc import Iterator
+from functools import partial
+from itertools import filterfalse
+from operator import itemgetter
+
+import msgspec
+
+from trailcourier.records import inflation
+from trailcourier.records.text import Text, check_utf8
+
+ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
+
+# CR and LF can only stand between tokens, JSON allows none in strings; NDJSON allows none at all.
+ONE_LINE = bytes.maketrans(b"\r\n", b"  ")
+
+
+def records_in(text: Text) -> Iterator[list[bytes]]:
+    """Every record of *text* in order, some at a time, each checked to be a JSON object.
+
+    The last ones come before the rest of the envelope is checked.  Raises Fault ``unparseable`` and
+    ``too-large``, and what the windows of *text* raise.
+    """
+    found = False
+    text.take(b"{", "at the start of a log file")
+    while True:
+        name = _name(text)
+        text.take(b":", "after a name")
+        if name != "Records":
+            text.value("a member beside Records")
+        elif found:
+            raise text.unparseable("Records is there twice")
+        else:
+            found = True
+            yield from _elements(text)
+        if text.peek() != b",":
+            break
+        text.take(b",", "between two members")
+    text.take(b"}", "after the last member")
+    if not found:
+        raise text.unparseable("there is no Records")
+    if text.peek():
+        raise text.unparseable("more follows the end of the envelope")
+
+
+def _name(text: Text) -> str:
+    if text.peek() == b"}":
+        raise text.unparseable("there is no Records")
+    if text.peek() != b'"':
+        raise text.unparseable("expected a name in quotes")
+    return str(json.loads(text.value("a name")))
+
+
+def _elements(text: Text) -> Iterator[list[bytes]]:
+    text.take(b"[", "because Records is an array")
+    if text.peek() == b"]":
+        text.take(b"]", "")
+        return
+    if records := _all_at_hand(text):
+        yield records
+        return
+    yield from _runs(text)
+    text.take(b"]", "after the last record")
+
+
+def _all_at_hand(text: Text) -> list[bytes]:
+    """Take all records and the bracket behind them, if the envelope is as AWS writes it, and short.
+
+    This is the way of nearly every log file.
+    """
+    start = text.at - 1
+    if start < 0 or not text.buffer.startswith(b"[", start) or not text.buffer.endswith(b"]}"):
+        return []
+    records = _split(text.buffer, text.limit, start, -1)
+    if records:
+        text.at = len(text.buffer) - 1
+    return records
+
+
+def _runs(text: Text) -> Iterator[list[bytes]]:
+    split = partial(_split, limit=text.limit)
+    count = 0
+    boundary = b""  # what stands between two records, if all begin as the first does
+    while True:
+        records = text.run(boundary, split) if boundary and text.at_hand < inflation.WINDOW else []
+        if not records:
+            records = [_record(text, count)]
+        if not count:
+            boundary = _boundary(records[0])
+        count += len(records)
+        yield records
+        if text.peek() != b",":
+            return
+        text.take(b",", "between two records")
+        text.peek()
+
+
+def _record(text: Text, ordinal: int) -> bytes:
+    if text.peek() != b"{":
+        raise text.unparseable(f"record {ordinal} is not an object")
+    record = text.value(f"record {ordinal}")
+    return record.translate(ONE_LINE) if b"\n" in record or b"\r" in record else record
+
+
+def _boundary(record: bytes) -> bytes:
+    """What stands between records that begin with the same name as *record*, written alike."""
+    opening, colon, _ = record.partition(b":")
+    return b"}," + (opening + colon if colon and opening.startswith(b'{"') else b"{")
+
+
+def _split(array: bytes, limit: int, start: int = 0, end: int | None = None) -> list[bytes]:
+    """The elements of *array*, that is of its part from *start* to *end*.
+
+    Empty if that is no array of sound objects no longer than *limit*: the sure way will say what
+    is wrong where.
+    """
+    try:
+        records = list(map(bytes, ARRAY.decode(memoryview(array)[start:end])))
+        for record in filterfalse(bytes.isascii, records):
+            check_utf8(record)
+    except (UnicodeDecodeError, RecursionError, msgspec.DecodeError):
+        return []
+    if set(map(itemgetter(0), records)) != {ord("{")}:
+        return []
+    if len(array) > limit and max(map(len, records)) > limit:
+        return []
+    if b"\n" in array or b"\r" in array:
+        return [record.translate(ONE_LINE) for record in records]
+    return records
