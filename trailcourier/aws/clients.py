@@ -5,8 +5,10 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError
 
 from trailcourier.egress import Egress
+from trailcourier.errors import ConfigError
 
 _making = threading.Lock()  # a session may not make two clients at once; the clients are safe
 
@@ -28,6 +30,7 @@ def client(
 
     *read* is longer than the longest long poll of SQS (20 s).  *endpoint* is for where *egress*
     names none.  FIPS and dual-stack apply to AWS's own hosts, by botocore's endpoint rules.
+    Nothing is asked of AWS yet.  Raises ConfigError for a profile or an endpoint that is none.
     """
     url = egress.endpoint(service) or endpoint
     config = Config(
@@ -75,4 +78,9 @@ def _make(
 ) -> Any:
     name: Any = service  # boto3's types know services by literal names only
     bundle = str(egress.ca_bundle) if egress.ca_bundle else None
-    return session.client(name, region_name=region, endpoint_url=url, verify=bundle, config=config)
+    try:
+        return session.client(
+            name, region_name=region, endpoint_url=url, verify=bundle, config=config
+        )
+    except (BotoCoreError, ValueError) as error:
+        raise ConfigError([f"no client of {service} in {region} can be made: {error}"]) from error

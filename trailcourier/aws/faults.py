@@ -64,11 +64,13 @@ _CLASSES: tuple[tuple[str, tuple[type[Exception], ...]], ...] = (
             boto.LoginError,
             boto.TokenRetrievalError,
             boto.MissingDependencyException,
-            ConfigError,
         ),
     ),
     ("cut-short", (boto.ResponseStreamingError, boto.IncompleteReadError)),
-    ("network", (boto.HTTPClientError, boto.ConnectionError, boto.InvalidProxiesConfigError)),
+    (
+        "network",
+        (boto.HTTPClientError, boto.ConnectionError, boto.InvalidProxiesConfigError, ConfigError),
+    ),
     ("region", (boto.NoRegionError, boto.InvalidRegionError)),
 )
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")

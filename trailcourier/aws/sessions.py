@@ -27,6 +27,7 @@ from botocore.utils import InstanceMetadataFetcher, resolve_imds_endpoint_mode
 from trailcourier.aws.clients import client
 from trailcourier.credentials import Credentials
 from trailcourier.egress import Egress
+from trailcourier.errors import ConfigError
 from trailcourier.secret import Secret
 
 IMDS_TIMEOUT = 2  # seconds; the service is on the host itself
@@ -140,7 +141,10 @@ def _keys(credentials: Credentials) -> Keys:
 
 
 def _text(secret: Secret | None) -> str | None:
-    return secret.reveal().strip() if secret else None
+    try:
+        return secret.reveal().strip() if secret else None
+    except ConfigError as error:
+        raise CredentialRetrievalError(provider="a file", error_msg=str(error)) from error
 
 
 def _instance() -> Keys | None:

@@ -180,5 +180,5 @@ _NO_PROXY = "http://127.0.0.1:9"  # never asked: without a proxy_url obstore rea
 
 
 @functools.cache
-def _bundle(named: Path | None) -> str:
-    return Path(named or str(get_cert_path(True))).read_text()
+def _bundle(named: Path | None) -> bytes:
+    return Path(named or str(get_cert_path(True))).read_bytes()

@@ -3,6 +3,7 @@
 import re
 import threading
 from collections.abc import Mapping
+from concurrent.futures import Future
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -23,6 +24,7 @@ class Whereabouts:
         self._reach = reach
         self._noticed = noticed
         self._known: dict[str, str] = {}
+        self._asking: dict[str, Future[str]] = {}
         self._lock = threading.Lock()
 
     def of(self, ref: ObjectRef) -> str:
@@ -34,9 +36,12 @@ class Whereabouts:
         if found:
             return found
         with self._lock:
-            if ref.bucket not in self._known:
-                self._keep(ref.bucket, self.ask(ref.bucket) or self._reach.home)
-            return self._known[ref.bucket]
+            if learned := self._known.get(ref.bucket):
+                return learned
+            asking = self._asking.get(ref.bucket)
+            if asking is None:
+                mine = self._asking[ref.bucket] = Future()
+        return asking.result() if asking else self._answer(ref.bucket, mine)
 
     def moved(self, bucket: str, *, used: str, actual: str) -> None:
         """Remember that *bucket* is not in the region *used*, and say so once."""
@@ -72,6 +77,22 @@ class Whereabouts:
             return told(error)
         # none stands for the first region there was; it has no name of its own here
         return region_code(place) or "us-east-1"
+
+    def _answer(self, bucket: str, asked: "Future[str]") -> str:
+        """Ask for everybody who wants to know now, so that a failure too comes once."""
+        try:
+            region = self.ask(bucket) or self._reach.home
+        except BaseException as error:
+            asked.set_exception(error)
+            raise
+        else:
+            with self._lock:
+                self._keep(bucket, region)
+            asked.set_result(region)
+            return region
+        finally:
+            with self._lock:
+                del self._asking[bucket]
 
     def _keep(self, bucket: str, region: str) -> None:
         if len(self._known) >= 10_000:  # a message can name any bucket

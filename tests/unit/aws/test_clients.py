@@ -4,7 +4,9 @@ from botocore.exceptions import ReadTimeoutError
 from tests.aws_answers import Recording, s3_error, s3_object, session
 from tests.http_stub import Reply
 from trailcourier import aws
+from trailcourier.credentials import Credentials
 from trailcourier.egress import Egress
+from trailcourier.errors import ConfigError
 
 
 def made(service="sqs", region="eu-west-1", egress=None, **more):
@@ -89,6 +91,19 @@ def test_the_environment_is_not_asked_for_a_proxy(monkeypatch):
         read = client.get_object(Bucket="acme-trail", Key="k")["Body"].read()
 
     assert read == b"directly"
+
+
+@pytest.mark.parametrize(
+    ("credentials", "endpoint", "said"),
+    [
+        (Credentials(profile="nobody"), None, "nobody"),
+        (None, "not a url", "not a url"),
+    ],
+    ids=["profile", "endpoint"],
+)
+def test_what_no_client_can_be_made_of_is_a_fault_of_the_configuration(credentials, endpoint, said):
+    with pytest.raises(ConfigError, match=said):
+        aws.client(session(credentials), "sqs", "eu-west-1", egress=Egress(endpoint_url=endpoint))
 
 
 def test_requests_say_who_we_are():

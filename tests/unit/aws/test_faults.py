@@ -131,7 +131,7 @@ def test_a_code_with_two_meanings_is_told_apart(error, reason):
         (boto.PartialCredentialsError(provider="env", cred_var="key"), "credentials"),
         (boto.CredentialRetrievalError(provider="x", error_msg="no"), "credentials"),
         (boto.ProfileNotFound(profile="x"), "credentials"),
-        (ConfigError(["file:/run/secrets/x: is gone"]), "credentials"),
+        (ConfigError(["Invalid endpoint: x"]), "network"),
         (boto.EndpointConnectionError(endpoint_url="https://x"), "network"),
         (boto.ConnectTimeoutError(endpoint_url="https://x"), "network"),
         (boto.ReadTimeoutError(endpoint_url="https://x"), "network"),

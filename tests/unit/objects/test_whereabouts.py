@@ -1,3 +1,5 @@
+import asyncio
+
 import pytest
 
 from tests.aws_answers import Recording, reader, s3_error, s3_object, signer, together
@@ -155,6 +157,19 @@ def test_many_threads_ask_where_a_bucket_is_once():
 
     assert got == [b"found"] * 8
     assert sum(request.method == "HEAD" for request in server.requests) == 1
+
+
+def test_many_threads_are_told_once_that_asking_failed():
+    async def slowly(request):
+        await asyncio.sleep(1)
+        return Reply(404)
+
+    with Recording(slowly) as server:
+        reads = reader(server.url, bucket_region=None)
+        got = together(8, lambda at: reads.open(ObjectRef("acme-trail", f"k{at}")))
+
+    assert {type(each) for each in got} == {Fault}
+    assert len(server.requests) == 1
 
 
 def test_many_threads_say_once_that_a_bucket_is_elsewhere():
