@@ -1,5 +1,6 @@
 """Exact answers of AWS, as its wire protocols carry them, and sessions to ask with."""
 
+import contextlib
 import json
 import re
 import socket
@@ -133,12 +134,15 @@ def together(count: int, do: Callable[[int], Any]) -> list[Any]:
 
 
 class Torn:
-    """A server that sends *part* of a body of *length* bytes, then resets or says no more."""
+    """A server that sends *part* of a body of *length* bytes, then does as *then* says.
 
-    def __init__(self, part: bytes, length: int, *, reset: bool) -> None:
+    ``reset`` the connection, ``stall``, or ``drip``: send *part* again and again, slowly.
+    """
+
+    def __init__(self, part: bytes, length: int, then: str) -> None:
         head = f'HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nETag: "0123"\r\n\r\n'
-        self._sent = head.encode() + part
-        self._reset = reset
+        self._head, self._part, self._then = head.encode(), part, then
+        self._over = threading.Event()
         self._listening = socket.create_server(("127.0.0.1", 0))
         self._held: list[socket.socket] = []
         self._thread = threading.Thread(target=self._serve)
@@ -152,17 +156,25 @@ class Torn:
                 connection.close()
                 return
             self._held.append(connection)
-            connection.sendall(self._sent)
-            if self._reset:
+            connection.sendall(self._head + self._part)
+            if self._then == "drip":
+                self._drip(connection)
+            elif self._then == "reset":
                 time.sleep(0.1)  # a reset overtakes what the client has not taken yet
                 linger = struct.pack("ii", 1, 0)
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
                 connection.close()
 
+    def _drip(self, connection: socket.socket) -> None:
+        with contextlib.suppress(OSError):  # the client gave up
+            while not self._over.wait(0.1):
+                connection.sendall(self._part)
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._over.set()
         with socket.create_connection(self._listening.getsockname()) as last:
             last.shutdown(socket.SHUT_WR)
             self._thread.join(10)

@@ -15,7 +15,8 @@ from trailcourier.models import ObjectRef
 if TYPE_CHECKING:
     from obstore import GetResult
 
-PIECE = 1 << 20  # bytes read at once
+PIECE = 1 << 20  # bytes taken from obstore at once
+SIP = 1 << 16  # and from boto3, which looks at the clock only between two
 
 
 class Opened(Protocol):
@@ -81,7 +82,7 @@ class OpenedByBoto3:
     def body(self) -> bytes:
         data = BytesIO()
         try:
-            while (piece := self._stream.read(PIECE)) and time.monotonic() < self._deadline:
+            while (piece := self._stream.read(SIP)) and time.monotonic() < self._deadline:
                 data.write(piece)
         except (BotoCoreError, HTTPError, OSError) as error:
             raise _cut(self, data.tell(), str(error)) from error

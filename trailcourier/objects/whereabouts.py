@@ -62,10 +62,9 @@ class Whereabouts:
         try:
             head = client.head_bucket(Bucket=bucket)
         except ClientError as error:
-            found = told(error)
-            if found or "404" in aws.codes(error):
-                if found:
-                    return found
+            if found := told(error):
+                return found
+            if "404" in aws.codes(error):
                 raise
         else:
             named = head.get("BucketRegion") or header(head, "x-amz-bucket-region")

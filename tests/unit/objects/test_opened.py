@@ -1,3 +1,5 @@
+import time
+
 import pytest
 
 from tests.aws_answers import Recording, Torn, reader, s3_object
@@ -31,14 +33,25 @@ def test_a_body_cut_short_is_a_fault(ref):
     assert "500" in raised.value.detail
 
 
-@pytest.mark.parametrize("reset", [True, False], ids=["reset", "stalled"])
-def test_a_body_that_stops_coming_is_a_fault(ref, reset):
-    with Torn(b"x" * 100, 500, reset=reset) as server:
+@pytest.mark.parametrize("then", ["reset", "stall"])
+def test_a_body_that_stops_coming_is_a_fault(ref, then):
+    with Torn(b"x" * 100, 500, then) as server:
         opened = reader(server.url, stall=0.5).open(ref)
         with pytest.raises(Fault) as raised:
             opened.body()
 
     assert raised.value.reason == "cut-short"
+
+
+def test_a_body_that_comes_too_slowly_is_given_up(ref):
+    with Torn(b"x" * 100_000, 100_000_000, "drip") as server:
+        opened = reader(server.url, most=1 << 30, whole=0.5).open(ref)
+        began = time.monotonic()
+        with pytest.raises(Fault) as raised:
+            opened.body()
+
+    assert raised.value.reason == "cut-short"
+    assert time.monotonic() - began < 10
 
 
 def test_a_broken_body_is_taken_up_where_it_broke():
