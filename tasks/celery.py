@@ -4,12 +4,12 @@ import os
 from functools import cached_property
 from typing import Any
 
-from celery import Celery
+from celery import Celery, signals
 from kombu import Exchange, Queue
 from kombu.transport import TRANSPORT_ALIASES
 
 from tasks.worker import Worker, refuse
-from trailcourier import wiring
+from trailcourier import observe, wiring
 from trailcourier.duty import QUEUES
 from trailcourier.errors import ConfigError
 from trailcourier.ledger.store import FORMAT
@@ -73,7 +73,6 @@ def conf(settings: Settings) -> dict[str, Any]:
         "worker_prefetch_multiplier": 1,  # what waits, waits in the broker, not in a dead worker
         "worker_send_task_events": True,  # for Flower; forward sends its own only when asked to
         "worker_redirect_stdouts": False,  # a stdout sink writes there
-        "beat_scheduler": "celery.beat:Scheduler",  # the default one writes a file where it starts
     }
 
 
@@ -100,6 +99,12 @@ def made() -> App:
     except ConfigError as error:
         refuse(error, os.EX_CONFIG)
     return app
+
+
+@signals.setup_logging.connect
+def write_logs(loglevel: int, **_: Any) -> None:
+    """Celery's own lines look as ours do; ``-l`` says from what level on."""
+    observe.adopt(wiring.settings().workers.log_format, loglevel)
 
 
 app = made()

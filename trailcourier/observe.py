@@ -4,6 +4,7 @@ Events carry where and what as fields; never a record's content, never a secret.
 outside is a field's value, so the renderer escapes it.
 """
 
+import logging
 import sys
 from typing import Any, Literal
 
@@ -41,6 +42,7 @@ FACTS: dict[str, tuple[Level, str]] = {
     "read_by_boto3": ("debug", "obstore cannot name this key; boto3 read it."),
     "settle_not_sent": ("warning", "A settle was not published; tend settles the message."),
     "task_failed": ("error", "A task could not do its work; it is done again later."),
+    "tick_not_sent": ("warning", "The broker did not take a tick; the next one follows."),
     "heartbeat_failed": ("warning", "The ledger could not be told that this worker is alive."),
     "bucket_region_differs": ("warning", "The bucket is in another region than configured."),
     "claims_not_renewed": ("warning", "The broker did not renew our claims."),
@@ -54,27 +56,39 @@ FACTS: dict[str, tuple[Level, str]] = {
 
 def configure(style: str, level: Level) -> None:
     """Write facts to standard error from *level* on: ``json``, ``console``, or by what it is."""
-    console = style == "console" or (style == "auto" and sys.stderr.isatty())
-    # a plain traceback: one that shows the values of variables would show secrets
-    ends: list[structlog.typing.Processor] = (
-        [
-            structlog.dev.ConsoleRenderer(
-                colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
-            )
-        ]
-        if console
-        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
-    )
     structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            *ends,
-        ],
+        processors=[structlog.processors.add_log_level, _STAMP, *_ends(style)],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=False,
     )
+
+
+def adopt(style: str, level: int) -> None:
+    """Write what libraries log, from *level* on, as facts are written."""
+    formatter = structlog.stdlib.ProcessorFormatter(
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_ends(style)],
+        foreign_pre_chain=[
+            structlog.stdlib.add_log_level,
+            structlog.stdlib.add_logger_name,
+            _STAMP,
+        ],
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(formatter)
+    logging.basicConfig(handlers=[handler], level=level, force=True)
+
+
+_STAMP = structlog.processors.TimeStamper(fmt="iso", utc=True)
+
+
+def _ends(style: str) -> list[structlog.typing.Processor]:
+    if style == "console" or (style == "auto" and sys.stderr.isatty()):
+        # a plain traceback: one that shows the values of variables would show secrets
+        plain = structlog.dev.plain_traceback
+        colors = sys.stderr.isatty()
+        return [structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=plain)]
+    return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
 
 
 _log = structlog.get_logger("trailcourier")

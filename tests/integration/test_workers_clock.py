@@ -61,3 +61,19 @@ def test_one_process_can_be_clock_and_worker(fleet):
     child.send(worker.process, signal.SIGTERM)
 
     assert worker.wait(60) == 0
+
+
+def test_the_clock_survives_its_broker_and_says_so_in_one_line(own_fleet, own_broker):
+    with broker.connect(own_broker.url) as client:
+        clock = own_fleet.celery("-A", "beat", "beat")
+        until(lambda: ticks(client), what=lambda: clock.said)
+
+        child.kill(own_broker.process)
+        clock.until("tick_not_sent")
+        own_broker.start()
+        client.delete(QUEUE)
+
+        until(lambda: ticks(client), what=lambda: clock.said)
+    assert not clock.ended
+    assert "Traceback" not in clock.said
+    assert "File " not in clock.said

@@ -1,5 +1,6 @@
 """What a bare ``celery -A tasks worker`` is, and what it says when it cannot be."""
 
+import json
 import os
 import signal
 import socket
@@ -112,4 +113,28 @@ def test_a_broker_that_may_drop_what_it_holds_is_refused(fleet, shared_broker):
         finally:
             client.config_set("maxmemory-policy", "noeviction")
     assert "maxmemory-policy is allkeys-lru" in worker.said
+    assert "Traceback" not in worker.said
+
+
+def test_celery_writes_its_log_lines_as_ours_are_written(fleet):
+    worker = fleet.worker("-Q", "control")
+
+    (ready,) = [json.loads(line) for line in worker.said.splitlines() if " ready." in line]
+
+    assert ready["event"] == f"control@{NODE} ready."
+    assert ready["level"] == "info"
+    assert ready["logger"] == "celery.apps.worker"
+    assert ready["timestamp"].endswith("Z")
+
+
+def test_no_traceback_shows_when_the_broker_goes_beneath_an_idle_worker(own_fleet, own_broker):
+    worker = own_fleet.worker("-Q", "control")
+
+    child.kill(own_broker.process)
+    worker.until("Cannot connect to")
+    own_broker.start()
+    own_fleet.app.send_task("trailcourier.settle", (None, "nowhere", []), queue="control")
+
+    worker.until("task_failed")
+    assert "no source 'nowhere'" in worker.said
     assert "Traceback" not in worker.said
