@@ -15,6 +15,21 @@ NO_KEEP_RULE = "no-keep-rule"
 NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 FORMS = "a value, a list of values, { not = [values] } or { present = true or false }"
 
+# https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html
+# CloudTrail adds fields now and then, so others are allowed, but not these in another case.
+# eventId is in aggregated records, eventID in all others.
+FIELDS = frozenset({
+    "additionalEventData", "addendum", "annotation", "apiVersion", "awsRegion",
+    "edgeDeviceDetails", "errorCode", "errorMessage", "eventCategory", "eventContext",
+    "eventID", "eventId", "eventName", "eventSource", "eventTime", "eventType",
+    "eventVersion", "insightDetails", "managementEvent", "readOnly", "recipientAccountId",
+    "requestID", "requestParameters", "resources", "responseElements",
+    "serviceEventDetails", "sessionCredentialFromConsole", "sharedEventID",
+    "sourceIPAddress", "tlsDetails", "userAgent", "userIdentity", "vpcEndpointAccountId",
+    "vpcEndpointId",
+})  # fmt: skip
+FIELDS_IN_ANY_CASE = {name.lower(): name for name in sorted(FIELDS, reverse=True)}
+
 
 class Condition(BaseModel):
     """What the field at *path* must be; exactly one of the others is set."""
@@ -29,10 +44,7 @@ class Condition(BaseModel):
     def __str__(self) -> str:
         if self.present is not None:
             return f"{self.path} {'present' if self.present else 'absent'}"
-        values = " or ".join(
-            str(value).lower() if isinstance(value, bool) else str(value)
-            for value in self.one_of or self.none_of
-        )
+        values = " or ".join(map(_written, self.one_of or self.none_of))
         return f"{self.path} {'is' if self.one_of else 'is not'} {values}"
 
 
@@ -91,9 +103,18 @@ class FilterRules(BaseModel):
         return [(rule.name or f"drop-{n}", rule) for n, rule in enumerate(self.drop, 1)]
 
 
+def _written(value: Value) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return value if isinstance(value, str) and value and value.isprintable() else repr(value)
+
+
 def _condition(path: str, asked: Any) -> Condition:
     if not all(path.split(".")):
         raise ValueError(f"{path!r} is no field: names with dots between them are expected")
+    first = path.partition(".")[0]
+    if first not in FIELDS and (meant := FIELDS_IN_ANY_CASE.get(first.lower())):
+        raise ValueError(f"{path}: case matters in field names; did you mean {meant}?")
     match asked:
         case {"present": bool(present), **others} if not others:
             return Condition(path=path, present=present)

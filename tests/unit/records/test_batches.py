@@ -1,5 +1,6 @@
 import gzip
 import random
+from itertools import pairwise
 
 import pytest
 
@@ -35,7 +36,7 @@ def test_batches_are_as_full_as_they_may_be(log, records, size):
     batches = list(log.batches(records=records, size=size))
 
     assert all(len(b.records) <= records and sum(map(len, b.records)) <= size for b in batches)
-    for batch, following in zip(batches, batches[1:], strict=False):
+    for batch, following in pairwise(batches):
         with_one_more = [*batch.records, following.records[0]]
         assert len(with_one_more) > records or sum(map(len, with_one_more)) > size
 

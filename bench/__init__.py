@@ -1,0 +1,1 @@
+"""What Trailcourier measures about itself: ``python -m bench``."""
