@@ -77,12 +77,11 @@ def _cut(record: bytes, members: dict[str, msgspec.Raw], limit: int) -> bytes:
 
 def _gains(members: dict[str, msgspec.Raw]) -> list[tuple[int, str]]:
     """Say which members may go and how many bytes each frees: a null and a name take some."""
-    gains = (
+    return [
         (memoryview(raw).nbytes - len(b"null") - len(msgspec.json.encode(name)) - len(b","), name)
         for name, raw in members.items()
         if name not in KEPT
-    )
-    return [(gain, name) for gain, name in gains if gain > 0]
+    ]
 
 
 def _object(members: dict[str, msgspec.Raw], mark: dict[str, object], gone: list[str]) -> bytes:

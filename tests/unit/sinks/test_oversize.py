@@ -60,10 +60,13 @@ def test_identity_too_large_by_itself_is_refused():
         fit(record, 1024, "truncate")
 
 
-def test_a_marker_that_came_with_the_record_is_not_repeated():
-    record = json.dumps({MARKER: {"bytes": 1}, "requestParameters": "x" * 3000}).encode()
+def test_a_marker_that_came_with_the_record_makes_room_for_ours():
+    record = json.dumps({MARKER: "y" * 9000, "requestParameters": "x" * 3000}).encode()
 
-    assert fit(record, 1024, "truncate").count(MARKER.encode()) == 1
+    smaller = fit(record, 1024, "truncate")
+
+    assert smaller.count(MARKER.encode()) == 1
+    assert json.loads(smaller)[MARKER]["members"] == ["requestParameters"]
 
 
 @pytest.mark.parametrize(
