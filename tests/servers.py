@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from trailcourier import broker, child
+from trailcourier.demo.aws import Account, emulated
 
 
 @contextlib.contextmanager
@@ -18,6 +20,17 @@ def valkey(directory: Path | None = None, *, persist: bool = False) -> Iterator[
     with contextlib.ExitStack() as stack:
         where = directory or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         yield stack.enter_context(broker.embedded(where, persist=persist))
+
+
+@contextlib.contextmanager
+def moto() -> Iterator[Account]:
+    """An emulated AWS with the demo's buckets, topics and queues; ``it.url`` is its endpoint."""
+    environment = {
+        **os.environ,
+        "MOTO_SQS_ENFORCE_STRICT_QUEUE_PURGE_BEHAVIOUR": "false",  # a test purges as it likes
+    }
+    with emulated(environment, subprocess.DEVNULL) as account:
+        yield account
 
 
 @contextlib.contextmanager
