@@ -1,11 +1,14 @@
 import time
+from io import BytesIO
 
 import pytest
+from botocore.response import StreamingBody
 
 from tests.aws_answers import Recording, Torn, reader, s3_object
 from tests.http_stub import Reply
 from trailcourier.errors import Fault
 from trailcourier.models import ObjectRef
+from trailcourier.objects.opened import OpenedByBoto3
 
 READ_BY = {"obstore": "AWSLogs/k", "boto3": "AWSLogs//k"}
 
@@ -81,6 +84,19 @@ def test_a_broken_body_is_not_completed_from_another_object():
         reader(server.url).open(ObjectRef("acme-trail", "k")).body()
 
     assert raised.value.reason == "cut-short"
+
+
+def test_a_stream_that_ends_early_without_a_word_is_a_fault():
+    opened = OpenedByBoto3(
+        ObjectRef("acme-trail", "k"), "eu-west-1", etag="", size=5,
+        stream=StreamingBody(BytesIO(b"abc"), None), whole=10,
+    )  # fmt: skip
+
+    with pytest.raises(Fault) as raised:
+        opened.body()
+
+    assert raised.value.reason == "cut-short"
+    assert "3 of 5 bytes" in raised.value.detail
 
 
 def test_an_object_without_an_etag_has_an_empty_one(ref):

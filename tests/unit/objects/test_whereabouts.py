@@ -92,6 +92,19 @@ def test_a_strict_source_says_what_is_configured_and_what_is_so(refusal, ref):
             assert said in raised.value.detail
 
 
+def test_s3_is_asked_where_a_bucket_is_only_where_its_refusal_does_not_say():
+    asked = {}
+    for name, refusal in REFUSALS.items():
+        with Recording(Bucket(refusal)) as server:
+            reader(server.url, bucket_region="us-east-1").open(REF)
+        asked[name] = any(request.method == "HEAD" for request in server.requests)
+
+    assert {name for name, did in asked.items() if did} == {
+        "PermanentRedirect that names nothing",
+        "IllegalLocationConstraintException",
+    }
+
+
 def test_a_strict_source_that_names_no_region_follows():
     ref = ObjectRef("acme-trail", "k", region="us-east-1")
 
