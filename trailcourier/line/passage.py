@@ -115,8 +115,6 @@ class Passage:
                 if batch.first + len(batch.records) < log.count:
                     line.ledger.claims.progress(self._claim, self._etag, self._state())
                     failpoint("between-batches")
-                    if stopping.is_set():
-                        return self._report(Outcome("pending", "stopping"), final=False)
             return self._finish(log.inflated)
         finally:
             for track in self._tracks:

@@ -1,0 +1,169 @@
+"""What all forwards of a process share, with real threads."""
+
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from tests.fleet import until
+from trailcourier.errors import Stale
+from trailcourier.ledger.claims import Claim
+from trailcourier.line.process import Budget, Gate, Holds
+from trailcourier.models import ObjectRef
+
+SECONDS = 10
+
+
+def in_thread(run: Callable[[], None]) -> threading.Thread:
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    return thread
+
+
+def take(budget: Budget, wanted: int, entered: threading.Event, leave: threading.Event) -> None:
+    with budget.take(wanted, before_waiting=lambda: None):
+        entered.set()
+        leave.wait(SECONDS)
+
+
+def test_who_needs_more_than_is_left_waits_until_it_is_given_back():
+    budget = Budget(100)
+    first, second, leave = threading.Event(), threading.Event(), threading.Event()
+    in_thread(lambda: take(budget, 70, first, leave))
+    assert first.wait(SECONDS)
+
+    waiting = in_thread(lambda: take(budget, 40, second, leave))
+
+    assert not second.wait(0.1)
+    leave.set()
+    assert second.wait(SECONDS)
+    waiting.join(SECONDS)
+
+
+def test_who_must_wait_is_told_before_and_after():
+    budget = Budget(100)
+    entered, leave, told = threading.Event(), threading.Event(), threading.Event()
+    in_thread(lambda: take(budget, 100, entered, leave))
+    assert entered.wait(SECONDS)
+    answers = []
+
+    def wait_for_it() -> None:
+        with budget.take(1, before_waiting=told.set) as waited:
+            answers.append(waited)
+
+    waiting = in_thread(wait_for_it)
+    assert told.wait(SECONDS)
+    leave.set()
+    waiting.join(SECONDS)
+
+    assert answers == [True]
+
+
+def test_one_that_wants_more_than_there_is_gets_all_of_it_alone():
+    budget = Budget(100)
+
+    with budget.take(1000, before_waiting=pytest.fail) as waited:
+        assert not waited
+    with budget.take(100, before_waiting=pytest.fail):
+        pass
+
+
+def test_a_budget_is_whole_again_after_an_error():
+    budget = Budget(100)
+
+    with pytest.raises(ValueError, match="in the middle"), budget.take(100, before_waiting=int):
+        raise ValueError("in the middle")
+
+    with budget.take(100, before_waiting=pytest.fail):
+        pass
+
+
+def test_many_share_the_gate_and_one_alone_waits_for_them_and_keeps_newcomers_out():
+    gate = Gate()
+    order: list[str] = []
+    leave_shared, inside = threading.Event(), threading.Barrier(3)
+
+    def shared() -> None:
+        with gate.shared():
+            inside.wait(SECONDS)
+            leave_shared.wait(SECONDS)
+            order.append("shared")
+
+    def alone() -> None:
+        with gate.alone():
+            order.append("alone")
+
+    sharing = [in_thread(shared) for _ in range(2)]
+    inside.wait(SECONDS)
+    lonely = in_thread(alone)
+    until(lambda: gate._waiting_alone)
+    late = in_thread(lambda: order.append("late") if _through(gate) else None)
+    leave_shared.set()
+    for thread in (*sharing, lonely, late):
+        thread.join(SECONDS)
+
+    assert order == ["shared", "shared", "alone", "late"]
+
+
+def _through(gate: Gate) -> bool:
+    with gate.shared():
+        return True
+
+
+class Renewals:
+    """Claims of the ledger, without one: says what was renewed, and refuses on demand."""
+
+    def __init__(self) -> None:
+        self.renewed = threading.Semaphore(0)
+        self.keep = True
+
+    def renew(self, claims):
+        for _ in claims:
+            self.renewed.release()
+        return [self.keep for _ in claims]
+
+
+CLAIM = Claim("m", 0, "token", "task", b"oid", ObjectRef("b", "k"))
+
+
+def test_a_claim_is_renewed_again_and_again_while_it_is_held():
+    claims = Renewals()
+
+    with Holds(every=0.01, stall=60).held(claims, CLAIM):
+        assert all(claims.renewed.acquire(timeout=SECONDS) for _ in range(3))
+
+
+def test_a_forward_whose_claim_was_overtaken_hears_of_it():
+    claims = Renewals()
+    claims.keep = False
+
+    with Holds(every=0.01, stall=60).held(claims, CLAIM) as hold:
+        assert claims.renewed.acquire(timeout=SECONDS)
+        until(lambda: hold.lost)
+        with pytest.raises(Stale):
+            hold.move()
+
+
+def test_a_forward_that_gets_nowhere_is_not_renewed():
+    claims = Renewals()
+    holds = Holds(every=0.01, stall=0)
+
+    with holds.held(claims, CLAIM) as stuck, holds.held(claims, CLAIM) as moving:
+        stuck.moved = moving.moved = 0
+        assert not claims.renewed.acquire(timeout=0.2)
+
+
+def test_a_broker_that_is_away_does_not_end_the_renewing():
+    claims = Renewals()
+    failures = iter([ConnectionError("gone"), ConnectionError("gone")])
+    renew = claims.renew
+
+    def sometimes(held):
+        for failure in failures:
+            raise failure
+        return renew(held)
+
+    claims.renew = sometimes
+
+    with Holds(every=0.01, stall=60).held(claims, CLAIM):
+        assert claims.renewed.acquire(timeout=SECONDS)
