@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 
@@ -27,17 +28,20 @@ def running(
     *,
     say: Callable[[str], None],
     more: Mapping[str, str] | None = None,
+    env: Mapping[str, str] | None = None,
     beside: Sequence[Member] = (),
+    log: BinaryIO | None = None,
 ) -> Iterator[Host]:
     """Run a fleet for *found* until the block ends or a signal comes.
 
-    *more* is added to the children's environment, *beside* are further processes.  This process
-    is wired to the same broker.  Raises Unreachable or ConfigError where the broker will not do,
-    and Broken, at the end, if a process of the fleet cannot be kept running.
+    *more* is added to the children's environment, which is *env* or this process's own; *beside*
+    are further processes, started first; what all of them say goes to *log*, or stderr.  This
+    process is wired to the same broker.  Raises Unreachable or ConfigError where the broker will
+    not do, and Broken, at the end, if a process of the fleet cannot be kept running.
     """
     private = _private_broker(found, say) if found.broker.url is None else None
     try:
-        told = dict(environment.environ()) | dict(more or {})
+        told = dict(environment.environ() if env is None else env) | dict(more or {})
         if found.path is not None:
             told[environment.CONFIG] = str(Path(found.path).absolute())
         if private is not None:
@@ -47,8 +51,8 @@ def running(
             found = found.model_copy(update={"broker": known})
         wiring.configure(found)
         wiring.demand_broker()
-        staff = [*members(processes=found.workers.processes), *beside]
-        with Fleet(staff, environment=told, say=say, broker=private) as fleet:
+        staff = [*beside, *members(processes=found.workers.processes)]
+        with Fleet(staff, environment=told, say=say, log=log, broker=private) as fleet:
             yield Host(fleet, found)
     finally:
         if private is not None:

@@ -25,10 +25,11 @@ from typer.exceptions import Abort, TyperException
 import trailcourier
 from trailcourier.cli import exits
 from trailcourier.cli.exits import Exit
-from trailcourier.errors import ConfigError
+from trailcourier.errors import Broken, ConfigError
 
 VERBS = {
     "run": "Run a whole fleet on this host, for good or until the queues are drained.",
+    "demo": "Carry simulated traffic from an emulated AWS into files, and count every record.",
     "check": "Say what is wrong with the configuration, all at once and offline.",
     "status": "Say what each source has in hand, what it has done, and what holds it up.",
     "quarantine": "Look at what was refused, carry it again, or forget it.",
@@ -174,6 +175,8 @@ def _explain(error: Exception, said: Invocation) -> None:
             lines = ()
         case TyperException():
             lines = [f"{error.format_message().rstrip('.')}; see `trailcourier --help`"]
+        case Broken():
+            lines = str(error).splitlines()
         case _ if exits.status(error) is Exit.BUG:
             lines = [f"a bug: {_where(error)}. Please report it with what `--debug` shows."]
         case _:

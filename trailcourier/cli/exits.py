@@ -9,7 +9,7 @@ from typing import Self
 
 from typer.exceptions import Abort, TyperException
 
-from trailcourier.errors import ConfigError, Fault, Unreachable
+from trailcourier.errors import Broken, ConfigError, Fault, Unreachable
 
 
 class Exit(IntEnum):
@@ -35,6 +35,7 @@ _ROWS: tuple[tuple[type[BaseException], Exit], ...] = (
     (ConfigError, Exit.CONFIG),
     (Unreachable, Exit.UNREACHABLE),
     (Fault, Exit.UNREACHABLE),
+    (Broken, Exit.BUG),  # a process of ours that keeps ending; its last words are there
     (Abort, Exit.NO),  # a person answered no
     (TyperException, Exit.USAGE),
 )

@@ -4,6 +4,7 @@ Only this package reads the environment.
 """
 
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +28,14 @@ def find() -> Path | None:
     return next((place for place in PLACES if place.is_file()), None)
 
 
-def load(path: Path | None = None) -> Settings:
+def load(path: Path | None = None, env: Mapping[str, str] | None = None) -> Settings:
     """Read the configuration from *path*, else where ``find`` says, and from the environment.
+
+    *env* stands in for the environment of this process.
 
     Raises ConfigError with every problem there is.
     """
-    env = environment.environ()
+    env = environment.environ() if env is None else env
     path = path or find()
     said = environment.variables(env)
     if path is None and not said.tree:

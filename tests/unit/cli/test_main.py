@@ -12,7 +12,7 @@ import typer
 import trailcourier
 from trailcourier import cli
 from trailcourier.cli.exits import Exit
-from trailcourier.errors import ConfigError, Fault, Unreachable
+from trailcourier.errors import Broken, ConfigError, Fault, Unreachable
 
 HUNTER = "hunter2-correct-horse"
 MAIN = [sys.executable, "-m", "trailcourier"]
@@ -54,9 +54,17 @@ ROWS = [
     ),
     (Unreachable("broker: h:1 refused"), Exit.UNREACHABLE, "broker: h:1 refused"),
     (Fault("sink-unreachable", "h:1 refused"), Exit.UNREACHABLE, "sink-unreachable: h:1 refused"),
+    (Broken("control ended"), Exit.BUG, "control ended"),
     (KeyError(HUNTER), Exit.BUG, "a bug: KeyError at test_main.py:"),
     (ConfigError(["f: a: wrong"]), Exit.CONFIG, "f: a: wrong"),
 ]
+
+
+def test_the_last_words_of_a_process_are_said_line_by_line(raising, capsys):
+    raising(Broken("control ended. Its last words:\nno room left"))
+
+    assert cli.execute(["act"]) == Exit.BUG
+    assert capsys.readouterr().err.endswith("words:\ntrailcourier: no room left\n")
 
 
 @pytest.mark.parametrize(
