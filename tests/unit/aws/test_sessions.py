@@ -28,7 +28,7 @@ def test_a_key_pair_is_used_as_it_is():
 
 def test_a_file_that_was_rotated_is_read_again_once_the_keys_were_refused(tmp_path):
     file = tmp_path / "secret"
-    file.write_text("old\n")
+    file.write_text(" old \n")
     made = session(
         Credentials.model_validate(
             {
@@ -126,11 +126,19 @@ def test_a_role_session_is_named_after_its_source_unless_it_has_a_name(monkeypat
     assert signer(sts.requests[0])[0] == "AKIAENV"
 
 
-def test_a_role_is_assumed_at_the_regional_endpoint_of_its_own_region():
-    role = Credentials(kind="assume-role", role_arn=ROLE, sts_region="eu-central-1")
-    made = aws.client(session(role), "sts", "eu-central-1", egress=Egress())
+@pytest.mark.parametrize(
+    ("named_region", "used"), [(None, "eu-west-1"), ("eu-south-1", "eu-south-1")]
+)
+def test_a_role_is_assumed_in_the_region_it_names_or_else_the_queues(named_region, used):
+    role = Credentials(
+        kind="assume-role", access_key_id=named("AKIAONE"), secret_access_key=named("x"),
+        role_arn=ROLE, sts_region=named_region,
+    )  # fmt: skip
 
-    assert made.meta.endpoint_url == "https://sts.eu-central-1.amazonaws.com"
+    with Recording(lambda request: sts_keys("ASIAROLE")) as sts:
+        frozen(session(role, to_sts(sts)))
+
+    assert signer(sts.requests[0])[1] == used
 
 
 def test_a_role_is_assumed_again_before_its_session_ends():

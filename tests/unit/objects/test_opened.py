@@ -113,6 +113,15 @@ def test_closing_twice_and_after_reading_is_harmless(ref):
         opened.close()
 
 
+def test_what_is_closed_is_let_go():
+    with Recording(lambda request: s3_object(b"x" * 100)) as server:
+        opened = reader(server.url).open(ObjectRef("acme-trail", "k"))
+        opened.close()
+
+        with pytest.raises(ValueError, match="after close"):
+            opened.body()
+
+
 def test_what_is_closed_unread_can_be_opened_again(ref):
     with Recording(lambda request: s3_object(b"x" * 100)) as server:
         reads = reader(server.url)
