@@ -60,6 +60,7 @@ class Fault:
     hang: bool = False  # no answer until the client gives up
     reset: bool = False  # the connection is reset
     delay: float = 0  # seconds before the answer
+    gate: asyncio.Event | None = None  # no answer before it is set
     cut: int | None = None  # bytes of the body that still arrive
     after: bool = False
     skip: int = 0  # requests that go well first
@@ -105,6 +106,8 @@ async def spoil(fault: Fault, reply: Reply) -> Reply | None:
     """*reply* as *fault* lets it through; None resets the connection."""
     if fault.delay:
         await asyncio.sleep(fault.delay)
+    if fault.gate is not None:
+        await fault.gate.wait()
     if fault.hang:
         await asyncio.Event().wait()
     return None if fault.reset else reply._replace(cut=fault.cut)

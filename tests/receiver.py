@@ -9,6 +9,7 @@ started with ``environment()`` does so before anything else.
 
 import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -117,6 +118,14 @@ class Running:
     def busy(self, batches: int) -> None:
         """Answer busy to the next *batches*."""
         ask(self.port, str(batches).encode(), timeout=10, verb="busy")
+
+    def slow(self, seconds: float) -> None:
+        """Take so long over each batch from now on."""
+        ask(self.port, str(seconds).encode(), timeout=10, verb="slow")
+
+    def freeze(self, *, frozen: bool) -> None:
+        """Let it answer nothing, or go on."""
+        child.send(self._process, signal.SIGSTOP if frozen else signal.SIGCONT)
 
     def records(self) -> list[bytes]:
         """Every record acknowledged so far, in order of arrival, copies included."""

@@ -4,6 +4,7 @@ import os
 import socketserver
 import sys
 import threading
+import time
 from pathlib import Path
 
 
@@ -17,18 +18,23 @@ class Server(socketserver.ThreadingTCPServer):
         self.turn = threading.Lock()
         self.rejects = b""
         self.busy = 0
+        self.pause = 0.0
         self.log = os.open(log, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         # a batch that a killed receiver did not write whole was never acknowledged
         data = log.read_bytes()
         os.ftruncate(self.log, data.rfind(b"\n") + 1)
 
     def answer(self, verb: str, body: bytes) -> str:
+        if verb == "take":
+            time.sleep(self.pause)
         with self.turn:
             match verb:
                 case "reject":
                     self.rejects = body
                 case "busy":
                     self.busy = int(body)
+                case "slow":
+                    self.pause = float(body)
                 case _ if self.busy:
                     self.busy -= 1
                     return "busy"

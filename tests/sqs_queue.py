@@ -58,6 +58,7 @@ class Queue:
         self.visibility = visibility
         self.held: dict[str, Message] = {}
         self.twice = 0
+        self.watch: Callable[[Message], None] = lambda message: None  # told before each is deleted
         self._now = now
         self._dead = dead
         self._limit = limit
@@ -94,6 +95,7 @@ class Queue:
         id_, number = self._opened(handle)
         message = self.held.get(id_)
         if message is not None and number in message.good:
+            self.watch(message)
             del self.held[id_]
         return id_
 

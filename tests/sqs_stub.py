@@ -47,6 +47,7 @@ class SqsStub:
         self.queues: dict[str, Queue] = {}
         self._log: deque[Entry] = deque(maxlen=None if keep_log else 0)
         self._failing: dict[str, list[Fault]] = {}
+        self.long_polls = 0  # that wait now
         self._clock_offset = 0.0
         self.server = Server(self._answer, port=port)
 
@@ -235,9 +236,13 @@ class SqsStub:
         most, lease, wait = asked
         deadline = time.monotonic() + wait
         found: list[tuple[Message, str]] = []
-        while not found and (left := deadline - time.monotonic()) > 0:
-            await queue.changed(left)
-            found = queue.receive(most, lease)
+        self.long_polls += 1
+        try:
+            while not found and (left := deadline - time.monotonic()) > 0:
+                await queue.changed(left)
+                found = queue.receive(most, lease)
+        finally:
+            self.long_polls -= 1
         return self._received(request, found, names)
 
     def _received(

@@ -64,7 +64,7 @@ class Numbers(BaseModel):
         43_200, ge=30, le=43_200, description="SQS lets nobody hold a message for longer"
     )
     poll: int = Field(20, ge=1, le=60, description="one poll keeps receiving this long")
-    poll_lease: int = Field(60, ge=10, description="hold on a source's poll")
+    poll_lease: int = Field(60, ge=2, description="hold on a source's poll")
     receive_wait: int = Field(10, ge=0, le=20, description="long poll of one receive")
     in_flight: int = Field(256, ge=1, description="objects dispatched per source, at most")
     in_flight_per_thread: int = Field(4, ge=1, description="and per live object thread")

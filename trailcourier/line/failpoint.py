@@ -25,11 +25,15 @@ _armed: dict[str, Path] = {}
 
 
 def arm(setting: str) -> None:
-    """Arm ``name@marker``: the first process to come by makes the file *marker*, then dies."""
-    name, _, marker = setting.partition("@")
-    if name not in POINTS:
-        raise ValueError(f"no fail point is called {name!r}")
-    _armed[name] = Path(marker)
+    """Arm ``name@marker``, or several with commas between.
+
+    The first process to come by makes the file *marker*, then dies.
+    """
+    for each in setting.split(","):
+        name, _, marker = each.partition("@")
+        if name not in POINTS:
+            raise ValueError(f"no fail point is called {name!r}")
+        _armed[name] = Path(marker)
 
 
 def failpoint(name: str) -> None:
