@@ -19,6 +19,38 @@ from trailcourier.settings import Settings
 TRANSPORT_ALIASES.update(dict.fromkeys(["redis", "rediss"], "tasks.transport:Transport"))
 
 
+FIXED: dict[str, Any] = {
+    "redis_socket_timeout": 10,  # as for the broker, which it is
+    "redis_socket_connect_timeout": 3,
+    "redis_backend_health_check_interval": 10,  # before use, if idle for longer
+    # longer than SQS lets anybody hold a message: a chord whose headers end further apart
+    # loses its body without a word
+    "result_expires": 86_400,
+    "task_ignore_result": True,  # a chord keeps its own copies; any other result is a write
+    "task_acks_late": False,  # a lost tick or settle is made good by tend; forward says True
+    "task_reject_on_worker_lost": True,  # a lost worker is no failure of its forward
+    "task_publish_retry_policy": {  # bounded: then the caller, or tend, knows what to do
+        "max_retries": 5,
+        "interval_start": 0.1,
+        "interval_step": 0.3,
+        "interval_max": 1.0,
+    },
+    "accept_content": ["json"],  # a message is data, never code
+    "timezone": "UTC",
+    "task_queues": [Queue(name, Exchange(name), name) for name in QUEUES],
+    "task_default_queue": "control",
+    "task_create_missing_queues": False,  # a queue nobody consumes is a mistake
+    "task_routes": {"trailcourier.forward": {"queue": "objects"}},
+    "imports": ["tasks.line"],
+    "worker_pool": "threads",  # S3 and sinks are waiting; a lost broker fails no chord here
+    "worker_concurrency": None,  # by the queues it consumes: tasks.worker
+    "worker_prefetch_multiplier": 1,  # what waits, waits in the broker, not in a dead worker
+    "worker_send_task_events": True,  # for Flower; forward sends its own only when asked to
+    "worker_redirect_stdouts": False,  # a stdout sink writes there
+}
+"""What holds in every fleet, each with its reason."""
+
+
 def conf(settings: Settings) -> dict[str, Any]:
     """Every Celery setting that matters here, each with its reason."""
     url, keys = settings.broker_url(), f"{settings.broker.namespace}:{FORMAT}:celery:"
@@ -26,7 +58,7 @@ def conf(settings: Settings) -> dict[str, Any]:
         "ssl_cert_reqs": "required",
         "ssl_ca_certs": settings.broker.ca_file and str(settings.broker.ca_file),
     }
-    return {
+    return FIXED | {
         "broker_url": _spelt(url, "redis+socket://"),
         "broker_use_ssl": tls if url.startswith("rediss:") else None,
         "broker_connection_max_retries": None,  # a fleet outlives its broker's bad days
@@ -46,33 +78,6 @@ def conf(settings: Settings) -> dict[str, Any]:
         "result_backend": "tasks.backend.Backend+" + _spelt(url, "socket://"),
         "redis_backend_use_ssl": tls if url.startswith("rediss:") else None,
         "result_backend_transport_options": {"global_keyprefix": keys},
-        "redis_socket_timeout": 10,  # as for the broker, which it is
-        "redis_socket_connect_timeout": 3,
-        "redis_backend_health_check_interval": 10,  # before use, if idle for longer
-        # longer than SQS lets anybody hold a message: a chord whose headers end further apart
-        # loses its body without a word
-        "result_expires": 86_400,
-        "task_ignore_result": True,  # a chord keeps its own copies; any other result is a write
-        "task_acks_late": False,  # a lost tick or settle is made good by tend; forward says True
-        "task_reject_on_worker_lost": True,  # a lost worker is no failure of its forward
-        "task_publish_retry_policy": {  # bounded: then the caller, or tend, knows what to do
-            "max_retries": 5,
-            "interval_start": 0.1,
-            "interval_step": 0.3,
-            "interval_max": 1.0,
-        },
-        "accept_content": ["json"],  # a message is data, never code
-        "timezone": "UTC",
-        "task_queues": [Queue(name, Exchange(name), name) for name in QUEUES],
-        "task_default_queue": "control",
-        "task_create_missing_queues": False,  # a queue nobody consumes is a mistake
-        "task_routes": {"trailcourier.forward": {"queue": "objects"}},
-        "imports": ["tasks.line"],
-        "worker_pool": "threads",  # S3 and sinks are waiting; a lost broker fails no chord here
-        "worker_concurrency": None,  # by the queues it consumes: tasks.worker
-        "worker_prefetch_multiplier": 1,  # what waits, waits in the broker, not in a dead worker
-        "worker_send_task_events": True,  # for Flower; forward sends its own only when asked to
-        "worker_redirect_stdouts": False,  # a stdout sink writes there
     }
 
 
