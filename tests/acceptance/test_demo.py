@@ -108,3 +108,23 @@ def test_a_demo_that_is_killed_leaves_nobody_behind(tmp_path):
     while (left := left_of(tmp_path / "demo")) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert left == []
+
+
+def test_a_demo_that_is_stopped_early_leaves_nothing(tmp_path):
+    errors = tmp_path / "stderr"
+    with (
+        errors.open("wb") as log,
+        subprocess.Popen(
+            DEMO, stdout=subprocess.PIPE, stderr=log, env={**os.environ, "TMPDIR": str(tmp_path)}
+        ) as process,
+    ):
+        awaited(errors, "for this host alone")
+        time.sleep(2)  # workers are starting
+
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=90)
+
+    assert process.returncode == 0
+    assert out == b""
+    assert list(tmp_path.glob("trailcourier-demo-*")) == []
+    assert left_of(tmp_path) == []

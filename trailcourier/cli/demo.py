@@ -42,6 +42,7 @@ def demo(
     )
     if verdict is None:
         console.print("stopped before the end, so there is nothing to say about the records")
+        _clear(home, unless=directory)
         raise typer.Exit(Exit.DONE)
     console.print(verdict.table())
     for problem in verdict.problems:
@@ -50,5 +51,10 @@ def demo(
     if not verdict.good:
         console.print(f"what was written is in {home}; repeat it with --seed {chosen}")
         raise typer.Exit(Exit.NO)
-    if directory is None:
+    _clear(home, unless=directory)
+
+
+def _clear(home: Path, *, unless: Path | None) -> None:
+    """Remove what the demo wrote, *unless* its folder was asked for."""
+    if unless is None:
         shutil.rmtree(home)

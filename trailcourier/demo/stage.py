@@ -25,6 +25,7 @@ class Stage:
         self._traffic = traffic
         self._account = account
         self._stopping = stopping
+        self._console = console
         self._live = Live(console=console, auto_refresh=False)
         self._ledger = wiring.ledger(SOURCE)
         self._files = self._notices = 0
@@ -38,6 +39,8 @@ class Stage:
             while not self._stopping.wait(LOOK) and time.monotonic() < deadline:
                 if self._settled(self._show()):
                     break
+        if not self._console.is_terminal:
+            self._console.print()  # there, a Live does not end its last line
         return not self._stopping.is_set()
 
     def refused(self) -> set[tuple[str, str]]:
