@@ -18,13 +18,14 @@ from trailcourier.line.receive import poll as receive
 from trailcourier.line.settle import settle as settle_messages
 from trailcourier.line.tend import tend as tend_leases
 from trailcourier.line.work import Work
+from trailcourier.wiring import lines
 
 FORESEEN = (TrailcourierError, redis.RedisError, KombuError)  # one log line; tend makes it good
 
 
 @app.task(name="trailcourier.poll", throws=FORESEEN)
 def poll(source: str, slot: int = 0) -> int:
-    return receive(wiring.line(source), slot, publish, stopping)
+    return receive(lines.line(source), slot, publish, stopping)
 
 
 # acks late: a killed worker's forward comes back
@@ -33,7 +34,7 @@ def forward(source: str, message: str, index: int, generation: int, name: str) -
     """Carry one object; its status, for one that raises fails its chord."""
     work, status = Work(source, message, index, generation, name), "pending"
     try:
-        carried = carry(wiring.carrying(source), work, str(forward.request.id), stopping)
+        carried = carry(lines.carrying(source), work, str(forward.request.id), stopping)
         if carried.ours:
             raise Ignore
         status = carried.status
@@ -47,12 +48,12 @@ def forward(source: str, message: str, index: int, generation: int, name: str) -
 @app.task(name="trailcourier.settle", throws=FORESEEN)
 def settle(_outcomes: object, source: str, messages: Sequence[str] | None) -> None:
     """Settle from the ledger; what the forwards of a chord returned decides nothing."""
-    settle_messages(wiring.line(source), messages)
+    settle_messages(lines.line(source), messages)
 
 
 @app.task(name="trailcourier.tend", throws=FORESEEN)
 def tend(source: str) -> None:
-    tend_leases(wiring.line(source), publish, queue_idle, stopping)
+    tend_leases(lines.line(source), publish, queue_idle, stopping)
 
 
 @signals.task_failure.connect

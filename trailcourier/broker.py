@@ -9,6 +9,7 @@ import shutil
 import socket
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -71,35 +72,33 @@ def demand(client: redis.Redis, *, noeviction: bool) -> None:
 
     One server, not a cluster and no replica; with *noeviction* one that never drops keys by itself.
     """
-    where = _where(client)
     try:
         info: dict[str, Any] = client.info()
         policy = _policy(client, info)
     except redis.RedisError as error:
-        raise Unreachable(f"broker {where}: {_failure(client, error)}") from error
-    problems = [f"broker {where}: {problem}" for problem in _unfit(info)]
+        raise unreachable(client, error) from error
+    problems = list(_unfit(info))
     if noeviction and policy != "noeviction":
         problems.append(
-            f"broker {where}: maxmemory-policy is {policy}, so it may drop what is not yet "
-            "delivered. Set it to noeviction, or `require_noeviction = false` under [broker] to go "
-            "on regardless."
+            f"maxmemory-policy is {policy}, so it may drop what is not yet delivered. Set it to "
+            "noeviction, or `require_noeviction = false` under [broker] to go on regardless."
         )
     if problems:
-        raise ConfigError(problems)
+        raise ConfigError([f"broker {_where(client)}: {problem}" for problem in problems])
 
 
-def _unfit(info: dict[str, Any]) -> list[str]:
-    problems = []
+def unreachable(client: redis.Redis, error: redis.RedisError) -> Unreachable:
+    """What *error* says of the broker: where, what, and what to do."""
+    return Unreachable(f"broker {_where(client)}: {_failure(client, error)}")
+
+
+def _unfit(info: dict[str, Any]) -> Iterator[str]:
     if info.get("cluster_enabled") == 1 or info.get("redis_mode") == "cluster":
-        problems.append(
-            "it is a Redis Cluster, which Celery cannot use as a broker. Give the URL of a single "
-            "server (ElastiCache and MemoryDB: cluster mode disabled)."
-        )
+        yield "it is a Redis Cluster, which Celery cannot use. Name a server that is none."
     if info.get("redis_mode") == "sentinel":
-        problems.append("it is a Sentinel. Give the URL of the server it watches.")
+        yield "it is a Sentinel. Give the URL of the server it watches."
     if info.get("role") == "slave":
-        problems.append("it is a read-only replica. Give the URL of its primary.")
-    return problems
+        yield "it is a read-only replica. Give the URL of its primary."
 
 
 def _policy(client: redis.Redis, info: dict[str, Any]) -> str:
@@ -107,16 +106,15 @@ def _policy(client: redis.Redis, info: dict[str, Any]) -> str:
     if "maxmemory_policy" in info:
         return str(info["maxmemory_policy"])
     try:
-        answer = client.config_get("maxmemory-policy")
+        return str(client.config_get("maxmemory-policy").get("maxmemory-policy", "unknown"))
     except redis.ResponseError:
         return "unknown (INFO does not say it and CONFIG GET is refused)"
-    return str(answer.get("maxmemory-policy", "unknown"))
 
 
 def _where(client: redis.Redis) -> str:
     known = client.connection_pool.connection_kwargs
-    if "path" in known:
-        return f"unix://{known['path']}"
+    if path := known.get("path"):
+        return f"unix://{path}"
     return f"{known.get('host', 'localhost')}:{known.get('port', 6379)}/{known.get('db', 0)}"
 
 
@@ -246,8 +244,7 @@ class Embedded:
 
     def last_words(self) -> str:
         """The end of what the server wrote to its log."""
-        lines = self.log.read_text(errors="replace").splitlines()
-        return " / ".join(lines[-3:]) or "none"
+        return " / ".join(self.log.read_text(errors="replace").splitlines()[-3:]) or "none"
 
 
 def embedded(directory: Path, *, persist: bool = True) -> Embedded:
@@ -280,8 +277,7 @@ def _server() -> tuple[str, str]:
 def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+        return int(probe.getsockname()[1])
 
 
 def _locked(path: Path) -> int:

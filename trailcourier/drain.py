@@ -2,18 +2,29 @@
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import repeat
+from typing import Annotated
 
 import msgspec
+import redis
+from msgspec import Meta
 
-from trailcourier.errors import Unreachable
+from trailcourier.dispositions import REASONS
 from trailcourier.ledger import Ledger
 from trailcourier.ledger.breakers import Breaker
+from trailcourier.ledger.flow import Waiting
 from trailcourier.ledger.quarantine import Entry
+from trailcourier.ledger.sums import by_sink, under
+from trailcourier.printable import printable
 
-QUIET = 2  # receives in a row that brought nothing this run has not refused already
+QUIET = 2  # long polls in a row that brought nothing this run has not refused already
 LOOK = 0.2  # seconds between two looks at the ledger
-HOPELESS = frozenset({"credentials", "access-denied", "clock-skew", "no-such-queue"})
+TOLD = 100  # parked objects that are named
+
+# reasons a queue gives that no time repairs, nor another try
+HOPELESS = frozenset({"credentials", "clock-skew", "queue-denied", "no-such-queue", "queue-key"})
 
 
 class Progress(msgspec.Struct, frozen=True):
@@ -25,6 +36,7 @@ class Progress(msgspec.Struct, frozen=True):
     messages: int
     quiet: int
     delivered: int
+    ended: int  # objects and messages that this run is done with
 
     @property
     def drained(self) -> bool:
@@ -33,49 +45,107 @@ class Progress(msgspec.Struct, frozen=True):
 
 
 class Drained(msgspec.Struct, frozen=True):
-    """What one source's drain came to: counters of this run, and what was refused in it."""
+    """What one source's drain came to."""
 
-    source: str
-    sums: Mapping[str, int]
-    refused: Sequence[Entry] = ()
+    source: Annotated[str, Meta(description="its name")]
+    drained: Annotated[bool, Meta(description="whether nothing was left to do")]
+    objects: Annotated[
+        Mapping[str, int],
+        Meta(description="objects done: `delivered`, `skipped:REASON`, `refused:REASON`"),
+    ]
+    records: Annotated[
+        Mapping[str, int],
+        Meta(description="records read, as `in`, and of these filtered, as `filtered:RULE`"),
+    ]
+    sinks: Annotated[
+        Mapping[str, Mapping[str, int]],
+        Meta(description="for each sink, records `delivered`, `filtered`, `refused`: all of `in`"),
+    ]
+    messages: Annotated[
+        Mapping[str, int],
+        Meta(description="messages by shape, as `unread:KIND`, `refused:REASON`; `deleted`"),
+    ]
+    refused: Annotated[
+        Sequence[Entry],
+        Meta(description="quarantine entries made or met again: what stays in the queue"),
+    ] = ()
+    waiting: Annotated[
+        Sequence[Waiting], Meta(description="parked objects, why, and behind which breaker")
+    ] = ()
+
+
+class Result(msgspec.Struct, frozen=True):
+    """What a drain of all sources came to; *why* says what kept it from ending, if anything."""
+
+    sources: Sequence[Drained]
+    why: str = ""
 
 
 class Watch:
-    """One source's ledger, from the moment the drain began."""
+    """One source's ledger, from the moment the drain began.
+
+    Whoever starts a drain may just have repaired something: what is parked is tried at once, and
+    every breaker has to open anew.
+    """
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._before = ledger.sums.all()
         self._began = ledger.flow.now()
-        self._waiting_since: float | None = None
+        self._last: tuple[int, ...] = ()
+        self._last_at = time.monotonic()
         ledger.flow.heard(something_new=True)
+        for each in ledger.breakers.open():
+            ledger.breakers.reset(each.name)
+        ledger.flow.hurry()
 
     def look(self) -> Progress:
         """What is in hand now."""
-        flow = self._ledger.flow
+        # first whether it is quiet: what comes after that is seen in hand
+        flow, quiet = self._ledger.flow, self._ledger.flow.quiet()
         flight, parked, messages = flow.in_hand()
-        delivered = self._since().get("objects:delivered", 0)
-        source = self._ledger.store.source
-        return Progress(source, flight, parked, messages, flow.quiet(), delivered)
+        sums = self._since()
+        return Progress(
+            self._ledger.store.source,
+            flight,
+            parked,
+            messages,
+            quiet,
+            delivered=sums.get("objects:delivered", 0),
+            ended=sum(by for name, by in sums.items() if _ends(name)),
+        )
 
-    def check(self, progress: Progress, timeout: float, now: float) -> None:
-        """Raise Unreachable once what is left has waited too long, or can only wait."""
-        breakers = self._ledger.breakers.open()
-        queue = [each for each in breakers if each.name.startswith("queue:")]
-        moving = progress.in_flight or not (progress.parked or queue)
-        if moving:
-            self._waiting_since = None
-            return
-        if any(each.reason in HOPELESS for each in queue) and not progress.parked:
-            raise Unreachable(_why(progress, breakers))
-        self._waiting_since = self._waiting_since or now
-        if now - self._waiting_since > timeout:
-            raise Unreachable(_why(progress, breakers))
+    def stuck(self, look: Progress, timeout: float) -> str:
+        """Why waiting longer makes no sense, or nothing."""
+        breakers = [each for each in self._ledger.breakers.open() if _of_queue(each)]
+        hopeless = [each for each in breakers if each.reason in HOPELESS]
+        if hopeless and not (look.in_flight or look.parked):
+            return _why(look, hopeless, ())
+        held = look.parked or look.messages
+        now, last = time.monotonic(), (look.ended,) if held else (look.ended, look.quiet)
+        if last != self._last:
+            self._last, self._last_at = last, now
+        if look.drained or look.in_flight or now - self._last_at <= timeout:
+            return ""
+        waiting = self._ledger.flow.waiting(TOLD)
+        behind = {each.breaker for each in waiting}
+        there = self._ledger.breakers.open()
+        return _why(look, [x for x in there if _of_queue(x) or x.name in behind], waiting)
 
     def result(self) -> Drained:
-        """The counters of this run, and its refusals."""
-        entries = [each for each in self._ledger.quarantine.entries() if each.last >= self._began]
-        return Drained(self._ledger.store.source, self._since(), entries)
+        """The counters of this run, what it refused, and what is still parked."""
+        ledger, sums = self._ledger, self._since()
+        refused = [each for each in ledger.quarantine.entries() if each.last >= self._began]
+        return Drained(
+            ledger.store.source,
+            self.look().drained,
+            {"delivered": 0} | under("objects", sums),
+            {"in": 0} | under("records", sums),
+            by_sink(sums),
+            under("messages", sums),
+            refused,
+            ledger.flow.waiting(TOLD),
+        )
 
     def _since(self) -> dict[str, int]:
         after = self._ledger.sums.all().items()
@@ -89,28 +159,62 @@ def drain(
     timeout: float,
     stopping: threading.Event,
     watched: Callable[[Sequence[Progress]], None],
-) -> list[Drained]:
-    """Wait until every source is drained, or *stopping* is set; what each came to.
+) -> Result:
+    """Wait until every source is drained, or one cannot be, or *stopping* is set.
 
-    Raises Unreachable when parked work, or a queue that does not answer, has held a source up for
-    *timeout* seconds.
+    A source cannot be drained when what it holds got nowhere for *timeout* seconds, or its queue
+    answers with what no time repairs.  Raises redis.RedisError for a broker that stays away for
+    as long.
     """
     watches = [Watch(ledger) for ledger in ledgers]
-    while not stopping.wait(LOOK):
-        looks = [watch.look() for watch in watches]
+    why, heard = "", time.monotonic()
+    while not why and not stopping.wait(LOOK):
+        try:
+            looks = [watch.look() for watch in watches]
+            why = next(filter(None, map(Watch.stuck, watches, looks, repeat(timeout))), "")
+        except (redis.ConnectionError, redis.TimeoutError):
+            if time.monotonic() - heard > timeout:
+                raise
+            continue
+        heard = time.monotonic()
         watched(looks)
         if all(look.drained for look in looks):
             break
-        for watch, look in zip(watches, looks, strict=True):
-            watch.check(look, timeout, time.monotonic())
-    return [watch.result() for watch in watches]
+    return Result([watch.result() for watch in watches], why)
 
 
-def _why(progress: Progress, breakers: Sequence[Breaker]) -> str:
-    causes = "; ".join(f"{each.name} is open ({each.reason}: {each.text})" for each in breakers)
-    waiting = f"{progress.parked} parked objects wait" if progress.parked else "nothing is received"
-    return (
-        f"source {progress.source} is not drained: {waiting}"
-        f"{f' for {causes}' if causes else ''}. Nothing is lost: what is left is still in the "
-        "queue and comes again. `trailcourier status` says more."
-    )
+def _ends(name: str) -> bool:
+    return name.startswith("objects:") or name in {"messages:deleted", "messages:left"}
+
+
+def _of_queue(breaker: Breaker) -> bool:
+    return breaker.name.startswith(("queue:", "delete:"))
+
+
+def _why(look: Progress, breakers: Sequence[Breaker], waiting: Sequence[Waiting]) -> str:
+    """Say in one line what waits for what, and what to do."""
+    if look.parked:
+        held = f"{look.parked} parked object{'s' if look.parked > 1 else ''}"
+    elif look.messages:
+        held = f"{look.messages} message{'s' if look.messages > 1 else ''} not deleted"
+    else:
+        held = "nothing can be received"
+    known = {each.name for each in breakers}
+    alone = _alone([each for each in waiting if each.breaker not in known])
+    causes = "; ".join([*_causes(breakers), *alone]) or "it got nowhere, and nothing says why"
+    return f"source {look.source} is not drained, {held}: {causes}"
+
+
+def _causes(breakers: Sequence[Breaker]) -> Iterator[str]:
+    for each in breakers:
+        reason = REASONS.get(each.reason)
+        yield f"{each.name}: {each.reason}: {each.text}. {reason.advice if reason else ''}".rstrip()
+
+
+def _alone(waiting: Sequence[Waiting]) -> Iterator[str]:
+    """What waits behind no open breaker, by its reason."""
+    firsts = {each.reason: each.ref for each in reversed(waiting)}
+    for name, count in Counter(each.reason for each in waiting).items():
+        reason = REASONS.get(name)
+        advice = reason.advice if reason else ""
+        yield f"{count} as {name}, {printable(firsts[name])} among them. {advice}".rstrip()

@@ -6,9 +6,13 @@ outside is a field's value, so the renderer escapes it.
 
 import logging
 import sys
-from typing import Any, Literal
+import traceback
+from typing import Any, Literal, TextIO
 
 import structlog
+from structlog.typing import EventDict
+
+from trailcourier.printable import printable
 
 Level = Literal["debug", "info", "warning", "error"]
 
@@ -59,7 +63,7 @@ def configure(style: str, level: Level) -> None:
     structlog.configure(
         processors=[structlog.processors.add_log_level, _STAMP, *_ends(style)],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=_Lines,
         cache_logger_on_first_use=False,
     )
 
@@ -82,13 +86,41 @@ def adopt(style: str, level: int) -> None:
 _STAMP = structlog.processors.TimeStamper(fmt="iso", utc=True)
 
 
+class _Lines:
+    """Writes each fact as one line to what is standard error at the time."""
+
+    def __init__(self, *_: object) -> None:
+        """Take whatever structlog gives a logger."""
+
+    def msg(self, line: str) -> None:
+        sys.stderr.write(f"{line}\n")
+        sys.stderr.flush()
+
+    debug = info = warning = error = msg
+
+
 def _ends(style: str) -> list[structlog.typing.Processor]:
     if style == "console" or (style == "auto" and sys.stderr.isatty()):
-        # a plain traceback: one that shows the values of variables would show secrets
-        plain = structlog.dev.plain_traceback
         colors = sys.stderr.isatty()
-        return [structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=plain)]
+        return [
+            _harmless,
+            structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=_traceback),
+        ]
     return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+
+
+def _harmless(_logger: object, _name: str, fields: EventDict) -> EventDict:
+    """Escape what would act on a terminal, in text that may come from outside."""
+    return {
+        name: printable(value) if isinstance(value, str) else value
+        for name, value in fields.items()
+    }
+
+
+def _traceback(output: TextIO, error: structlog.typing.ExcInfo) -> None:
+    """Write a plain traceback: one that shows the values of variables would show secrets."""
+    lines = "".join(traceback.format_exception(*error)).splitlines()
+    output.write("".join(f"\n{printable(line)}" for line in lines))
 
 
 _log = structlog.get_logger("trailcourier")

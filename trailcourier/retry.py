@@ -13,6 +13,7 @@ from trailcourier.line.receive import verdict
 from trailcourier.line.settle import settle
 from trailcourier.line.work import Work
 from trailcourier.models import Message
+from trailcourier.printable import printable
 
 
 class Retried(msgspec.Struct, frozen=True):
@@ -34,11 +35,16 @@ def retry(line: Line, entry: Entry) -> Retried:
             "This entry is a message that was not understood, so there is no object to carry. "
             "`trailcourier quarantine drop` has the message read again when it comes.",
         )
+    judged = verdict(line, entry.ref, own=entry.reason != "unknown-key")
+    if judged.startswith("refused"):
+        line.ledger.quarantine.put(_refused_anew(entry, judged.partition(":")[2]))
+        return _told(line, entry, "refused")
     stand_in = Message(f"retry-{entry.id}", "", "")
     line.ledger.leases.forget([stand_in.id])
-    named = [Named(entry.ref, verdict(line, entry.ref, own=False))]
-    admitted = line.ledger.leases.admit(stand_in, named, received=0, visibility=0)
-    status = "refused" if named[0].verdict.startswith("refused") else "delivered"
+    admitted = line.ledger.leases.admit(
+        stand_in, [Named(entry.ref, judged)], received=0, visibility=0
+    )
+    status = "skipped"
     for index in admitted.indices:
         work = Work(line.source, stand_in.id, index, 1, str(entry.ref))
         status = carry(line, work, stand_in.id, threading.Event()).status
@@ -46,17 +52,25 @@ def retry(line: Line, entry: Entry) -> Retried:
     return _told(line, entry, status)
 
 
+def _refused_anew(entry: Entry, reason: str) -> Entry:
+    return msgspec.structs.replace(entry, reason=reason, detail=str(entry.ref))
+
+
 def _told(line: Line, entry: Entry, status: str) -> Retried:
+    what = printable(entry.ref)
     match status:
-        case "delivered" | "skipped":
+        case "delivered":
             line.ledger.quarantine.drop(entry.id)
-            return Retried(True, f"Delivered {entry.ref}.")
+            return Retried(True, f"Delivered {what}.")
+        case "skipped":
+            line.ledger.quarantine.drop(entry.id)
+            return Retried(True, f"Nothing was left to carry of {what}.")
         case "parked":
-            text = f"{entry.ref} could not be carried now; the workers go on trying."
+            text = f"{what} could not be carried now; the workers go on trying."
         case "pending":
-            text = f"{entry.ref} is being carried by a worker just now."
+            text = f"{what} is being carried by a worker just now."
         case _:
             now = line.ledger.quarantine.get(entry.id) or entry
-            advice = REASONS[now.reason].advice
-            text = f"{entry.ref} was refused again ({now.reason}): {now.detail}. {advice}"
+            advice = REASONS[now.reason].advice if now.reason in REASONS else ""
+            text = f"{what} was refused again, as {now.reason}: {printable(now.detail)}. {advice}"
     return Retried(False, text)

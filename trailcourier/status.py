@@ -1,102 +1,138 @@
 """How each source stands: what is in hand, what was done, what holds it up and what to do."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from trailcourier.dispositions import REASONS
 from trailcourier.ledger import Ledger
 from trailcourier.ledger.breakers import Breaker
+from trailcourier.ledger.sums import by_sink, under
+from trailcourier.printable import printable
 
 SKIPS_TO_MENTION = 100
 
 
-class Standing(msgspec.Struct, frozen=True):
-    """One source.  Ages are seconds and None where there is nothing of that age."""
+class OpenBreaker(msgspec.Struct, frozen=True):
+    """A breaker that is open, and what opened it."""
 
-    source: str
-    in_flight: int
-    parked: int
-    messages: int
-    quarantined: int
-    oldest: float | None
-    last_success: float | None
-    records: Mapping[str, int]
-    objects: Mapping[str, int]
-    sinks: Mapping[str, Mapping[str, int]]
-    breakers: tuple[Breaker, ...] = ()
-    advice: tuple[str, ...] = ()
-    workers: int = 0
-    depth: int | None = None
+    name: str
+    reason: str
+    text: str
+    open_seconds: float
 
 
-def standing(ledger: Ledger, depth: int | None = None) -> Standing:
-    """How the source of *ledger* stands; *depth* is how many messages wait in its queue."""
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """One source."""
+
+    source: Annotated[str, Meta(description="its name")]
+    depth: Annotated[
+        int | None,
+        Meta(description="messages that wait in the queue; null where SQS does not say"),
+    ] = None
+    messages: Annotated[int, Meta(description="messages held: received, and not settled yet")]
+    oldest_seconds: Annotated[
+        float | None, Meta(description="since the oldest message held was sent; null without any")
+    ]
+    in_flight: Annotated[int, Meta(description="objects given to workers and not done")]
+    parked: Annotated[int, Meta(description="objects that wait for an operator, or for time")]
+    quarantined: Annotated[int, Meta(description="entries in quarantine")]
+    workers: Annotated[int, Meta(description="objects that all live workers carry at once")]
+    last_success_seconds: Annotated[
+        float | None, Meta(description="since the last object was delivered; null if none was")
+    ]
+    records: Annotated[
+        Mapping[str, int],
+        Meta(description="records read, as `in`, and of these filtered, as `filtered:RULE`"),
+    ]
+    objects: Annotated[
+        Mapping[str, int],
+        Meta(description="objects done: `delivered`, `skipped:REASON`, `refused:REASON`"),
+    ]
+    sinks: Annotated[
+        Mapping[str, Mapping[str, int]],
+        Meta(description="for each sink, records `delivered`, `filtered`, `refused`: all of `in`"),
+    ]
+    breakers: Annotated[
+        Sequence[OpenBreaker],
+        Meta(description="what is left alone after failures, why, and for how long"),
+    ] = ()
+    advice: Annotated[Sequence[str], Meta(description="what to do, a sentence or two each")] = ()
+
+    @property
+    def state(self) -> str:
+        """How it stands, in a word or two."""
+        if self.breakers:
+            return "held up"
+        if not self.workers:
+            return "no workers"
+        return "see below" if self.advice else "well"
+
+
+def standing(ledger: Ledger, depth: int | None = None, trouble: str = "") -> Standing:
+    """How the source of *ledger* stands.
+
+    *depth* is how many messages wait in its queue, *trouble* why that is not known.
+    """
     sums, now = ledger.sums.all(), ledger.flow.now()
     flight, parked, leases = ledger.flow.in_hand()
-    breakers = tuple(ledger.breakers.open())
+    breakers, workers = ledger.breakers.open(), ledger.flow.threads()
     oldest, success = ledger.leases.oldest(), sums.get("at:success")
-    workers = ledger.flow.threads()
     return Standing(
         source=ledger.store.source,
+        depth=depth,
+        messages=leases,
+        oldest_seconds=_since(oldest, now),
         in_flight=flight,
         parked=parked,
-        messages=leases,
         quarantined=ledger.quarantine.size(),
-        oldest=None if oldest is None else (now - oldest) / 1000,
-        last_success=None if success is None else (now - success) / 1000,
-        records=_under("records", sums),
-        objects=_under("objects", sums),
-        sinks=_by_sink(sums),
-        breakers=breakers,
-        advice=tuple(_advice(ledger, breakers, workers)),
         workers=workers,
-        depth=depth,
+        last_success_seconds=_since(success, now),
+        records={"in": 0} | under("records", sums),
+        objects={"delivered": 0} | under("objects", sums),
+        sinks=by_sink(sums),
+        breakers=[_open(each, now) for each in breakers],
+        advice=[*([trouble] if trouble else []), *_advice(ledger, breakers, workers)],
     )
 
 
-def _under(prefix: str, sums: Mapping[str, int]) -> dict[str, int]:
-    """The counters ``prefix:...``, by the rest of their name."""
-    return {
-        name.removeprefix(f"{prefix}:"): value
-        for name, value in sorted(sums.items())
-        if name.startswith(f"{prefix}:")
-    }
+def _since(at: int | None, now: int) -> float | None:
+    return None if at is None else (now - at) / 1000
 
 
-def _by_sink(sums: Mapping[str, int]) -> dict[str, dict[str, int]]:
-    found: dict[str, dict[str, int]] = {}
-    for name, value in _under("sink", sums).items():
-        sink, _, what = name.rpartition(":")
-        found.setdefault(sink, {})[what] = value
-    return found
+def _open(breaker: Breaker, now: int) -> OpenBreaker:
+    since = (now - breaker.since) / 1000
+    return OpenBreaker(breaker.name, breaker.reason, breaker.text, since)
 
 
-def _advice(ledger: Ledger, breakers: tuple[Breaker, ...], workers: int) -> list[str]:
-    advice = [
-        f"{breaker.name} is open: {breaker.text}. {REASONS[breaker.reason].advice}"
-        for breaker in breakers
-    ]
+def _advice(ledger: Ledger, breakers: Sequence[Breaker], workers: int) -> Iterator[str]:
+    for each in breakers:
+        yield f"{each.name} is open: {printable(each.text)}. {_repair(each.reason)}".rstrip()
     if not workers:
-        advice.append(
+        yield (
             "No object worker is alive, so nothing is received. Start one: "
             "`celery -A tasks worker -Q objects`, or `trailcourier run` on a single host."
         )
-    reason, run = ledger.sums.skip_run()
-    if run >= SKIPS_TO_MENTION:
-        advice.append(
-            f"The last {run} objects were skipped as {reason} ({REASONS[reason].text}). If that "
-            "is not intended, look at what the queue is subscribed to."
+    reason, row = ledger.sums.skip_run()
+    if row >= SKIPS_TO_MENTION:
+        yield (
+            f"The last {row} objects were skipped as {reason}. If that is not intended, look at "
+            "what the queue is subscribed to."
         )
     if ledger.flow.degraded():
-        advice.append(
+        yield (
             "Visibility cannot be changed, so messages are received for an hour and nothing is "
             "given back early. Allow `sqs:ChangeMessageVisibility` on the queue."
         )
-    quarantined = ledger.quarantine.size()
-    if quarantined:
-        advice.append(
-            f"{quarantined} refused: `trailcourier quarantine list --source "
-            f"{ledger.store.source}` says why."
+    refused = ledger.quarantine.size()
+    if refused:
+        yield (
+            f"{refused} refused: `trailcourier quarantine list --source {ledger.store.source}` "
+            "says why."
         )
-    return advice
+
+
+def _repair(reason: str) -> str:
+    return REASONS[reason].advice if reason in REASONS else ""

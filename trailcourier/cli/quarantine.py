@@ -1,76 +1,64 @@
 """``trailcourier quarantine``: what was refused and why, and carrying it again."""
 
-import sys
-from datetime import UTC, datetime
+from collections.abc import Iterator, Sequence
 from typing import Annotated
 
 import msgspec
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from trailcourier import retry, settings, wiring
+from trailcourier import retry, wiring
+from trailcourier.cli import output
 from trailcourier.cli.exits import Exit
+from trailcourier.cli.sources import asked
 from trailcourier.dispositions import REASONS
 from trailcourier.ledger.quarantine import Entry
+from trailcourier.wiring import lines
 
 app = typer.Typer(help="What was refused and why; carry it again, or forget it.")
 
 Source = Annotated[str, typer.Option("--source", help="Only this source.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Id = Annotated[str, typer.Argument(help="An entry's id, or its beginning.")]
+Id = Annotated[str, typer.Argument(metavar="ID", help="An entry's id, or its beginning.")]
+
+SHORT = 12  # characters of an id; entries of one object in several contents share 24
 
 
 @app.command(name="list")
 def list_entries(ctx: typer.Context, source: Source = "", as_json: AsJson = False) -> None:
     """List the refusals, the latest first."""
-    found = [(name, each) for name in _sources(ctx, source) for each in _entries(name)]
+    with asked(ctx, source) as names:
+        found = _entries(names)
     if as_json:
-        sys.stdout.write(msgspec.json.encode([_told(*each) for each in found]).decode() + "\n")
-        return
-    if not found:
-        print("Nothing is in quarantine.")
-        return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("id", "source", "reason", "times", "last", "what"):
-        table.add_column(column, overflow="fold")
-    for name, each in found:
-        what = ascii(str(each.ref or f"message {each.message}"))[1:-1]
-        table.add_row(each.id[:12], name, each.reason, str(each.times), _when(each.last), what)
-    Console().print(table, markup=False)
+        output.say_json([_told(*each) for each in found])
+    elif found:
+        output.say(_table(found))
+    else:
+        output.say("Nothing is in quarantine.")
 
 
 @app.command()
 def show(ctx: typer.Context, entry: Id, source: Source = "", as_json: AsJson = False) -> None:
     """Say all that is known of one refusal, and what to do."""
-    name, found = _one(ctx, entry, source)
+    with asked(ctx, source) as names:
+        name, found = _one(entry, names)
     if as_json:
-        sys.stdout.write(msgspec.json.encode(_told(name, found)).decode() + "\n")
+        output.say_json(_told(name, found))
         return
-    reason = REASONS[found.reason]
-    print(f"{found.id}  ({found.kind} of source {name})")
-    print(f"what:    {ascii(str(found.ref or f'message {found.message}'))[1:-1]}")
-    print(f"reason:  {found.reason}. {reason.text}")
-    print(f"detail:  {ascii(found.detail)[1:-1]}")
-    print(f"seen:    {found.times} times, {_when(found.first)} to {_when(found.last)}")
-    print(f"to do:   {reason.advice}")
-    if found.confirm:
-        print(f"command: {found.confirm}")
-    for sink, ordinal, words in found.records:
-        print(f"record {ordinal}, refused by {sink}: {ascii(words)[1:-1]}")
-    if found.records_in_all > len(found.records):
-        print(f"... and {found.records_in_all - len(found.records)} more records")
+    for line in _lines(name, found):
+        output.say(line)
 
 
 @app.command(name="retry")
 def retry_entry(ctx: typer.Context, entry: Id, source: Source = "") -> None:
     """Carry a refused object again, here and now; the message need not exist any more.
 
-    Exits with 0 if it was delivered, else with 1.
+    Exits with 0 if nothing of it is left to carry, else with 1.
     """
-    name, found = _one(ctx, entry, source)
-    carried = retry.retry(wiring.line(name), found)
-    print(carried.text)
+    with asked(ctx, source) as names:
+        name, found = _one(entry, names)
+        carried = retry.retry(lines.line(name), found)
+    output.say(carried.text)
     raise typer.Exit(Exit.DONE if carried.done else Exit.NO)
 
 
@@ -80,34 +68,77 @@ def drop(ctx: typer.Context, entry: Id, source: Source = "") -> None:
 
     If its message is still in the queue, it is read again when it comes.
     """
-    name, found = _one(ctx, entry, source)
-    wiring.ledger(name).quarantine.drop(found.id)
-    print(f"Dropped {found.id}.")
+    with asked(ctx, source) as names:
+        name, found = _one(entry, names)
+        wiring.ledger(name).quarantine.drop(found.id)
+    output.say(f"Dropped {found.id}.")
 
 
-def _sources(ctx: typer.Context, source: str) -> list[str]:
-    wiring.configure(settings.load(ctx.obj.config))
-    wiring.demand_broker()
-    return [wiring.known(source)] if source else list(wiring.settings().sources)
+def _entries(names: Sequence[str]) -> list[tuple[str, Entry]]:
+    found = [(name, entry) for name in names for entry in wiring.ledger(name).quarantine.entries()]
+    return sorted(found, key=lambda each: each[1].last, reverse=True)
 
 
-def _entries(name: str) -> list[Entry]:
-    return wiring.ledger(name).quarantine.entries()
-
-
-def _one(ctx: typer.Context, entry: str, source: str) -> tuple[str, Entry]:
-    names = _sources(ctx, source)
-    found = [(name, e) for name in names for e in _entries(name) if e.id.startswith(entry)]
+def _one(given: str, names: Sequence[str]) -> tuple[str, Entry]:
+    """The one entry whose id is *given* or, if there is none, begins with it."""
+    entries = [each for each in _entries(names) if each[1].id.startswith(given)]
+    found = [each for each in entries if each[1].id == given] or entries
     if len(found) == 1:
         return found[0]
     if not found:
-        raise typer.BadParameter(f"no entry {entry!r}; see `trailcourier quarantine list`")
-    raise typer.BadParameter(f"{len(found)} entries begin with {entry!r}; give more of the id")
+        raise typer.BadParameter(f"no entry {given!r}; see `trailcourier quarantine list`")
+    raise typer.BadParameter(
+        f"{len(found)} entries begin with {given!r}; give more of the id, or --source"
+    )
+
+
+def _table(found: Sequence[tuple[str, Entry]]) -> Table:
+    table = output.table(
+        "id", "source", "reason", "times", "last seen", "what", numbers=frozenset({"times"})
+    )
+    ids = [entry.id for _, entry in found]
+    for name, entry in found:
+        table.add_row(
+            output.cell(_short(entry.id, ids)),
+            output.cell(name),
+            output.cell(entry.reason),
+            output.cell(entry.times),
+            output.cell(output.when(entry.last)),
+            output.cell(_what(entry)),
+        )
+    return table
+
+
+def _short(id_: str, ids: Sequence[str]) -> str:
+    """As much of an id as tells it from the others."""
+    others = {each for each in ids if each != id_}
+    lengths = range(SHORT, len(id_))
+    return next(
+        (id_[:n] for n in lengths if not any(other.startswith(id_[:n]) for other in others)), id_
+    )
+
+
+def _lines(name: str, entry: Entry) -> Iterator[str]:
+    reason = REASONS.get(entry.reason)
+    yield f"{entry.id}  ({entry.kind} of source {name})"
+    yield f"what:    {_what(entry)}"
+    yield f"reason:  {entry.reason}. {reason.text if reason else ''}".rstrip()
+    yield f"detail:  {entry.detail}"
+    yield f"seen:    {entry.times} times, {output.when(entry.first)} to {output.when(entry.last)}"
+    yield f"to do:   {reason.advice if reason else 'Ask with the version that refused it.'}"
+    if entry.confirm:
+        yield f"command: {entry.confirm}"
+    for sink, ordinal, words in entry.records:
+        yield f"record {ordinal}, refused by {sink}: {words}"
+    if entry.records_in_all > len(entry.records):
+        yield f"... and {entry.records_in_all - len(entry.records)} more records"
+
+
+def _what(entry: Entry) -> str:
+    return str(entry.ref or f"message {entry.message}")
 
 
 def _told(name: str, entry: Entry) -> dict[str, object]:
-    return {"source": name, **msgspec.to_builtins(entry), "advice": REASONS[entry.reason].advice}
-
-
-def _when(milliseconds: int) -> str:
-    return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    reason = REASONS.get(entry.reason)
+    advice = reason.advice if reason else ""
+    return {"source": name, **msgspec.to_builtins(entry), "advice": advice}

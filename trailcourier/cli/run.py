@@ -1,21 +1,30 @@
 """``trailcourier run``: all of it on one host, for good or until the queues are drained."""
 
-import sys
-from collections.abc import Sequence
-from typing import Annotated
+import io
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Annotated, Any, BinaryIO, cast
 
-import msgspec
 import typer
 from rich.console import Console
-from rich.status import Status
 
 from trailcourier import host, settings, wiring
+from trailcourier.cli import output
 from trailcourier.cli.exits import Exit
-from trailcourier.drain import Drained, Progress, drain
+from trailcourier.drain import Drained, Progress, Result, drain
+from trailcourier.errors import Unreachable
+from trailcourier.printable import printable
+from trailcourier.settings import Settings
 
 app = typer.Typer()
 
-DRAIN_WAIT = 3  # seconds of a long poll while draining; two that bring nothing end it
+# seconds; a long poll of one asks all of a queue's servers, as one of twenty does
+DRAIN_WAIT = 1
+TELL = 10.0  # seconds between two lines of progress where no terminal shows it
+REFUSED_TOLD = 20  # entries
+
+console = Console(stderr=True, soft_wrap=True, highlight=False)
 
 
 @app.command()
@@ -26,7 +35,7 @@ def run(
     ] = False,
     timeout: Annotated[
         float,
-        typer.Option(help="With --drain: seconds that what cannot be carried may hold it up."),
+        typer.Option(min=0, help="With --drain: seconds that what gets nowhere may hold it up."),
     ] = 300,
     strict: Annotated[
         bool, typer.Option("--strict", help="With --drain: exit 1 if anything was refused.")
@@ -35,63 +44,109 @@ def run(
         bool, typer.Option("--json", help="With --drain: print the summary as one JSON object.")
     ] = False,
 ) -> None:
-    """Run a whole fleet on this host: control worker, object workers, beat, and a broker if need be.
+    """Run a whole fleet on this host: control and object workers, beat, and a broker if need be.
 
-    Standard output carries only what a stdout sink writes and the --json summary; all else goes to
+    Standard output carries only what a stdout sink writes, or the --json summary; all else goes to
     standard error. SIGTERM stops it cleanly, a second one at once.
     """
+    if not until_empty and (strict or as_json):
+        raise typer.BadParameter("--strict and --json go with --drain")
     found = settings.load(ctx.obj.config)
-    if until_empty:
-        wait = min(DRAIN_WAIT, found.line.receive_wait) or 1
-        drained = _drain(found, wait, timeout)
-        _tell(drained, as_json)
-        refused = any(each.refused for each in drained)
-        raise typer.Exit(Exit.NO if strict and refused else Exit.DONE)
-    with host.running(found, say=_say) as running:
-        _say(f"running {', '.join(found.sources)}; stop with Ctrl-C")
-        running.fleet.stopping.wait()
+    if not until_empty:
+        with host.running(found, say=_say) as running:
+            _say(f"running {', '.join(found.sources)}; stop with Ctrl-C")
+            running.fleet.stopping.wait()
+        return
+    if as_json:
+        _keep_stdout_free(found)
+    result = _drain(found, timeout)
+    if as_json:
+        output.say_json(result)
+    else:
+        for line in _summary(result):
+            _say(line)
+    if result.why:
+        raise Unreachable(f"{result.why} Nothing is lost: what is left is still in the queue.")
+    refused = any(each.refused for each in result.sources)
+    raise typer.Exit(Exit.NO if strict and refused else Exit.DONE)
 
 
-def _drain(found: settings.Settings, wait: int, timeout: float) -> list[Drained]:
-    more = {"TRAILCOURIER_LINE__RECEIVE_WAIT": str(wait)}
-    console = Console(stderr=True)
-    with host.running(found, say=_say, more=more) as running, console.status("starting") as shown:
-        ledgers = [wiring.ledger(name) for name in found.sources]
+def _keep_stdout_free(found: Settings) -> None:
+    used = {name for source in found.sources.values() for name in source.sinks}
+    for name, sink in found.sinks.items():
+        if name in used and sink.type == "stdout":
+            raise typer.BadParameter(f"--json and the sink {name!r} both want standard output")
+
+
+def _drain(found: Settings, timeout: float) -> Result:
+    more = {"TRAILCOURIER_LINE__RECEIVE_WAIT": str(min(DRAIN_WAIT, found.line.receive_wait) or 1)}
+    shown = console.is_terminal and "log_level" not in found.workers.model_fields_set
+    if shown:  # by the progress
+        more["TRAILCOURIER_WORKERS__LOG_LEVEL"] = "warning"
+    log = _Above() if console.is_terminal else None
+    with (
+        _progress() as watched,
+        host.running(found, say=_say, more=more, log=cast("BinaryIO", log)) as running,
+        wiring.answering(),
+    ):
         return drain(
-            ledgers,
+            [wiring.ledger(name) for name in found.sources],
             timeout=timeout,
             stopping=running.fleet.stopping,
-            watched=lambda looks: _show(shown, looks),
+            watched=watched,
         )
 
 
-def _show(shown: Status, looks: Sequence[Progress]) -> None:
-    shown.update(
-        "; ".join(
-            f"{look.source}: {look.delivered} delivered, {look.in_flight} in flight, "
-            f"{look.parked} parked"
-            for look in looks
-        )
+@contextmanager
+def _progress() -> Iterator[Callable[[Sequence[Progress]], None]]:
+    """Show how it goes: on a terminal in one line that changes, else in a line now and then."""
+    if console.is_terminal:
+        with console.status("starting") as status:
+            yield lambda looks: status.update(_told(looks))
+        return
+    told, at = "", time.monotonic()
+
+    def tell(looks: Sequence[Progress]) -> None:
+        nonlocal told, at
+        now = _told(looks)
+        if now != told and time.monotonic() - at > TELL:
+            told, at = now, time.monotonic()
+            _say(now)
+
+    yield tell
+
+
+def _told(looks: Sequence[Progress]) -> str:
+    return "; ".join(
+        f"{look.source}: {look.delivered:,} delivered, {look.in_flight:,} in flight, "
+        f"{look.parked:,} parked"
+        for look in looks
     )
 
 
-def _tell(drained: Sequence[Drained], as_json: bool) -> None:
-    if as_json:
-        sys.stdout.write(msgspec.json.encode({"sources": drained}).decode() + "\n")
-        sys.stdout.flush()
-        return
-    for each in drained:
-        objects = {
-            name.removeprefix("objects:"): by
-            for name, by in sorted(each.sums.items())
-            if name.startswith("objects:")
-        }
-        told = ", ".join(f"{by} {name}" for name, by in objects.items()) or "nothing to carry"
-        _say(f"{each.source}: {told}; {each.sums.get('records:in', 0)} records read")
-        for entry in each.refused:
-            what = ascii(str(entry.ref or f"message {entry.message}"))[1:-1]
-            _say(f"{each.source}: refused {what}: {entry.reason} ({entry.id[:12]})")
+class _Above(io.RawIOBase):
+    """Writes what the fleet says above the line of progress."""
+
+    def write(self, data: Any) -> int:
+        console.print(bytes(data).decode(errors="replace").rstrip("\n"), markup=False)
+        return len(data)
+
+
+def _summary(result: Result) -> Iterator[str]:
+    for each in result.sources:
+        objects = [f"{by:,} {name}" for name, by in each.objects.items() if by]
+        told = f"{', '.join(objects)}; {each.records.get('in', 0):,} records read"
+        yield f"{each.source}: {told if objects else 'nothing to carry'}"
+        yield from _refusals(each)
+
+
+def _refusals(each: Drained) -> Iterator[str]:
+    for entry in each.refused[:REFUSED_TOLD]:
+        what = entry.ref or f"message {entry.message}"
+        yield f"{each.source}: refused {what}: {entry.reason} ({entry.id})"
+    if (more := len(each.refused) - REFUSED_TOLD) > 0:
+        yield f"{each.source}: refused {more} more; --json lists them all"
 
 
 def _say(text: str) -> None:
-    print(f"trailcourier: {text}", file=sys.stderr)
+    console.print(f"trailcourier: {printable(text)}", markup=False)

@@ -9,9 +9,10 @@ from typing import Annotated
 import typer
 
 from trailcourier import settings, wiring
-from trailcourier.cli.exits import Exit
-from trailcourier.errors import ConfigError, Fault
+from trailcourier.errors import Fault, Unreachable
 from trailcourier.models import ObjectRef, Origin
+from trailcourier.sinks import Outlet
+from trailcourier.wiring import lines
 
 app = typer.Typer(help="Try a sink by itself.")
 
@@ -24,32 +25,33 @@ def _sink() -> None:
 @app.command()
 def test(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(help="The sink, as in [sinks.NAME].")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The sink, as in [sinks.NAME].")],
 ) -> None:
     """Send one marked record to a sink, on the terms it has in the line.
 
     Needs no broker and no AWS. Exits with 69 if the sink does not take it.
     """
     wiring.configure(settings.load(ctx.obj.config))
-    there = wiring.settings().sinks
-    if name not in there:
-        raise ConfigError([f"there is no sink {name!r}; configured: {', '.join(there)}"])
+    outlet = lines.sink(name)
     record, event = _marked()
-    outlet = wiring.sink(name)
+    try:
+        _send(outlet, record, event)
+    except Fault as fault:
+        raise Unreachable(f"sink {name}: {fault.detail} ({fault.reason})") from fault
+    finally:
+        outlet.close()
+    typer.echo(f"{name} took the record with eventID {event}; look for it there.", err=True)
+
+
+def _send(outlet: Outlet, record: bytes, event: str) -> None:
     delivery = outlet.start(Origin("sink-test", ObjectRef("sink-test", event), event))
     try:
-        refused = [
-            each
-            for piece in outlet.send(delivery, [(0, record)], stopping=threading.Event())
-            for each in piece.refused
-        ]
-        if refused:
-            raise Fault(refused[0].reason, refused[0].detail, where=name)
+        for piece in outlet.send(delivery, [(0, record)], stopping=threading.Event()):
+            for refused in piece.refused:
+                raise Fault(refused.reason, refused.detail)
         delivery.finish()
     finally:
         delivery.drop()
-    typer.echo(f"{name} took the record with eventID {event}; look for it there.", err=True)
-    raise typer.Exit(Exit.DONE)
 
 
 def _marked() -> tuple[bytes, str]:

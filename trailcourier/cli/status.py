@@ -1,17 +1,26 @@
 """``trailcourier status``: how each source stands."""
 
-import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated
 
-import msgspec
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from trailcourier import settings, status, wiring
-from trailcourier.errors import Fault
+from trailcourier import status, wiring
+from trailcourier.cli import output
+from trailcourier.cli.sources import asked
+from trailcourier.errors import ConfigError, Fault
+from trailcourier.status import Standing
+from trailcourier.wiring import lines
 
 app = typer.Typer()
+
+STYLES = {"well": "green", "see below": "yellow", "held up": "red", "no workers": "red"}
+NUMBERS = frozenset(
+    {"in queue", "held", "oldest", "in flight", "parked", "refused", "last success"}
+    | {"records in", "delivered", "filtered"}
+)
 
 
 @app.command(name="status")
@@ -24,70 +33,69 @@ def show(
 
     Asks the broker, and each queue how much waits in it.
     """
-    wiring.configure(settings.load(ctx.obj.config))
-    wiring.demand_broker()
-    names = [wiring.known(source)] if source else list(wiring.settings().sources)
-    found = [status.standing(wiring.ledger(name), _depth(name)) for name in names]
+    with asked(ctx, source) as names:
+        found = _standings(names)
     if as_json:
-        sys.stdout.write(msgspec.json.encode({"sources": found}).decode() + "\n")
+        output.say_json({"sources": found})
         return
-    console = Console()
-    console.print(_table(found))
+    output.say(_now(found))
+    output.say("")
+    output.say(_sums(found))
     for each in found:
         for advice in each.advice:
-            console.print(f"{each.source}: {advice}", markup=False, highlight=False)
+            output.say(f"\n{each.source}: {advice}")
 
 
-def _depth(name: str) -> int | None:
+def _standings(names: Sequence[str]) -> list[Standing]:
+    with ThreadPoolExecutor(min(8, len(names))) as pool:
+        depths = list(pool.map(_depth, names))
+    return [status.standing(wiring.ledger(name), *depths[at]) for at, name in enumerate(names)]
+
+
+def _depth(name: str) -> tuple[int | None, str]:
+    """How many messages wait in the queue, and why that is not known."""
     try:
-        depth = wiring.line(name).queue.depth()
-    except Fault:  # `doctor` says why; here it is one number among many
-        return None
-    return None if depth is None else depth.visible
+        depth = lines.queue(name).depth()
+    except (Fault, ConfigError) as error:
+        return None, f"The queue does not say how much waits in it: {error}."
+    if depth is None:
+        return None, ""
+    return depth.visible, ""
 
 
-def _table(found: list[status.Standing]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("source", "waiting", "in flight", "parked", "oldest", "delivered", "filtered",
-                   "refused", "last success", "state"):  # fmt: skip
-        numeric = column not in ("source", "state")
-        table.add_column(column, justify="right" if numeric else "left", no_wrap=True)
+def _now(found: Sequence[Standing]) -> Table:
+    """What is in hand: messages first, then objects."""
+    table = output.table(
+        "source", "in queue", "held", "oldest", "in flight", "parked", "refused", "last success",
+        "state", numbers=NUMBERS,
+    )  # fmt: skip
     for each in found:
-        delivered = max((sink.get("delivered", 0) for sink in each.sinks.values()), default=0)
-        filtered = sum(v for name, v in each.records.items() if name.startswith("filtered:"))
+        success = output.age(each.last_success_seconds)
         table.add_row(
-            each.source,
-            "?" if each.depth is None else str(each.depth),
-            str(each.in_flight),
-            str(each.parked),
-            _age(each.oldest),
-            f"{delivered:,}",
-            f"{filtered:,}",
-            str(each.quarantined),
-            _ago(each.last_success),
-            _state(each),
+            output.cell(each.source),
+            output.cell("?" if each.depth is None else each.depth),
+            output.cell(each.messages),
+            output.cell(output.age(each.oldest_seconds)),
+            output.cell(each.in_flight),
+            output.cell(each.parked),
+            output.cell(each.quarantined),
+            output.cell("never" if success == "-" else f"{success} ago"),
+            output.cell(each.state, STYLES[each.state]),
         )
     return table
 
 
-def _state(each: status.Standing) -> str:
-    if each.breakers:
-        return "[red]held up: " + ", ".join(breaker.name for breaker in each.breakers) + "[/red]"
-    if not each.workers:
-        return "[red]no object worker[/red]"
-    if each.advice:
-        return "[yellow]see below[/yellow]"
-    return "[green]well[/green]"
-
-
-def _ago(seconds: float | None) -> str:
-    return "never" if seconds is None else f"{_age(seconds)} ago"
-
-
-def _age(seconds: float | None) -> str:
-    if seconds is None:
-        return "-"
-    for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{max(0, seconds):.0f} s"
+def _sums(found: Sequence[Standing]) -> Table:
+    """What was done since the ledger began, sink by sink."""
+    table = output.table(
+        "source", "sink", "records in", "delivered", "filtered", "refused", numbers=NUMBERS
+    )
+    for each in found:
+        for name, sink in each.sinks.items() or [("-", {})]:
+            table.add_row(
+                output.cell(each.source),
+                output.cell(name),
+                output.cell(each.records.get("in", 0)),
+                *(output.cell(sink.get(what, 0)) for what in ("delivered", "filtered", "refused")),
+            )
+    return table

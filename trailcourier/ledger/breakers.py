@@ -25,6 +25,14 @@ succeed(ARGV[1])
 return was and 1 or 0
 """)
 
+RESET = Script("""
+local key = G .. 'b:' .. ARGV[1]
+redis.call('DEL', key .. ':f')
+if redis.call('HDEL', key, 'open', 'reason', 'text', 'probe') > 0 then
+  redis.call('HSET', key, 'closed', NOW)
+end
+""")
+
 
 class Breakers:
     """The breakers of one source's queue and buckets, and of the sinks, which all sources share."""
@@ -32,14 +40,21 @@ class Breakers:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def failed(self, name: str, what: str, *, reason: str, text: str) -> bool:
-        """Count a failure of *what*; True where this one opens the breaker."""
-        limit = self._store.numbers.breaker_failures
+    def failed(self, name: str, what: str, *, reason: str, text: str, limit: int = 0) -> bool:
+        """Count a failure of *what*; True where this one opens the breaker.
+
+        *limit* failures do; left out, as many as the configuration says.
+        """
+        limit = limit or self._store.numbers.breaker_failures
         return bool(self._store.call(FAILED, name, what, limit, reason, text[:500]))
 
     def succeeded(self, name: str) -> bool:
         """Close the breaker; True where it was open."""
         return bool(self._store.call(SUCCEEDED, name))
+
+    def reset(self, name: str) -> None:
+        """Close the breaker for a fresh try; no success is claimed by that."""
+        self._store.call(RESET, name)
 
     def open(self) -> list[Breaker]:
         """Every open breaker that concerns this source, sinks among them."""

@@ -26,6 +26,14 @@ class Lost(msgspec.Struct, frozen=True):
     in_vain: tuple[str, ...]
 
 
+class Waiting(msgspec.Struct, frozen=True):
+    """A parked object: why, and behind which breaker, if behind one."""
+
+    ref: ObjectRef
+    reason: str
+    breaker: str = ""
+
+
 class Room(msgspec.Struct, frozen=True):
     """How many objects may still be taken; *why* says what holds the source when it is 0."""
 
@@ -158,6 +166,26 @@ return due
 )
 
 
+HURRY = Script("""
+for _, member in ipairs(redis.call('ZRANGE', S .. 'parked', 0, -1)) do
+  redis.call('ZADD', S .. 'parked', NOW, member)
+end
+""")
+
+WAITING = Script(
+    AGAIN
+    + """
+local found = {}
+for _, member in ipairs(redis.call('ZRANGE', S .. 'parked', 0, tonumber(ARGV[1]) - 1)) do
+  local mid, i = parts(member)
+  local f = redis.call('HMGET', S .. 'm:' .. mid, i .. ':r', i .. ':pr', i .. ':p')
+  if f[1] then found[#found + 1] = {f[1], f[2] or 'breaker-open', f[3] or ''} end
+end
+return found
+"""
+)
+
+
 class Flow:
     """What one source has in hand."""
 
@@ -214,6 +242,17 @@ class Flow:
         """Parked objects to try again now: due, or their breaker has closed, or one as a probe."""
         pause = int(self._store.numbers.breaker_probe * 1000)
         return _due(self._store.call(READY, room, pause)) if room > 0 else ()
+
+    def hurry(self) -> None:
+        """Let every parked object be due now."""
+        self._store.call(HURRY)
+
+    def waiting(self, most: int) -> tuple[Waiting, ...]:
+        """Up to *most* parked objects, the next due first."""
+        return tuple(
+            Waiting(msgspec.json.decode(ref, type=ObjectRef), reason.decode(), breaker.decode())
+            for ref, reason, breaker in self._store.call(WAITING, most)
+        )
 
     def in_hand(self) -> tuple[int, int, int]:
         """Objects in flight, objects parked, messages leased."""

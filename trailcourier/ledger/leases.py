@@ -14,7 +14,7 @@ from typing import Literal
 
 import msgspec
 
-from trailcourier.ledger.quarantine import entry_id
+from trailcourier.ledger.quarantine import MET, entry_id
 from trailcourier.ledger.store import Script, Store, announced_content, object_id
 from trailcourier.models import Message, ObjectRef
 
@@ -50,7 +50,9 @@ class Expiring(msgspec.Struct, frozen=True):
     age: float
 
 
-ADMIT = Script("""
+ADMIT = Script(
+    MET
+    + """
 local mid, handle, c, w, visible, sent, spans, n = ARGV[1], ARGV[2], tonumber(ARGV[3]),
   tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8])
 local key = S .. 'm:' .. mid
@@ -70,7 +72,7 @@ for i = 0, n - 1 do
   if holds(contents(oid, spans), digest) then
     out[i] = 'skipped:already-delivered'
     count('objects:' .. out[i], 1)
-  elseif handle ~= '' and redis.call('HEXISTS', S .. 'q', entry) == 1 then
+  elseif handle ~= '' and met(entry) then
     out[i] = 'refused:quarantined'
   elseif verdict ~= '' then
     out[i] = verdict
@@ -100,7 +102,8 @@ if #open == 0 then
   return {'settle'}
 end
 return {'work', open}
-""")
+"""
+)
 
 VERDICT = Script("""
 local answers = {}

@@ -50,6 +50,22 @@ while redis.call('ZCARD', S .. 'qt') > cap do
 end
 """)
 
+MET = """
+-- Whether the queue brought back what has this entry, which is then noted in it.
+local function met(id)
+  local held = redis.call('HGET', S .. 'q', id)
+  if not held then return false end
+  held = string.gsub(held, '"last":%d+,"times":(%d+)}$', function(times)
+    return string.format('"last":%d,"times":%d}', NOW, tonumber(times) + 1)
+  end)
+  redis.call('HSET', S .. 'q', id, held)
+  redis.call('ZADD', S .. 'qt', NOW, id)
+  return true
+end
+"""
+
+MET_AGAIN = Script(MET + "return met(ARGV[1]) and 1 or 0")
+
 DROP = Script("""
 redis.call('ZREM', S .. 'qt', ARGV[1])
 return redis.call('HDEL', S .. 'q', ARGV[1])
@@ -77,9 +93,9 @@ class Quarantine:
         cap = self._store.numbers.quarantine_entries
         self._store.call(PUT, entry.id, _fitted(entry), cap)
 
-    def has(self, entry: str) -> bool:
-        """Whether there is an entry of this name."""
-        return bool(self._store.client.hexists(f"{self._store.own}q", entry))
+    def met(self, entry: str) -> bool:
+        """Whether there is an entry of this name; if so, it has been seen once more."""
+        return bool(self._store.call(MET_AGAIN, entry))
 
     def get(self, entry: str) -> Entry | None:
         """The entry of this name, if there is one."""

@@ -41,3 +41,21 @@ class Sums:
         """The reason of the latest skips, and how many in a row; a delivery ends the row."""
         reason, run = self._store.client.hmget(f"{self._store.own}skips", ["reason", "run"])
         return (reason.decode(), int(run)) if reason and run else ("", 0)
+
+
+def under(prefix: str, sums: Mapping[str, int]) -> dict[str, int]:
+    """The counters ``prefix:...``, by the rest of their name."""
+    return {
+        name.removeprefix(f"{prefix}:"): value
+        for name, value in sorted(sums.items())
+        if name.startswith(f"{prefix}:")
+    }
+
+
+def by_sink(sums: Mapping[str, int]) -> dict[str, dict[str, int]]:
+    """Each sink's counters, those of nothing among them."""
+    found: dict[str, dict[str, int]] = {}
+    for name, value in under("sink", sums).items():
+        sink, _, what = name.rpartition(":")
+        found.setdefault(sink, dict.fromkeys(("delivered", "filtered", "refused"), 0))[what] = value
+    return found

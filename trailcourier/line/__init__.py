@@ -7,15 +7,17 @@ workers' tasks call them, and so do tests, without Celery.
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from trailcourier.ledger import Ledger
 from trailcourier.line.process import Process
 from trailcourier.models import Numbers
-from trailcourier.objects import Reader
 from trailcourier.records import Limits
 from trailcourier.sinks import Outlet
-from trailcourier.sqs import Queue
+
+if TYPE_CHECKING:  # AWS's libraries cost a second to import, and the clock does without them
+    from trailcourier.objects import Reader
+    from trailcourier.sqs import Queue
 
 Keep = Callable[[Sequence[bytes]], Sequence[str | None]]
 """For each record the name of the rule that drops it, or None where it passes."""
@@ -26,9 +28,9 @@ class Line:
     """One event source with everything held open that carrying it needs."""
 
     source: str
-    queue: Queue
+    queue: "Queue"
     ledger: Ledger
-    reader: Reader
+    reader: "Reader"
     outlets: tuple[Outlet, ...]
     keep: Keep
     process: Process

@@ -67,12 +67,16 @@ def commit(line: Line, entries: Sequence[tuple[str, str]]) -> list[str]:
     if not entries:
         return []
     failpoint("before-delete")
+    breaker = f"delete:{line.source}"  # holds nothing up: what is delivered and stays is said
     try:
         changed = line.queue.delete(entries)
     except Fault as fault:
         failed(line, fault)
+        text = fault.detail
+        line.ledger.breakers.failed(breaker, "delete", reason=fault.reason, text=text, limit=1)
         return []
     failpoint("after-delete")
+    line.ledger.breakers.succeeded(breaker)
     lost(line, changed)
     for message, code in changed.failed.items():
         observe.fact("queue_failed", source=line.source, message=message, error=code)

@@ -103,7 +103,7 @@ def admit(line: Line, message: Message, received: float) -> Arrival:
 def set_aside(line: Line, message: Message, fault: Fault) -> bool:
     """Enter a message that is not understood into quarantine and leave it; whether it is new."""
     entry = message_entry_id(message.id)
-    new = not line.ledger.quarantine.has(entry)
+    new = not line.ledger.quarantine.met(entry)
     if new:
         confirm = notifications.subscription_confirm_command(message.body) or ""
         line.ledger.quarantine.put(

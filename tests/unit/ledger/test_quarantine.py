@@ -57,4 +57,4 @@ def test_a_dropped_entry_is_gone(ledger):
     assert ledger.quarantine.drop(entry().id)
     assert not ledger.quarantine.drop(entry().id)
     assert ledger.quarantine.entries() == []
-    assert not ledger.quarantine.has(entry().id)
+    assert ledger.quarantine.get(entry().id) is None

@@ -1,0 +1,109 @@
+"""The configuration made into open things, once per process; the only place that composes them.
+
+Here is what every process needs: the broker and the ledgers.  ``wiring.lines`` has what carries
+objects; it needs AWS's libraries, which cost a second to import, so the clock does without.
+
+All is opened at first use and shared by all threads of the process; a worker that forks after that
+would share connections, so workers use threads.
+"""
+
+import threading
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
+from functools import cache, wraps
+from typing import TypeVar
+
+import redis
+
+from trailcourier import broker, observe
+from trailcourier import settings as configuration
+from trailcourier.errors import ConfigError
+from trailcourier.ledger import Ledger
+from trailcourier.line import failpoint
+from trailcourier.settings import Settings
+
+R = TypeVar("R")
+
+_opening = threading.RLock()
+
+
+def once(make: Callable[..., R]) -> Callable[..., R]:
+    """*make*, called once for each of its arguments however many threads ask at first."""
+    kept = cache(make)
+
+    @wraps(make)
+    def get(*arguments: Hashable) -> R:
+        with _opening:
+            return kept(*arguments)
+
+    return get
+
+
+@once
+def settings() -> Settings:
+    """The configuration of this process; raises ConfigError with every problem."""
+    return _armed(configuration.load())
+
+
+def configure(given: Settings) -> None:
+    """Use *given* for this process instead of what ``settings`` would find."""
+    global settings  # noqa: PLW0603  the one composition of a process
+    chosen = _armed(given)
+    settings = once(lambda: chosen)
+
+
+def _armed(given: Settings) -> Settings:
+    if given.fail_point:
+        failpoint.arm(given.fail_point)
+    observe.configure(given.workers.log_format, given.workers.log_level)
+    return given
+
+
+@once
+def client() -> redis.Redis:
+    """The broker; raises ConfigError where none is configured."""
+    found = settings()
+    ca_file = str(found.broker.ca_file) if found.broker.ca_file else None
+    return broker.connect(found.broker_url(), ca_file=ca_file)
+
+
+def demand_broker() -> None:
+    """Raise, with one plain line, unless the broker answers and will do."""
+    broker.demand(client(), noeviction=settings().broker.require_noeviction)
+
+
+@contextmanager
+def answering() -> Iterator[None]:
+    """Raise Unreachable where the broker stops to answer within the block."""
+    try:
+        yield
+    except redis.RedisError as error:
+        raise broker.unreachable(client(), error) from error
+
+
+@once
+def ledger(source: str) -> Ledger:
+    """The ledger of *source*, known or not."""
+    found = settings()
+    return Ledger(client(), source, found.line, found.broker.namespace)
+
+
+def known(source: str) -> str:
+    """*source*, if the configuration has it; raises ConfigError with those it has."""
+    names = settings().sources
+    if source not in names:
+        there = ", ".join(names) or "none"
+        raise ConfigError([f"there is no source {source!r}; configured: {there}"])
+    return source
+
+
+def heartbeat(worker: str, threads: int) -> None:
+    """Tell the ledger that *worker* is alive and carries *threads* objects at once; 0: it leaves.
+
+    Workers belong to no source, so any source's ledger will do.
+    """
+    flow = ledger(next(iter(settings().sources))).flow
+    if threads:
+        flow.heartbeat(worker, threads)
+    else:
+        flow.gone(worker)

@@ -1,0 +1,150 @@
+"""The lines of this process: the queue, reader and sinks of each source, open."""
+
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import boto3
+
+from trailcourier import aws, filters, observe, wiring
+from trailcourier.errors import ConfigError, Fault
+from trailcourier.line import Keep, Line
+from trailcourier.line.process import Process
+from trailcourier.models import ObjectRef
+from trailcourier.objects import Reach, Reader
+from trailcourier.records import Limits
+from trailcourier.settings import Source
+from trailcourier.sinks import Outlet, outlet
+from trailcourier.sqs import Queue
+
+MIB = 1024 * 1024
+CLAIM_RENEWALS = 3  # in the life of one claim
+
+
+@wiring.once
+def process() -> Process:
+    """What all forwards of this process share."""
+    numbers = wiring.settings().line
+    return Process(
+        memory=numbers.memory_mib * MIB,
+        renew_every=numbers.claim / CLAIM_RENEWALS,
+        stall=numbers.claim_stall,
+    )
+
+
+@wiring.once
+def sink(name: str) -> Outlet:
+    """The sink called *name*, open; raises ConfigError with those there are."""
+    there = wiring.settings().sinks
+    if name not in there:
+        raise ConfigError([f"there is no sink {name!r}; configured: {', '.join(there) or 'none'}"])
+    return outlet(name, there[name])
+
+
+@wiring.once
+def queue(source: str) -> Queue:
+    """The queue of *source*, which the configuration has."""
+    given = wiring.settings().sources[source]
+    return Queue(
+        _session(source),
+        given.queue,
+        egress=wiring.settings().egress,
+        fips=given.fips,
+        dualstack=given.dualstack,
+    )
+
+
+@wiring.once
+def line(source: str) -> Line:
+    """The line of *source*; raises Fault ``unknown-source`` where the configuration has none."""
+    given = wiring.settings().sources.get(source)
+    if given is None:
+        raise Fault("unknown-source", f"the configuration of this process has no source {source!r}")
+    return _line(source, given)
+
+
+def carrying(source: str) -> Line:
+    """The line of *source* for a forward; one that parks every object where it is unknown here."""
+    return line(source) if source in wiring.settings().sources else _parking(source)
+
+
+@wiring.once
+def _session(source: str) -> boto3.Session:
+    given, egress = wiring.settings().sources[source], wiring.settings().egress
+    region = given.queue.region
+    return aws.session(given.credentials, source=source, sts_region=region, egress=egress)
+
+
+def _line(name: str, source: Source) -> Line:
+    found = wiring.settings()
+    observe.fact("filter_in_force", source=name, filter=source.drops)
+    limits = Limits(
+        compressed=source.max_compressed_mib * MIB,
+        inflated=source.max_inflated_mib * MIB,
+        record=source.max_record_mib * MIB,
+    )
+    return Line(
+        source=name,
+        queue=queue(name),
+        ledger=wiring.ledger(name),
+        reader=_reader(name, source),
+        outlets=tuple(sink(each) for each in source.sinks),
+        keep=_keep(source),
+        process=process(),
+        numbers=found.line,
+        limits=limits,
+        buckets=source.buckets,
+        unknown_key=source.unknown_key,
+        keys=source.keys,
+    )
+
+
+def _reader(name: str, source: Source) -> Reader:
+    reach = Reach(
+        home=source.queue.region,
+        egress=wiring.settings().egress,
+        bucket_region=source.bucket_region,
+        strict_region=source.strict_region,
+        fips=source.fips,
+        dualstack=source.dualstack,
+        owner=source.expected_bucket_owner,
+    )
+    largest = source.max_compressed_mib * MIB
+    return Reader(_session(name), reach, max_compressed=largest, noticed=_noticed(name))
+
+
+def _keep(source: Source) -> Keep:
+    return filters.everything if source.unfiltered else filters.compile_rules(source.filter)
+
+
+def _noticed(source: str) -> Callable[[str, dict[str, str]], None]:
+    def tell(event: str, fields: dict[str, str]) -> None:
+        observe.fact(event, source=source, **fields)
+        wiring.ledger(source).sums.count({event.replace("_", "-"): 1})
+
+    return tell
+
+
+class _Nowhere:
+    """Stands in for the queue and the bucket of a source that this process does not know."""
+
+    def open(self, ref: ObjectRef) -> NoReturn:
+        text = f"{ref}: the configuration of this worker does not have its source"
+        raise Fault("unknown-source", text)
+
+    def __getattr__(self, name: str) -> Any:
+        raise Fault("unknown-source", f"asked to {name} for a source this worker does not know")
+
+
+@wiring.once
+def _parking(source: str) -> Line:
+    nowhere: Any = _Nowhere()
+    return Line(
+        source=source,
+        queue=nowhere,
+        reader=nowhere,
+        ledger=wiring.ledger(source),
+        outlets=(),
+        keep=filters.everything,
+        process=process(),
+        numbers=wiring.settings().line,
+    )
