@@ -36,6 +36,8 @@ class Cast(NamedTuple):
     roles: list[Record]
     people: list[Record]
     addresses: list[str]
+    subnets: list[Record]
+    sessions: list[str]
 
 
 def log_file(events: int, seed: int = 1) -> bytes:
@@ -53,6 +55,8 @@ def _records(events: int, rng: random.Random) -> Iterator[Record]:
         roles=[_role(rng) for _ in range(min(40, 4 + events // 20))],
         people=[_person(rng, name) for name in PEOPLE],
         addresses=[f"203.0.113.{rng.randint(1, 254)}" for _ in range(20)],
+        subnets=[{"value": f"subnet-{_hex(rng, 17)}"} for _ in range(12)],
+        sessions=[f"GitHubActions-{_hex(rng, 10)}" for _ in range(30)],
     )
     kinds = (_service_read, _assume_role, _describe, _denied, _put_policy, _object_read, _sign_in)
     for kind in rng.choices(kinds, weights=(20, 14, 38, 6, 6, 14, 2), k=events):
@@ -148,7 +152,7 @@ def _service_read(cast: Cast) -> Record:
     service, name = rng.choice((*READS, ("sts", "AssumeRole"), ("kms", "Decrypt")))
     caller = f"{rng.choice(SERVICES)}.amazonaws.com"
     arn = f"arn:aws:iam::{ACCOUNT}:role/aws-service-role/{caller}/AWSServiceRoleForSupport"
-    subnets = [{"value": f"subnet-{_hex(rng, 17)}"} for _ in range(rng.randint(1, 4))]
+    subnets = rng.sample(cast.subnets, rng.randint(1, 4))
     return _event(
         cast, service, name, {"type": "AWSService", "invokedBy": caller},
         sourceIPAddress=caller, userAgent=caller, sharedEventID=_uuid(rng),
@@ -165,7 +169,7 @@ def _service_read(cast: Cast) -> Record:
 
 def _assume_role(cast: Cast) -> Record:
     rng = cast.rng
-    name, session = rng.choice(ROLES), f"GitHubActions-{_hex(rng, 10)}"
+    name, session = rng.choice(ROLES), rng.choice(cast.sessions)
     arn = f"arn:aws:iam::{ACCOUNT}:role/{name}"
     return _event(
         cast, "sts", "AssumeRole", rng.choice(cast.people),

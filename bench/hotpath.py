@@ -18,7 +18,7 @@ from trailcourier.records import Limits, open_log
 
 SPARED = {f"{name}.amazonaws.com" for name in ("sts", "kms", "secretsmanager", "ssm")}
 
-TURN = 10_000  # events
+TURN = 5_000  # events
 
 LIMITS = Limits()
 NUMBERS = Numbers()

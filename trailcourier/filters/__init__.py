@@ -7,7 +7,8 @@ or None.  Only the fields that rules name are decoded.  What cannot be decoded i
 import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache, reduce
-from operator import attrgetter
+from itertools import compress
+from operator import attrgetter, not_
 from typing import Any, get_args
 
 import msgspec
@@ -45,7 +46,7 @@ def everything(records: Sequence[bytes]) -> list[str | None]:
 
 def passing(records: Sequence[bytes], verdicts: Sequence[str | None]) -> list[bytes]:
     """The *records* that no rule drops."""
-    return [record for record, rule in zip(records, verdicts, strict=True) if rule is None]
+    return list(compress(records, map(not_, verdicts)))
 
 
 def compile_rules(rules: FilterRules) -> Decide:

@@ -57,7 +57,7 @@ class Log:
         held: list[bytes] = []
         weight = 0
         for some in _from(first, self._read()):
-            held += some
+            held = held + some if held else some
             weight += sum(map(len, some))
             while len(held) >= records or weight >= size:
                 batch = Batch(first, held[: _fitting(held, records, size)])
@@ -106,7 +106,7 @@ def _again(data: bytes, limits: Limits) -> Iterator[list[bytes]]:
 def _from(first: int, pieces: Iterable[list[bytes]]) -> Iterator[list[bytes]]:
     for records in pieces:
         if first < len(records):
-            yield records[first:]
+            yield records[first:] if first else records
         first = max(0, first - len(records))
 
 

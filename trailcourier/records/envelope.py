@@ -3,7 +3,7 @@
 Two ways lead to them.  The sure one walks to a record's closing bracket.  The quick one guesses
 where a run of records ends and has msgspec split the run: if what lies between decodes as one
 complete JSON array, those are the next elements, whatever made the guess.  If it does not, the
-sure way goes on from the same place and nothing more is guessed in this text.
+sure way goes on from the same place, and says what is wrong where something is.
 """
 
 import json
@@ -17,6 +17,7 @@ import msgspec
 from trailcourier.records import inflation
 from trailcourier.records.text import Text, check_utf8
 
+ENVELOPE = b'{"Records":['
 ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
 
 # CR and LF can only stand between tokens, JSON allows none in strings; NDJSON allows none at all.
@@ -29,6 +30,26 @@ def records_in(text: Text) -> Iterator[list[bytes]]:
     The last ones come before the rest of the envelope is checked.  Raises Fault ``unparseable`` and
     ``too-large``, and what the windows of *text* raise.
     """
+    if records := _as_usual(text):
+        yield records
+    else:
+        yield from _members(text)
+    if text.peek():
+        raise text.unparseable("more follows the end of the envelope")
+
+
+def _as_usual(text: Text) -> list[bytes]:
+    """Take the whole envelope, if it is short and written as AWS writes it, as nearly all are."""
+    text.peek()
+    if not text.buffer.startswith(ENVELOPE) or not text.buffer.endswith(b"]}"):
+        return []
+    records = _split(text.buffer, text.limit, len(ENVELOPE) - 1, -1)
+    if records:
+        text.at = len(text.buffer)
+    return records
+
+
+def _members(text: Text) -> Iterator[list[bytes]]:
     found = False
     text.take(b"{", "at the start of a log file")
     while True:
@@ -47,8 +68,6 @@ def records_in(text: Text) -> Iterator[list[bytes]]:
     text.take(b"}", "after the last member")
     if not found:
         raise text.unparseable("there is no Records")
-    if text.peek():
-        raise text.unparseable("more follows the end of the envelope")
 
 
 def _name(text: Text) -> str:
@@ -64,25 +83,8 @@ def _elements(text: Text) -> Iterator[list[bytes]]:
     if text.peek() == b"]":
         text.take(b"]", "")
         return
-    if records := _all_at_hand(text):
-        yield records
-        return
     yield from _runs(text)
     text.take(b"]", "after the last record")
-
-
-def _all_at_hand(text: Text) -> list[bytes]:
-    """Take all records and the bracket behind them, if the envelope is as AWS writes it, and short.
-
-    This is the way of nearly every log file.
-    """
-    start = text.at - 1
-    if start < 0 or not text.buffer.startswith(b"[", start) or not text.buffer.endswith(b"]}"):
-        return []
-    records = _split(text.buffer, text.limit, start, -1)
-    if records:
-        text.at = len(text.buffer) - 1
-    return records
 
 
 def _runs(text: Text) -> Iterator[list[bytes]]:
@@ -124,8 +126,9 @@ def _split(array: bytes, limit: int, start: int = 0, end: int | None = None) -> 
     """
     try:
         records = list(map(bytes, ARRAY.decode(memoryview(array)[start:end])))
-        for record in filterfalse(bytes.isascii, records):
-            check_utf8(record)
+        if not array.isascii():
+            for record in filterfalse(bytes.isascii, records):
+                check_utf8(record)
     except (UnicodeDecodeError, RecursionError, msgspec.DecodeError):
         return []
     if set(map(itemgetter(0), records)) != {ord("{")}:

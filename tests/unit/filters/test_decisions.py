@@ -1,4 +1,5 @@
 import json
+import tracemalloc
 
 import pytest
 from hypothesis import example, given
@@ -222,6 +223,44 @@ def test_what_passes_is_what_no_rule_drops():
     assert everything([b"1", b"2"]) == [None, None]
 
 
+ROOT = {"eventVersion": "1.11", "userIdentity": {"type": "Root", "accountId": "111122223333"}}
+
+
+@pytest.mark.parametrize(
+    ("tables", "verdict"),
+    [
+        pytest.param({"drop": [{"userIdentity.type": "AWSService"}]}, None, id="another type"),
+        pytest.param({"drop": [{"userIdentity.type": "Root"}]}, "drop-1", id="this type"),
+        pytest.param({"drop": [{"userIdentity.type": ["x", "Ro*"]}]}, "drop-1", id="a glob"),
+        pytest.param({"drop": [{"userIdentity.type": {"not": "x"}}]}, "drop-1", id="not another"),
+        pytest.param(
+            {"drop": [{"userIdentity.type": "AWSService"}, {"eventVersion": "1.11"}]},
+            "drop-2",
+            id="a rule about something else",
+        ),
+        pytest.param(
+            {"drop": [{"userIdentity.type": "AWSService"}], "keep": [{"readOnly": False}]},
+            NO_KEEP_RULE,
+            id="kept by nothing",
+        ),
+    ],
+)
+def test_a_record_written_as_usual_is_judged_by_every_rule(tables, verdict):
+    assert decide(FilterRules.model_validate(tables), ROOT) == verdict
+
+
+def test_what_is_remembered_stays_small():
+    decision = compile_rules(FilterRules.model_validate({"drop": [{"a": "x"}]}))
+
+    tracemalloc.start()
+    for n in range(2000):
+        decision([b'{"a":"%d%s"}' % (n, b"y" * 20_000)])
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert held < 1_000_000
+
+
 # An oracle: the same rules over dicts, as slow and plain as can be.
 
 TEXTS = ["AWSService", "Root", "a", "ab", "*b", "a?", "*", ""]
@@ -240,7 +279,14 @@ NESTED = VALUES | st.dictionaries(
     VALUES | st.dictionaries(st.just("z"), VALUES, max_size=1),
     max_size=2,
 )
-RECORDS = st.fixed_dictionaries(
+AS_USUAL = st.fixed_dictionaries(
+    {
+        "eventVersion": st.just("1.11"),
+        "userIdentity": st.fixed_dictionaries({"type": st.sampled_from(TEXTS)}),
+    },
+    optional={"x": NESTED},
+)
+RECORDS = AS_USUAL | st.fixed_dictionaries(
     {}, optional={"eventVersion": VALUES, "userIdentity": NESTED, "x": NESTED}
 )
 

@@ -7,6 +7,7 @@ import pytest
 
 from trailcourier.errors import Fault
 from trailcourier.records import Limits, open_log
+from trailcourier.records.inflation import windows
 
 RECORDS = [b'{"eventVersion":"1.11","eventID":"%d"}' % n for n in range(100)]
 LOG = b'{"Records":[' + b",".join(RECORDS) + b"]}"
@@ -166,11 +167,28 @@ def test_a_large_log_is_never_held_whole():
     assert peak < 14 * MIB  # 8 are held until it is known to be large
 
 
+def test_bytes_behind_the_stream_are_counted():
+    with pytest.raises(
+        Fault, match=f"corrupt: 3 bytes follow the gzip stream, at byte {len(PACKED)}"
+    ):
+        open_log(PACKED + b"xyz", Limits())
+
+
+def test_tiny_members_are_gathered_into_windows():
+    data = gzip.compress(b"x") * 1000
+
+    assert list(windows(data, MIB)) == [b"x" * 1000]
+
+
+@pytest.mark.timeout(10)  # it is a second; a minute if each member were given all that follows
 def test_very_many_empty_members_are_read_in_time():
-    assert open_log(gzip.compress(LOG) + gzip.compress(b"") * 100_000, Limits()).count == 100
+    data = gzip.compress(LOG) + gzip.compress(b"") * 400_000
+
+    assert open_log(data, Limits()).count == 100
 
 
+@pytest.mark.timeout(10)  # likewise, if the length that the last member gives were each window's
 def test_a_last_member_of_one_byte_does_not_make_windows_of_one_byte():
-    data = gzip.compress(LOG[:-1]) + gzip.compress(b" " * 20 * MIB) + gzip.compress(b"}")
+    data = gzip.compress(LOG[:-1] + b" " * 100 * MIB, 1) + gzip.compress(b"}")
 
-    assert open_log(data, Limits()).inflated == len(LOG) + 20 * MIB
+    assert open_log(data, Limits()).inflated == len(LOG) + 100 * MIB
