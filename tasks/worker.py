@@ -38,8 +38,8 @@ class Worker(celery.apps.worker.Worker):
         options["concurrency"] = options.get("concurrency") or self.duty.threads
         if hostname in {None, default_nodename("")}:
             hostname = host_format(f"{self.duty.name}@%h")
-        # where Celery talks; stdout is for a stdout sink's records
-        vars(sys)["__stdout__"] = sys.__stderr__
+        # where Celery talks, unless -q; stdout is for a stdout sink's records
+        vars(sys)["__stdout__"] = None if options.get("quiet") else sys.__stderr__
         super().__init__(app, hostname, **options)
 
     def install_platform_tweaks(self, worker: Any) -> None:

@@ -8,7 +8,8 @@ from typing import BinaryIO
 import msgspec
 
 from trailcourier import broker, wiring
-from trailcourier.fleet import Fleet, Member, members
+from trailcourier.errors import ConfigError
+from trailcourier.fleet import Fleet, Member, members, surroundings
 from trailcourier.secret import Secret
 from trailcourier.settings import Settings, environment
 
@@ -41,7 +42,7 @@ def running(
     """
     private = _private_broker(found, say) if found.broker.url is None else None
     try:
-        told = dict(environment.environ() if env is None else env) | dict(more or {})
+        told = surroundings(environment.environ() if env is None else env) | dict(more or {})
         if found.path is not None:
             told[environment.CONFIG] = str(Path(found.path).absolute())
         if private is not None:
@@ -61,6 +62,10 @@ def running(
 
 def _private_broker(found: Settings, say: Callable[[str], None]) -> broker.Embedded:
     where = found.workers.state_dir / "broker"
-    started = broker.embedded(where)
+    try:
+        started = broker.embedded(where)
+    except OSError as error:
+        text = f"{where} cannot be used: {error.strerror}; name a folder this user may write to"
+        raise ConfigError([f"{found.path or 'environment'}: workers.state_dir: {text}"]) from error
     say(f"no broker is configured: started {started.program} for this host alone, data in {where}")
     return started

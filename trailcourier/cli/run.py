@@ -53,7 +53,7 @@ def run(
         raise typer.BadParameter("--strict and --json go with --drain")
     found = settings.load(ctx.obj.config)
     if not until_empty:
-        with host.running(found, say=_say) as running:
+        with host.running(found, say=_say, more=_for_eyes(found)) as running:
             _say(f"running {', '.join(found.sources)}; stop with Ctrl-C")
             running.fleet.stopping.wait()
         return
@@ -79,10 +79,10 @@ def _keep_stdout_free(found: Settings) -> None:
 
 
 def _drain(found: Settings, timeout: float) -> Result:
-    more = {"TRAILCOURIER_LINE__RECEIVE_WAIT": str(min(DRAIN_WAIT, found.line.receive_wait) or 1)}
-    shown = console.is_terminal and "log_level" not in found.workers.model_fields_set
-    if shown:  # by the progress
-        more["TRAILCOURIER_WORKERS__LOG_LEVEL"] = "warning"
+    more = _for_eyes(found)
+    more["TRAILCOURIER_LINE__RECEIVE_WAIT"] = str(min(DRAIN_WAIT, found.line.receive_wait) or 1)
+    if console.is_terminal and "log_level" not in found.workers.model_fields_set:
+        more["TRAILCOURIER_WORKERS__LOG_LEVEL"] = "warning"  # the progress says the rest
     log = _Above() if console.is_terminal else None
     with (
         _progress() as watched,
@@ -95,6 +95,12 @@ def _drain(found: Settings, timeout: float) -> Result:
             stopping=running.fleet.stopping,
             watched=watched,
         )
+
+
+def _for_eyes(found: Settings) -> dict[str, str]:
+    """Have the fleet, which speaks to us through a pipe, write for the terminal we have."""
+    auto = console.is_terminal and found.workers.log_format == "auto"
+    return {"TRAILCOURIER_WORKERS__LOG_FORMAT": "console"} if auto else {}
 
 
 @contextmanager

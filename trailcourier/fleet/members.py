@@ -6,6 +6,12 @@ from typing import Literal
 
 import msgspec
 
+# what the celery command reads as options of its own
+FOREIGN = frozenset({"APP", "BROKER_URL", "RESULT_BACKEND", "LOADER", "CONFIG_MODULE"})
+
+# Celery fears what pickle lets a message do as root; ours are JSON, and containers often are root
+AS_ROOT = "ignore:You're running the worker with superuser"
+
 
 class Member(msgspec.Struct, frozen=True):
     """One process; those of one *role* are stopped together.
@@ -47,5 +53,21 @@ def flower(*, port: int, user: str, password: str) -> Member:
     return Member("flower", "flower", argv, grace=5, environment=environment)
 
 
+def surroundings(environment: Mapping[str, str]) -> dict[str, str]:
+    """*environment* without what Celery would read there in place of our configuration."""
+    return {
+        name: value
+        for name, value in environment.items()
+        if name not in FOREIGN and not name.startswith("CELERY_")
+    }
+
+
 def _celery(app: str, *command: str) -> tuple[str, ...]:
-    return (sys.executable, "-m", "celery", "-q", "-A", app, *command)
+    """Say ``celery -A app command``, whatever lies in the working directory.
+
+    Celery looks there first, and may find another program's ``tasks``; so ours is imported before
+    it looks.
+    """
+    module = "tasks.line" if command[0] == "worker" else f"{app}.celery"
+    start = f"import {module}; from celery.__main__ import main; main()"
+    return (sys.executable, "-P", "-W", AS_ROOT, "-c", start, "-q", "-A", app, *command)
