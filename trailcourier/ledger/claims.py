@@ -17,7 +17,10 @@ Granted = Literal["go", "alone", "ours", "held", "done", "gone", "parked", "refu
 
 
 class Claim(msgspec.Struct, frozen=True):
-    """A forward's hold on one object: pass it back with every write."""
+    """A forward's hold on one object: pass it back with every write.
+
+    *known* are the object's marks when it was claimed: others since then are somebody else's.
+    """
 
     message: str
     index: int
@@ -25,6 +28,7 @@ class Claim(msgspec.Struct, frozen=True):
     task_id: str
     oid: bytes
     ref: ObjectRef
+    known: bytes = b""
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -114,20 +118,25 @@ return {'go', f[1], oid, found, redis.call('HGETALL', S .. 'o:' .. oid)}
 """)
 
 FENCE = """
-local function fenced(mid, i, oid, token, task)
+-- Whether a forward may still write.  Where its claim ran out, its lease is gone or the ledger was
+-- lost, nobody need have taken over; *known* are the marks it saw when it began, and others mean
+-- that somebody did, perhaps for another message, and has ended.
+local function fenced(mid, i, oid, token, task, known, spans)
   local holder = redis.call('GET', S .. 'c:' .. oid)
   if holder then return holder == token .. '|' .. task end
   local last = redis.call('HGET', S .. 'm:' .. mid, i .. ':k')
-  return last == token or not last
+  if last and last ~= token then return false end
+  local now = contents(oid, spans)
+  return now == '' or now == known
 end
 """
 
 RENEW = Script(
     FENCE
     + """
-local answers = {}
-for a = 2, #ARGV, 5 do
-  local ok = fenced(ARGV[a], ARGV[a + 1], ARGV[a + 2], ARGV[a + 3], ARGV[a + 4])
+local answers, spans = {}, tonumber(ARGV[2])
+for a = 3, #ARGV, 6 do
+  local ok = fenced(ARGV[a], ARGV[a + 1], ARGV[a + 2], ARGV[a + 3], ARGV[a + 4], ARGV[a + 5], spans)
   if ok then
     redis.call('SET', S .. 'c:' .. ARGV[a + 2], ARGV[a + 3] .. '|' .. ARGV[a + 4], 'PX', ARGV[1])
   end
@@ -141,10 +150,10 @@ PROGRESS = Script(
     FENCE
     + """
 local mid, i, oid, token, task = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
-if not fenced(mid, i, oid, token, task) then return 0 end
+if not fenced(mid, i, oid, token, task, ARGV[7], tonumber(ARGV[8])) then return 0 end
 local state = S .. 'o:' .. oid
-redis.call('HSET', state, 'e', ARGV[7], 's', 0)
-for a = 8, #ARGV, 2 do redis.call('HSET', state, ARGV[a], ARGV[a + 1]) end
+redis.call('HSET', state, 'e', ARGV[9], 's', 0)
+for a = 10, #ARGV, 2 do redis.call('HSET', state, ARGV[a], ARGV[a + 1]) end
 redis.call('SET', S .. 'c:' .. oid, token .. '|' .. task, 'PX', ARGV[6])
 if redis.call('EXISTS', S .. 'm:' .. mid) == 1 then
   redis.call('HDEL', S .. 'm:' .. mid, i .. ':x')
@@ -179,7 +188,8 @@ class Claims:
         if kind not in ("go", "refused"):
             return Answer(kind)
         ref = msgspec.json.decode(answer[1], type=ObjectRef)
-        claim = Claim(message, index, token, task_id, answer[2], ref)
+        known = answer[3] if kind == "go" else b""
+        claim = Claim(message, index, token, task_id, answer[2], ref, known)
         if kind == "refused":
             return Answer("refused", claim)
         return Answer("go", claim, _standing(answer[3], answer[4]))
@@ -188,8 +198,13 @@ class Claims:
         """Prolong each claim; False for one that was overtaken."""
         if not claims:
             return []
-        flat = [part for c in claims for part in (c.message, c.index, c.oid, c.token, c.task_id)]
-        answers = self._store.call(RENEW, self._store.numbers.claim * 1000, *flat)
+        flat = [
+            part
+            for c in claims
+            for part in (c.message, c.index, c.oid, c.token, c.task_id, c.known)
+        ]
+        life = self._store.numbers.claim * 1000
+        answers = self._store.call(RENEW, life, self._store.spans, *flat)
         return [bool(answer) for answer in answers]
 
     def progress(self, claim: Claim, etag: str, state: Mapping[str, str | int]) -> None:
@@ -197,7 +212,7 @@ class Claims:
         flat = [part for item in state.items() for part in item]
         done = self._store.call(
             PROGRESS, claim.message, claim.index, claim.oid, claim.token, claim.task_id,
-            self._store.numbers.claim * 1000, etag, *flat,
+            self._store.numbers.claim * 1000, claim.known, self._store.spans, etag, *flat,
         )  # fmt: skip
         if not done:
             raise Stale(f"the claim on {claim.ref} was overtaken")

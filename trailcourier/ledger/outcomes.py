@@ -51,7 +51,7 @@ OUTCOME = Script(
 local mid, i, oid, token, task = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local facts, sums = cjson.decode(ARGV[6]), cjson.decode(ARGV[7])
 local spans, digests, etag = tonumber(ARGV[8]), ARGV[9], ARGV[10]
-if not fenced(mid, i, oid, token, task) then return {'stale'} end
+if not fenced(mid, i, oid, token, task, ARGV[12], spans) then return {'stale'} end
 local key, state, member = S .. 'm:' .. mid, S .. 'o:' .. oid, mid .. '/' .. i
 local leased = redis.call('HEXISTS', key, i .. ':r') == 1
 redis.call('DEL', S .. 'c:' .. oid)
@@ -134,7 +134,7 @@ class Outcomes:
         answer = self._store.call(
             OUTCOME, claim.message, claim.index, claim.oid, claim.token, claim.task_id,
             self._facts(report, jitter), msgspec.json.encode(report.sums), self._store.spans,
-            report.delivered, report.etag, entry_id(claim.ref),
+            report.delivered, report.etag, entry_id(claim.ref), claim.known,
         )  # fmt: skip
         if answer[0] == b"stale":
             raise Stale(f"the claim on {claim.ref} was overtaken")

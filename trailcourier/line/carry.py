@@ -4,6 +4,7 @@ import secrets
 import threading
 
 import msgspec
+import redis
 
 from trailcourier import observe
 from trailcourier.dispositions import REASONS
@@ -81,8 +82,8 @@ def _work(line: Line, claim: Claim, standing: Standing, stopping: threading.Even
                 report = passage.run(hold, stopping)
             except Fault as fault:
                 report = passage.fault(fault)
-            except Stale:
-                raise
+            except (Stale, redis.RedisError):
+                raise  # the broker is away: nothing can be written down, and tend starts anew
             except Exception as error:  # noqa: BLE001  whatever it is, it becomes an outcome
                 observe.fact("bug", object=str(claim.ref), error=repr(error), exc_info=True)
                 report = passage.fault(Fault("internal", f"{claim.ref}: {error!r}"))

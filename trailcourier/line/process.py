@@ -11,6 +11,8 @@ from trailcourier import observe
 from trailcourier.errors import Stale
 from trailcourier.ledger.claims import Claim, Claims
 
+RENEWALS = 3  # in the life of one claim
+
 
 class Budget:
     """So many bytes for all forwards of a process; who needs more than is left waits."""
@@ -87,18 +89,35 @@ class Gate:
 
 
 class Hold(msgspec.Struct):
-    """A live claim and when its forward last got anywhere; *lost* once it was overtaken."""
+    """A live claim; *lost* once it was overtaken.
+
+    Its forward last got anywhere when *moved*; the claim was last *kept* when the ledger said so,
+    and may have run out *life* seconds later.
+    """
 
     claim: Claim
     claims: Claims
     moved: float
+    kept: float
+    life: float
     lost: bool = False
 
     def move(self) -> None:
-        """Say that the work goes on; raises Stale where the claim was overtaken."""
+        """Say that the work goes on; raises Stale where the claim was overtaken.
+
+        After a standstill, the process frozen or the forward stalled, the ledger is asked first.
+        """
+        now = time.monotonic()
+        if not self.lost and now - self.kept > self.life:
+            self.renewed(self.claims.renew([self.claim])[0], now)
         if self.lost:
             raise Stale(f"the claim on {self.claim.ref} was overtaken")
-        self.moved = time.monotonic()
+        self.moved = now
+
+    def renewed(self, ours: bool, now: float) -> None:
+        """Note what the ledger said."""
+        self.lost = self.lost or not ours
+        self.kept = now
 
 
 class Holds:
@@ -108,8 +127,9 @@ class Holds:
     a claim renewed for ever would hold its message for ever.
     """
 
-    def __init__(self, *, every: float, stall: float) -> None:
+    def __init__(self, *, every: float, life: float, stall: float) -> None:
         self._every = every
+        self._life = life
         self._stall = stall
         self._held: set[int] = set()
         self._holds: dict[int, Hold] = {}
@@ -119,7 +139,8 @@ class Holds:
     @contextmanager
     def held(self, claims: Claims, claim: Claim) -> Iterator[Hold]:
         """Renew *claim* for as long as the block runs and moves."""
-        hold = Hold(claim, claims, time.monotonic())
+        now = time.monotonic()
+        hold = Hold(claim, claims, moved=now, kept=now, life=self._life)
         with self._lock:
             self._holds[id(hold)] = hold
             if self._thread is None or not self._thread.is_alive():
@@ -146,13 +167,13 @@ class Holds:
         for claims in {id(hold.claims): hold.claims for hold in moving}.values():
             ours = [hold for hold in moving if hold.claims is claims]
             for hold, kept in zip(ours, claims.renew([h.claim for h in ours]), strict=True):
-                hold.lost = hold.lost or not kept
+                hold.renewed(kept, now)
 
 
 class Process:
     """One worker process: its byte budget, its gate and its live claims."""
 
-    def __init__(self, *, memory: int, renew_every: float, stall: float) -> None:
+    def __init__(self, *, memory: int, claim: float, stall: float) -> None:
         self.budget = Budget(memory)
         self.gate = Gate()
-        self.holds = Holds(every=renew_every, stall=stall)
+        self.holds = Holds(every=claim / RENEWALS, life=claim, stall=stall)

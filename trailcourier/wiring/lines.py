@@ -17,7 +17,6 @@ from trailcourier.sinks import Outlet, outlet
 from trailcourier.sqs import Queue
 
 MIB = 1024 * 1024
-CLAIM_RENEWALS = 3  # in the life of one claim
 
 
 @wiring.once
@@ -26,7 +25,7 @@ def process() -> Process:
     numbers = wiring.settings().line
     return Process(
         memory=numbers.memory_mib * MIB,
-        renew_every=numbers.claim / CLAIM_RENEWALS,
+        claim=numbers.claim,
         stall=numbers.claim_stall,
     )
 

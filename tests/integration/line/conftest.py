@@ -182,7 +182,7 @@ def make(server: str, sqs: SqsStub, s3: S3Stub, tmp_path: Path) -> Iterator[Make
                 ),
                 "outlets": (outlet("archive", archive),),
                 "keep": lambda batch: [None] * len(batch),
-                "process": Process(memory=96 << 20, renew_every=10, stall=300),
+                "process": Process(memory=96 << 20, claim=30, stall=300),
                 "numbers": chosen,
                 "jitter": lambda: 1.0,
                 **given,

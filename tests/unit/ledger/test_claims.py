@@ -89,6 +89,33 @@ def test_a_worker_that_was_overtaken_can_write_nothing(ledger, client):
         ledger.outcomes.finish(frozen, DELIVERED, jitter=1)
 
 
+@pytest.mark.parametrize("taker", ["m", "n"], ids=["its own message's", "another message's"])
+def test_a_worker_overtaken_by_one_that_has_ended_can_write_nothing(ledger, client, taker):
+    admit(ledger, "m", refs("a"))
+    frozen = claim(ledger, "m", task="task-1")
+    expire(client, frozen)
+    if taker == "m":
+        ledger.leases.forget(["m"])
+    admit(ledger, taker, refs("a"))
+    ledger.outcomes.finish(claim(ledger, taker, task="task-2"), DELIVERED, jitter=1)
+    ledger.leases.forget([taker])
+
+    assert ledger.claims.renew([frozen]) == [False]
+    with pytest.raises(Stale):
+        ledger.claims.progress(frozen, "e1", {"p:archive": 10})
+    with pytest.raises(Stale):
+        ledger.outcomes.finish(frozen, DELIVERED, jitter=1)
+
+
+def test_a_worker_nobody_overtook_may_write_though_the_ledger_was_lost(ledger, client):
+    admit(ledger, "m", refs("a"))
+    held = claim(ledger, "m")
+    client.flushall()
+
+    assert ledger.claims.renew([held]) == [True]
+    assert ledger.outcomes.finish(held, DELIVERED, jitter=1).outcome.status == "delivered"
+
+
 def test_delivered_is_remembered_though_the_lease_is_gone(ledger):
     admit(ledger, "m", refs("a"))
     held = claim(ledger, "m")

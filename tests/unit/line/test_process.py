@@ -129,7 +129,7 @@ CLAIM = Claim("m", 0, "token", "task", b"oid", ObjectRef("b", "k"))
 def test_a_claim_is_renewed_again_and_again_while_it_is_held():
     claims = Renewals()
 
-    with Holds(every=0.01, stall=60).held(claims, CLAIM):
+    with Holds(every=0.01, life=60, stall=60).held(claims, CLAIM):
         assert all(claims.renewed.acquire(timeout=SECONDS) for _ in range(3))
 
 
@@ -137,16 +137,33 @@ def test_a_forward_whose_claim_was_overtaken_hears_of_it():
     claims = Renewals()
     claims.keep = False
 
-    with Holds(every=0.01, stall=60).held(claims, CLAIM) as hold:
+    with Holds(every=0.01, life=60, stall=60).held(claims, CLAIM) as hold:
         assert claims.renewed.acquire(timeout=SECONDS)
         until(lambda: hold.lost)
         with pytest.raises(Stale):
             hold.move()
 
 
+def test_a_forward_that_stood_still_asks_whether_it_was_overtaken_before_it_goes_on():
+    claims = Renewals()
+    claims.keep = False
+
+    with Holds(every=60, life=0, stall=60).held(claims, CLAIM) as hold, pytest.raises(Stale):
+        hold.move()
+
+
+def test_a_forward_that_was_not_overtaken_goes_on_after_standing_still():
+    claims = Renewals()
+
+    with Holds(every=60, life=0, stall=60).held(claims, CLAIM) as hold:
+        hold.move()
+
+    assert claims.renewed.acquire(timeout=0)
+
+
 def test_a_forward_that_gets_nowhere_is_not_renewed():
     claims = Renewals()
-    holds = Holds(every=0.01, stall=0)
+    holds = Holds(every=0.01, life=60, stall=0)
 
     with holds.held(claims, CLAIM) as stuck, holds.held(claims, CLAIM) as moving:
         stuck.moved = moving.moved = 0
@@ -165,5 +182,5 @@ def test_a_broker_that_is_away_does_not_end_the_renewing():
 
     claims.renew = sometimes
 
-    with Holds(every=0.01, stall=60).held(claims, CLAIM):
+    with Holds(every=0.01, life=60, stall=60).held(claims, CLAIM):
         assert claims.renewed.acquire(timeout=SECONDS)
