@@ -129,6 +129,19 @@ def make_like(make, world, siem):
     return dataclasses.replace(world, line=line, work=[], chords=[])
 
 
+def test_progress_counts_records_the_filter_drops(make, siem):
+    world = make(outlets=(Outlet(siem, TERMS),), keep=drop_even, numbers={"batch_records": 10})
+    siem.fail_after = 2
+    world.announce(world.put(1, count=35))
+
+    world.run()
+    siem.fail_after = None
+    again(world)
+
+    assert ids(siem) == [f"1-{at}" for at in range(1, 35, 2)]
+    assert sums(world) == (35, {"delivered": 17, "filtered": 18, "refused": 0})
+
+
 def test_a_content_that_changed_is_sent_from_its_beginning(world, siem):
     siem.fail_after = 1
     world.announce(world.put(1, count=20))
