@@ -21,7 +21,10 @@ ROOT = HERE.parents[1]
 COPIED = ("trailcourier", "tasks", "beat", "tests", "pyproject.toml")
 AT_ONCE = 2
 SECONDS = 90  # for one test; a mutant may as well hang
-OPTIONS = ("-q", "-rfE", "--tb=no", "-p", "no:cacheprovider", "-p", "no:randomly")
+OPTIONS = ("-q", "-rfE", "--tb=line", "-p", "no:cacheprovider", "-p", "no:randomly")
+
+# a patch that does not even run, in Python or in Lua, shows nothing
+NO_CODE = re.compile(r"\b(SyntaxError|NameError|ImportError|ResponseError)\b")
 
 KILLED, SURVIVED, BROKEN = "killed", "SURVIVED", "BROKEN"
 
@@ -145,7 +148,7 @@ def judge(mutant: Mutant) -> Verdict:
         except subprocess.TimeoutExpired:
             return Verdict(BROKEN, time.monotonic() - began, "did not end in time")
     seconds = time.monotonic() - began
-    if told.errors or told.status not in (0, 1):
+    if told.errors or told.status not in (0, 1) or NO_CODE.search(told.words):
         return Verdict(BROKEN, seconds, told.words[-2000:])
     alive = [killer for killer in mutant.killers if not failed(killer, told.failed)]
     return Verdict(SURVIVED if alive else KILLED, seconds, "\n".join(alive))
