@@ -79,7 +79,7 @@ def open_log(data: bytes, limits: Limits) -> Log:
         raise Fault("too-large", f"{len(data)} bytes as stored, more than {limits.compressed}")
     if not data:
         raise Fault("unparseable", "the object is empty")
-    inflating = windows(data, limits.inflated)
+    inflating = windows(data, limits.inflated, limits.small)
     text = Text(inflating, limits.record)
     held: list[list[bytes]] | None = []
     count = 0

@@ -7,6 +7,7 @@ sure way goes on from the same place, and says what is wrong where something is.
 """
 
 import json
+import secrets
 from collections.abc import Iterator
 from functools import partial
 from itertools import filterfalse
@@ -14,11 +15,14 @@ from operator import itemgetter
 
 import msgspec
 
-from trailcourier.records import inflation
 from trailcourier.records.text import Text, check_utf8
 
 ENVELOPE = b'{"Records":['
 ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
+
+LONG = 512 * 1024  # bytes that may be full of the smallest records
+PLACES, PLACE = 32, 256  # looked at in longer ones: how many, and the bytes of each
+SMALLEST = 24  # bytes to a brace; AWS's records have 70
 
 # CR and LF can only stand between tokens, JSON allows none in strings; NDJSON allows none at all.
 ONE_LINE = bytes.maketrans(b"\r\n", b"  ")
@@ -39,14 +43,26 @@ def records_in(text: Text) -> Iterator[list[bytes]]:
 
 
 def _as_usual(text: Text) -> list[bytes]:
-    """Take the whole envelope, if it is short and written as AWS writes it, as nearly all are."""
+    """Take the whole envelope, if it is at hand and written as AWS writes it, as nearly all are."""
     text.peek()
-    if not text.buffer.startswith(ENVELOPE) or not text.buffer.endswith(b"]}"):
+    usual = text.buffer.startswith(ENVELOPE) and text.buffer.endswith(b"]}")
+    if not usual or (len(text.buffer) > LONG and _crowded(text.buffer)):
         return []
     records = _split(text.buffer, text.limit, len(ENVELOPE) - 1, -1)
     if records:
         text.at = len(text.buffer)
     return records
+
+
+def _crowded(buffer: bytes) -> bool:
+    """Whether so many records seem to be in *buffer* that a list of them would be far larger.
+
+    A record takes a hundred bytes beside its own, however small.  Braces are counted at places that
+    whoever wrote the file cannot foresee; which way is taken changes nothing in what is found.
+    """
+    places = (secrets.randbelow(len(buffer) - PLACE) for _ in range(PLACES))
+    braces = sum(buffer.count(b"{", place, place + PLACE) for place in places)
+    return braces * SMALLEST > PLACES * PLACE
 
 
 def _members(text: Text) -> Iterator[list[bytes]]:
@@ -92,7 +108,7 @@ def _runs(text: Text) -> Iterator[list[bytes]]:
     count = 0
     boundary = b""  # what stands between two records, if all begin as the first does
     while True:
-        records = text.run(boundary, split) if boundary and text.at_hand < inflation.WINDOW else []
+        records = text.run(boundary, split) if boundary else []
         if not records:
             records = [_record(text, count)]
         if not count:

@@ -13,7 +13,6 @@ from isal import igzip_lib
 from trailcourier.errors import Fault
 
 WINDOW = 256 * 1024  # bytes of text at a time: small enough for a processor's cache
-WHOLE = 512 * 1024  # a text that says it is no longer comes in one window
 FEED = (
     1024 * 1024
 )  # compressed bytes given to isal at once; it keeps a copy of what it has not read
@@ -23,15 +22,16 @@ MAGIC = b"\x1f\x8b"
 DAMAGED = cast("type[Exception]", igzip_lib.IsalError)  # the stubs call it an instance
 
 
-def windows(data: bytes, cap: int) -> Iterator[bytes]:
+def windows(data: bytes, cap: int, whole: int = 0) -> Iterator[bytes]:
     """The text in *data*, gzip or plain, in windows of at least half a ``WINDOW`` but for the last.
 
+    A text that says it is no longer than *whole* comes in one, so that it need not be copied.
     Raises Fault ``corrupt`` for a damaged stream and ``too-large`` once the text is longer than
-    *cap*; never more than a window beyond it is inflated.
+    *cap*; never more than a window, or *whole*, beyond it is inflated.
     """
     total = gathered = 0
     parts: list[bytes] = []
-    for part in _inflated(data) if data.startswith(MAGIC) else _slices(data):
+    for part in _inflated(data, whole) if data.startswith(MAGIC) else _slices(data, whole):
         total += len(part)
         if total > cap:
             raise Fault("too-large", f"the text is longer than {cap} bytes once inflated")
@@ -45,29 +45,27 @@ def windows(data: bytes, cap: int) -> Iterator[bytes]:
         yield b"".join(parts)
 
 
-def _slices(data: bytes) -> Iterator[bytes]:
-    if len(data) <= WHOLE:
-        yield data
-    else:
-        for start in range(0, len(data), WINDOW):
-            yield data[start : start + WINDOW]
+def _slices(data: bytes, whole: int) -> Iterator[bytes]:
+    size = max(len(data) if len(data) <= whole else WINDOW, 1)
+    for start in range(0, len(data), size):
+        yield data[start : start + size]
 
 
-def _inflated(data: bytes) -> Iterator[bytes]:
+def _inflated(data: bytes, whole: int) -> Iterator[bytes]:
     """One member after another (RFC 1952 section 2.2)."""
     at = 0
     while at < len(data):
         if not data.startswith(MAGIC, at):
             raise Fault("corrupt", f"{len(data) - at} bytes follow the gzip stream, at byte {at}")
-        at = yield from _member(data, at)
+        at = yield from _member(data, at, whole)
 
 
-def _member(data: bytes, start: int) -> Generator[bytes, None, int]:
+def _member(data: bytes, start: int, whole: int) -> Generator[bytes, None, int]:
     """Inflate the member that begins at *start*; returns where the next one would."""
     member = igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
     # A sound object of one member ends with the length of its text: room for all of it at once.
     said = int.from_bytes(data[-4:], "little")
-    room = said if 0 < said <= WHOLE and not start else WINDOW
+    room = said if 0 < said <= whole and not start else WINDOW
     feed = FEED_AGAIN if start else FEED
     at = start
     while not member.eof:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from trailcourier.errors import Fault
+from trailcourier.records import inflation
 
 SPACE = re.compile(rb"[ \t\n\r]*+")
 STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
@@ -35,6 +36,7 @@ class Text:
         self.limit = limit
         self._windows = windows
         self._dropped = 0
+        self._walk_until = 0
 
     @property
     def offset(self) -> int:
@@ -84,20 +86,32 @@ class Text:
         return value
 
     def run(self, boundary: bytes, split: Split) -> list[bytes]:
-        """Take what ends with the last *boundary* in the next window, if *split* can.
+        """Take up to the last *boundary* in a window's length, if *split* can.
 
         *split* is given the run as an array and returns its elements, or nothing if it is none.
         The boundary itself begins with the last character of the run and is not taken.
         """
-        window = next(self._windows, b"")
-        if not window:
+        if self.offset < self._walk_until:
             return []
+        if self.at_hand < inflation.WINDOW:
+            run = self._run_into_next(boundary, split)
+        else:
+            end = _last(boundary, self.buffer, self.at, self.at + inflation.WINDOW) + 1
+            run = split(_array(memoryview(self.buffer)[self.at : end])) if end else []
+            self.at = end if run else self.at
+        if not run:
+            self._walk_until = self.offset + inflation.WINDOW  # the same guess would fail again
+        return run
+
+    def _run_into_next(self, boundary: bytes, split: Split) -> list[bytes]:
+        window = next(self._windows, b"")
+        end = _last(boundary, window, 0, len(window)) + 1
         rest = memoryview(self.buffer)[self.at :]
-        end = window.rfind(boundary) + 1
-        if end and (run := split(b"".join((b"[", rest, memoryview(window)[:end], b"]")))):
-            self._hold(window, len(rest) + self.at, end)
+        if end and (run := split(_array(rest, memoryview(window)[:end]))):
+            self._hold(window, len(self.buffer), end)
             return run
-        self._hold(b"".join((rest, window)), self.at, 0)
+        if window:
+            self._hold(b"".join((rest, window)), self.at, 0)
         return []
 
     def _hold(self, buffer: bytes, dropped: int, at: int) -> None:
@@ -121,6 +135,16 @@ class Text:
         if more:
             self._hold(b"".join([rest, *more] if rest else more), self.at, 0)
         return bool(more)
+
+
+def _last(boundary: bytes, buffer: bytes, start: int, end: int) -> int:
+    """Where the last *boundary* is, or else what any two objects have between them; -1 if none."""
+    found = buffer.rfind(boundary, start, end)
+    return found if found >= 0 else buffer.rfind(b"},{", start, end)
+
+
+def _array(*parts: memoryview) -> bytes:
+    return b"".join((b"[", *parts, b"]"))
 
 
 def end_of_value(buffer: bytes, start: int) -> int:

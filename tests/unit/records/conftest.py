@@ -21,7 +21,6 @@ class Reading:
         with pytest.MonkeyPatch.context() as patch:
             if self.window:
                 patch.setattr(inflation, "WINDOW", self.window)
-                patch.setattr(inflation, "WHOLE", 0)
             try:
                 log = open_log(data, msgspec.structs.replace(self.limits, **limits))
             except Fault as fault:

@@ -139,6 +139,22 @@ def test_a_bomb_costs_little_memory(filling):
     assert peak < 24 * MIB
 
 
+@pytest.mark.parametrize(
+    "head", [pytest.param(b"", id="all of it"), pytest.param(LOG[12:-2] + b",", id="but the first")]
+)
+def test_a_text_full_of_the_smallest_records_costs_little_memory(head):
+    text = b'{"Records":[' + head + b"{}," * 2_000_000 + b"{}]}"
+    data = gzip.compress(text)
+
+    tracemalloc.start()
+    log = open_log(data, Limits())
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert log.count == 2_000_001 + bool(head) * len(RECORDS)
+    assert peak < 36 * MIB
+
+
 def test_nothing_is_inflated_far_beyond_the_cap():
     bomb = gzip.compress(bytes(64 * MIB))
 
