@@ -49,12 +49,15 @@ def extend(line: Line, entries: Sequence[tuple[str, str, int]]) -> Changed | Non
     if not entries or line.ledger.flow.degraded():
         return None
     try:
-        return line.queue.extend(entries)
+        changed = line.queue.extend(entries)
     except NotAllowed as denied:
         if line.ledger.flow.degrade():
             observe.fact("degraded", source=line.source, why=str(denied))
     except Fault as fault:
         failed(line, fault)
+    else:
+        _say(line, changed)
+        return changed
     return None
 
 
@@ -78,8 +81,7 @@ def commit(line: Line, entries: Sequence[tuple[str, str]]) -> list[str]:
     failpoint("after-delete")
     line.ledger.breakers.succeeded(breaker)
     lost(line, changed)
-    for message, code in changed.failed.items():
-        observe.fact("queue_failed", source=line.source, message=message, error=code)
+    _say(line, changed)
     return list(changed.done)
 
 
@@ -92,7 +94,11 @@ def lost(line: Line, changed: Changed) -> None:
 
 def back_off(line: Line, message: str, receipt: str, receive_count: int) -> None:
     """Keep a refused message away for longer each time it comes."""
-    last = BACK_OFF_LAST if line.queue.redrive() is not None else NO_REDRIVE_LAST
+    try:
+        last = BACK_OFF_LAST if line.queue.redrive() is not None else NO_REDRIVE_LAST
+    except Fault as fault:  # one that cannot be asked keeps nothing else waiting
+        failed(line, fault)
+        last = BACK_OFF_LAST
     seconds = min(last, BACK_OFF_FIRST * 2 ** min(receive_count - 1, 20))
     extend(line, [(message, receipt, seconds)])
 
@@ -100,3 +106,9 @@ def back_off(line: Line, message: str, receipt: str, receive_count: int) -> None
 def failed(line: Line, fault: Fault) -> None:
     """Say that the queue did not do what was asked."""
     observe.fact("queue_failed", source=line.source, error=fault.reason, detail=fault.detail)
+
+
+def _say(line: Line, changed: Changed) -> None:
+    """Say which messages of a batch are as they were."""
+    for message, code in changed.failed.items():
+        observe.fact("queue_failed", source=line.source, message=message, error=code)

@@ -1,0 +1,53 @@
+"""One call that fails keeps nothing else from being done, and is said."""
+
+import pytest
+import structlog
+
+from tests.integration.line.conftest import BUCKET, key, log_file, records
+
+
+@pytest.fixture
+def asked_in_vain(world):
+    """A world whose queue does not answer what its redrive policy is."""
+    world.sqs.fault("GetQueueAttributes", code="KmsDisabled", status=400, times=-1)
+    return world
+
+
+def test_a_message_that_is_not_understood_keeps_none_beside_it_waiting(asked_in_vain):
+    world = asked_in_vain
+    world.sqs.send("trail", "nonsense")
+    world.announce(world.put(1))
+
+    statuses = world.run()
+
+    assert statuses == ["delivered"]
+    assert world.ledger.quarantine.size() == 1
+
+
+def test_a_refused_message_keeps_no_parked_object_from_its_next_try(asked_in_vain):
+    world = asked_in_vain
+    world.s3.put(BUCKET, key(1), b"\x1f\x8b broken")
+    world.announce(key(1))
+    world.s3.put(BUCKET, key(2), log_file(records(2)))
+    world.s3.fault(key(2), code="AccessDenied", times=2)
+    world.announce(key(2))
+    world.run()
+    world.pass_time(60)
+
+    world.tend()
+
+    assert world.forward_all() == ["delivered"]
+    assert world.count()["messages:left"] == 1
+
+
+def test_a_lease_that_was_not_extended_is_said(world):
+    world.announce(world.put(1))
+    world.poll()
+    world.sqs.fail_entries("ChangeMessageVisibilityBatch", code="InternalError")
+    world.pass_time(301)
+
+    with structlog.testing.capture_logs() as log:
+        world.tend(idle=False)
+
+    said = [(line["event"], line.get("error")) for line in log]
+    assert ("queue_failed", "InternalError") in said
