@@ -146,13 +146,26 @@ return answers
 """
 )
 
+CONTENT = """
+-- What is noted from now on is of the content with this etag, and what is there of another ends.
+local function of_content(state, etag)
+  if redis.call('HGET', state, 'e') == etag then return end
+  for _, name in ipairs(redis.call('HKEYS', state)) do
+    if name == 'n' or string.find(name, '^[pj]:') then redis.call('HDEL', state, name) end
+  end
+  redis.call('HSET', state, 'e', etag)
+end
+"""
+
 PROGRESS = Script(
     FENCE
+    + CONTENT
     + """
 local mid, i, oid, token, task = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 if not fenced(mid, i, oid, token, task, ARGV[7], tonumber(ARGV[8])) then return 0 end
 local state = S .. 'o:' .. oid
-redis.call('HSET', state, 'e', ARGV[9], 's', 0)
+of_content(state, ARGV[9])
+redis.call('HSET', state, 's', 0)
 for a = 10, #ARGV, 2 do redis.call('HSET', state, ARGV[a], ARGV[a + 1]) end
 redis.call('SET', S .. 'c:' .. oid, token .. '|' .. task, 'PX', ARGV[6])
 if redis.call('EXISTS', S .. 'm:' .. mid) == 1 then

@@ -10,7 +10,7 @@ import msgspec
 
 from trailcourier.dispositions import REASONS
 from trailcourier.errors import Fault, Stale
-from trailcourier.ledger.claims import FENCE, Claim
+from trailcourier.ledger.claims import CONTENT, FENCE, Claim
 from trailcourier.ledger.quarantine import entry_id
 from trailcourier.ledger.store import Script, Store
 from trailcourier.models import Outcome
@@ -47,6 +47,7 @@ class Written(msgspec.Struct, frozen=True):
 
 OUTCOME = Script(
     FENCE
+    + CONTENT
     + """
 local mid, i, oid, token, task = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local facts, sums = cjson.decode(ARGV[6]), cjson.decode(ARGV[7])
@@ -61,7 +62,7 @@ if status == 'pending' then
   redis.call('HINCRBY', state, 's', -1)
   return {'pending', reason, 0, ''}
 end
-if etag ~= '' then redis.call('HSET', state, 'e', etag) end
+if etag ~= '' then of_content(state, etag) end
 for name, value in pairs(facts.state) do redis.call('HSET', state, name, value) end
 if status == 'parked' or (status == 'refused' and facts.tries > 0) then
   local was = redis.call('HMGET', state, 'tr', 't', 'ft')
@@ -82,7 +83,7 @@ if status == 'parked' or (status == 'refused' and facts.tries > 0) then
       opened = facts.breaker
     end
     if leased then
-      local wait = math.min(facts.last, facts.first * 2 ^ math.min(tries, 30)) * facts.jitter
+      local wait = math.min(facts.last, facts.first * 2 ^ math.min(tries - 1, 30)) * facts.jitter
       redis.call('HSET', key, i .. ':p', facts.breaker, i .. ':pt', NOW, i .. ':pr', reason)
       redis.call('ZREM', S .. 'flight', member)
       redis.call('ZADD', S .. 'parked', NOW + math.floor(wait), member)

@@ -200,3 +200,24 @@ def test_a_rewritten_key_is_new_work_and_the_old_content_is_still_known(ledger):
 
     assert admitted.kind == "work"
     assert [admit(ledger, f"o{each.etag}", [each]).kind for each in (old, new)] == ["settle"] * 2
+
+
+def test_what_was_noted_of_another_content_ends_with_it(ledger):
+    admit(ledger, "m", refs("a"))
+    refused = Report(
+        Outcome("refused", "rejected-records"),
+        etag="e1",
+        state={"p:archive": 9, "j:archive": "[3]", "n": 1},
+    )
+    ledger.outcomes.finish(claim(ledger, "m"), refused, jitter=1)
+    ledger.leases.forget(["m"])
+    admit(ledger, "n", refs("a"))
+    rewritten = claim(ledger, "n", task="task-2")
+    ledger.claims.progress(rewritten, "e2", {"p:archive": 5})
+    ledger.outcomes.finish(rewritten, NETWORK, jitter=0)
+    ledger.flow.ready(1)
+
+    standing = ask(ledger, "n", generation=2, task="task-3").standing
+
+    assert (standing.etag, standing.progress) == ("e2", {"archive": 5})
+    assert (standing.rejected, standing.counted) == ({}, False)

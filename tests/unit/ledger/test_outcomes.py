@@ -89,7 +89,7 @@ def test_the_wait_of_a_parked_object_doubles_to_a_quarter_of_an_hour(ledger, cli
         pass_time(1000)
         ledger.flow.ready(10)
 
-    assert waits == [10, 20, 40, 80, 160, 320, 640, 900, 900, 900]
+    assert waits == [5, 10, 20, 40, 80, 160, 320, 640, 900, 900]
 
 
 def test_a_success_closes_the_breaker_it_belongs_to(ledger):
