@@ -9,11 +9,19 @@ from typing import Any
 
 from botocore import exceptions as boto
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 from obstore.exceptions import BaseError
 
 from trailcourier.errors import ConfigError, Fault
 
-ERRORS = (ClientError, BotoCoreError, BaseError, FileNotFoundError, ConfigError)
+ERRORS = (
+    ClientError,
+    BotoCoreError,
+    ResponseParserError,
+    BaseError,
+    FileNotFoundError,
+    ConfigError,
+)
 """What a call may raise that ``fault`` knows; obstore says FileNotFoundError for a 404."""
 
 LONGEST = 600  # characters of AWS's words in a detail
@@ -69,7 +77,13 @@ _CLASSES: tuple[tuple[str, tuple[type[Exception], ...]], ...] = (
     ("cut-short", (boto.ResponseStreamingError, boto.IncompleteReadError)),
     (
         "network",
-        (boto.HTTPClientError, boto.ConnectionError, boto.InvalidProxiesConfigError, ConfigError),
+        (
+            boto.HTTPClientError,
+            boto.ConnectionError,
+            boto.InvalidProxiesConfigError,
+            ResponseParserError,  # 200, but no answer of AWS's: a proxy's own page
+            ConfigError,
+        ),
     ),
     ("region", (boto.NoRegionError, boto.InvalidRegionError)),
 )

@@ -1,6 +1,7 @@
 import pytest
 from botocore import exceptions as boto
 from botocore.exceptions import ClientError
+from botocore.parsers import ResponseParserError
 from obstore.exceptions import GenericError
 
 from trailcourier import aws
@@ -138,6 +139,7 @@ def test_a_code_with_two_meanings_is_told_apart(error, reason):
         (boto.SSLError(endpoint_url="https://x", error="self-signed"), "network"),
         (boto.ProxyConnectionError(proxy_url="http://p"), "network"),
         (boto.ConnectionClosedError(endpoint_url="https://x"), "network"),
+        (ResponseParserError("no XML"), "network"),  # of a proxy that answers for itself
         (boto.IncompleteReadError(actual_bytes=1, expected_bytes=2), "cut-short"),
         (boto.ResponseStreamingError(error="reset"), "cut-short"),
         (boto.NoRegionError(), "region"),
