@@ -17,7 +17,6 @@ from trailcourier.printable import printable
 Level = Literal["debug", "info", "warning", "error"]
 
 FACTS: dict[str, tuple[Level, str]] = {
-    "started": ("info", "A part of the program is ready."),
     "messages_received": ("debug", "A receive brought messages."),
     "message_not_understood": ("warning", "A message announces nothing that is known; it stays."),
     "message_discarded": ("info", "A message that positively announces no log was deleted."),
@@ -44,7 +43,6 @@ FACTS: dict[str, tuple[Level, str]] = {
     "sink_tried_again": ("warning", "A sink did not take a batch; it is sent again in a moment."),
     "version_denied": ("warning", "Versions may not be read; the newest is read instead."),
     "read_by_boto3": ("debug", "obstore cannot name this key; boto3 read it."),
-    "settle_not_sent": ("warning", "A settle was not published; tend settles the message."),
     "task_failed": ("error", "A task could not do its work; it is done again later."),
     "tick_not_sent": ("warning", "The broker did not take a tick; the next one follows."),
     "heartbeat_failed": ("warning", "The ledger could not be told that this worker is alive."),
@@ -53,8 +51,6 @@ FACTS: dict[str, tuple[Level, str]] = {
     "clock_skew": ("warning", "This machine's clock differs from the broker's."),
     "bug": ("error", "Something nobody foresaw; please report it."),
     "filter_in_force": ("info", "What the source's filter drops."),
-    "child_started": ("info", "A child process was started."),
-    "child_ended": ("warning", "A child process ended."),
 }
 
 

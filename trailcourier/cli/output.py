@@ -1,6 +1,7 @@
 """What verbs print: JSON, tables, times; text from outside cannot act on a terminal."""
 
 import json
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 import msgspec
@@ -22,6 +23,15 @@ def table(*columns: str, numbers: frozenset[str] = frozenset()) -> Table:
     for each in columns:
         made.add_column(each, justify="right" if each in numbers else "left", overflow="fold")
     return made
+
+
+def columns(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Set *rows* in columns, each a line however long: the last is for what must not be broken."""
+    harmless = [[printable(each) for each in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*harmless, strict=True)][:-1]
+    for row in harmless:
+        *before, last = row
+        yield "  ".join([*map(str.ljust, before, widths), last])
 
 
 def cell(value: object, style: str = "") -> Text:

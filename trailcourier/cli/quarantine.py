@@ -5,7 +5,6 @@ from typing import Annotated
 
 import msgspec
 import typer
-from rich.table import Table
 
 from trailcourier import retry, wiring
 from trailcourier.cli import output
@@ -31,10 +30,9 @@ def list_entries(ctx: typer.Context, source: Source = "", as_json: AsJson = Fals
         found = _entries(names)
     if as_json:
         output.say_json([_told(*each) for each in found])
-    elif found:
-        output.say(_table(found))
-    else:
-        output.say("Nothing is in quarantine.")
+        return
+    for line in output.columns([*_rows(found)]) if found else ["Nothing is in quarantine."]:
+        output.say(line)
 
 
 @app.command()
@@ -92,21 +90,12 @@ def _one(given: str, names: Sequence[str]) -> tuple[str, Entry]:
     )
 
 
-def _table(found: Sequence[tuple[str, Entry]]) -> Table:
-    table = output.table(
-        "id", "source", "reason", "times", "last seen", "what", numbers=frozenset({"times"})
-    )
+def _rows(found: Sequence[tuple[str, Entry]]) -> Iterator[Sequence[str]]:
     ids = [entry.id for _, entry in found]
+    yield "id", "source", "reason", "times", "last seen", "what"
     for name, entry in found:
-        table.add_row(
-            output.cell(_short(entry.id, ids)),
-            output.cell(name),
-            output.cell(entry.reason),
-            output.cell(entry.times),
-            output.cell(output.when(entry.last)),
-            output.cell(_what(entry)),
-        )
-    return table
+        short, times = _short(entry.id, ids), str(entry.times)
+        yield short, name, entry.reason, times, output.when(entry.last), _what(entry)
 
 
 def _short(id_: str, ids: Sequence[str]) -> str:

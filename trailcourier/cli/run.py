@@ -144,6 +144,8 @@ def _summary(result: Result) -> Iterator[str]:
         told = f"{', '.join(objects)}; {each.records.get('in', 0):,} records read"
         yield f"{each.source}: {told if objects else 'nothing to carry'}"
         yield from _refusals(each)
+    if not result.why and not all(each.drained for each in result.sources):
+        yield "stopped before all was carried; what is left is still in the queue"
 
 
 def _refusals(each: Drained) -> Iterator[str]:

@@ -43,7 +43,8 @@ def show(
     output.say(_sums(found))
     for each in found:
         for advice in each.advice:
-            output.say(f"\n{each.source}: {advice}")
+            output.say("")
+            output.say(f"{each.source}: {advice}")
 
 
 def _standings(names: Sequence[str]) -> list[Standing]:
@@ -66,9 +67,10 @@ def _depth(name: str) -> tuple[int | None, str]:
 def _now(found: Sequence[Standing]) -> Table:
     """What is in hand: messages first, then objects."""
     table = output.table(
-        "source", "in queue", "held", "oldest", "in flight", "parked", "refused", "last success",
-        "state", numbers=NUMBERS,
-    )  # fmt: skip
+        *("source", "in queue", "held", "oldest", "in flight", "parked", "refused"),
+        *("last success", "state"),
+        numbers=NUMBERS,
+    )
     for each in found:
         success = output.age(each.last_success_seconds)
         table.add_row(

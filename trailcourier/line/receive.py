@@ -49,6 +49,7 @@ def poll(line: Line, slot: int, publish: Publish, stopping: threading.Event) -> 
             if messages is None:
                 break
             came += len(messages)
+            observe.fact("messages_received", source=line.source, messages=len(messages))
             if stopping.is_set():
                 queue.extend(line, [(m.id, m.receipt, 0) for m in messages])
             else:

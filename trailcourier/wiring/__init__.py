@@ -25,11 +25,14 @@ from trailcourier.settings import Settings
 R = TypeVar("R")
 
 _opening = threading.RLock()
+_forgets: list[Callable[[], None]] = []
+_given: list[Settings] = []  # at most one
 
 
 def once(make: Callable[..., R]) -> Callable[..., R]:
     """*make*, called once for each of its arguments however many threads ask at first."""
     kept = cache(make)
+    _forgets.append(kept.cache_clear)
 
     @wraps(make)
     def get(*arguments: Hashable) -> R:
@@ -42,21 +45,25 @@ def once(make: Callable[..., R]) -> Callable[..., R]:
 @once
 def settings() -> Settings:
     """The configuration of this process; raises ConfigError with every problem."""
-    return _armed(configuration.load())
+    found = _given[0] if _given else configuration.load()
+    if found.fail_point:
+        failpoint.arm(found.fail_point)
+    observe.configure(found.workers.log_format, found.workers.log_level)
+    return found
 
 
 def configure(given: Settings) -> None:
     """Use *given* for this process instead of what ``settings`` would find."""
-    global settings  # noqa: PLW0603  the one composition of a process
-    chosen = _armed(given)
-    settings = once(lambda: chosen)
+    forget()
+    _given.append(given)
+    settings()
 
 
-def _armed(given: Settings) -> Settings:
-    if given.fail_point:
-        failpoint.arm(given.fail_point)
-    observe.configure(given.workers.log_format, given.workers.log_level)
-    return given
+def forget() -> None:
+    """Open everything anew at its next use, from the configuration as it is then."""
+    _given.clear()
+    for each in _forgets:
+        each()
 
 
 @once

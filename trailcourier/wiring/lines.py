@@ -75,7 +75,6 @@ def _session(source: str) -> boto3.Session:
 
 def _line(name: str, source: Source) -> Line:
     found = wiring.settings()
-    observe.fact("filter_in_force", source=name, filter=source.drops)
     limits = Limits(
         compressed=source.max_compressed_mib * MIB,
         inflated=source.max_inflated_mib * MIB,

@@ -1,0 +1,208 @@
+import json
+
+import pytest
+
+from tests import announcements
+from tests.integration.line.conftest import BUCKET, key, log_file, records
+from tests.unit.ledger.conftest import refs
+from trailcourier.dispositions import REASONS
+from trailcourier.ledger import Ledger
+from trailcourier.ledger.quarantine import Entry, entry_id, message_entry_id
+from trailcourier.models import Numbers, ObjectRef
+from trailcourier.notifications import subscription_confirm_command
+
+EVIL = "\x1b]0;owned\x07[bold]\x9b2J\u202e:smile:.json.gz"
+
+
+def entry(ref, reason="corrupt", **more):
+    return Entry(entry_id(ref), "object", reason, f"broken {ref}", ref, "m1", **more)
+
+
+@pytest.fixture
+def put(ledger):
+    def put(*entries):
+        for each in entries:
+            ledger.quarantine.put(each)
+        return entries[0].id if entries else ""
+
+    return put
+
+
+def columns(line):
+    return line.split()
+
+
+def test_nothing_in_quarantine_is_said(call):
+    assert call("quarantine", "list") == (0, "Nothing is in quarantine.\n", "")
+    assert json.loads(call("quarantine", "list", "--json").out) == []
+
+
+def test_the_latest_of_all_sources_is_listed_first(call, client, put, pass_time):
+    a, b = refs("a", "b")
+    put(entry(a))
+    pass_time(5)
+    Ledger(client, "dev", Numbers()).quarantine.put(entry(b, "no-such-key"))
+
+    said = call("quarantine", "list")
+
+    head, first, second = said.out.splitlines()
+    assert columns(head)[:4] == ["id", "source", "reason", "times"]
+    assert columns(first)[:4] == [entry_id(b)[:12], "dev", "no-such-key", "1"]
+    assert columns(second)[:4] == [entry_id(a)[:12], "prod", "corrupt", "1"]
+    assert second.endswith("s3://acme-logs/a")
+
+
+def test_one_source_may_be_asked_for(call, put):
+    put(entry(refs("a")[0]))
+
+    assert "corrupt" in call("quarantine", "list", "--source", "prod").out
+    assert "Nothing" in call("quarantine", "list", "--source", "dev").out
+    assert call("quarantine", "list", "--source", "prd").code == 78
+
+
+def test_the_beginning_of_an_id_is_enough(call, put):
+    put(entry(refs("a")[0]), entry(refs("b")[0]))
+    listed = columns(call("quarantine", "list").out.splitlines()[1])[0]
+
+    said = call("quarantine", "show", listed)
+
+    assert said.code == 0
+    assert said.out.startswith(listed)
+
+
+def test_an_id_is_shortened_no_further_than_it_is_its_own(call, put):
+    plain, rewritten = ObjectRef("acme-logs", "a"), ObjectRef("acme-logs", "a", etag="e1")
+    put(entry(plain), entry(rewritten))
+
+    listed = [columns(line)[0] for line in call("quarantine", "list").out.splitlines()[1:]]
+    shown = [call("quarantine", "show", each) for each in listed]
+
+    assert sorted(map(len, listed)) == [24, 25]
+    assert [each.code for each in shown] == [0, 0]
+    assert {each.out.split()[0] for each in shown} == {entry_id(plain), entry_id(rewritten)}
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        pytest.param("ffff", "no entry 'ffff'; see `trailcourier quarantine list`", id="none"),
+        pytest.param("", "2 entries begin with ''; give more of the id, or --source", id="several"),
+    ],
+)
+def test_an_id_that_names_not_one_entry_is_a_wrong_command_line(call, put, given, said):
+    put(entry(refs("a")[0]), entry(refs("b")[0]))
+
+    answer = call("quarantine", "show", given)
+
+    assert answer == (64, "", f"trailcourier: Invalid value: {said}; see `trailcourier --help`\n")
+
+
+def test_all_that_is_known_is_shown_with_what_to_do(call, put):
+    records = (("archive", 3, "record-too-large: 2 MB"),)
+    id_ = put(entry(refs("a")[0], "rejected-records", records=records, records_in_all=9))
+
+    said = call("quarantine", "show", id_)
+
+    lines = said.out.splitlines()
+    assert lines[0] == f"{id_}  (object of source prod)"
+    assert lines[1:4] == [
+        "what:    s3://acme-logs/a",
+        f"reason:  rejected-records. {REASONS['rejected-records'].text}",
+        "detail:  broken s3://acme-logs/a",
+    ]
+    assert lines[4].startswith("seen:    1 times, 20")
+    assert lines[5].startswith("to do:   `trailcourier quarantine show` lists them")
+    assert lines[6:] == [
+        "record 3, refused by archive: record-too-large: 2 MB",
+        "... and 8 more records",
+    ]
+
+
+def test_a_subscription_is_shown_with_the_command_that_confirms_it(call, put):
+    command = subscription_confirm_command(announcements.confirmation())
+    id_ = message_entry_id("m1")
+    put(Entry(id_, "message", "subscription", "of a topic", None, "m1", command))
+
+    said = call("quarantine", "show", id_)
+
+    assert f"\ncommand: {command}\n" in said.out
+    assert "aws sns confirm-subscription" in said.out
+
+
+def test_an_entry_is_also_json(call, put):
+    id_ = put(entry(refs("a")[0]))
+
+    (listed,) = json.loads(call("quarantine", "list", "--json").out)
+    shown = json.loads(call("quarantine", "show", id_, "--json").out)
+
+    assert listed == shown
+    assert (shown["id"], shown["source"], shown["ref"]["key"]) == (id_, "prod", "a")
+    assert shown["advice"].startswith("Compare with the trail's digest")
+
+
+@pytest.mark.parametrize("verb", [["list"], ["list", "--json"], ["show"], ["show", "--json"]])
+def test_text_from_outside_cannot_act_on_the_terminal(call, put, verb):
+    ref = ObjectRef("acme-logs", EVIL)
+    id_ = put(entry(ref, records=(("archive", 1, EVIL),), records_in_all=1))
+
+    said = call("quarantine", *verb[:1], *([id_] if verb[0] == "show" else []), *verb[1:])
+
+    assert said.code == 0
+    assert said.out.replace("\n", "").isprintable()
+    assert "[bold]" in said.out
+    assert ":smile:" in said.out
+
+
+def test_a_reason_of_a_newer_version_is_shown_all_the_same(call, put):
+    id_ = put(entry(refs("a")[0], "of-next-year"))
+
+    assert call("quarantine", "list").code == 0
+    assert "reason:  of-next-year." in call("quarantine", "show", id_).out
+    assert json.loads(call("quarantine", "show", id_, "--json").out)["advice"] == ""
+
+
+def test_a_retry_delivers_and_ends_with_0(call, put, s3, ledger, tmp_path):
+    s3.put(BUCKET, key(1), log_file(records(1)))
+    id_ = put(entry(ObjectRef(BUCKET, key(1))))
+
+    said = call("quarantine", "retry", id_[:12])
+
+    assert said == (0, f"Delivered s3://{BUCKET}/{key(1)}.\n", "")
+    assert ledger.quarantine.entries() == []
+    (file,) = [path for path in (tmp_path / "events").rglob("*.ndjson") if path.is_file()]
+    assert len(file.read_text().splitlines()) == 3
+
+
+def test_a_retry_in_vain_ends_with_1_and_says_why(call, put, s3):
+    s3.put(BUCKET, key(1), b"\x1f\x8b broken")
+    id_ = put(entry(ObjectRef(BUCKET, key(1))))
+
+    said = call("quarantine", "retry", id_)
+
+    assert said.code == 1
+    assert f"s3://{BUCKET}/{key(1)} was refused again, as corrupt: " in said.out
+    assert "Traceback" not in said.err
+
+
+def test_a_retry_goes_by_the_configuration_of_now(call, put, s3, config):
+    s3.put("of-others", key(1), log_file(records(1)))
+    id_ = put(entry(ObjectRef("of-others", key(1)), "bucket-not-allowed"))
+
+    before = call("quarantine", "retry", id_)
+    allowed = config.replace('["acme-logs"]', '["acme-logs", "of-others"]')
+    after = call("quarantine", "retry", id_, configuration=allowed)
+
+    assert (before.code, after.code) == (1, 0)
+    assert "add it to `buckets`" in before.out
+
+
+def test_dropping_forgets_the_entry_and_leaves_the_message(call, put, sqs, ledger):
+    sqs.send("trail", "a message")
+    id_ = put(entry(refs("a")[0]))
+
+    said = call("quarantine", "drop", id_[:12])
+
+    assert said == (0, f"Dropped {id_}.\n", "")
+    assert ledger.quarantine.entries() == []
+    assert sqs.bodies("trail") == ["a message"]
+    assert sqs.log() == []  # the queue was not even asked

@@ -1,0 +1,228 @@
+"""What ``run`` takes and says; that it runs is for tests/acceptance/test_run.py."""
+
+import contextlib
+import io
+import json
+import threading
+import types
+
+import pytest
+from rich.console import Console
+
+from tests.unit.ledger.conftest import refs
+from trailcourier.cli import run
+from trailcourier.drain import Drained, Progress, Result
+from trailcourier.ledger.flow import Waiting
+from trailcourier.ledger.quarantine import Entry
+from trailcourier.models import ObjectRef
+
+KEPT = "Nothing is lost: what is left is still in the queue."
+EVIL = "\x1b]0;owned\x07.json.gz"
+
+
+def drained(*refused, objects=None, waiting=(), ended=True):
+    objects = {"delivered": 0} | (objects or {})
+    return Drained("prod", ended, objects, {"in": 0}, {}, {}, refused, waiting)
+
+
+def entry(key="a"):
+    return Entry("id-of-it", "object", "corrupt", "broken", ObjectRef("acme-logs", key), "m1")
+
+
+@pytest.fixture
+def started(monkeypatch):
+    """Stand in for the fleet: what it was started with, and nothing runs."""
+    given = types.SimpleNamespace(more={}, stopping=threading.Event())
+
+    @contextlib.contextmanager
+    def running(found, *, say, more=None, log=None):
+        run.wiring.configure(found)
+        given.more, given.log = dict(more or {}), log
+        yield types.SimpleNamespace(fleet=given)
+
+    monkeypatch.setattr(run.host, "running", running)
+    return given
+
+
+@pytest.fixture
+def ends(started, monkeypatch):
+    """Let the drain come to *result*."""
+
+    def ends(result):
+        monkeypatch.setattr(run, "drain", lambda *_, **__: result)
+
+    return ends
+
+
+@pytest.mark.parametrize("option", ["--strict", "--json"])
+def test_an_option_of_a_drain_is_not_taken_without_it(call, option):
+    said = call("run", option)
+
+    assert said.code == 64
+    assert "--strict and --json go with --drain" in said.err
+
+
+def test_a_timeout_below_nothing_is_a_wrong_command_line(call):
+    assert call("run", "--drain", "--timeout", "-1").code == 64
+
+
+def test_json_and_a_stdout_sink_would_write_over_each_other(call, config):
+    mixed = config.replace('type = "file"\npath = "events"', 'type = "stdout"')
+
+    said = call("run", "--drain", "--json", configuration=mixed)
+
+    assert (said.code, said.out) == (64, "")
+    assert "--json and the sink 'archive' both want standard output" in said.err
+
+
+def test_a_stdout_sink_that_no_source_sends_to_is_in_nobodys_way(call, config, ends):
+    ends(Result([drained()]))
+
+    said = call(
+        "run", "--drain", "--json", configuration=f'{config}\n[sinks.other]\ntype = "stdout"\n'
+    )
+
+    assert said.code == 0
+
+
+ROWS = [
+    pytest.param(Result([drained(objects={"delivered": 2})]), [], 0, id="drained"),
+    pytest.param(Result([drained(entry())]), [], 0, id="refused"),
+    pytest.param(Result([drained(entry())]), ["--strict"], 1, id="refused-strict"),
+    pytest.param(Result([drained()]), ["--strict"], 0, id="nothing-refused-strict"),
+    pytest.param(Result([drained(ended=False)]), [], 0, id="stopped"),
+    pytest.param(Result([drained(ended=False)], "prod waits."), [], 69, id="waits"),
+    pytest.param(Result([drained(entry())], "prod waits."), ["--strict"], 69, id="waits-strict"),
+]
+
+
+@pytest.mark.parametrize(("result", "options", "code"), ROWS)
+def test_what_a_drain_came_to_is_its_exit_status(call, ends, result, options, code):
+    ends(result)
+
+    plain, as_json = call("run", "--drain", *options), call("run", "--drain", "--json", *options)
+
+    assert (plain.code, as_json.code) == (code, code)
+    assert plain.out == ""
+    assert as_json.out.count("\n") == 1
+    assert json.loads(as_json.out)["why"] == result.why
+
+
+def test_the_summary_says_what_became_of_each_object(call, ends):
+    waiting = Waiting(*refs("b"), "archived")
+    found = drained(entry(), objects={"delivered": 1200, "skipped:digest": 3}, waiting=(waiting,))
+    ends(Result([found], "source prod is not drained."))
+
+    said = call("run", "--drain")
+
+    assert said.err.splitlines() == [
+        "trailcourier: prod: 1,200 delivered, 3 skipped:digest; 0 records read",
+        "trailcourier: prod: refused s3://acme-logs/a: corrupt (id-of-it)",
+        f"trailcourier: source prod is not drained. {KEPT}",
+    ]
+
+
+def test_the_summary_lists_so_many_refusals_and_counts_the_rest(call, ends):
+    ends(Result([drained(*[entry()] * 23)]))
+
+    lines = call("run", "--drain").err.splitlines()
+
+    assert len(lines) == 1 + 20 + 1
+    assert lines[-1] == "trailcourier: prod: refused 3 more; --json lists them all"
+
+
+def test_a_drain_that_was_stopped_says_so(call, ends):
+    ends(Result([drained(ended=False)]))
+
+    assert call("run", "--drain").err.splitlines()[-1] == (
+        "trailcourier: stopped before all was carried; what is left is still in the queue"
+    )
+
+
+def test_a_queue_with_nothing_to_carry_is_said_so(call, ends):
+    ends(Result([drained()]))
+
+    assert call("run", "--drain").err == "trailcourier: prod: nothing to carry\n"
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_a_key_cannot_act_on_the_terminal(call, ends, options):
+    ends(Result([drained(entry(EVIL))]))
+
+    said = call("run", "--drain", *options)
+
+    assert (said.out + said.err).replace("\n", "").isprintable()
+    assert "owned" in said.out + said.err
+
+
+def test_a_drain_polls_for_a_second_at_a_time(call, ends, started):
+    ends(Result([drained()]))
+
+    call("run", "--drain")
+
+    assert started.more == {"TRAILCOURIER_LINE__RECEIVE_WAIT": "1"}
+
+
+def test_a_run_waits_until_it_is_stopped(call, started):
+    started.stopping.set()
+
+    said = call("run")
+
+    assert (said.code, said.out) == (0, "")
+    assert said.err == "trailcourier: running prod, dev; stop with Ctrl-C\n"
+    assert started.more == {}
+
+
+@pytest.fixture
+def terminal(monkeypatch):
+    console = Console(
+        file=io.StringIO(), force_terminal=True, width=80, soft_wrap=True, highlight=False
+    )
+    monkeypatch.setattr(run, "console", console)
+    return console
+
+
+def test_on_a_terminal_the_fleet_writes_for_people(call, ends, started, terminal):
+    ends(Result([drained()]))
+
+    call("run", "--drain")
+
+    assert started.more["TRAILCOURIER_WORKERS__LOG_FORMAT"] == "console"
+    assert started.more["TRAILCOURIER_WORKERS__LOG_LEVEL"] == "warning"
+
+
+def test_what_the_configuration_says_of_the_log_holds_on_a_terminal_too(
+    call, config, ends, started, terminal
+):
+    ends(Result([drained()]))
+    log = '\n[workers]\nlog_format = "json"\nlog_level = "info"\n'
+
+    call("run", "--drain", configuration=config + log)
+
+    assert started.more.keys() == {"TRAILCOURIER_LINE__RECEIVE_WAIT"}
+
+
+def test_what_the_fleet_says_stands_above_the_progress(call, ends, started, terminal):
+    ends(Result([drained()]))
+    call("run", "--drain")
+
+    started.log.write(b"[warning] a [bold]line\n")
+    started.log.flush()
+
+    assert "[warning] a [bold]line\n" in terminal.file.getvalue()
+
+
+def test_progress_without_a_terminal_is_a_line_now_and_then(capsys, monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(run.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(run, "console", Console(stderr=True, soft_wrap=True, highlight=False))
+
+    with run._progress() as watched:
+        for at, delivered in ((5, 1), (11, 1200), (15, 1300), (30, 1200), (45, 1400)):
+            clock[0] = at
+            watched([Progress("prod", 16, 2, 18, 0, delivered, 0)])
+
+    assert capsys.readouterr().err.splitlines() == [
+        "trailcourier: prod: 1,200 delivered, 16 in flight, 2 parked",
+        "trailcourier: prod: 1,400 delivered, 16 in flight, 2 parked",
+    ]

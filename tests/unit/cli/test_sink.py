@@ -1,0 +1,92 @@
+import json
+
+import pytest
+
+CONFIG = """
+[sources.prod]
+queue_url = "https://sqs.us-east-1.amazonaws.com/111122223333/cloudtrail"
+sinks = ["archive"]
+[sinks.archive]
+type = "file"
+path = "{path}"
+[sinks.console]
+type = "stdout"
+"""
+
+
+@pytest.fixture
+def test(call, tmp_path):
+    """``sink test`` without a broker, and without AWS."""
+
+    def test(name, path="events"):
+        return call("sink", "test", name, configuration=CONFIG.format(path=path))
+
+    return test
+
+
+def written(folder):
+    (file,) = [path for path in folder.rglob("*.ndjson") if path.is_file()]
+    return json.loads(file.read_text())
+
+
+def test_a_file_sink_is_sent_one_marked_record(test, tmp_path, sqs):
+    said = test("archive")
+
+    record = written(tmp_path / "events")
+    assert said == (
+        0, "", f"archive took the record with eventID {record['eventID']}; look for it there.\n",
+    )  # fmt: skip
+    assert record["eventSource"] == "sink-test.trailcourier"
+    assert record["eventName"] == "TrailcourierSinkTest"
+    assert sqs.log() == []
+
+
+def test_a_stdout_sink_writes_it_as_its_one_line(test):
+    said = test("console")
+
+    assert said.code == 0
+    assert json.loads(said.out)["eventID"] in said.err
+    assert said.out.count("\n") == 1
+
+
+def test_every_test_sends_another_record(test):
+    first, second = test("console"), test("console")
+
+    assert json.loads(first.out)["eventID"] != json.loads(second.out)["eventID"]
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        pytest.param(
+            "no/such/folder", "No such file or directory; create the folder", id="missing"
+        ),
+        pytest.param("/proc/version", "something that is no folder has that name", id="a-file"),
+        pytest.param("/proc/of-nobody", "cannot write to /proc/of-nobody: ", id="may-not-be-made"),
+    ],
+)
+def test_a_sink_that_does_not_take_it_is_69_and_one_line(test, path, words):
+    said = test("archive", path)
+
+    assert (said.code, said.out) == (69, "")
+    assert said.err.startswith("trailcourier: sink archive: cannot write to ")
+    assert words in said.err
+    assert said.err.count("\n") == 1
+
+
+def test_nothing_is_left_in_the_folder_of_a_sink_that_did_not_take_it(test, tmp_path):
+    (tmp_path / "events").mkdir()
+    (tmp_path / "events" / "sink-test").write_text("in the way")
+
+    said = test("archive")
+
+    assert said.code == 69
+    assert [path.name for path in (tmp_path / "events").rglob("*") if path.is_file()] == [
+        "sink-test"
+    ]
+
+
+def test_an_unknown_sink_is_said_with_those_there_are(test):
+    said = test("siem")
+
+    assert said == (78, "", "trailcourier: there is no sink 'siem'; configured: archive, console\n")

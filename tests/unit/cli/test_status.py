@@ -1,0 +1,170 @@
+import json
+import os
+import pty
+
+import pytest
+
+from tests.unit.ledger.conftest import admit, claim, refs
+from trailcourier.ledger import Ledger
+from trailcourier.ledger.outcomes import Report
+from trailcourier.models import Numbers, Outcome
+
+SUMS = {
+    "records:in": 1_234_567,
+    "sink:archive:delivered": 1_200_000,
+    "sink:archive:filtered": 34_567,
+}
+
+
+@pytest.fixture
+def busy(ledger):
+    """A source with something in every column."""
+    ledger.flow.heartbeat("w1", 8)
+    admit(ledger, "m1", refs("a"))
+    ledger.outcomes.finish(claim(ledger, "m1"), Report(Outcome("delivered"), sums=SUMS), jitter=1.0)
+    admit(ledger, "m2", refs("b", "c"))
+    return ledger
+
+
+def columns(line):
+    return line.split()
+
+
+def test_each_source_is_a_row_of_what_is_in_hand_and_of_what_was_done(call, busy, sqs):
+    sqs.send("trail", "one", "two")
+
+    said = call("status")
+
+    assert (said.code, said.err) == (0, "")
+    now, sums = said.out.split("\n\n")[:2]
+    assert columns(now.splitlines()[-2])[:6] == ["prod", "2", "2", "0", "s", "2"]
+    assert now.splitlines()[-2].rstrip().endswith("well")
+    assert columns(sums.splitlines()[1]) == [
+        "prod", "archive", "1,234,567", "1,200,000", "34,567", "0",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_a_row_fits_the_terminal(call, busy, monkeypatch, width):
+    monkeypatch.setenv("COLUMNS", str(width))
+
+    said = call("status", "--source", "prod")
+
+    lines = said.out.splitlines()
+    assert max(map(len, lines)) <= width
+    now, _, sums = said.out.partition("\n\n")
+    assert len(now.splitlines()) <= (3 if width == 80 else 2)
+    assert len(sums.splitlines()) == 2
+    assert "…" not in said.out
+
+
+def test_every_number_is_in_the_json(call, busy, sqs):
+    sqs.send("trail", "one")
+
+    said = call("status", "--json")
+
+    (prod, dev) = json.loads(said.out)["sources"]
+    assert said.out.count("\n") == 1
+    assert (prod["source"], prod["depth"], prod["messages"], prod["in_flight"]) == ("prod", 1, 2, 2)
+    assert prod["sinks"] == {"archive": {"delivered": 1_200_000, "filtered": 34_567, "refused": 0}}
+    assert dev["records"] == {"in": 0}
+    assert prod.keys() == dev.keys()
+
+
+def test_one_source_may_be_asked_for(call, busy):
+    said = call("status", "--json", "--source", "dev")
+
+    assert [each["source"] for each in json.loads(said.out)["sources"]] == ["dev"]
+
+
+def test_a_source_that_is_not_there_is_said_with_those_that_are(call):
+    said = call("status", "--source", "prd")
+
+    assert said == (78, "", "trailcourier: there is no source 'prd'; configured: prod, dev\n")
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        pytest.param(
+            {"code": "AWS.SimpleQueueService.NonExistentQueue"}, "no-such-queue: ", id="no-such"
+        ),
+        pytest.param({"code": "InvalidClientTokenId"}, "credentials: ", id="credentials"),
+        pytest.param({"reset": True}, "network: ", id="network"),
+    ],
+)
+def test_a_queue_that_does_not_answer_is_one_number_less(call, busy, sqs, fault, words):
+    sqs.fault("GetQueueAttributes", times=-1, **fault)
+
+    said = call("status", "--source", "prod")
+
+    assert (said.code, said.err) == (0, "")
+    assert " ? " in said.out
+    assert f"\nprod: The queue does not say how much waits in it: {words}" in said.out
+
+
+def test_a_queue_that_may_not_be_asked_is_no_trouble(call, busy, sqs):
+    sqs.fault("GetQueueAttributes", times=-1, code="AccessDenied", status=403)
+
+    (prod,) = json.loads(call("status", "--json", "--source", "prod").out)["sources"]
+
+    assert (prod["depth"], prod["advice"]) == (None, [])
+
+
+def test_what_holds_a_source_up_is_said_below_the_table(call, client, ledger):
+    ledger.breakers.failed(
+        "sink:archive", "a", reason="sink-full", text="no room on \x1b[2J[red]disk", limit=1
+    )
+
+    said = call("status")
+
+    assert "held up" in said.out
+    assert "\nprod: sink:archive is open: no room on \\x1b[2J[red]disk. Make room" in said.out
+    assert "\ndev: sink:archive is open" in said.out  # sources share it
+    assert "\nprod: No object worker is alive" in said.out
+
+
+def test_another_sources_breaker_is_not_its_own(call, client):
+    Ledger(client, "dev", Numbers()).breakers.failed(
+        "queue:dev", "a", reason="network", text="gone", limit=1
+    )
+
+    said = call("status", "--source", "prod")
+
+    assert "queue:dev" not in said.out
+
+
+@pytest.mark.parametrize(
+    ("environment", "coloured"),
+    [pytest.param({}, True, id="terminal"), pytest.param({"NO_COLOR": "1"}, False, id="NO_COLOR")],
+)
+def test_colours_are_for_terminals_that_want_them(call, busy, monkeypatch, environment, coloured):
+    monkeypatch.setenv("TERM", "xterm")
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    ours, theirs = pty.openpty()
+    with os.fdopen(theirs, "w") as terminal:
+        monkeypatch.setattr("sys.stdout", terminal)
+        call("status", "--source", "prod")
+    written = os.read(ours, 100_000)
+    os.close(ours)
+
+    assert (b"\x1b[32m" in written) is coloured  # green
+    assert b"well" in written
+
+
+def test_without_a_terminal_there_is_no_escape_at_all(call, busy):
+    said = call("status")
+
+    assert "\x1b" not in said.out
+
+
+def test_the_broker_must_answer(call, monkeypatch):
+    monkeypatch.setenv("BROKER", "redis://:hunter2@127.0.0.1:1/0")
+
+    said = call("status")
+
+    assert (said.code, said.out) == (69, "")
+    assert said.err.startswith("trailcourier: broker 127.0.0.1:1/0: no connection")
+    assert said.err.count("\n") == 1
+    assert "hunter2" not in said.err

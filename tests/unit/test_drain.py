@@ -1,0 +1,306 @@
+"""When a drain ends, by what the ledger says; the drain of a whole fleet is in acceptance/."""
+
+import json
+import threading
+
+import msgspec
+import pytest
+import redis
+
+from tests.servers import valkey
+from tests.unit.ledger.conftest import admit, claim, refs
+from trailcourier import broker, child, drain
+from trailcourier.dispositions import REASONS
+from trailcourier.drain import HOPELESS, Result
+from trailcourier.ledger import Ledger
+from trailcourier.ledger.outcomes import Report
+from trailcourier.ledger.quarantine import Entry, entry_id
+from trailcourier.models import Numbers, Outcome
+
+OF_QUEUES = sorted(name for name, reason in REASONS.items() if reason.breaker == "queue")
+DONE = Report(Outcome("delivered"), sums={"records:in": 3, "sink:archive:delivered": 3})
+ENDLESS = 60.0
+
+
+@pytest.fixture(autouse=True)
+def look_often(monkeypatch):
+    monkeypatch.setattr(drain, "LOOK", 0.01)
+
+
+def run(ledgers, *steps, timeout=ENDLESS) -> Result:
+    """Drain, doing one of *steps* after each look; stop some looks after the last."""
+    stopping, more = threading.Event(), 3 if timeout == ENDLESS else 200
+    coming = [*steps, *[lambda: None] * more, stopping.set]
+    if isinstance(ledgers, Ledger):
+        ledgers = [ledgers]
+
+    def watched(_looks):
+        coming.pop(0)()
+
+    return drain.drain(ledgers, timeout=timeout, stopping=stopping, watched=watched)
+
+
+def quiet(ledger):
+    return lambda: ledger.flow.heard(something_new=False)
+
+
+def news(ledger):
+    return lambda: ledger.flow.heard(something_new=True)
+
+
+def refused(reason="corrupt", name="a"):
+    (ref,) = refs(name)
+    return Entry(entry_id(ref), "object", reason, "broken", ref, "m1")
+
+
+def park(ledger, reason="access-denied", breaker="bucket:prod:acme-logs", name="a"):
+    admit(ledger, "m1", refs(name))
+    report = Report(Outcome("parked", reason, "words of it"), breaker=breaker)
+    ledger.outcomes.finish(claim(ledger, "m1"), report, jitter=1.0)
+
+
+def fail(ledger, name, reason, text="words of it"):
+    for at in range(5):
+        ledger.breakers.failed(name, str(at), reason=reason, text=text)
+
+
+def test_two_quiet_polls_and_nothing_in_hand_end_it(ledger):
+    result = run(ledger, quiet(ledger), quiet(ledger))
+
+    assert [each.drained for each in result.sources] == [True]
+    assert result.why == ""
+
+
+@pytest.mark.parametrize(
+    "polls",
+    [
+        pytest.param((quiet,), id="one"),
+        pytest.param((quiet, news, quiet), id="two-with-news-between"),
+    ],
+)
+def test_fewer_quiet_polls_in_a_row_do_not(ledger, polls):
+    result = run(ledger, *(poll(ledger) for poll in polls))
+
+    assert [each.drained for each in result.sources] == [False]
+
+
+def test_polls_before_it_began_do_not_count(ledger):
+    quiet(ledger)()
+    quiet(ledger)()
+
+    assert not run(ledger).sources[0].drained
+
+
+def test_an_object_in_flight_holds_it(ledger):
+    admit(ledger, "m1", refs("a"))
+
+    assert not run(ledger, quiet(ledger), quiet(ledger)).sources[0].drained
+
+
+def test_a_parked_object_holds_it(ledger):
+    park(ledger)
+
+    result = run(ledger, quiet(ledger), quiet(ledger))
+
+    assert not result.sources[0].drained
+    assert [(each.reason, each.ref.key) for each in result.sources[0].waiting] == [
+        ("access-denied", "a")
+    ]
+
+
+def test_a_message_that_is_not_deleted_yet_holds_it(ledger):
+    admit(ledger, "m1", refs("a"))
+    ledger.outcomes.finish(claim(ledger, "m1"), DONE, jitter=1.0)
+
+    held = run(ledger, quiet(ledger), quiet(ledger))
+    ledger.leases.forget(["m1"], "messages:deleted")
+    free = run(ledger, quiet(ledger), quiet(ledger))
+
+    assert (held.sources[0].drained, free.sources[0].drained) == (False, True)
+
+
+def test_every_source_must_be_drained(client, ledger):
+    other = Ledger(client, "dev", Numbers())
+
+    result = run([ledger, other], quiet(ledger), quiet(ledger))
+    both = run([ledger, other], quiet(ledger), quiet(ledger), quiet(other), quiet(other))
+
+    assert [each.drained for each in result.sources] == [True, False]
+    assert [each.drained for each in both.sources] == [True, True]
+
+
+def test_what_was_counted_is_of_this_run(ledger):
+    admit(ledger, "m1", refs("a"))
+    ledger.outcomes.finish(claim(ledger, "m1"), DONE, jitter=1.0)
+    ledger.leases.forget(["m1"])
+
+    def carry():
+        admit(ledger, "m2", refs("b"))
+        ledger.outcomes.finish(claim(ledger, "m2"), DONE, jitter=1.0)
+        ledger.leases.forget(["m2"], "messages:deleted")
+
+    found = run(ledger, carry, quiet(ledger), quiet(ledger)).sources[0]
+
+    assert found.objects == {"delivered": 1}
+    assert found.records == {"in": 3}
+    assert found.sinks == {"archive": {"delivered": 3, "filtered": 0, "refused": 0}}
+    assert found.messages == {"deleted": 1}
+
+
+def test_what_was_refused_in_this_run_is_listed_and_does_not_hold_it(ledger, pass_time):
+    ledger.quarantine.put(refused(name="before"))
+    pass_time(60)
+
+    result = run(ledger, lambda: ledger.quarantine.put(refused()), quiet(ledger), quiet(ledger))
+
+    assert result.sources[0].drained
+    assert [each.ref.key for each in result.sources[0].refused] == ["a"]
+
+
+def test_what_an_earlier_run_refused_is_listed_once_the_queue_brings_it(ledger, pass_time):
+    ledger.quarantine.put(refused())
+    pass_time(60)
+
+    met = run(ledger, lambda: admit(ledger, "m1", refs("a")), quiet(ledger), quiet(ledger))
+
+    assert met.sources[0].drained
+    assert [(each.ref.key, each.times) for each in met.sources[0].refused] == [("a", 2)]
+
+
+def test_parked_work_holds_it_until_the_timeout_and_says_what_waits_for_what(ledger):
+    park(ledger)
+
+    result = run(ledger, quiet(ledger), quiet(ledger), timeout=0)
+
+    assert result.why.startswith("source prod is not drained, 1 parked object: 1 as access-denied,")
+    assert "s3://acme-logs/a among them. Allow `s3:GetObject`" in result.why
+    assert "\n" not in result.why
+
+
+def test_parked_work_behind_an_open_breaker_is_said_by_the_breaker(ledger):
+    park(ledger, "sink-full", "sink:archive")
+
+    def open_both():
+        fail(ledger, "sink:archive", "sink-full", "no room left")
+        fail(ledger, "sink:of-another-source", "sink-full")
+
+    result = run(ledger, open_both, timeout=0.1)
+
+    assert "sink:archive: sink-full: no room left. Make room" in result.why
+    assert "of-another-source" not in result.why
+
+
+def test_the_timeout_begins_anew_with_each_object_that_ends(ledger, monkeypatch):
+    park(ledger)
+    clock = [0.0]
+    monkeypatch.setattr(drain.time, "monotonic", lambda: clock[0])
+
+    def later():
+        clock[0] += 8
+
+    def end_one():
+        ledger.sums.count({"objects:delivered": 1})
+
+    assert run(ledger, later, end_one, later, end_one, later, timeout=10).why == ""
+    assert run(ledger, later, later, timeout=10).why
+
+
+def test_what_is_in_flight_is_waited_for_beyond_the_timeout(ledger):
+    park(ledger)
+    admit(ledger, "m2", refs("b"))
+
+    assert run(ledger, timeout=0).why == ""
+
+
+def test_a_source_that_is_never_polled_ends_it_too(ledger):
+    result = run(ledger, timeout=0)
+
+    assert "nothing can be received: it got nowhere" in result.why
+
+
+@pytest.mark.parametrize("reason", sorted(HOPELESS))
+def test_a_queue_that_will_never_answer_ends_it_at_once(ledger, reason):
+    result = run(ledger, lambda: fail(ledger, "queue:prod", reason))
+
+    advice = REASONS[reason].advice
+    assert result.why == (
+        "source prod is not drained, nothing can be received: "
+        f"queue:prod: {reason}: words of it. {advice}"
+    )
+
+
+def test_a_queue_that_may_come_back_is_waited_for(ledger):
+    down = lambda: fail(ledger, "queue:prod", "network")  # noqa: E731
+
+    assert run(ledger, down).why == ""
+    assert "queue:prod: network: words of it" in run(ledger, down, timeout=0.1).why
+
+
+def test_hopeless_is_every_reason_of_a_queue_that_has_a_name():
+    assert sorted({*HOPELESS, "queue-error"}) == OF_QUEUES
+
+
+def test_messages_that_may_not_be_deleted_end_it_at_once(ledger):
+    def deny():
+        admit(ledger, "m1", refs("a"))
+        ledger.outcomes.finish(claim(ledger, "m1"), DONE, jitter=1.0)
+        denied = {"reason": "queue-denied", "text": "AccessDenied at DeleteMessage"}
+        ledger.breakers.failed("delete:prod", "delete", limit=1, **denied)
+
+    result = run(ledger, deny)
+
+    assert "1 message not deleted: delete:prod: queue-denied: AccessDenied" in result.why
+
+
+def test_whoever_starts_a_drain_may_have_repaired_something(ledger):
+    park(ledger)
+    fail(ledger, "queue:prod", "credentials")
+    fail(ledger, "bucket:prod:acme-logs", "access-denied")
+
+    result = run(ledger)
+
+    assert result.why == ""
+    assert ledger.breakers.open() == []
+    assert [each.message for each in ledger.flow.ready(10)] == ["m1"]
+
+
+def test_a_breaker_closed_for_that_claims_no_success(ledger, client):
+    fail(ledger, "bucket:prod:acme-logs", "access-denied")
+
+    run(ledger)
+
+    assert client.hget("trailcourier:1:b:bucket:prod:acme-logs", "ok") is None
+
+
+def test_a_broker_that_comes_back_is_waited_for():
+    with valkey() as running, broker.connect(running.url) as client:
+        ledger = Ledger(client, "prod", Numbers())
+
+        def restart():
+            child.kill(running.process)
+            threading.Timer(0.3, running.start).start()
+
+        result = run(ledger, restart, quiet(ledger), quiet(ledger))
+
+    assert result.sources[0].drained
+
+
+def test_a_broker_that_stays_away_is_said():
+    with valkey() as running, broker.connect(running.url) as client:
+        ledger = Ledger(client, "prod", Numbers())
+
+        with pytest.raises(redis.ConnectionError):
+            run(ledger, lambda: child.kill(running.process), timeout=0.2)
+
+
+def test_what_it_came_to_can_be_written_as_json(ledger):
+    park(ledger)
+    ledger.quarantine.put(refused(name="b"))
+
+    result = run(ledger, timeout=0)
+
+    written = json.loads(msgspec.json.encode(result))
+    assert written["sources"][0].keys() == {
+        "source", "drained", "objects", "records", "sinks", "messages", "refused", "waiting",
+    }  # fmt: skip
+    assert written["why"]

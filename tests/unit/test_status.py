@@ -1,0 +1,150 @@
+"""How a source stands, as the ledger knows it."""
+
+import json
+
+import msgspec
+import pytest
+
+from tests.unit.ledger.conftest import admit, claim, refs
+from trailcourier.ledger.outcomes import Report
+from trailcourier.ledger.quarantine import Entry
+from trailcourier.models import Outcome
+from trailcourier.status import Standing, standing
+
+SUMS = {
+    "records:in": 12,
+    "records:filtered:aws-reads": 4,
+    "sink:archive:delivered": 7,
+    "sink:archive:filtered": 4,
+    "sink:archive:refused": 1,
+}
+
+
+def finish(ledger, outcome, *, message="m1", **report):
+    admit(ledger, message, refs(message))
+    ledger.outcomes.finish(claim(ledger, message), Report(outcome, **report), jitter=1.0)
+
+
+def advice(ledger):
+    return [each for each in standing(ledger).advice if "No object worker" not in each]
+
+
+def test_a_source_that_has_done_nothing_has_nothing_to_say(ledger):
+    ledger.flow.heartbeat("worker", 8)
+
+    found = standing(ledger)
+
+    assert found == Standing(
+        source="prod", messages=0, oldest_seconds=None, in_flight=0, parked=0, quarantined=0,
+        workers=8, last_success_seconds=None, records={"in": 0}, objects={"delivered": 0},
+        sinks={}, advice=[], breakers=[],
+    )  # fmt: skip
+    assert found.state == "well"
+
+
+def test_what_is_in_hand_is_counted(ledger):
+    admit(ledger, "m1", refs("a", "b"))
+    finish(ledger, Outcome("parked", "archived"), message="m2")
+
+    found = standing(ledger, depth=5)
+
+    assert (found.depth, found.messages, found.in_flight, found.parked) == (5, 2, 2, 1)
+
+
+def test_what_was_done_adds_up(ledger):
+    finish(ledger, Outcome("delivered"), sums=SUMS)
+
+    found = standing(ledger)
+
+    assert found.records == {"in": 12, "filtered:aws-reads": 4}
+    assert found.objects == {"delivered": 1}
+    assert sum(found.sinks["archive"].values()) == found.records["in"]
+
+
+def test_ages_are_seconds_by_the_ledgers_clock(ledger, pass_time):
+    finish(ledger, Outcome("delivered"))
+    pass_time(40)
+    admit(ledger, "m2", refs("b"))
+    pass_time(2)
+
+    found = standing(ledger)
+
+    assert found.last_success_seconds == pytest.approx(42, abs=1)
+    assert found.oldest_seconds == pytest.approx(42, abs=1)  # not settled, so held
+
+
+def test_an_open_breaker_holds_it_up_and_comes_with_what_to_do(ledger, pass_time):
+    ledger.breakers.failed(
+        "sink:archive", "a", reason="sink-full", text="no room left on \x1b[2Jdisk", limit=1
+    )
+    pass_time(30)
+
+    found = standing(ledger)
+
+    assert found.state == "held up"
+    (breaker,) = found.breakers
+    assert (breaker.name, breaker.reason) == ("sink:archive", "sink-full")
+    assert breaker.open_seconds == pytest.approx(30, abs=1)
+    assert found.advice[0] == (
+        "sink:archive is open: no room left on \\x1b[2Jdisk. "
+        "Make room on the disk the sink writes to."
+    )
+
+
+def test_a_breaker_opened_for_a_reason_of_a_newer_version_is_shown_without_advice(ledger):
+    ledger.breakers.failed("sink:archive", "a", reason="of-next-year", text="words", limit=1)
+
+    assert advice(ledger) == ["sink:archive is open: words."]
+
+
+def test_without_workers_it_says_how_to_start_one(ledger, pass_time):
+    ledger.flow.heartbeat("worker", 8)
+    pass_time(31)
+
+    found = standing(ledger)
+
+    assert (found.workers, found.state) == (0, "no workers")
+    assert "celery -A tasks worker -Q objects" in found.advice[0]
+
+
+@pytest.mark.parametrize(("row", "said"), [(99, False), (100, True)])
+def test_a_long_row_of_skips_is_mentioned(ledger, row, said):
+    ledger.sums.skipped("digest", row)
+
+    assert [each.partition(".")[0] for each in advice(ledger)] == (
+        ["The last 100 objects were skipped as digest"] if said else []
+    )
+
+
+def test_a_degraded_source_says_which_permission_is_missing(ledger):
+    ledger.flow.degrade()
+
+    (said,) = advice(ledger)
+    assert "Allow `sqs:ChangeMessageVisibility`" in said
+
+
+def test_refusals_are_mentioned_with_the_command_that_lists_them(ledger):
+    (ref,) = refs("a")
+    ledger.quarantine.put(Entry("id", "object", "corrupt", "broken", ref))
+    ledger.flow.heartbeat("worker", 8)
+
+    found = standing(ledger)
+
+    assert found.quarantined == 1
+    assert found.state == "see below"
+    assert "`trailcourier quarantine list --source prod`" in found.advice[0]
+
+
+def test_a_queue_that_does_not_answer_is_said_first(ledger):
+    found = standing(ledger, trouble="The queue does not say.")
+
+    assert found.depth is None
+    assert found.advice[0] == "The queue does not say."
+
+
+def test_every_key_of_its_json_has_a_description(ledger):
+    written = json.loads(msgspec.json.encode(standing(ledger)))
+
+    described = msgspec.json.schema(Standing)["$defs"]["Standing"]["properties"]
+    assert written.keys() == described.keys()
+    assert all(each["description"] for each in described.values())
