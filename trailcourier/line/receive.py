@@ -1,5 +1,6 @@
 """From the queue to published work."""
 
+import math
 import threading
 import time
 from collections.abc import Sequence
@@ -44,7 +45,8 @@ def poll(line: Line, slot: int, publish: Publish, stopping: threading.Event) -> 
                     break
                 stopping.wait(ROOM_PAUSE)
                 continue
-            wait = min(line.numbers.receive_wait, int(left))
+            # never a short poll for want of time: it asks few of SQS's servers, again and again
+            wait = min(line.numbers.receive_wait, math.ceil(left))
             messages = queue.receive(line, most=min(10, room.objects), wait=wait)
             if messages is None:
                 break

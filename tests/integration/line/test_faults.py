@@ -3,7 +3,8 @@
 import pytest
 import structlog
 
-from tests.integration.line.conftest import BUCKET, key, log_file, records
+from tests.integration.line.conftest import BUCKET, NOBODY_STOPS, key, log_file, records
+from trailcourier.line.receive import poll
 
 
 @pytest.fixture
@@ -51,3 +52,12 @@ def test_a_lease_that_was_not_extended_is_said(world):
 
     said = [(line["event"], line.get("error")) for line in log]
     assert ("queue_failed", "InternalError") in said
+
+
+def test_no_poll_ends_in_a_burst_of_short_receives(make):
+    world = make(numbers={"receive_wait": 1, "poll": 1})
+
+    poll(world.line, 0, world.publish, NOBODY_STOPS)
+
+    assert len(world.sqs.log("ReceiveMessage")) <= 2
+    assert world.ledger.flow.quiet() <= 2
