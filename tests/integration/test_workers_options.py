@@ -44,6 +44,16 @@ def test_a_bare_worker_is_what_its_queues_need(fleet, options, name, threads):
     assert prefetched == threads
 
 
+@pytest.mark.parametrize(
+    ("queue", "times"),
+    [pytest.param("objects", 2, id="objects: each source"), pytest.param("control", 0, id="other")],
+)
+def test_who_filters_says_at_its_start_what_will_be_dropped(fleet, queue, times):
+    worker = fleet.worker("-Q", queue)
+
+    assert worker.said.count("drops aws-service-reads") == times
+
+
 def test_a_worker_neither_gossips_nor_mingles(fleet):
     worker = fleet.worker("-Q", "objects")
 
@@ -91,7 +101,7 @@ def test_every_problem_of_a_configuration_has_a_line(fleet):
 def test_a_worker_waits_for_a_broker_that_does_not_answer(fleet):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
-        url = f"redis://:secret@127.0.0.1:{taken.getsockname()[1]}/0"
+        url = f"redis://:nobodyknows@127.0.0.1:{taken.getsockname()[1]}/0"
         worker = fleet.celery("-A", "tasks", "worker", FLEET_BROKER=url)
         worker.until("Trying again in")
 
@@ -100,7 +110,7 @@ def test_a_worker_waits_for_a_broker_that_does_not_answer(fleet):
         assert worker.wait() == 0
     assert "Cannot connect" in worker.said
     assert "Traceback" not in worker.said
-    assert "secret" not in worker.said
+    assert "nobodyknows" not in worker.said
 
 
 def test_a_broker_that_may_drop_what_it_holds_is_refused(fleet, shared_broker):
