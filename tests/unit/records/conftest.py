@@ -1,5 +1,6 @@
 """The ways one object can be read, which must all agree."""
 
+import gzip
 from dataclasses import dataclass
 
 import msgspec
@@ -27,6 +28,7 @@ class Reading:
                 return str(fault)
             found = [r for b in log.batches(records=3, size=10**6) for r in b.records]
             assert log.count == len(found)
+            assert log.inflated == len(gzip.decompress(data) if data[:1] == b"\x1f" else data)
             return found
 
 

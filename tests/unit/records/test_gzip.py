@@ -7,6 +7,7 @@ import pytest
 
 from trailcourier.errors import Fault
 from trailcourier.records import Limits, open_log
+from trailcourier.records.envelope import _crowded
 from trailcourier.records.inflation import windows
 
 RECORDS = [b'{"eventVersion":"1.11","eventID":"%d"}' % n for n in range(100)]
@@ -153,6 +154,11 @@ def test_a_text_full_of_the_smallest_records_costs_little_memory(head):
 
     assert log.count == 2_000_001 + bool(head) * len(RECORDS)
     assert peak < 36 * MIB
+
+
+def test_an_ordinary_text_is_not_taken_for_a_crowded_one():
+    assert not any(_crowded(LOG * 200) for _ in range(100))
+    assert _crowded(b"{}," * 1000)
 
 
 def test_nothing_is_inflated_far_beyond_the_cap():
