@@ -59,7 +59,10 @@ class Drained(msgspec.Struct, frozen=True):
     ]
     sinks: Annotated[
         Mapping[str, Mapping[str, int]],
-        Meta(description="for each sink, records `delivered`, `filtered`, `refused`: all of `in`"),
+        Meta(
+            description="for each sink, records `delivered`, `filtered`, `refused`: all of `in`; "
+            "`truncated` are those delivered that were cut to size"
+        ),
     ]
     messages: Annotated[
         Mapping[str, int],

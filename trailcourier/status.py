@@ -53,7 +53,10 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     ]
     sinks: Annotated[
         Mapping[str, Mapping[str, int]],
-        Meta(description="for each sink, records `delivered`, `filtered`, `refused`: all of `in`"),
+        Meta(
+            description="for each sink, records `delivered`, `filtered`, `refused`: all of `in`; "
+            "`truncated` are those delivered that were cut to size"
+        ),
     ]
     breakers: Annotated[
         Sequence[OpenBreaker],

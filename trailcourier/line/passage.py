@@ -23,13 +23,17 @@ INFLATES = 16  # times; CloudTrail's files 10 to 15, measured on ordinary ones
 
 
 class Track(msgspec.Struct):
-    """How far one sink is: *next* input record, what it refused, and what to offer it again."""
+    """How far one sink is: *next* input record, what it refused, and what to offer it again.
+
+    *truncated* counts what was cut to size for it in this try.
+    """
 
     outlet: Outlet
     next: int = 0
     refused: dict[int, Refused] = {}
     again: frozenset[int] = frozenset()
     delivery: Delivery | None = None
+    truncated: int = 0
 
     def wants(self, ordinal: int) -> bool:
         """Whether this sink has not accepted the record yet."""
@@ -146,6 +150,7 @@ class Passage:
                 track.next = max(track.next, piece.next)
                 track.refused.update((each.ordinal, each) for each in piece.refused)
                 taken += piece.delivered
+                track.truncated += piece.truncated
         except Fault as fault:
             raise Fault(fault.reason, fault.detail, where=name) from fault
         finally:
@@ -199,6 +204,8 @@ class Passage:
             sums |= {f"records:filtered:{rule}": by for rule, by in self._filtered.items()}
         for track in self._tracks:
             name, refused = track.outlet.name, len(track.refused)
+            if track.truncated:
+                sums[f"sink:{name}:truncated"] = track.truncated
             if self._standing.counted:
                 before = len(self._standing.rejected.get(name, ()))
                 sums[f"sink:{name}:delivered"] = before - refused

@@ -13,6 +13,7 @@ from trailcourier.sinks import Outlet
 from trailcourier.sinks.terms import Terms
 
 TERMS = Terms(retry_attempts=1, retry_seconds=0)
+CUT = {"oversize": "truncate", "max_record_bytes": 1024}
 
 
 class Collector:
@@ -291,3 +292,16 @@ def test_an_unforeseen_error_is_parked_as_a_bug_and_says_where(world, siem):
 
     assert statuses == ["parked"]
     assert world.count()["parked:internal"] == 1
+
+
+def test_a_record_cut_to_size_is_counted_for_its_sink(make, siem):
+    world = make(outlets=(Outlet(siem, TERMS.model_copy(update=CUT)),))
+    long = [each | {"requestParameters": "x" * (2000 * i)} for i, each in enumerate(records(1))]
+    world.s3.put(BUCKET, key(1), log_file(long))
+    world.announce(key(1))
+
+    world.run()
+
+    assert len(siem.taken) == 3
+    assert world.count()["sink:siem:truncated"] == 2
+    assert sums(world) == (3, {"delivered": 3, "filtered": 0, "refused": 0})
