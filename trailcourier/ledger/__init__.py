@@ -4,6 +4,8 @@ Nothing here is the truth about what is not yet done: that is the queue.  Losing
 costs duplicates bounded by what was in flight, never a record.
 """
 
+from collections.abc import Collection
+
 import redis
 
 from trailcourier.ledger.breakers import Breakers
@@ -18,16 +20,21 @@ from trailcourier.models import Numbers
 
 
 class Ledger:
-    """One source's ledger, by what it is asked about."""
+    """One source's ledger, by what it is asked about; *sinks* are the source's, None for any."""
 
     def __init__(
-        self, client: redis.Redis, source: str, numbers: Numbers, namespace: str = "trailcourier"
+        self,
+        client: redis.Redis,
+        source: str,
+        numbers: Numbers,
+        namespace: str = "trailcourier",
+        sinks: Collection[str] | None = None,
     ) -> None:
         self.store = Store(client, source, numbers, namespace)
         self.leases = Leases(self.store)
         self.claims = Claims(self.store)
         self.outcomes = Outcomes(self.store)
         self.flow = Flow(self.store)
-        self.breakers = Breakers(self.store)
+        self.breakers = Breakers(self.store, sinks)
         self.quarantine = Quarantine(self.store)
         self.sums = Sums(self.store)

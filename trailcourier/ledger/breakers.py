@@ -1,5 +1,7 @@
 """Breakers: what fails is left alone for a while; the rest goes on."""
 
+from collections.abc import Collection
+
 import msgspec
 
 from trailcourier.ledger.store import Script, Store
@@ -35,10 +37,11 @@ end
 
 
 class Breakers:
-    """The breakers of one source's queue and buckets, and of the sinks, which all sources share."""
+    """The breakers of one source's queue and buckets, and of its sinks, which sources share."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, sinks: Collection[str] | None) -> None:
         self._store = store
+        self._sinks = sinks
 
     def failed(self, name: str, what: str, *, reason: str, text: str, limit: int = 0) -> bool:
         """Count a failure of *what*; True where this one opens the breaker.
@@ -57,14 +60,18 @@ class Breakers:
         self._store.call(RESET, name)
 
     def open(self) -> list[Breaker]:
-        """Every open breaker that concerns this source, sinks among them."""
+        """Every open breaker that holds this source up, or may."""
         client, prefix = self._store.client, f"{self._store.everyone}b:"
         found = []
         for key in client.scan_iter(match=f"{prefix}*", count=500, _type="HASH"):
             name = key.decode().removeprefix(prefix)
-            kind, _, rest = name.partition(":")
-            ours = kind == "sink" or rest.partition(":")[0] == self._store.source
             since, reason, text = client.hmget(key, ["open", "reason", "text"])
-            if ours and since:
+            if since and self._concerns(name):
                 found.append(Breaker(name, int(since), reason.decode(), text.decode()))
         return sorted(found, key=lambda breaker: breaker.name)
+
+    def _concerns(self, name: str) -> bool:
+        kind, _, rest = name.partition(":")
+        if kind == "sink":
+            return self._sinks is None or rest in self._sinks
+        return rest.partition(":")[0] == self._store.source

@@ -92,7 +92,9 @@ def answering() -> Iterator[None]:
 def ledger(source: str) -> Ledger:
     """The ledger of *source*, known or not."""
     found = settings()
-    return Ledger(client(), source, found.line, found.broker.namespace)
+    given = found.sources.get(source)
+    sinks = given.sinks if given else None
+    return Ledger(client(), source, found.line, found.broker.namespace, sinks)
 
 
 def known(source: str) -> str:

@@ -2,9 +2,10 @@ import pytest
 
 from tests.unit.ledger.conftest import SINKS, admit, claim, refs
 from trailcourier.errors import Fault
+from trailcourier.ledger import Ledger
 from trailcourier.ledger.outcomes import Report, breaker_name
 from trailcourier.ledger.store import content_digest
-from trailcourier.models import Outcome
+from trailcourier.models import Numbers, Outcome
 
 DELIVERED = Report(Outcome("delivered"), etag="e1", delivered=content_digest("e1"))
 NETWORK = Report(Outcome("parked", "network", "no route"), breaker="bucket:prod:acme-logs")
@@ -126,3 +127,14 @@ def test_the_fifth_distinct_object_opens_the_breaker_and_says_so(ledger):
 )
 def test_each_fault_belongs_to_the_breaker_its_reason_names(fault, name):
     assert breaker_name("prod", fault, "b") == name
+
+
+def test_a_source_is_told_of_its_own_sinks_and_not_of_others(client, ledger):
+    for each in range(5):
+        ledger.breakers.failed("sink:siem", f"o{each}", reason="sink-error", text="no")
+
+    beside = Ledger(client, "dev", Numbers(), sinks=("archive",))
+    concerned = Ledger(client, "dev", Numbers(), sinks=("archive", "siem"))
+
+    assert beside.breakers.open() == []
+    assert [breaker.name for breaker in concerned.breakers.open()] == ["sink:siem"]
