@@ -83,7 +83,7 @@ class Numbers(BaseModel):
     breaker_probe: float = Field(30, gt=0, description="pause between probes of an open breaker")
     starts_alone: int = Field(3, ge=1, description="starts without an end before it runs alone")
     starts_refused: int = Field(5, ge=2, description="starts without an end before it is refused")
-    heartbeat: int = Field(30, ge=2, description="a worker not heard of for longer is gone")
+    heartbeat: int = Field(30, ge=15, description="a worker not heard of for longer is gone")
     marks_days: int = Field(15, ge=1, le=60, description="days a delivered object is remembered")
     quarantine_entries: int = Field(1000, ge=1, description="quarantine entries per source")
     batch_records: int = Field(1000, ge=1, description="records in one batch to a sink")

@@ -4,8 +4,9 @@ import pytest
 
 from tests import servers
 from trailcourier import broker
-from trailcourier.duty import Duty, compare_clocks, duty
+from trailcourier.duty import PULSE, Duty, compare_clocks, duty
 from trailcourier.errors import ConfigError
+from trailcourier.models import Numbers
 from trailcourier.settings import Settings
 
 QUEUE = "https://sqs.us-east-1.amazonaws.com/111122223333/cloudtrail"
@@ -30,6 +31,11 @@ SETTINGS = {
 )
 def test_the_duty_of_a_worker_follows_from_its_queues(queues, excluded, expected):
     assert duty(queues, excluded, Settings.model_validate(SETTINGS)) == expected
+
+
+def test_a_worker_cannot_be_gone_for_want_of_one_pulse():
+    with pytest.raises(ValueError, match="heartbeat"):
+        Numbers(heartbeat=int(PULSE) + 1)
 
 
 def test_a_queue_that_does_not_exist_is_named():
