@@ -61,13 +61,20 @@ class Passage:
         Raises Fault for what keeps it from being carried, Stale when another copy took over.
         """
         line, ref = self._line, self._claim.ref
+
+        def waiting() -> None:
+            hold.move()  # no fault of this object's: its claim is kept
+            if stopping.is_set():
+                raise Fault("stopping", "the worker was told to stop before there was memory")
+
         opened = line.reader.open(ref)
         try:
             if self._standing.delivered(opened.etag):
                 self._etag = opened.etag
                 return self._report(Outcome("skipped", "already-delivered"), final=True)
             need = _memory(opened.size, line)
-            with line.process.budget.take(need, before_waiting=opened.close) as waited:
+            take = line.process.budget.take
+            with take(need, before_waiting=opened.close, waiting=waiting) as waited:
                 if waited:
                     opened = line.reader.open(ref)
                 data = opened.body()

@@ -12,6 +12,7 @@ from trailcourier.errors import Stale
 from trailcourier.ledger.claims import Claim, Claims
 
 RENEWALS = 3  # in the life of one claim
+LOOK = 1.0  # seconds between two looks of who waits for memory
 
 
 class Budget:
@@ -23,19 +24,24 @@ class Budget:
         self._freed = threading.Condition()
 
     @contextmanager
-    def take(self, wanted: int, *, before_waiting: Callable[[], None]) -> Iterator[bool]:
+    def take(
+        self,
+        wanted: int,
+        *,
+        before_waiting: Callable[[], None],
+        waiting: Callable[[], None] = lambda: None,
+    ) -> Iterator[bool]:
         """Hold *wanted* bytes; one that wants more than there is gets all of it, alone.
 
         Yields whether it had to wait, and calls *before_waiting* first if so: a connection would
-        not outlast the wait.
+        not outlast the wait.  *waiting* is called now and then meanwhile, and may raise.
         """
         share = min(wanted, self._size)
         waited = not self._try(share)
         if waited:
             before_waiting()
-            with self._freed:
-                self._freed.wait_for(lambda: self._left >= share)
-                self._left -= share
+            while not self._try(share, within=LOOK):
+                waiting()
         try:
             yield waited
         finally:
@@ -43,9 +49,9 @@ class Budget:
                 self._left += share
                 self._freed.notify_all()
 
-    def _try(self, share: int) -> bool:
+    def _try(self, share: int, *, within: float = 0) -> bool:
         with self._freed:
-            if self._left < share:
+            if not self._freed.wait_for(lambda: self._left >= share, within):
                 return False
             self._left -= share
             return True

@@ -1,9 +1,12 @@
 """One call that fails keeps nothing else from being done, and is said."""
 
+import threading
+
 import pytest
 import structlog
 
 from tests.integration.line.conftest import BUCKET, NOBODY_STOPS, key, log_file, records
+from trailcourier.line.carry import carry
 from trailcourier.line.receive import poll
 
 
@@ -61,3 +64,20 @@ def test_no_poll_ends_in_a_burst_of_short_receives(make):
 
     assert len(world.sqs.log("ReceiveMessage")) <= 2
     assert world.ledger.flow.quiet() <= 2
+
+
+def test_a_forward_that_waits_for_memory_ends_when_its_worker_stops(world):
+    world.announce(world.put(1))
+    world.poll()
+    stopping = threading.Event()
+    stopping.set()
+    ended = []
+
+    def forward():
+        ended.append(carry(world.line, world.work[0], "task", stopping).status)
+
+    with world.line.process.budget.take(96 << 20, before_waiting=pytest.fail):
+        waiting = threading.Thread(target=forward, daemon=True)
+        waiting.start()
+        waiting.join(10)
+        assert ended == ["pending"]

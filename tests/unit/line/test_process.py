@@ -59,6 +59,22 @@ def test_who_must_wait_is_told_before_and_after():
     assert answers == [True]
 
 
+def test_who_waits_is_asked_whether_to_go_on_and_holds_nothing_if_not():
+    budget = Budget(100)
+
+    def stop() -> None:
+        raise Stale("overtaken")
+
+    with (
+        budget.take(100, before_waiting=pytest.fail),
+        pytest.raises(Stale),
+        budget.take(1, before_waiting=int, waiting=stop),
+    ):
+        pytest.fail("there was no room")
+    with budget.take(100, before_waiting=pytest.fail):
+        pass
+
+
 def test_one_that_wants_more_than_there_is_gets_all_of_it_alone():
     budget = Budget(100)
 
