@@ -24,11 +24,13 @@ def start(
     stdout: Stream = None,
     stderr: Stream = None,
     keep: Sequence[int] = (),
+    folder: Path | None = None,
 ) -> Process:
     """Start *argv* in a session of its own, so that signals reach it only through us.
 
     If this process dies without ending it, the tether does.  *keep* are file descriptors the child
-    holds open too.  Raises OSError if the program cannot be started.
+    holds open too, *folder* is where it runs, if elsewhere.  Raises OSError if the program cannot
+    be started.
     """
     tether = _tether()
     process = subprocess.Popen(  # noqa: S603 - an argument list of our own, and no shell
@@ -38,6 +40,7 @@ def start(
         stdout=stdout,
         stderr=stderr,
         pass_fds=keep,
+        cwd=folder,
         start_new_session=True,
     )
     tether.hold(process.pid)

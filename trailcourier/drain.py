@@ -22,6 +22,7 @@ from trailcourier.printable import printable
 QUIET = 2  # long polls in a row that brought nothing this run has not refused already
 LOOK = 0.2  # seconds between two looks at the ledger
 TOLD = 100  # parked objects that are named
+STARTS = 60  # seconds a fleet may take to be there, however short the timeout
 
 # reasons a queue gives that no time repairs, nor another try
 HOPELESS = frozenset({"credentials", "clock-skew", "queue-denied", "no-such-queue", "queue-key"})
@@ -96,6 +97,7 @@ class Watch:
         self._before = ledger.sums.all()
         self._began = ledger.flow.now()
         self._last: tuple[int, ...] = ()
+        self._polled = False
         self._last_at = time.monotonic()
         ledger.flow.heard(something_new=True)
         for each in ledger.breakers.open():
@@ -125,6 +127,8 @@ class Watch:
         if hopeless and not (look.in_flight or look.parked):
             return _why(look, hopeless, ())
         held = look.parked or look.messages
+        self._polled = bool(self._polled or held or look.quiet or look.ended or breakers)
+        timeout = timeout if self._polled else max(timeout, STARTS)
         now, last = time.monotonic(), (look.ended,) if held else (look.ended, look.quiet)
         if last != self._last:
             self._last, self._last_at = last, now
@@ -191,7 +195,7 @@ def _ends(name: str) -> bool:
 
 
 def _of_queue(breaker: Breaker) -> bool:
-    return breaker.name.startswith(("queue:", "delete:"))
+    return breaker.name.startswith(("queue:", "credentials:", "delete:"))
 
 
 def _why(look: Progress, breakers: Sequence[Breaker], waiting: Sequence[Waiting]) -> str:
@@ -205,7 +209,7 @@ def _why(look: Progress, breakers: Sequence[Breaker], waiting: Sequence[Waiting]
     known = {each.name for each in breakers}
     alone = _alone([each for each in waiting if each.breaker not in known])
     causes = "; ".join([*_causes(breakers), *alone]) or "it got nowhere, and nothing says why"
-    return f"source {look.source} is not drained, {held}: {causes}"
+    return f"source {look.source} is not drained, {held}: {causes.rstrip('.')}."
 
 
 def _causes(breakers: Sequence[Breaker]) -> Iterator[str]:

@@ -17,7 +17,7 @@ from trailcourier.ledger.outcomes import Report
 from trailcourier.ledger.quarantine import Entry, entry_id
 from trailcourier.models import Numbers, Outcome
 
-OF_QUEUES = sorted(name for name, reason in REASONS.items() if reason.breaker == "queue")
+OF_QUEUES = sorted(n for n, reason in REASONS.items() if reason.breaker in {"queue", "credentials"})
 DONE = Report(Outcome("delivered"), sums={"records:in": 3, "sink:archive:delivered": 3})
 ENDLESS = 60.0
 
@@ -212,10 +212,24 @@ def test_what_is_in_flight_is_waited_for_beyond_the_timeout(ledger):
     assert run(ledger, timeout=0).why == ""
 
 
-def test_a_source_that_is_never_polled_ends_it_too(ledger):
-    result = run(ledger, timeout=0)
+def test_a_source_that_is_polled_no_more_ends_it_too(ledger):
+    result = run(ledger, quiet(ledger), timeout=0)
 
     assert "nothing can be received: it got nowhere" in result.why
+
+
+def test_a_fleet_may_take_a_while_to_be_there_however_short_the_timeout(ledger, monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(drain.time, "monotonic", lambda: clock[0])
+
+    def later(seconds):
+        def let():
+            clock[0] += seconds
+
+        return let
+
+    assert run(ledger, later(59), timeout=1).why == ""
+    assert run(ledger, later(61), timeout=1).why
 
 
 @pytest.mark.parametrize("reason", sorted(HOPELESS))

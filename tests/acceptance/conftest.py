@@ -1,0 +1,26 @@
+"""A host of one's own, and a broker as an operator configures it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.host import Host
+from tests.s3_stub import S3Stub
+from tests.servers import valkey
+from tests.sqs_stub import SqsStub
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Iterator[Host]:
+    with SqsStub() as sqs, S3Stub() as s3:
+        sqs.create("trail", redrive=("dead", 5))
+        made = Host(tmp_path, sqs, s3)
+        yield made
+        made.close()
+
+
+@pytest.fixture
+def configured_broker() -> Iterator[str]:
+    with valkey() as running:
+        yield running.url

@@ -1,0 +1,175 @@
+"""What each exit status means, by processes that end with it."""
+
+import json
+import time
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+import pytest
+
+from tests.announcements import KEY, own
+from trailcourier import broker
+from trailcourier.cli.exits import Exit
+
+DENIED = {"code": "AccessDenied", "status": 403, "times": -1}
+FEED = json.dumps(
+    {"id": "feed", "kind": "message", "reason": "not-understood", "detail": "odd"}
+    | {"first": 1, "last": 1, "times": 1}
+)
+
+
+def hold(url: str, entry: str) -> None:
+    """Put one entry into quarantine."""
+    with broker.connect(url) as client:
+        client.hset("trailcourier:1:s:prod:q", mapping={"feed": entry})
+        client.zadd("trailcourier:1:s:prod:qt", {"feed": 1})
+
+
+class Case(NamedTuple):
+    code: int
+    verb: str
+    words: str = ""
+    change: Mapping[str, str] = MappingProxyType({})  # of the configuration
+
+
+QUICK = {
+    "done": Case(0, "check"),
+    "no": Case(1, "quarantine retry feed"),
+    "option": Case(64, "run --darin", "No such option: --darin"),
+    "options": Case(64, "run --json", "go with --drain"),
+    "no-such-entry": Case(64, "quarantine show nothing", "no entry 'nothing'"),
+    "broker": Case(
+        69,
+        "run --drain",
+        "broker 127.0.0.1:1/0: no connection",
+        {"broker": "redis://:hunter2@127.0.0.1:1/0"},
+    ),
+    "bug": Case(70, "quarantine list", "a bug: "),
+    "no-such-source": Case(78, "status --source prd", "there is no source 'prd'"),
+    "no-such-sink": Case(78, "run", "sources.prod.sinks: ", {"sink": "nowhere"}),
+    "sink-type": Case(78, "run", "sinks.x", {"workers": "\n[sinks.x]\ntype = 'kafla'"}),
+    "unknown-key": Case(78, "run", "did you mean processes?", {"workers": "proceses = 2"}),
+}
+
+
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, id=f"{case.code}-{name}") for name, case in QUICK.items()]
+)
+def test_a_status_comes_with_at_most_one_line(host, configured_broker, case):
+    hold(configured_broker, "no JSON, as nobody foresaw" if case.code == 70 else FEED)
+    host.configure(**{"broker": configured_broker, **case.change})
+
+    said = host.run(*case.verb.split())
+
+    assert said.code == case.code
+    assert case.words in (said.line if case.code > 1 else said.err)
+    assert "Traceback" not in said.err
+    assert "hunter2" not in said.out + said.err
+    assert host.left() == []
+
+
+def test_every_status_is_met():
+    assert {case.code for case in QUICK.values()} == set(Exit)
+
+
+def test_the_traceback_of_a_bug_is_there_for_who_asks(host, configured_broker):
+    hold(configured_broker, "no JSON, as nobody foresaw")
+    host.configure(broker=configured_broker)
+
+    said = host.run("quarantine", "list", debug=True)
+
+    assert (said.code, "Traceback" in said.err) == (70, True)
+
+
+def test_a_second_run_in_the_same_state_folder_is_told_so(host):
+    with broker.embedded(host.folder / "state" / "broker"):
+        said = host.run("run")
+
+    assert said.code == 69
+    assert "another run uses" in said.line
+
+
+def test_a_state_folder_that_cannot_be_made_is_a_wrong_configuration(host):
+    (host.folder / "state").write_text("in the way")
+
+    said = host.run("run")
+
+    assert said.code == 78
+    assert "workers.state_dir: state/broker cannot be used: Not a directory" in said.line
+
+
+def test_wrong_credentials_are_said_in_seconds(host):
+    host.sqs.fault("*", code="InvalidClientTokenId", status=403, times=-1)
+
+    began = time.monotonic()
+    said = host.run("run", "--drain", "--json")
+
+    assert time.monotonic() - began < 40  # of which most is the start, on a machine in use
+    assert said.code == 69
+    assert not json.loads(said.out)["sources"][0]["drained"]
+    last = said.err.splitlines()[-1]
+    assert last.startswith("trailcourier: source prod is not drained, nothing can be received: ")
+    assert "InvalidClientTokenId" in last
+    assert "Check `credentials` of the source" in last
+    assert "Traceback" not in said.err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        pytest.param(
+            ("*", {"code": "AWS.SimpleQueueService.NonExistentQueue", "times": -1}),
+            "no-such-queue",
+            id="no-such-queue",
+        ),
+        pytest.param(("ReceiveMessage", DENIED), "queue-denied", id="receive-denied"),
+        pytest.param(("DeleteMessageBatch", DENIED), "1 message not deleted", id="delete-denied"),
+    ],
+)
+def test_a_queue_without_hope_ends_a_drain_in_seconds(host, fault, words):
+    what, how = fault
+    host.put(KEY)
+    host.sqs.send("trail", own(KEY))
+    host.sqs.fault(what, **how)
+
+    said = host.run("run", "--drain", "--timeout", "300", seconds=60)
+
+    assert said.code == 69
+    assert words in said.err.splitlines()[-1]
+    assert "Traceback" not in said.err
+
+
+@pytest.mark.slow
+def test_missing_credentials_are_said_like_wrong_ones(host):
+    del host.environment["AWS_ACCESS_KEY_ID"], host.environment["AWS_SECRET_ACCESS_KEY"]
+
+    said = host.run("run", "--drain")
+
+    assert said.code == 69
+    assert "credentials" in said.err.splitlines()[-1]
+    assert "Unable to locate credentials" in said.err.splitlines()[-1]
+
+
+@pytest.mark.slow
+def test_refusals_are_a_no_for_who_is_strict(host):
+    host.sqs.send("trail", "no JSON at all")
+
+    said = host.run("run", "--drain", "--strict")
+
+    assert said.code == 1
+    assert ": not-understood (" in said.err
+
+
+@pytest.mark.slow
+def test_a_fleet_whose_workers_keep_ending_ends_with_their_last_words(host):
+    host.environment["PYTHONPATH"] = f"{host.folder}:{host.environment['PYTHONPATH']}"
+    (host.folder / "obstore.py").write_text("raise SystemExit('no room for obstore here')")
+
+    said = host.run("run", seconds=90)
+
+    assert said.code == 70
+    assert "for the 5th time in a minute" in said.err
+    assert "no room for obstore here" in said.err
+    assert host.left() == []

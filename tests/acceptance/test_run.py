@@ -1,0 +1,174 @@
+"""``trailcourier run`` as a person starts it: real processes, a real broker, stubs of AWS."""
+
+import json
+import signal
+import time
+
+import pytest
+
+from tests import announcements as say
+from tests.announcements import BUCKET
+from tests.host import counted, log_file, record
+from trailcourier import child
+
+FOLDER = "AWSLogs/111122223333/CloudTrail/us-east-1/2026/11/23"
+DENIED = {"code": "AccessDenied", "status": 403, "times": -1}
+
+
+def key(name: str) -> str:
+    return f"{FOLDER}/111122223333_CloudTrail_us-east-1_20261123T0000Z_{name:0>16}.json.gz"
+
+
+def announced(host, shape, wrapping, name):
+    """A log file, announced in *shape* and *wrapping*; its records."""
+    etag, records = host.put(name)
+    bare = {
+        "cloudtrail": lambda: say.own(name),
+        "s3": lambda: say.s3(say.entry(name, eTag=etag)),
+        "eventbridge": lambda: say.eventbridge(name, etag=etag),
+    }
+    host.sqs.send("trail", say.WRAPPINGS[wrapping](bare[shape]()))
+    return records
+
+
+def mixed(host):
+    """Announce everything: what must arrive, and how many messages must stay."""
+    keys = (key(f"{at:016}") for at in range(100))
+    wanted = [
+        record
+        for shape in say.SHAPES
+        for wrapping in say.WRAPPINGS
+        for record in announced(host, shape, wrapping, next(keys))
+    ]
+    for odd in (key("a b+c%2Bd=:"), key("grün\u202e"), "copies/of a log.json.gz"):
+        wanted += announced(host, "cloudtrail", "sns/", odd)
+    many = [next(keys) for _ in range(7)]
+    wanted += [record for each in many for record in host.put(each)[1]]
+    host.sqs.send("trail", *[say.own(*many)] * 3)  # and its duplicates
+    gone = say.entry(next(keys), "ObjectRemoved:Delete")
+    unread = [say.text(say.S3_TEST), say.VALIDATION, say.sns(say.VALIDATION), say.config()]
+    digest = f"{FOLDER}/x".replace("/CloudTrail/", "/CloudTrail-Digest/")
+    host.sqs.send("trail", *unread, say.s3(gone), say.own(digest))
+    host.s3.put(BUCKET, key("corrupt"), log_file([record("c")])[:-9])
+    beside = host.put(key("beside"))[1]
+    stay = [
+        "no JSON at all",
+        "\x00\x1b[2J",
+        say.confirmation(),
+        say.own(key("corrupt"), key("beside")),
+        say.own(key("of-others"), bucket="somebody-elses"),
+        say.s3_event("unknown/key"),
+        say.own(key("missing")),
+    ]
+    host.sqs.send("trail", *stay)
+    return counted([*wanted, *beside]), stay
+
+
+def test_a_drain_carries_everything_and_leaves_what_must_stay(host):
+    wanted, stay = mixed(host)
+    for action in ("GetQueueAttributes", "ChangeMessageVisibilityBatch"):
+        host.sqs.fault(action, **DENIED)
+    # where it is started lies another program's folder of the same name
+    (host.folder / "tasks").mkdir()
+    (host.folder / "tasks" / "__init__.py").write_text("raise SystemExit('not ours')")
+    host.environment |= {"BROKER_URL": "redis://127.0.0.1:1/0", "APP": "other"}
+
+    said = host.run("run", "--drain", "--json")
+
+    assert said.code == 0, said.err
+    assert host.arrived() == wanted
+    assert sorted(host.sqs.bodies("trail")) == sorted(stay)
+    assert said.out.count("\n") == 1
+    (prod,) = json.loads(said.out)["sources"]
+    assert prod["drained"]
+    assert prod["records"]["in"] == wanted.total() == prod["sinks"]["archive"]["delivered"]
+    assert sorted(each["reason"] for each in prod["refused"]) == [
+        "bucket-not-allowed", "corrupt", "no-such-key", "not-understood", "not-understood",
+        "subscription", "unknown-key",
+    ]  # fmt: skip
+    assert "Traceback" not in said.err
+    assert "superuser" not in said.err
+    assert host.left() == []
+
+
+def test_a_fleet_runs_until_it_is_stopped_and_leaves_nothing_behind(host, configured_broker):
+    host.configure(sink="console", broker=configured_broker, processes=2)
+    wanted = [record for at in range(30) for record in announced(host, "s3", "", key(f"{at:016}"))]
+
+    running = host.start("run")
+    running.until(lambda: running.out.count("\n") == len(wanted))
+    running.until(lambda: not host.sqs.bodies("trail"))
+    status = host.run("status", "--json")
+    child.send(running.process, signal.SIGTERM)
+    said = running.ended()
+
+    assert (said.code, "Traceback" in said.err) == (0, False)
+    assert counted(said.out.encode().splitlines()) == counted(wanted)
+    assert host.left() == []
+    (prod,) = json.loads(status.out)["sources"]
+    assert (prod["objects"]["delivered"], prod["in_flight"], prod["workers"]) == (30, 0, 8)
+    assert all(line.startswith(("{", "trailcourier: ")) for line in said.err.splitlines())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
+def test_a_drain_that_is_stopped_is_done_with_and_loses_nothing(host, number):
+    wanted = [r for at in range(60) for r in announced(host, "s3", "", key(f"{at:016}"))]
+    host.s3.fault("*", delay=0.3, times=-1)
+
+    running = host.start("run", "--drain", "--json")
+    running.until(host.arrived)
+    child.send(running.process, number)
+    stopped = running.ended()
+    host.s3.heal()
+    host.sqs.advance(700)
+    rest = host.run("run", "--drain", "--json")
+
+    assert (stopped.code, rest.code) == (0, 0)
+    assert not json.loads(stopped.out)["sources"][0]["drained"]
+    assert "stopped before" not in stopped.out
+    assert host.arrived() == counted(wanted)
+    assert host.sqs.bodies("trail") == []
+    assert host.left() == []
+
+
+@pytest.mark.slow
+def test_a_second_sigterm_ends_it_at_once(host):
+    announced(host, "s3", "", key("slow"))
+    host.s3.fault("*", hang=True, times=-1)
+    running = host.start("run")
+    running.until(lambda: host.s3.log)
+
+    child.send(running.process, signal.SIGTERM)
+    time.sleep(1)
+    still = running.process.poll()
+    child.send(running.process, signal.SIGTERM)
+    began = time.monotonic()
+    running.ended()
+
+    assert still is None
+    assert time.monotonic() - began < 5
+    assert host.left() == []
+
+
+@pytest.mark.slow
+def test_parked_work_ends_a_drain_at_its_timeout_with_what_waits_for_what(host):
+    wanted = announced(host, "s3", "", key("fine"))
+    announced(host, "s3", "", key("denied"))
+    fault = host.s3.fault(key("denied"), code="AccessDenied", times=-1)
+
+    said = host.run("run", "--drain", "--json", "--timeout", "4")
+    host.s3.faults.clear()
+    again = host.run("run", "--drain", "--json")
+
+    assert fault.met > 0
+    assert said.code == 69
+    (prod,) = json.loads(said.out)["sources"]
+    assert [(each["reason"], each["breaker"]) for each in prod["waiting"]] == [
+        ("access-denied", f"bucket:prod:{BUCKET}")
+    ]
+    last = said.err.splitlines()[-1]
+    assert f"1 as access-denied, s3://{BUCKET}/{key('denied')} among them. Allow" in last
+    # whoever repairs it and starts a drain need not wait for what is parked to be due
+    assert again.code == 0
+    assert host.arrived().total() == 2 * len(wanted)
