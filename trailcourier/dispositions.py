@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-Breaker = Literal["", "queue", "bucket", "sink"]
+Breaker = Literal["", "queue", "credentials", "bucket", "sink"]
 
 
 class Reason(msgspec.Struct, frozen=True):
@@ -155,13 +155,13 @@ REASONS: dict[str, Reason] = {
         "AWS did not accept the credentials.",
         "Check `credentials` of the source: missing, wrong, expired or revoked keys, or a role "
         "that may not be assumed.",
-        "queue",
+        "credentials",
     ),
     "clock-skew": Reason(
         "parked",
         "AWS refused the signature because this machine's clock is off.",
         "Set the clock (NTP) and try again.",
-        "queue",
+        "credentials",
     ),
     "throttled": Reason(
         "parked", "AWS asks to slow down.", "Time repairs it; fewer workers help.", "bucket"

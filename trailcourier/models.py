@@ -3,7 +3,7 @@
 from typing import Literal
 
 import msgspec
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 Status = Literal["delivered", "skipped", "pending", "parked", "refused"]
 
@@ -89,3 +89,26 @@ class Numbers(BaseModel):
     batch_records: int = Field(1000, ge=1, description="records in one batch to a sink")
     batch_bytes: int = Field(1_048_576, ge=1024, description="bytes in one batch to a sink")
     memory_mib: int = Field(96, ge=16, description="bytes held by all forwards of a process")
+
+    @field_validator("poll_lease")
+    @classmethod
+    def _outlasts_a_poll(cls, value: int, info: ValidationInfo) -> int:
+        return _above(value, info, "poll")
+
+    @field_validator("park_last")
+    @classmethod
+    def _is_the_longest(cls, value: float, info: ValidationInfo) -> float:
+        if value < info.data.get("park_first", 0):
+            raise ValueError("must not be less than park_first")
+        return value
+
+    @field_validator("starts_refused")
+    @classmethod
+    def _leaves_a_try_alone(cls, value: int, info: ValidationInfo) -> int:
+        return _above(value, info, "starts_alone")
+
+
+def _above(value: int, info: ValidationInfo, other: str) -> int:
+    if value <= info.data.get(other, value - 1):
+        raise ValueError(f"must be more than {other}")
+    return value

@@ -42,7 +42,7 @@ FACTS: dict[str, tuple[Level, str]] = {
     "breaker_closed": ("info", "A success closed the breaker."),
     "sink_tried_again": ("warning", "A sink did not take a batch; it is sent again in a moment."),
     "version_denied": ("warning", "Versions may not be read; the newest is read instead."),
-    "read_by_boto3": ("debug", "obstore cannot name this key; boto3 read it."),
+    "read_by_boto3": ("debug", "obstore could not, so boto3 read an object."),
     "task_failed": ("error", "A task could not do its work; it is done again later."),
     "tick_not_sent": ("warning", "The broker did not take a tick; the next one follows."),
     "heartbeat_failed": ("warning", "The ledger could not be told that this worker is alive."),

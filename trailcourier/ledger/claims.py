@@ -96,7 +96,7 @@ if starts >= refused_at then
   return {'refused', f[1], oid}
 end
 if starts >= limit and not alone then return {'alone'} end
-local names = {'queue:' .. ARGV[12], 'bucket:' .. ARGV[12] .. ':' .. f[6]}
+local names = {'credentials:' .. ARGV[12], 'bucket:' .. ARGV[12] .. ':' .. f[6]}
 for a = 13, #ARGV do names[#names + 1] = 'sink:' .. ARGV[a] end
 for _, name in ipairs(names) do
   if is_open(name) and f[8] ~= name and not probes(name, pause) then

@@ -48,9 +48,7 @@ local function alive_threads(alive)
     local heard, carries = string.match(workers[a + 1], '^(%d+)|(%d+)$')
     if tonumber(heard) >= NOW - alive then
       threads = threads + tonumber(carries)
-    elseif tonumber(heard) < NOW - 3600000 then
-      redis.call('HDEL', G .. 'workers', workers[a])
-    end
+    elseif tonumber(heard) < NOW - 3600000 then redis.call('HDEL', G .. 'workers', workers[a]) end
   end
   return threads
 end
@@ -202,7 +200,8 @@ class Flow:
         objects, why = self._store.call(
             ROOM, numbers.in_flight, numbers.in_flight_per_thread, numbers.parked,
             numbers.heartbeat * 1000, int(numbers.breaker_probe * 1000),
-            f"queue:{self._store.source}", *(f"sink:{name}" for name in sinks),
+            f"queue:{self._store.source}", f"credentials:{self._store.source}",
+            *(f"sink:{name}" for name in sinks),
         )  # fmt: skip
         return Room(objects, why.decode())
 

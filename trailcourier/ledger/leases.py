@@ -27,10 +27,14 @@ class Named(msgspec.Struct, frozen=True):
 
 
 class Admitted(msgspec.Struct, frozen=True):
-    """What to do with a message just received: *indices* are the objects that need work."""
+    """What to do with a message just received.
+
+    *indices* are the objects that need work, *known* counts those delivered before.
+    """
 
     kind: Literal["work", "held", "settle", "quarantined"]
     indices: tuple[int, ...] = ()
+    known: int = 0
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -65,13 +69,14 @@ if held[1] then
   end
   return {held[3] == '0' and 'settle' or 'held'}
 end
-local out, open, fresh = {}, {}, 0
+local out, open, fresh, known = {}, {}, 0, 0
 for i = 0, n - 1 do
   local at = 9 + i * 6
   local oid, digest, verdict, entry = ARGV[at], ARGV[at + 1], ARGV[at + 4], ARGV[at + 5]
   if holds(contents(oid, spans), digest) then
     out[i] = 'skipped:already-delivered'
     count('objects:' .. out[i], 1)
+    known = known + 1
   elseif handle ~= '' and met(entry) then
     out[i] = 'refused:quarantined'
   elseif verdict ~= '' then
@@ -99,9 +104,9 @@ end
 for _, i in ipairs(open) do redis.call('ZADD', S .. 'flight', NOW, mid .. '/' .. i) end
 if #open == 0 then
   redis.call('ZADD', S .. 'done', NOW, mid)
-  return {'settle'}
+  return {'settle', {}, known}
 end
-return {'work', open}
+return {'work', open, known}
 """
 )
 
@@ -222,8 +227,8 @@ class Leases:
             len(named),
             *flat,
         )
-        indices = tuple(answer[1]) if len(answer) > 1 else ()
-        return Admitted(answer[0].decode(), indices)
+        kind, indices, known = answer if len(answer) > 1 else (*answer, (), 0)
+        return Admitted(kind.decode(), tuple(indices), known)
 
     def verdicts(self, messages: Sequence[str]) -> list[Verdict]:
         """How each message stands; who is told to delete or leave has ten seconds to do so."""

@@ -60,10 +60,10 @@ for _, name in ipairs(facts.ok) do succeed(name) end
 local status, reason, opened = facts.status, facts.reason, ''
 if status == 'pending' then
   redis.call('HINCRBY', state, 's', -1)
-  return {'pending', reason, 0, ''}
 end
 if etag ~= '' then of_content(state, etag) end
 for name, value in pairs(facts.state) do redis.call('HSET', state, name, value) end
+if status == 'pending' then return {'pending', reason, 0, ''} end
 if status == 'parked' or (status == 'refused' and facts.tries > 0) then
   local was = redis.call('HMGET', state, 'tr', 't', 'ft')
   local tries = was[1] == reason and tonumber(was[2]) + 1 or 1
@@ -166,8 +166,8 @@ class Outcomes:
 def breaker_name(source: str, fault: Fault, bucket: str) -> str:
     """The breaker a fault belongs to, as the ledger names it; empty for none."""
     match REASONS[fault.reason].breaker:
-        case "queue":
-            return f"queue:{source}"
+        case "queue" | "credentials" as kind:
+            return f"{kind}:{source}"
         case "bucket":
             return f"bucket:{source}:{bucket}"
         case "sink":

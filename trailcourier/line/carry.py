@@ -36,10 +36,10 @@ def carry(line: Line, work: Work, task_id: str, stopping: threading.Event) -> Ca
     with line.process.gate.shared():
         answer = _claim(line, work, task_id, alone=False)
         if answer.kind != "alone":
-            return _act(line, answer, stopping)
+            return _act(line, work, answer, stopping)
     # it was started and never ended, again and again: it may have killed its process each time
     with line.process.gate.alone():
-        return _act(line, _claim(line, work, task_id, alone=True), stopping)
+        return _act(line, work, _claim(line, work, task_id, alone=True), stopping)
 
 
 def _claim(line: Line, work: Work, task_id: str, *, alone: bool) -> Answer:
@@ -54,7 +54,7 @@ def _claim(line: Line, work: Work, task_id: str, *, alone: bool) -> Answer:
     )
 
 
-def _act(line: Line, answer: Answer, stopping: threading.Event) -> Carried:
+def _act(line: Line, work: Work, answer: Answer, stopping: threading.Event) -> Carried:
     match answer.kind:
         case "go" if answer.claim:
             return _work(line, answer.claim, answer.standing, stopping)
@@ -64,8 +64,13 @@ def _act(line: Line, answer: Answer, stopping: threading.Event) -> Carried:
             fault = Fault("kills-worker", f"{answer.claim.ref}: {times} starts, no end")
             return _finish(line, answer.claim, passage, passage.fault(fault))
         case "done":
-            return Carried(answer.outcome.partition(":")[0], settle=answer.settle)
+            status, _, reason = answer.outcome.partition(":")
+            if reason == "already-delivered":
+                observe.fact("object_skipped", source=line.source, object=work.name, reason=reason)
+            return Carried(status, settle=answer.settle)
         case "parked":
+            observe.fact("object_parked", source=line.source, object=work.name,
+                         reason="breaker-open", detail=answer.outcome)  # fmt: skip
             return Carried("parked")
         case "ours":
             return Carried("pending", ours=True)

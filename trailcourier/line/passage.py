@@ -104,7 +104,8 @@ class Passage:
 
     def _begin(self, etag: str, read: int) -> None:
         self._etag, self._read = etag, read
-        self._succeeded.append(f"bucket:{self._line.source}:{self._claim.ref.bucket}")
+        source = self._line.source
+        self._succeeded += [f"credentials:{source}", f"bucket:{source}:{self._claim.ref.bucket}"]
         known = self._standing if self._standing.etag == etag else Standing()
         for outlet in self._line.outlets:
             by_batch = outlet.commits == "batch"
@@ -225,6 +226,10 @@ class Passage:
 
 
 def _memory(compressed: int, line: Line) -> int:
-    """The bytes one object is expected to take: as stored, its records, and a batch on its way."""
-    records_held = min(compressed * INFLATES, line.limits.small)
-    return compressed + records_held + min(records_held, line.numbers.batch_bytes)
+    """The bytes one object is expected to take.
+
+    As stored, its text and the records cut from it (both at once while it is checked), and a batch
+    on its way.
+    """
+    text = min(compressed * INFLATES, line.limits.small)
+    return compressed + 2 * text + min(text, line.numbers.batch_bytes)

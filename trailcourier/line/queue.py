@@ -95,7 +95,7 @@ def lost(line: Line, changed: Changed) -> None:
 def back_off(line: Line, message: str, receipt: str, receive_count: int) -> None:
     """Keep a refused message away for longer each time it comes."""
     try:
-        last = BACK_OFF_LAST if line.queue.redrive() is not None else NO_REDRIVE_LAST
+        last = NO_REDRIVE_LAST if line.queue.redrive() == 0 else BACK_OFF_LAST
     except Fault as fault:  # one that cannot be asked keeps nothing else waiting
         failed(line, fault)
         last = BACK_OFF_LAST

@@ -98,6 +98,9 @@ def admit(line: Line, message: Message, received: float) -> Arrival:
             if notice.skipped:
                 entries = sum(notice.skipped.values())
                 line.ledger.sums.count({"objects:skipped:non-create": entries})
+            if admitted.known:
+                observe.fact("objects_skipped", source=line.source, message=message.id,
+                             reason="already-delivered", objects=admitted.known)  # fmt: skip
             _note(line, message, named)
             works = [Work(line.source, message.id, i, 1, str(refs[i])) for i in admitted.indices]
             return Arrival(message.id, works=works, finished=kind == "settle")

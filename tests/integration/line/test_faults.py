@@ -5,7 +5,14 @@ import threading
 import pytest
 import structlog
 
-from tests.integration.line.conftest import BUCKET, NOBODY_STOPS, key, log_file, records
+from tests.integration.line.conftest import (
+    BUCKET,
+    NOBODY_STOPS,
+    expected,
+    key,
+    log_file,
+    records,
+)
 from trailcourier.line.carry import carry
 from trailcourier.line.receive import poll
 
@@ -81,3 +88,63 @@ def test_a_forward_that_waits_for_memory_ends_when_its_worker_stops(world):
         waiting.start()
         waiting.join(10)
         assert ended == ["pending"]
+
+
+def test_credentials_that_s3_refuses_stop_the_poll_though_the_queue_takes_them(world):
+    world.s3.fault("*", code="ExpiredToken", times=-1)
+    for at in range(12):
+        world.announce(world.put(at))
+
+    world.poll()
+    world.forward_all()
+    held = [world.poll() for _ in range(3)]
+    world.pass_time(31)
+    world.tend()
+    world.forward_all()
+    after_a_probe = world.poll()
+
+    assert (held, after_a_probe) == ([0, 0, 0], 0)
+    assert [breaker.name for breaker in world.ledger.breakers.open()] == ["credentials:prod"]
+
+
+def test_credentials_that_are_good_again_let_everything_go_on(world):
+    world.s3.fault("*", code="ExpiredToken", times=-1)
+    for at in range(12):
+        world.announce(world.put(at))
+    world.poll()
+    world.forward_all()
+    world.s3.heal()
+
+    for _ in range(4):
+        world.pass_time(31)
+        world.tend()
+        world.forward_all()
+        world.run()
+
+    assert world.waiting() == []
+    assert world.delivered() == expected(*range(12))
+
+
+def test_every_outcome_is_said_the_unread_ones_too(world):
+    world.s3.fault("*", code="AccessDenied", times=-1)
+    for at in range(6):
+        world.announce(world.put(at))
+    world.poll()
+
+    with structlog.testing.capture_logs() as log:
+        world.forward_all()
+
+    parked = [line["reason"] for line in log if line["event"] == "object_parked"]
+    assert parked == ["access-denied"] * 5 + ["breaker-open"]
+
+
+def test_an_object_known_as_delivered_is_said_to_be_skipped(world):
+    world.announce(world.put(1))
+    world.run()
+    world.announce(key(1))
+
+    with structlog.testing.capture_logs() as log:
+        world.run()
+
+    said = [(line["event"], line["reason"]) for line in log if line["event"] == "objects_skipped"]
+    assert said == [("objects_skipped", "already-delivered")]

@@ -172,6 +172,22 @@ def test_a_worker_that_stops_leaves_between_batches_and_the_rest_is_sent_later(w
     assert ids(siem) == [record["eventID"] for record in records(1, 25)]
 
 
+def test_a_worker_that_stops_while_it_looks_for_a_rejected_record_repeats_nothing(world, siem):
+    stopping = threading.Event()
+    siem.reject = b'"1-7"'
+    siem.after_batch = stopping.set
+    world.announce(world.put(1, count=10))
+    world.poll()
+
+    left = carry(world.line, world.work.pop(), "task-1", stopping)
+    siem.after_batch = lambda: None
+    world.tend()
+    world.forward_all()
+
+    assert left.status == "pending"
+    assert sorted(ids(siem)) == sorted(set(expected(1, count=10)) - {"1-7"})
+
+
 def test_records_a_sink_rejects_go_to_quarantine_and_all_others_arrive(world, siem):
     siem.reject = b'"1-7"'
     message = world.announce(world.put(1, count=25))

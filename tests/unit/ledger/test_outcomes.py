@@ -119,7 +119,7 @@ def test_the_fifth_distinct_object_opens_the_breaker_and_says_so(ledger):
 @pytest.mark.parametrize(
     ("fault", "name"),
     [
-        pytest.param(Fault("credentials", "x"), "queue:prod", id="queue"),
+        pytest.param(Fault("credentials", "x"), "credentials:prod", id="credentials"),
         pytest.param(Fault("kms", "x"), "bucket:prod:b", id="bucket"),
         pytest.param(Fault("sink-busy", "x", where="siem"), "sink:siem", id="sink"),
         pytest.param(Fault("archived", "x"), "", id="none"),
