@@ -47,7 +47,19 @@ class Worker(celery.apps.worker.Worker):
 
     def install_platform_tweaks(self, worker: Any) -> None:
         super().install_platform_tweaks(worker)
-        signal.signal(signal.SIGINT, signal.getsignal(signal.SIGTERM))  # exits 0 too, not 1
+        shut_down: Any = signal.getsignal(signal.SIGTERM)
+
+        def once(*args: Any) -> None:
+            """Celery ignores a second SIGTERM; here it ends the process.
+
+            It must not run this again: it would wait for ever for a lock that we hold.
+            """
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, signal.SIG_DFL)
+            shut_down(*args)
+
+        signal.signal(signal.SIGTERM, once)
+        signal.signal(signal.SIGINT, once)  # exits 0 too, not 1
 
     def on_consumer_ready(self, consumer: Any) -> None:
         try:
@@ -64,7 +76,5 @@ class Worker(celery.apps.worker.Worker):
 
 @signals.worker_shutting_down.connect
 def stop(**_: Any) -> None:
-    """Ask polls and forwards to end; Celery ignores a second SIGTERM, here it ends the process."""
+    """Ask polls and forwards to end."""
     stopping.set()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, signal.SIG_DFL)

@@ -70,6 +70,14 @@ def test_a_second_sigterm_ends_it_at_once(fleet):
     assert time.monotonic() - before < 2
 
 
+def test_a_second_sigterm_while_the_first_is_being_handled_ends_it(fleet):
+    worker = fleet.worker("-Q", "objects", "-I", "tests.integration.trial_signals")
+
+    child.send(worker.process, signal.SIGTERM)
+
+    assert worker.wait() == -signal.SIGTERM
+
+
 def test_an_object_worker_is_heard_of_until_it_stops(fleet, client):
     worker = fleet.worker("-Q", "objects")
 
