@@ -1,0 +1,71 @@
+"""The configuration of a fleet whose times are short."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tests import receiver
+from tests.sqs_stub import SqsStub
+from trailcourier.models import Numbers
+
+# seconds; short, so that what a fleet repairs in minutes is repaired while a test looks on
+LINE = {
+    "claim": 3,
+    "lost_after": 3,
+    "idle_after": 1,
+    "tend": 1,
+    "poll": 3,
+    "poll_lease": 5,
+    "receive_wait": 1,
+    "park_first": 0.2,
+    "park_last": 1.0,
+    "breaker_probe": 1.0,
+    "heartbeat": 1_000_000,  # the clock is moved on; a worker is not gone for that
+    "batch_records": 2,
+}
+
+
+def configured(
+    folder: Path,
+    sqs: SqsStub,
+    receiving: receiver.Running | None,
+    bucket: str,
+    source: str = "",
+    **given: Any,
+) -> tuple[Path, Numbers]:
+    """Write the configuration; *source* is more of the source's, *given* numbers of the line."""
+    numbers = Numbers(**{**LINE, **given})
+    sinks = ["archive", "siem"] if receiving else ["archive"]
+    text = f"""
+[broker]
+url = "env:WORLD_BROKER"
+visibility_timeout = 31
+[workers]
+threads = 4
+log_format = "json"
+[sources.prod]
+queue_url = "{sqs.queue_url("trail")}"
+queue_region = "us-east-1"
+bucket_region = "us-east-1"
+buckets = ["{bucket}"]
+unfiltered = true
+sinks = {json.dumps(sinks)}
+{source}
+[sources.prod.credentials]
+kind = "iam-user"
+access_key_id = "env:WORLD_KEY"
+secret_access_key = "env:WORLD_KEY"
+[sinks.archive]
+type = "file"
+path = "{folder / "out"}"
+fsync = false
+[line]
+"""
+    text += "".join(f"{name} = {value}\n" for name, value in {**LINE, **given}.items())
+    if receiving:
+        port = receiving.port
+        text += f'[sinks.siem]\ntype = "receiver"\nport = {port}\nretry_attempts = 1\n'
+        text += "timeout_seconds = 2\n"
+    path = folder / "trailcourier.toml"
+    path.write_text(text)
+    return path, numbers

@@ -1,0 +1,22 @@
+"""A fleet whose configuration is changed worker by worker."""
+
+import signal
+
+
+def test_an_object_of_a_source_one_worker_does_not_know_waits_for_one_that_does(make):
+    world = make()
+    older = world.folder / "older.toml"
+    older.write_text(world.config.read_text().replace("[sources.prod", "[sources.older"))
+    world.start("control", "beat")
+    world.start("objects-1", TRAILCOURIER_CONFIG=str(older))
+    messages = world.messages(2, 2)
+    world.until(lambda: world.ledger.flow.in_hand()[1] == 4, "they are parked")
+
+    world.signal("objects-1", signal.SIGTERM)
+    world.died("objects-1")
+    world.start("objects-1")
+    world.settled()
+
+    world.check(counted=True)
+    assert world.receives() == dict.fromkeys(messages, 1)
+    assert world.repeated() == set()
