@@ -1,0 +1,232 @@
+"""A storm: messages come all the time while every process of a line is killed again and again.
+
+What happens when follows from the seed alone; what comes of it follows from the machine as well.
+"""
+
+import contextlib
+import dataclasses
+import gzip
+import random
+import shutil
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from tests import announcements
+from tests.http_stub import Fault, Faults
+from tests.reliability.outputs import digest
+from tests.reliability.world import BUCKET, World, key, records
+from tests.sqs_queue import Message
+from trailcourier import child
+
+BURST = 0.6  # seconds
+PATIENCE = 20.0
+WAITED = object()
+
+OBJECTS = ("objects-1", "objects-2", "objects-3")
+
+
+class Strike(NamedTuple):
+    """What is killed *at* so many seconds; the broker stays away for *down* seconds.
+
+    A *hasty* one does not wait until everything has recovered from the one before.
+    """
+
+    at: float
+    what: str
+    down: float = 0
+    hasty: bool = False
+
+    def __str__(self) -> str:
+        down = f" for {self.down} s" if self.down else ""
+        return f"{self.at:.1f} s {self.what}{down}{' hastily' if self.hasty else ''}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Weather:
+    """How long messages come, how many, and how often what is struck."""
+
+    seed: int
+    seconds: float = 60
+    messages: int = 500
+    strikes: tuple[tuple[str, int], ...] = (
+        ("objects", 9), ("control", 3), ("beat", 2), ("broker", 3), ("broker without data", 1),
+        ("flushall", 1),
+    )  # fmt: skip
+
+    def plan(self) -> list[Strike]:
+        """The strikes, in order, about evenly spread."""
+        chance = random.Random(self.seed)
+        kinds = [what for what, times in self.strikes for _ in range(times)]
+        chance.shuffle(kinds)
+        step = self.seconds / len(kinds)
+        return [
+            Strike(
+                step * (at + chance.uniform(0.2, 0.9)),
+                *self._one(chance, what),
+                hasty=chance.random() < 0.25,
+            )
+            for at, what in enumerate(kinds)
+        ]
+
+    @staticmethod
+    def _one(chance: random.Random, what: str) -> tuple[str, float]:
+        if what == "objects":
+            return chance.choice(OBJECTS), 0.0
+        return what, round(chance.uniform(0.2, 4), 1) if what.startswith("broker") else 0.0
+
+
+class Slow(Faults):
+    """S3 as it is at its slower hours, so that there is work in hand to hit."""
+
+    def __init__(self, chance: random.Random) -> None:
+        super().__init__()
+        self._chance = chance
+
+    def take(self, what: str) -> Fault | None:
+        del what
+        tail = self._chance.random() < 0.1
+        return Fault("*", delay=self._chance.uniform(0.5, 1.5) if tail else 0.03)
+
+
+@dataclasses.dataclass
+class Storm:
+    """One storm over *world*; see ``rage``."""
+
+    world: World
+    weather: Weather
+    names: dict[str, list[str]] = dataclasses.field(default_factory=dict)  # by body
+    leased: list[int] = dataclasses.field(default_factory=list)  # objects, at each strike
+    early: dict[str, set[str]] = dataclasses.field(default_factory=dict)
+    fallen: list[str] = dataclasses.field(default_factory=list)  # ended, yet not by us
+    last_strike: float = 0
+
+    def __post_init__(self) -> None:
+        self._chance = random.Random(self.weather.seed + 1)  # drawn from in the order of the plan
+        self.world.sqs.queues["trail"].watch = self._watch
+        self.world.s3.faults = Slow(random.Random(self.weather.seed + 2))
+
+    def rage(self) -> None:
+        """Send all messages while striking.
+
+        Time stands still while a strike waits for a slow machine's processes to start.
+        """
+        clock = time.monotonic()
+        for at, act in sorted(self._acts(), key=lambda each: each[0]):
+            time.sleep(max(0.0, clock + at - time.monotonic()))
+            began = time.monotonic()
+            if act() is WAITED:
+                clock += time.monotonic() - began
+            self._raise_the_fallen()
+        self.world.server.start()
+
+    def _acts(self) -> Iterator[tuple[float, Callable[[], object]]]:
+        strikes = self.weather.plan()
+        for number in range(self.weather.messages):
+            # in bursts, each so shortly before a strike that it hits work in hand
+            strike = strikes[number * len(strikes) // self.weather.messages]
+            at = max(0.0, strike.at - self._chance.uniform(0.1, BURST))
+            yield at, lambda number=number: self._announce(number)
+        for strike in strikes:
+            if not strike.hasty:
+                yield strike.at - BURST - 0.1, self._wait_for_all
+            yield strike.at, lambda strike=strike: self._strike(strike)
+            if strike.down:
+                yield strike.at + strike.down, self.world.server.start
+
+    def _wait_for_all(self) -> object:
+        """Wait until every worker is ready; one that cannot be is no reason to stand still."""
+        deadline = time.monotonic() + PATIENCE
+        workers = [each for name, each in self.world.processes.items() if name != "beat"]
+        while time.monotonic() < deadline and not all(" ready." in each.said for each in workers):
+            self.world.server.start()
+            time.sleep(0.1)
+        return WAITED
+
+    # what is announced
+
+    def _announce(self, number: int) -> None:
+        """Send one message of 1 to 8 new files, in one of the shapes there are."""
+        shape = self._chance.choice(["cloudtrail", "s3", "eventbridge"])
+        most = 1 if shape == "eventbridge" else 8
+        names = [f"s{number}x{at}" for at in range(self._chance.randint(1, most))]
+        etags = [self._put(name) for name in names]
+        if shape == "eventbridge":
+            body = announcements.eventbridge(key(names[0]), etag=etags[0])
+        elif shape == "s3":
+            entries = zip(names, etags, strict=True)
+            body = announcements.s3(*(announcements.entry(key(n), eTag=e) for n, e in entries))
+        else:
+            body = announcements.own(*map(key, names))
+        wrap = self._chance.choice([*announcements.WRAPPINGS.values()])
+        body = wrap(body.replace(announcements.BUCKET, BUCKET))
+        self.names[body] = names
+        (message,) = self.world.sqs.send("trail", body)
+        self.world.announced[message] = names
+
+    def _put(self, name: str) -> str:
+        lines = records(name, self._chance.randint(1, 9))
+        body = gzip.compress(b'{"Records":[' + b",".join(lines) + b"]}", mtime=0)
+        self.world.files[name] = {f"{name}-{i}": digest(line) for i, line in enumerate(lines)}
+        return self.world.s3.put(BUCKET, key(name), body)
+
+    # what is struck
+
+    def _strike(self, strike: Strike) -> None:
+        self.leased.append(self._objects_leased())
+        match strike.what:
+            case "flushall":
+                self.world.server.start()
+                self.world.client.flushall()
+            case "broker":
+                child.kill(self.world.server.process)
+            case "broker without data":
+                child.kill(self.world.server.process)
+                shutil.rmtree(self.world.server.directory / "appendonlydir")
+            case name:
+                self.world.kill(name)
+                self.world.spawn(name)
+        self.last_strike = time.monotonic()
+
+    def _objects_leased(self) -> int:
+        return sum(len(self.names[m.body]) for m in self.world.sqs.messages("trail") if m.count)
+
+    def _raise_the_fallen(self) -> None:
+        for name, worker in list(self.world.processes.items()):
+            if worker.ended:
+                status = child.reap(worker.process)
+                self.fallen.append(f"{name} ended with {status}: {worker.said[-2000:]}")
+                self.world.spawn(name)
+
+    # what comes of it
+
+    def _watch(self, message: Message) -> None:
+        """Told by the queue before it deletes: all records of the message must have arrived."""
+        wanted = {event for name in self.names[message.body] for event in self.world.files[name]}
+        for output, seen in self.world.outputs.items():
+            missing = {event for event in wanted if event not in seen.times}
+            if missing and (missing := missing - seen.look().times.keys()):
+                self.early[f"{message.id} {output}"] = missing
+
+    def copies(self) -> Counter[str]:
+        """How often each object was delivered again, in the output that got most of it."""
+        found: Counter[str] = Counter()
+        for seen in self.world.outputs.values():
+            for event, times in seen.look().times.items():
+                name = event.rpartition("-")[0]
+                found[name] = max(found[name], times - 1)
+        return +found
+
+    def bugs(self) -> list[str]:
+        """What the processes themselves called unforeseen."""
+        lines = (line for worker in self.world.started for line in worker.said.splitlines())
+        return [line for line in lines if '"event": "bug"' in line]
+
+    def subside(self, seconds: float) -> float:
+        """Wait until the queue is empty; the seconds since the last strike."""
+        world = self.world
+        with contextlib.ExitStack() as stack:
+            stack.callback(self._raise_the_fallen)
+            world.until(lambda: not world.waiting(), "the queue empties", seconds=seconds)
+        return time.monotonic() - self.last_strike
