@@ -53,8 +53,8 @@ def refused(reason="corrupt", name="a"):
     return Entry(entry_id(ref), "object", reason, "broken", ref, "m1")
 
 
-def park(ledger, reason="access-denied", breaker="bucket:prod:acme-logs", name="a"):
-    admit(ledger, "m1", refs(name))
+def park(ledger, reason="access-denied", breaker="bucket:prod:acme-logs", receipt="r1"):
+    admit(ledger, "m1", refs("a"), receipt=receipt)
     report = Report(Outcome("parked", reason, "words of it"), breaker=breaker)
     ledger.outcomes.finish(claim(ledger, "m1"), report, jitter=1.0)
 
@@ -92,13 +92,13 @@ def test_polls_before_it_began_do_not_count(ledger):
 
 
 def test_an_object_in_flight_holds_it(ledger):
-    admit(ledger, "m1", refs("a"))
+    admit(ledger, "retry-1", refs("a"), receipt="")  # of no message
 
     assert not run(ledger, quiet(ledger), quiet(ledger)).sources[0].drained
 
 
 def test_a_parked_object_holds_it(ledger):
-    park(ledger)
+    park(ledger, receipt="")
 
     result = run(ledger, quiet(ledger), quiet(ledger))
 
@@ -278,6 +278,14 @@ def test_whoever_starts_a_drain_may_have_repaired_something(ledger):
     assert [each.message for each in ledger.flow.ready(10)] == ["m1"]
 
 
+def test_what_is_parked_is_due_at_once(ledger):
+    park(ledger, "archived", "")
+
+    run(ledger)
+
+    assert [each.message for each in ledger.flow.ready(10)] == ["m1"]
+
+
 def test_a_breaker_closed_for_that_claims_no_success(ledger, client):
     fail(ledger, "bucket:prod:acme-logs", "access-denied")
 
@@ -292,7 +300,7 @@ def test_a_broker_that_comes_back_is_waited_for():
 
         def restart():
             child.kill(running.process)
-            threading.Timer(0.3, running.start).start()
+            threading.Timer(2, running.start).start()  # longer than its client tries
 
         result = run(ledger, restart, quiet(ledger), quiet(ledger))
 

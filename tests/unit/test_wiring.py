@@ -107,10 +107,11 @@ def test_an_unknown_source_cannot_be_polled_but_its_objects_are_parked(configure
 
     with pytest.raises(Fault) as polled:
         lines.line("of-tomorrow")
+    parking = lines.carrying("of-tomorrow")
     with pytest.raises(Fault) as carried:
-        lines.carrying("of-tomorrow").reader.open(ObjectRef("acme-logs", "k"))
+        parking.reader.open(ObjectRef("acme-logs", "k"))
     with pytest.raises(Fault) as settled:
-        lines.carrying("of-tomorrow").queue.delete([])
+        parking.queue.delete([])
 
     assert {each.value.reason for each in (polled, carried, settled)} == {"unknown-source"}
 

@@ -27,10 +27,8 @@ def table(*columns: str, numbers: frozenset[str] = frozenset()) -> Table:
 
 def columns(rows: Sequence[Sequence[str]]) -> Iterator[str]:
     """Set *rows* in columns, each a line however long: the last is for what must not be broken."""
-    harmless = [[printable(each) for each in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*harmless, strict=True)][:-1]
-    for row in harmless:
-        *before, last = row
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)][:-1]
+    for *before, last in rows:
         yield "  ".join([*map(str.ljust, before, widths), last])
 
 

@@ -7,8 +7,9 @@ import pytest
 
 from tests.integration.line.conftest import BUCKET, FOLDER, expected, key, log_file, records
 from trailcourier import observe
+from trailcourier.ledger.leases import Named
 from trailcourier.ledger.quarantine import Entry
-from trailcourier.models import ObjectRef
+from trailcourier.models import Message, ObjectRef
 from trailcourier.retry import retry
 from trailcourier.sinks import outlet
 from trailcourier.sinks.stdout import Stdout
@@ -77,6 +78,21 @@ def test_what_is_still_broken_is_refused_again_with_what_to_do(refused):
     assert told.text.startswith(f"s3://{BUCKET}/{key(1)} was refused again, as corrupt: ")
     assert told.text.endswith("`trailcourier quarantine retry`.")
     assert [each.times for each in world.ledger.quarantine.entries()] == [2]
+
+
+def test_a_retry_leaves_nothing_in_hand_and_disturbs_no_later_one(refused):
+    world, entry = refused
+    store = world.ledger.store
+
+    retry(world.line, entry)
+
+    assert store.client.keys(f"{store.own}m:retry-*") == []
+    # one that was killed midway leaves its stand-in behind
+    stand_in = Message(f"retry-{entry.id}", "", "")
+    world.ledger.leases.admit(stand_in, [Named(entry.ref)], received=0, visibility=0)
+    world.s3.put(BUCKET, key(1), log_file(records(1)))
+    assert retry(world.line, entry).done
+    assert world.delivered() == expected(1)
 
 
 def test_what_cannot_be_read_now_is_left_to_the_workers(refused):

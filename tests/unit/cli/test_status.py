@@ -159,6 +159,16 @@ def test_without_a_terminal_there_is_no_escape_at_all(call, busy):
     assert "\x1b" not in said.out
 
 
+def test_the_broker_must_be_one_that_keeps_what_it_is_given(call, client):
+    client.config_set("maxmemory-policy", "allkeys-lru")
+
+    said = call("status")
+    client.config_set("maxmemory-policy", "noeviction")
+
+    assert said.code == 78
+    assert "maxmemory-policy is allkeys-lru" in said.err
+
+
 def test_the_broker_must_answer(call, monkeypatch):
     monkeypatch.setenv("BROKER", "redis://:hunter2@127.0.0.1:1/0")
 
