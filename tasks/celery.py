@@ -54,10 +54,8 @@ FIXED: dict[str, Any] = {
 def conf(settings: Settings) -> dict[str, Any]:
     """Every Celery setting that matters here, each with its reason."""
     url, keys = settings.broker_url(), f"{settings.broker.namespace}:{FORMAT}:celery:"
-    tls = {
-        "ssl_cert_reqs": "required",
-        "ssl_ca_certs": settings.broker.ca_file and str(settings.broker.ca_file),
-    }
+    ca_file = settings.broker.ca_file
+    tls = {"ssl_cert_reqs": "required", "ssl_ca_certs": ca_file and str(ca_file)}
     return FIXED | {
         "broker_url": _spelt(url, "redis+socket://"),
         "broker_use_ssl": tls if url.startswith("rediss:") else None,

@@ -57,6 +57,11 @@ def run(
             _say(f"running {', '.join(found.sources)}; stop with Ctrl-C")
             running.fleet.stopping.wait()
         return
+    raise typer.Exit(_until_empty(found, timeout, strict=strict, as_json=as_json))
+
+
+def _until_empty(found: Settings, timeout: float, *, strict: bool, as_json: bool) -> Exit:
+    """Drain, say what it came to, and answer with the exit status."""
     if as_json:
         _keep_stdout_free(found)
     result = _drain(found, timeout)
@@ -68,7 +73,7 @@ def run(
     if result.why:
         raise Unreachable(f"{result.why} Nothing is lost: what is left is still in the queue.")
     refused = any(each.refused for each in result.sources)
-    raise typer.Exit(Exit.NO if strict and refused else Exit.DONE)
+    return Exit.NO if strict and refused else Exit.DONE
 
 
 def _keep_stdout_free(found: Settings) -> None:
