@@ -14,6 +14,7 @@ from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import annotated_types
+import msgspec
 import typer
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -23,10 +24,12 @@ from trailcourier import cli
 from trailcourier.cli.exits import Exit
 from trailcourier.credentials import Credentials
 from trailcourier.dispositions import REASONS, Reason
+from trailcourier.drain import Drained
 from trailcourier.models import Numbers
 from trailcourier.secret import Secret
 from trailcourier.settings import Broker, Source, Workers
 from trailcourier.sinks import SinkConfig
+from trailcourier.status import Standing
 
 DOCS = Path(__file__).parent
 SETTING = ("key", "takes", "left out", "meaning")
@@ -181,10 +184,29 @@ def commands() -> str:
 
 {helps}
 
+## What `status --json` says
+
+One object with `sources`, a list. Of each source:
+
+{table(("key", "meaning"), keys(Standing))}
+
+## What `run --drain --json` says
+
+One object with `sources`, a list, and `why`, what kept it from ending, or nothing. Of each source:
+
+{table(("key", "meaning"), keys(Drained))}
+
 ## Exit status
 
 {statuses}
 """
+
+
+def keys(struct: type[msgspec.Struct]) -> Iterable[Sequence[str]]:
+    """What a struct says as JSON, key by key."""
+    schema = msgspec.json.schema(struct)["$defs"][struct.__name__]
+    for name, told in schema["properties"].items():
+        yield f"`{name}`", told["description"]
 
 
 def verbs(command: Any, path: tuple[str, ...] = ()) -> Iterable[tuple[str, ...]]:

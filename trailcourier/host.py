@@ -1,11 +1,12 @@
 """All of Trailcourier on one host: a broker if none is configured, workers and the clock."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
+import redis
 
 from trailcourier import broker, wiring
 from trailcourier.errors import ConfigError
@@ -14,6 +15,7 @@ from trailcourier.secret import Secret
 from trailcourier.settings import Settings, environment
 
 PRIVATE = "TRAILCOURIER_PRIVATE_BROKER"  # names the private broker's URL to the children
+LISTED = "url"  # the file that names it to this user's other commands
 
 
 class Host(msgspec.Struct, frozen=True):
@@ -40,32 +42,80 @@ def running(
     process is wired to the same broker.  Raises Unreachable or ConfigError where the broker will
     not do, and Broken, at the end, if a process of the fleet cannot be kept running.
     """
-    private = _private_broker(found, say) if found.broker.url is None else None
-    try:
+    with ExitStack() as stack:
         told = surroundings(environment.environ() if env is None else env) | dict(more or {})
         if found.path is not None:
             told[environment.CONFIG] = str(Path(found.path).absolute())
-        if private is not None:
+        private = None
+        if found.broker.url is None:
+            private = stack.enter_context(_private_broker(found))
+            stack.enter_context(_listed(private))
+            say(
+                f"no broker is configured: started {private.program} for this host alone, data in "
+                f"{_place(found)}"
+            )
             told |= {PRIVATE: private.url, "TRAILCOURIER_BROKER__URL": f"env:{PRIVATE}"}
-            secret = Secret(f"env:{PRIVATE}", {PRIVATE: private.url})
-            known = found.broker.model_copy(update={"url": secret})
-            found = found.model_copy(update={"broker": known})
+            found = _on(found, private.url)
         wiring.configure(found)
         wiring.demand_broker()
         staff = [*beside, *members(processes=found.workers.processes)]
         with Fleet(staff, environment=told, say=say, log=log, broker=private) as fleet:
             yield Host(fleet, found)
-    finally:
-        if private is not None:
-            private.close()
 
 
-def _private_broker(found: Settings, say: Callable[[str], None]) -> broker.Embedded:
-    where = found.workers.state_dir / "broker"
+@contextmanager
+def at_hand(found: Settings) -> Iterator[Settings]:
+    """Give *found* with the private broker of this host's runs: of the one that runs, or its data.
+
+    Where one is configured, or none ever ran here, *found* is given as it is.
+    """
+    if found.broker.url is not None or not _place(found).is_dir():
+        yield found
+    elif url := _listening(_place(found)):
+        yield _on(found, url)
+    else:
+        with _private_broker(found) as private:
+            yield _on(found, private.url)
+
+
+def _place(found: Settings) -> Path:
+    return found.workers.state_dir / "broker"
+
+
+def _on(found: Settings, url: str) -> Settings:
+    """*found* with the broker at *url*."""
+    known = found.broker.model_copy(update={"url": Secret(f"env:{PRIVATE}", {PRIVATE: url})})
+    return found.model_copy(update={"broker": known})
+
+
+def _private_broker(found: Settings) -> broker.Embedded:
+    where = _place(found)
     try:
-        started = broker.embedded(where)
+        return broker.embedded(where)
     except OSError as error:
         text = f"{where} cannot be used: {error.strerror}; name a folder this user may write to"
         raise ConfigError([f"{found.path or 'environment'}: workers.state_dir: {text}"]) from error
-    say(f"no broker is configured: started {started.program} for this host alone, data in {where}")
-    return started
+
+
+@contextmanager
+def _listed(private: broker.Embedded) -> Iterator[None]:
+    """Have the broker's address, password and all, where its user alone can read it."""
+    path = private.directory / LISTED
+    path.unlink(missing_ok=True)
+    path.touch(0o600, exist_ok=False)
+    path.write_text(private.url)
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _listening(where: Path) -> str:
+    """The address of the private broker that runs in *where*, or nothing."""
+    try:
+        url = (where / LISTED).read_text()
+        with broker.connect(url) as client:
+            client.ping()
+    except (OSError, redis.RedisError, ConfigError):  # left by a run that was killed
+        return ""
+    return url

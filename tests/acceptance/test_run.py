@@ -91,6 +91,22 @@ def test_a_drain_carries_everything_and_leaves_what_must_stay(host):
     assert host.left() == []
 
 
+def test_the_private_broker_is_there_for_who_asks_how_it_stands(host):
+    host.sqs.send("trail", "no JSON at all")
+
+    running = host.start("run")
+    running.until(lambda: host.sqs.log("ChangeMessageVisibilityBatch"))
+    status = host.run("status", "--json")
+    child.send(running.process, signal.SIGTERM)
+    running.ended()
+    listed = host.run("quarantine", "list", "--json")
+
+    assert (status.code, status.err) == (0, "")
+    assert json.loads(status.out)["sources"][0]["workers"] == 4
+    assert [each["reason"] for each in json.loads(listed.out)] == ["not-understood"]
+    assert host.left() == []
+
+
 def test_a_fleet_runs_until_it_is_stopped_and_leaves_nothing_behind(host, configured_broker):
     host.configure(sink="console", broker=configured_broker, processes=2)
     wanted = [record for at in range(30) for record in announced(host, "s3", "", key(f"{at:016}"))]

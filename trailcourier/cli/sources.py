@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import typer
 
-from trailcourier import settings, wiring
+from trailcourier import host, settings, wiring
 from trailcourier.settings import Settings
 
 
@@ -15,11 +15,12 @@ def asked(ctx: typer.Context, source: str) -> Iterator[list[str]]:
 
     Raises ConfigError for an unknown source, Unreachable where the broker does not answer.
     """
-    wiring.configure(_quiet(settings.load(ctx.obj.config)))
-    names = [wiring.known(source)] if source else list(wiring.settings().sources)
-    wiring.demand_broker()
-    with wiring.answering():
-        yield names
+    with host.at_hand(_quiet(settings.load(ctx.obj.config))) as found:
+        wiring.configure(found)
+        names = [wiring.known(source)] if source else list(found.sources)
+        wiring.demand_broker()
+        with wiring.answering():
+            yield names
 
 
 def _quiet(found: Settings) -> Settings:

@@ -1,0 +1,169 @@
+"""The broker that a host brings itself, and who finds it."""
+
+import stat
+
+import pytest
+import redis
+
+from tests.servers import valkey
+from trailcourier import broker, host, settings, wiring
+from trailcourier.errors import ConfigError, Unreachable
+
+CONFIG = """
+{broker}
+[workers]
+state_dir = "{folder}/state"
+[sources.prod]
+queue_url = "https://sqs.us-east-1.amazonaws.com/111122223333/cloudtrail"
+sinks = ["console"]
+[sinks.console]
+type = "stdout"
+"""
+
+
+@pytest.fixture
+def found(tmp_path):
+    """The configuration, without a broker or with one."""
+
+    def found(configured=""):
+        path = tmp_path / "trailcourier.toml"
+        path.write_text(CONFIG.format(broker=configured, folder=tmp_path))
+        return settings.load(path)
+
+    yield found
+    wiring.forget()
+
+
+@pytest.fixture
+def said():
+    return []
+
+
+@pytest.fixture
+def running(found, said, monkeypatch):
+    """A host that runs its own broker, and no fleet."""
+    monkeypatch.setattr(host, "members", lambda **_: [])
+    with host.running(found(), say=said.append) as entered:
+        yield entered
+
+
+def counter(given):
+    """What the broker at hand knows, through *given*."""
+    with broker.connect(given.broker_url()) as client:
+        return client.incr("counter")
+
+
+def test_without_a_broker_one_is_started_and_said(running, said):
+    assert counter(running.settings) == 1
+    assert said[0].startswith("no broker is configured: started ")
+    assert "state/broker" in said[0]
+
+
+def test_the_fleet_is_told_where_it_is_by_its_environment_alone(found, monkeypatch):
+    told = {}
+
+    class Nobody:
+        def __init__(self, _members, *, environment, **_):
+            told.update(environment)
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+    monkeypatch.setattr(host, "Fleet", Nobody)
+    around = {"PATH": "/bin", "CELERY_BROKER_URL": "redis://other", "LOADER": "x"}
+
+    with host.running(found(), say=print, env=around, more={"MORE": "1"}) as entered:
+        assert told == {
+            "PATH": "/bin",
+            "MORE": "1",
+            "TRAILCOURIER_CONFIG": str(found().path),
+            "TRAILCOURIER_BROKER__URL": f"env:{host.PRIVATE}",
+            host.PRIVATE: entered.settings.broker_url(),
+        }
+
+
+def test_a_configured_broker_is_used_and_none_started(found, said, monkeypatch, tmp_path):
+    monkeypatch.setattr(host, "members", lambda **_: [])
+    with valkey() as there:
+        monkeypatch.setenv("THERE", there.url)
+        given = found('[broker]\nurl = "env:THERE"')
+
+        with host.running(given, say=said.append) as entered:
+            assert entered.settings.broker_url() == there.url
+        with host.at_hand(given) as at_hand:
+            assert at_hand is given
+
+    assert said == []
+    assert not (tmp_path / "state").exists()
+
+
+def test_other_commands_find_the_broker_that_runs(running, found):
+    with host.at_hand(found()) as given:
+        assert given.broker_url() == running.settings.broker_url()
+
+
+def test_its_address_is_for_its_user_alone_and_goes_with_it(found, monkeypatch, tmp_path):
+    monkeypatch.setattr(host, "members", lambda **_: [])
+    listed = tmp_path / "state/broker" / host.LISTED
+
+    with host.running(found(), say=print):
+        mode = stat.S_IMODE(listed.stat().st_mode)
+        folder = stat.S_IMODE(listed.parent.stat().st_mode)
+
+    assert (mode, folder) == (0o600, 0o700)
+    assert not listed.exists()
+
+
+def test_between_two_runs_its_data_are_at_hand(found, monkeypatch):
+    monkeypatch.setattr(host, "members", lambda **_: [])
+    with host.running(found(), say=print) as entered:
+        counter(entered.settings)
+
+    with host.at_hand(found()) as given:
+        assert counter(given) == 2
+        url = given.broker_url()
+    with broker.connect(url) as client, pytest.raises(redis.ConnectionError):
+        client.ping()
+
+
+@pytest.mark.parametrize(
+    "left", ["redis://:gone@127.0.0.1:1/0", "", "no url"], ids=["gone", "empty", "odd"]
+)
+def test_an_address_that_a_killed_run_left_misleads_nobody(found, monkeypatch, tmp_path, left):
+    monkeypatch.setattr(host, "members", lambda **_: [])
+    with host.running(found(), say=print) as entered:
+        counter(entered.settings)
+    (tmp_path / "state/broker" / host.LISTED).write_text(left)
+
+    with host.at_hand(found()) as given:
+        assert counter(given) == 2
+    with host.running(found(), say=print) as entered:
+        assert counter(entered.settings) == 3
+
+
+def test_where_nothing_ever_ran_nothing_is_started(found, tmp_path):
+    with host.at_hand(found()) as given, pytest.raises(ConfigError, match="not set"):
+        given.broker_url()
+
+    assert not (tmp_path / "state").exists()
+
+
+def test_a_broker_in_use_by_another_run_is_said(running, found, monkeypatch):
+    monkeypatch.setattr(broker, "LOCK_SECONDS", 0.1)
+
+    with pytest.raises(Unreachable, match="another run uses"), host.running(found(), say=print):
+        pass
+
+
+def test_a_folder_that_cannot_be_used_is_a_wrong_configuration(found, tmp_path):
+    (tmp_path / "state").write_text("in the way")
+
+    with pytest.raises(ConfigError) as error, host.running(found(), say=print):
+        pass
+
+    (problem,) = error.value.problems
+    assert f"trailcourier.toml: workers.state_dir: {tmp_path}/state/broker cannot be" in problem
+    assert problem.endswith(": Not a directory; name a folder this user may write to")
