@@ -10,7 +10,7 @@ import celery.apps.worker
 from celery import signals
 from celery.utils.nodenames import default_nodename, host_format
 
-from trailcourier import observe, wiring
+from trailcourier import heap, observe, wiring
 from trailcourier.duty import duty, pulse
 from trailcourier.errors import ConfigError, Unreachable
 
@@ -33,6 +33,7 @@ class Worker(celery.apps.worker.Worker):
             self.duty = duty(queues, excluded, wiring.settings())
         except ConfigError as error:
             refuse(error, os.EX_USAGE)
+        heap.tighten()
         if self.duty.carries:
             for source, its in wiring.settings().sources.items():
                 observe.fact("filter_in_force", source=source, filter=its.drops)

@@ -29,11 +29,13 @@ def configured(
     folder: Path,
     sqs: SqsStub,
     receiving: receiver.Running | None,
+    *,
     bucket: str,
     source: str = "",
+    threads: int = 4,
     **given: Any,
 ) -> tuple[Path, Numbers]:
-    """Write the configuration; *source* is more of the source's, *given* numbers of the line."""
+    """Write the configuration; *source* is more of it, *given* numbers of the line."""
     numbers = Numbers(**{**LINE, **given})
     sinks = ["archive", "siem"] if receiving else ["archive"]
     text = f"""
@@ -41,7 +43,7 @@ def configured(
 url = "env:WORLD_BROKER"
 visibility_timeout = 31
 [workers]
-threads = 4
+threads = {threads}
 log_format = "json"
 [sources.prod]
 queue_url = "{sqs.queue_url("trail")}"
