@@ -70,8 +70,11 @@ class Worker(celery.apps.worker.Worker):
         except ConfigError as error:
             refuse(error, os.EX_CONFIG)
         super().on_consumer_ready(consumer)
-        carries = min(self.duty.carries, self.concurrency)
-        args = (f"{self.hostname}/{os.getpid()}", carries, stopping)
+        args = (
+            f"{self.hostname}/{os.getpid()}",
+            min(self.duty.carries, self.concurrency),
+            stopping,
+        )
         threading.Thread(target=pulse, args=args, name="pulse", daemon=True).start()
 
 

@@ -32,6 +32,7 @@ def test_an_object_worker_is_killed_with_objects_in_hand(make):
     assert set(world.receives().values()) == {1}
 
 
+@pytest.mark.slow
 def test_another_object_worker_takes_over_at_once(make):
     world = make()
     world.start(*FLEET, "objects-2")
@@ -45,6 +46,7 @@ def test_another_object_worker_takes_over_at_once(make):
     assert set(world.receives().values()) == {1}
 
 
+@pytest.mark.slow
 def test_a_control_worker_is_killed_between_receive_and_delete(make):
     world = make()
     world.start(*FLEET)
@@ -61,6 +63,7 @@ def test_a_control_worker_is_killed_between_receive_and_delete(make):
     assert world.repeated() == set()
 
 
+@pytest.mark.slow
 def test_beat_is_killed(make):
     world = make()
     world.start(*FLEET)
@@ -95,6 +98,7 @@ def test_the_broker_is_killed_with_objects_in_hand(make, persist):
     assert '"bug"' not in world.processes["objects-1"].said
 
 
+@pytest.mark.slow
 def test_the_broker_loses_all_its_data_and_goes_on(make):
     world = make()
     world.start(*FLEET)

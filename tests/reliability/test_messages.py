@@ -5,6 +5,7 @@ import pytest
 from tests.reliability.conftest import FLEET
 
 
+@pytest.mark.slow
 def test_a_message_delivered_twice_at_once_is_carried_once(make):
     world = make(source="pollers = 2")
     world.sqs.deliver_twice("trail", times=6)
@@ -20,6 +21,7 @@ def test_a_message_delivered_twice_at_once_is_carried_once(make):
     assert set(world.s3.reads().values()) == {1}
 
 
+@pytest.mark.slow
 def test_an_older_handle_that_is_stored_last_does_not_replace_the_newer(make):
     world = make(source="pollers = 2")
     release_older = world.hold_receive()
@@ -80,6 +82,7 @@ def test_a_lease_that_ends_mid_way_costs_a_receive_and_nothing_else(make):
     assert set(world.s3.reads().values()) == {1}
 
 
+@pytest.mark.slow
 def test_a_lease_of_twelve_hours_is_let_go_and_taken_up_again(make):
     world = make(visibility=7200)
     world.s3.fault("*", code="AccessDenied", times=-1)

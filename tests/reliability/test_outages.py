@@ -6,25 +6,34 @@ import pytest
 
 from tests.reliability.conftest import FLEET, world
 
-S3 = {
-    "slow down": {"code": "SlowDown"},
-    "internal error": {"code": "InternalError"},
-    "denied": {"code": "AccessDenied"},
-    "reset": {"reset": True},
-    "cut body": {"cut": 10},
-}
-SQS = {
-    "receive fails": ("ReceiveMessage", {"code": "InternalError", "status": 500}),
-    "receive denied": ("ReceiveMessage", {"code": "AccessDenied", "status": 403}),
-    "receive reset": ("ReceiveMessage", {"reset": True}),
-    "receive done but its answer lost": ("ReceiveMessage", {"reset": True, "after": True}),
-    "delete fails": ("DeleteMessageBatch", {"code": "InternalError", "status": 500}),
-    "delete reset": ("DeleteMessageBatch", {"reset": True}),
-    "delete done but its answer lost": ("DeleteMessageBatch", {"reset": True, "after": True}),
-    "extend fails": ("ChangeMessageVisibilityBatch", {"code": "InternalError", "status": 500}),
-    "everything fails": ("*", {"code": "InternalError", "status": 500}),
-    "everything resets": ("*", {"reset": True}),
-}
+slow = pytest.mark.slow
+hangs = [pytest.mark.slow, pytest.mark.timeout(400)]
+
+S3 = [
+    pytest.param({"code": "SlowDown"}, id="slow down", marks=slow),
+    pytest.param({"code": "InternalError"}, id="internal error", marks=slow),
+    pytest.param({"code": "AccessDenied"}, id="denied"),
+    pytest.param({"reset": True}, id="reset", marks=slow),
+    pytest.param({"cut": 10}, id="cut body"),
+    pytest.param({"hang": True}, id="hangs", marks=hangs),
+]
+FAILS = {"code": "InternalError", "status": 500}
+LOST = {"reset": True, "after": True}
+SQS = [
+    pytest.param("ReceiveMessage", FAILS, id="receive fails"),
+    pytest.param(
+        "ReceiveMessage", {"code": "AccessDenied", "status": 403}, id="receive denied", marks=slow
+    ),
+    pytest.param("ReceiveMessage", {"reset": True}, id="receive reset", marks=slow),
+    pytest.param("ReceiveMessage", LOST, id="receive done and its answer lost"),
+    pytest.param("DeleteMessageBatch", FAILS, id="delete fails"),
+    pytest.param("DeleteMessageBatch", {"reset": True}, id="delete reset", marks=slow),
+    pytest.param("DeleteMessageBatch", LOST, id="delete done and its answer lost"),
+    pytest.param("ChangeMessageVisibilityBatch", FAILS, id="extend fails"),
+    pytest.param("*", FAILS, id="everything fails", marks=slow),
+    pytest.param("*", {"reset": True}, id="everything resets", marks=slow),
+    pytest.param("*", {"hang": True}, id="everything hangs", marks=hangs),
+]
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +48,7 @@ def healthy(running):
     yield running
     running.s3.heal()
     running.sqs.heal()
-    running.settled()
+    running.settled(seconds=90)
 
 
 def tag(text):
@@ -48,7 +57,7 @@ def tag(text):
 
 def outage(world, messages, *, hours=3):
     """Let *hours* pass while nothing can be delivered; each message stays in hand."""
-    world.until(lambda: world.ledger.flow.in_hand()[1] >= 4, "objects are parked")
+    world.until(lambda: world.ledger.flow.in_hand()[1] >= 4, "objects are parked", seconds=120)
     for _ in range(hours):
         before = extended(world)
         world.pass_time(3610)
@@ -62,7 +71,7 @@ def extended(world):
     return world.ledger.sums.all().get("leases:extended", 0)
 
 
-@pytest.mark.parametrize("how", S3.values(), ids=S3)
+@pytest.mark.parametrize("how", S3)
 def test_nothing_is_received_twice_while_a_bucket_fails(healthy, how, request):
     world = healthy
     world.s3.fault("*", times=-1, **how)
@@ -80,7 +89,7 @@ def failures(world):
     return world.processes["control"].said.count('"queue_failed"')
 
 
-@pytest.mark.parametrize(("action", "how"), SQS.values(), ids=SQS)
+@pytest.mark.parametrize(("action", "how"), SQS)
 def test_all_goes_on_when_the_queue_is_back(healthy, action, how, request):
     world = healthy
     before = failures(world)
@@ -91,11 +100,11 @@ def test_all_goes_on_when_the_queue_is_back(healthy, action, how, request):
         world.s3.fault("*", code="SlowDown", times=-1)
         world.until(lambda: world.ledger.flow.in_hand()[1] >= 4, "objects are parked")
         world.pass_time(3610)
-    world.until(lambda: failures(world) > before, "a call fails for good")
+    world.until(lambda: failures(world) > before, "a call fails for good", seconds=120)
     world.sqs.heal()
     world.s3.heal()
     world.pass_time(11)  # whoever began to delete or to extend had ten seconds for it
-    world.settled(again=True)
+    world.settled(again=True, seconds=120)
 
     world.check(counted=True)
     assert world.repeated().isdisjoint(name for m in messages for name in world.announced[m])
@@ -135,7 +144,15 @@ def no_folder(world):
         away.rename(out)
 
 
-@pytest.mark.parametrize("broken", [busy, rejecting_connections, frozen, no_folder])
+@pytest.mark.parametrize(
+    "broken",
+    [
+        pytest.param(busy, marks=slow),
+        pytest.param(rejecting_connections, marks=slow),
+        frozen,
+        no_folder,
+    ],
+)
 def test_nothing_is_received_twice_while_a_sink_fails(healthy, broken, request):
     world = healthy
     with broken(world):

@@ -3,6 +3,8 @@
 import signal
 import time
 
+import pytest
+
 from tests.reliability.conftest import FLEET
 
 
@@ -30,6 +32,7 @@ def test_a_file_is_left_between_two_batches_and_another_worker_sends_only_the_re
     assert set(world.receives().values()) == {1}
 
 
+@pytest.mark.slow
 def test_a_second_sigterm_ends_a_worker_at_once(make):
     world = make()
     world.start(*FLEET)
@@ -52,6 +55,7 @@ def test_a_second_sigterm_ends_a_worker_at_once(make):
     world.check(counted=True)
 
 
+@pytest.mark.slow
 def test_what_arrives_while_a_poll_is_stopping_is_handed_back(make):
     world = make(receive_wait=10, poll=20, poll_lease=30)
     world.start("control", "beat", "objects-1")
