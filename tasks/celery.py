@@ -36,7 +36,6 @@ FIXED: dict[str, Any] = {
         "interval_max": 1.0,
     },
     "accept_content": ["json"],  # a message is data, never code
-    "timezone": "UTC",
     "task_queues": [Queue(name, Exchange(name), name) for name in QUEUES],
     "task_default_queue": "control",
     "task_create_missing_queues": False,  # a queue nobody consumes is a mistake

@@ -10,8 +10,8 @@ import celery.apps.worker
 from celery import signals
 from celery.utils.nodenames import default_nodename, host_format
 
-from trailcourier import heap, observe, wiring
-from trailcourier.duty import duty, pulse
+from trailcourier import wiring
+from trailcourier.duty import begin, duty, pulse
 from trailcourier.errors import ConfigError, Unreachable
 
 stopping = threading.Event()
@@ -33,10 +33,7 @@ class Worker(celery.apps.worker.Worker):
             self.duty = duty(queues, excluded, wiring.settings())
         except ConfigError as error:
             refuse(error, os.EX_USAGE)
-        heap.tighten()
-        if self.duty.carries:
-            for source, its in wiring.settings().sources.items():
-                observe.fact("filter_in_force", source=source, filter=its.drops)
+        begin(self.duty, wiring.settings())
         # gossip fails noisily when the broker goes, mingle costs every start
         options.update(without_gossip=True, without_mingle=True)
         options["concurrency"] = options.get("concurrency") or self.duty.threads

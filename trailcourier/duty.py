@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 import msgspec
 import redis
 
-from trailcourier import observe, wiring
+from trailcourier import heap, observe, wiring
 from trailcourier.errors import ConfigError, TrailcourierError
 from trailcourier.settings import Settings
 
@@ -43,6 +43,14 @@ def duty(queues: Sequence[str], excluded: Collection[str], settings: Settings) -
     control = polls + SPARE if "control" in chosen else 0
     name = chosen[0] if len(chosen) == 1 else "worker"
     return Duty(name, control + carries, carries)
+
+
+def begin(given: Duty, settings: Settings) -> None:
+    """Set up this process for *given*, before it has threads, and say what its filters drop."""
+    heap.tighten()
+    if given.carries:
+        for source, its in settings.sources.items():
+            observe.fact("filter_in_force", source=source, filter=its.drops)
 
 
 def pulse(worker: str, carries: int, stopping: threading.Event) -> None:
