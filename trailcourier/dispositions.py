@@ -249,6 +249,11 @@ REASONS: dict[str, Reason] = {
         "This worker's configuration does not know the source.",
         "Give every worker the same configuration; see the README on changing a running fleet.",
     ),
+    "worker-config": Reason(
+        "parked",
+        "This worker cannot open what the source needs.",
+        "The detail says what is missing on that host, such as an AWS profile. Provide it there.",
+    ),
     "internal": Reason(
         "parked",
         "Something happened that Trailcourier does not know: a bug.",

@@ -62,8 +62,16 @@ def line(source: str) -> Line:
 
 
 def carrying(source: str) -> Line:
-    """The line of *source* for a forward; one that parks every object where it is unknown here."""
-    return line(source) if source in wiring.settings().sources else _parking(source)
+    """The line of *source* for a forward; one that parks every object where it cannot be opened.
+
+    Another worker may have what is missing here, or this one get it.
+    """
+    if source not in wiring.settings().sources:
+        return _parking(source, "unknown-source", "this worker's configuration has no such source")
+    try:
+        return line(source)
+    except ConfigError as error:
+        return _parking(source, "worker-config", str(error))
 
 
 @wiring.once
@@ -123,19 +131,23 @@ def _noticed(source: str) -> Callable[[str, dict[str, str]], None]:
 
 
 class _Nowhere:
-    """Stands in for the queue and the bucket of a source that this process does not know."""
+    """Stands in for the queue and the bucket of a source that this process cannot open."""
+
+    def __init__(self, reason: str, why: str) -> None:
+        self._fault = reason, why
 
     def open(self, ref: ObjectRef) -> NoReturn:
-        text = f"{ref}: the configuration of this worker does not have its source"
-        raise Fault("unknown-source", text)
+        reason, why = self._fault
+        raise Fault(reason, f"{ref}: {why}")
 
     def __getattr__(self, name: str) -> Any:
-        raise Fault("unknown-source", f"asked to {name} for a source this worker does not know")
+        reason, why = self._fault
+        raise Fault(reason, f"{name}: {why}")
 
 
 @wiring.once
-def _parking(source: str) -> Line:
-    nowhere: Any = _Nowhere()
+def _parking(source: str, reason: str, why: str) -> Line:
+    nowhere: Any = _Nowhere(reason, why)
     return Line(
         source=source,
         queue=nowhere,

@@ -1,4 +1,4 @@
-"""A fleet whose configuration is changed worker by worker."""
+"""A fleet whose workers do not all know, or cannot all open, the same sources."""
 
 import signal
 
@@ -20,3 +20,19 @@ def test_an_object_of_a_source_one_worker_does_not_know_waits_for_one_that_does(
     world.check(counted=True)
     assert world.receives() == dict.fromkeys(messages, 1)
     assert world.repeated() == set()
+
+
+def test_messages_wait_for_a_worker_that_can_open_their_source(make):
+    world = make()
+    world.start("control", "beat")
+    world.start("objects-1", AWS_PROFILE="nowhere")
+    messages = world.messages(2, 2)
+    world.until(lambda: world.ledger.flow.in_hand()[1] == 4, "they are parked")
+
+    world.signal("objects-1", signal.SIGTERM)
+    world.died("objects-1")
+    world.start("objects-1")
+    world.settled()
+
+    world.check(counted=True)
+    assert world.receives() == dict.fromkeys(messages, 1)
