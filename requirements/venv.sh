@@ -28,11 +28,11 @@ fi
 echo "Building .venv from requirements/dev.txt, once; this takes a minute or two." >&2
 if [ -n "${UV:-}" ]; then
     "$UV" venv --quiet --no-project --clear --python "$python" .venv
-    "$UV" pip install --quiet --python .venv/bin/python --require-hashes -r requirements/dev.txt
+    "$UV" pip install --quiet --python .venv/bin/python --no-deps --require-hashes -r requirements/dev.txt
 elif "$python" -c 'import ensurepip, venv' 2>/dev/null; then
     "$python" -m venv --clear .venv
     .venv/bin/python -m pip install --quiet --disable-pip-version-check \
-        --require-hashes -r requirements/dev.txt
+        --no-deps --require-hashes -r requirements/dev.txt
 else
     echo "$python cannot make virtual environments: it has no ensurepip." >&2
     echo "Debian, Ubuntu: apt-get install python3-venv. Elsewhere: install uv." >&2

@@ -1,10 +1,12 @@
 """``requirements/venv.sh`` on the machines that people have."""
 
+import hashlib
 import importlib.util
 import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -51,6 +53,24 @@ def program(path, text):
     return path
 
 
+def wheel(path, *requires):
+    """Make the smallest wheel that needs *requires*, and return its line in a lock."""
+    name = path.name.partition("-")[0]
+    needs = "".join(f"Requires-Dist: {each}\n" for each in requires)
+    with zipfile.ZipFile(path, "w") as made:
+        made.writestr(f"{name}.py", "")
+        info = f"{name}-1.dist-info"
+        made.writestr(
+            f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n{needs}"
+        )
+        made.writestr(
+            f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        made.writestr(f"{info}/RECORD", "")
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return f"{name} @ {path.as_uri()} --hash=sha256:{digest}\n"
+
+
 def usable(checkout):
     python = checkout / ".venv/bin/python"
     prefix = subprocess.check_output([python, "-c", "import sys; print(sys.prefix)"], text=True)
@@ -73,6 +93,33 @@ def test_with_uv_uv_builds_it(build, checkout, tmp_path):
     assert done.returncode == 0, done.stderr
     assert usable(checkout)
     assert not (checkout / ".venv/bin/pip").exists()
+
+
+@pytest.mark.parametrize("uv", [False, True], ids=["pip", "uv"])
+@with_ensurepip
+def test_only_the_lock_decides_what_is_installed(build, checkout, tmp_path, uv):
+    """Asked to resolve, pip takes the newest `coverage[toml]` though `coverage` is pinned."""
+    line = wheel(tmp_path / "one-1-py3-none-any.whl", "not-in-the-lock[extra]>=1")
+    (checkout / "requirements/dev.txt").write_text(line)
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+
+    done = build(UV=shutil.which("uv", path=path) if uv else "")
+
+    assert done.returncode == 0, done.stderr
+    subprocess.run([checkout / ".venv/bin/python", "-c", "import one"], check=True, timeout=60)
+
+
+def test_the_lock_leaves_nothing_out():
+    uv = shutil.which("uv", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+
+    told = subprocess.run(
+        [uv, "pip", "check", "--python", sys.executable],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert told.returncode == 0, told.stderr
 
 
 def test_an_old_python_is_named_with_what_to_do(build, tmp_path):
