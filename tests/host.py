@@ -25,6 +25,8 @@ threads = 4
 state_dir = "state"
 {workers}
 {broker}
+[line]
+receive_wait = 1
 [sources.prod]
 queue_url = "{queue}"
 queue_region = "us-east-1"
