@@ -53,6 +53,7 @@ COMPILE = $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-vers
 lock: $(LOCKED) ## Bring requirements/*.txt in step with pyproject.toml, changing no version needlessly
 	$(COMPILE) $(ARGS) --extra embedded --extra demo --group dev -o requirements/dev.txt
 	$(COMPILE) --group build -c requirements/dev.txt -o requirements/run.txt
+	$(COMPILE) --extra demo --group build -c requirements/dev.txt -o requirements/demo.txt
 
 upgrade: ## Lock the newest versions
 	$(MAKE) lock ARGS=--upgrade

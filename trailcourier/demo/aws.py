@@ -26,15 +26,18 @@ START_SECONDS = 60
 
 
 @contextlib.contextmanager
-def emulated(environment: Mapping[str, str], log: BinaryIO | int) -> Iterator["Account"]:
+def emulated(
+    environment: Mapping[str, str], log: BinaryIO | int | None, serve: str = "127.0.0.1:0"
+) -> Iterator["Account"]:
     """An emulated AWS that is set up and ends with the block; what it says goes to *log*.
 
-    Raises ConfigError if moto is not installed, Unreachable if it does not start.
+    It listens on *serve*, ADDRESS:PORT.  Raises ConfigError if moto is not installed, Unreachable
+    if it does not start.
     """
     if not all(importlib.util.find_spec(name) for name in ("moto", "flask")):
         raise ConfigError(["demo: moto is not installed: pip install 'trailcourier[demo]'"])
     process = child.start(
-        [sys.executable, "-m", "trailcourier.demo.emulator"],
+        [sys.executable, "-m", "trailcourier.demo.emulator", serve],
         environment=environment,
         stdout=subprocess.PIPE,
         stderr=log,

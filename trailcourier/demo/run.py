@@ -2,7 +2,7 @@
 
 import secrets
 import socket
-import time
+import threading
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -56,16 +56,15 @@ def demo(options: Options, console: Console) -> Verdict | None:
             if not stage.perform(options.seconds, options.patience):
                 return None
             refused = stage.refused()
+            events = options.directory / "events"
             if options.keep:
-                _keep(_judged(options, traffic, account, refused), running, console)
-        return _judged(options, traffic, account, refused)
+                keep(judged(traffic, account, events, refused), running.fleet.stopping, console)
+        return judged(traffic, account, events, refused)
 
 
 def _introduce(options: Options, traffic: Traffic, console: Console) -> None:
     console.print(
-        f"Simulated CloudTrail traffic, seed {options.seed}: {len(traffic.manifest):,} records in "
-        f"{len(traffic.files)} files, {len(traffic.notices)} messages, on an emulated AWS.\n"
-        f"Configuration, output and logs: {options.directory}",
+        f"{traffic.told}, on an emulated AWS.\nConfiguration, output and logs: {options.directory}",
         highlight=False,
     )
 
@@ -110,16 +109,17 @@ def _port(wanted: int) -> int:
     return wanted
 
 
-def _judged(
-    options: Options, traffic: Traffic, account: Account, refused: Collection[tuple[str, str]]
+def judged(
+    traffic: Traffic, account: Account, output: Path, refused: Collection[tuple[str, str]]
 ) -> Verdict:
+    """What became of *traffic*, by the files below *output* and by what the queues still hold."""
     held = [*account.held(), *account.held(DEAD)]
-    tally = manifest.compare(traffic.manifest, options.directory / "events", refused)
+    tally = manifest.compare(traffic.manifest, output, refused)
     return Verdict(tally, tuple(left_wrong(traffic.left, held)))
 
 
-def _keep(verdict: Verdict, running: Host, console: Console) -> None:
+def keep(verdict: Verdict, stopping: threading.Event, console: Console) -> None:
+    """Show the *verdict*, and let all of it run until *stopping* is set."""
     console.print(verdict.table())
     console.print("All of it runs on; stop with Ctrl-C.")
-    while not running.fleet.stopping.is_set():
-        time.sleep(0.2)
+    stopping.wait()
