@@ -25,6 +25,8 @@ from trailcourier.cli.exits import Exit
 from trailcourier.credentials import Credentials
 from trailcourier.dispositions import REASONS, Reason
 from trailcourier.drain import Drained
+from trailcourier.facts import FACTS, Fact
+from trailcourier.metrics import METRICS
 from trailcourier.models import Numbers
 from trailcourier.secret import Secret
 from trailcourier.settings import Broker, Source, Workers
@@ -230,10 +232,72 @@ def help_of(path: Sequence[str]) -> str:
     return "\n".join(line.rstrip() for line in said.output.strip().splitlines())
 
 
+def metrics() -> str:
+    rows = (
+        (
+            f"`trailcourier_{name}`",
+            metric.kind,
+            ", ".join(f"`{label}`" for label in metric.labels),
+            metric.text,
+        )
+        for name, metric in METRICS.items()
+    )
+    return f"""# Metrics
+
+Each worker serves `/metrics` for Prometheus, `/livez` and `/readyz` on `127.0.0.1:9464`
+(`workers.metrics_host`, `workers.metrics_port`; 0: not at all). `trailcourier run` serves one page
+for all its processes. Several workers on one host need a port each; one whose port is taken says
+`not_watchable` in its log and carries on. The page tells what is known already and asks nobody, so
+it answers while the broker or AWS hangs.
+
+- `/livez` is 200 while the process works, 503 where it should be restarted. A broker that is away
+  is no reason for that.
+- `/readyz` is 200 while the process takes work; the text of a 503 says why not.
+- `trailcourier healthcheck` says the same as `/livez` without a network, from the time of a file.
+
+Counters and histograms are of the process that did the work: sum them over the fleet. Gauges tell
+how a source stands for the whole fleet, ten seconds ago at most; every control worker tells the
+same, so take the largest: `max by (source) (trailcourier_objects_parked)`.
+
+{table(("metric", "kind", "labels", "meaning"), rows)}
+
+Beside these each worker tells what the Prometheus client knows of any process: `process_*` and
+`python_*`. [What to alert on](operations.md#what-to-alert-on).
+"""
+
+
+def logs() -> str:
+    rows = ((f"`{name}`", *fact(told)) for name, told in FACTS.items())
+    return f"""# The log
+
+One line for each fact, on standard error: JSON, or for people where that is a terminal
+(`--log-format`, `workers.log_format`, `TRAILCOURIER_LOG_FORMAT`), from a level on
+(`workers.log_level`, `TRAILCOURIER_LOG_LEVEL`). Every line has `timestamp` (UTC), `level` and
+`event`, one of the names below, and the fields that name has. A line never holds a record's
+content or a secret; what comes from outside is escaped. The lines of delivered and refused objects
+also carry the object's sums, under the names that they are added up by: `records:in`,
+`bytes:read`, `sink:NAME:delivered` and so on.
+
+What became of an object is written once for each object, always. What one cause may repeat without
+end is written ten times a minute for that cause; the next line says in `repeats_left_out` how many
+were not. The counters count them all.
+
+{table(("event", "level", "meaning", "fields", "counted in"), rows)}
+"""
+
+
+def fact(told: Fact) -> Sequence[str]:
+    counts = dict.fromkeys(f"`trailcourier_{each.metric}`" for each in told.counts)
+    fields = ", ".join(f"`{name}`" for name in told.fields)
+    return told.level, told.text, fields, ", ".join(counts)
+
+
 PAGES: Mapping[str, Callable[[], str]] = {
     "dispositions.md": dispositions,
     "settings.md": settings,
     "commands.md": commands,
+    "metrics.md": metrics,
+    "logs.md": logs,
 }
 
 

@@ -8,7 +8,7 @@ from celery import Celery, signals
 from kombu import Exchange, Queue
 from kombu.transport import TRANSPORT_ALIASES
 
-from tasks.worker import Worker, refuse
+from tasks.worker import Turns, Worker, refuse
 from trailcourier import observe, wiring
 from trailcourier.duty import QUEUES
 from trailcourier.errors import ConfigError
@@ -98,6 +98,7 @@ def made() -> App:
         settings = wiring.settings()
         app = App("trailcourier")
         app.conf.update(conf(settings))
+        app.steps["consumer"].add(Turns)
     except ConfigError as error:
         refuse(error, os.EX_CONFIG)
     return app

@@ -34,6 +34,7 @@ VERBS = {
     "status": "Say what each source has in hand, what it has done, and what holds it up.",
     "quarantine": "Look at what was refused, carry it again, or forget it.",
     "sink": "Try a sink by itself.",
+    "healthcheck": "Say whether a process here is well; for containers.",
 }
 
 

@@ -23,6 +23,7 @@ from trailcourier.host import Host
 from trailcourier.settings import environment as surroundings
 
 FLOWER_PORT = 5555
+METRICS_PORT = 9464
 
 
 class Options(msgspec.Struct, frozen=True):
@@ -73,7 +74,11 @@ def _introduce(options: Options, traffic: Traffic, console: Console) -> None:
 def _fleet(options: Options, account: Account, console: Console, log: BinaryIO) -> Iterator[Host]:
     """The fleet with Flower beside it, reading the emulated queue."""
     around = home.environment(surroundings.environ(), endpoint=account.url)
-    path = home.configure(options.directory, account.queue_url, processes=options.processes)
+    metrics = _port(METRICS_PORT)
+    path = home.configure(
+        options.directory, account.queue_url, processes=options.processes, metrics=metrics
+    )
+    console.print(f"Metrics: http://127.0.0.1:{metrics}/metrics", highlight=False)
     found = settings.load(path, around)
     page = _flower(console)
 

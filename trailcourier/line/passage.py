@@ -1,12 +1,13 @@
 """One object's way from its bucket into every sink, and what to report of it."""
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Sequence
 
 import msgspec
 
-from trailcourier import records
+from trailcourier import metrics, records
 from trailcourier.dispositions import REASONS
 from trailcourier.errors import Fault
 from trailcourier.ledger.claims import Claim, Standing
@@ -54,6 +55,8 @@ class Passage:
         self._read = 0
         self._reached = 0  # ordinal of the next record no sink was offered in this try
         self.count = 0
+        self.newest = 0.0  # the newest eventTime seen, as a Unix time
+        self.began = time.monotonic()
 
     def run(self, hold: Hold, stopping: threading.Event) -> Report:
         """Read the object, check it whole, then send it to every sink.
@@ -136,6 +139,7 @@ class Passage:
     def _offer(self, batch: records.Batch, stopping: threading.Event) -> None:
         dropped = self._line.keep(batch.records)
         self._filtered.update(rule for rule in dropped if rule is not None)
+        self.newest = max(self.newest, records.newest(batch.records))
         after = batch.first + len(batch.records)
         for track in self._tracks:
             wanted = [
@@ -154,11 +158,12 @@ class Passage:
     ) -> None:  # fmt: skip
         name, taken = track.outlet.name, 0
         try:
-            for piece in track.outlet.send(delivery, wanted, stopping=stopping):
-                track.next = max(track.next, piece.next)
-                track.refused.update((each.ordinal, each) for each in piece.refused)
-                taken += piece.delivered
-                track.truncated += piece.truncated
+            with metrics.timed("sink_seconds", sink=name, step="send"):
+                for piece in track.outlet.send(delivery, wanted, stopping=stopping):
+                    track.next = max(track.next, piece.next)
+                    track.refused.update((each.ordinal, each) for each in piece.refused)
+                    taken += piece.delivered
+                    track.truncated += piece.truncated
         except Fault as fault:
             raise Fault(fault.reason, fault.detail, where=name) from fault
         finally:
@@ -168,10 +173,12 @@ class Passage:
     def _finish(self, inflated: int) -> Report:
         for track in self._tracks:
             if track.delivery is not None:
+                name = track.outlet.name
                 try:
-                    track.delivery.finish()
+                    with metrics.timed("sink_seconds", sink=name, step="finish"):
+                        track.delivery.finish()
                 except Fault as fault:
-                    raise Fault(fault.reason, fault.detail, where=track.outlet.name) from fault
+                    raise Fault(fault.reason, fault.detail, where=name) from fault
         reasons = {each.reason for track in self._tracks for each in track.refused.values()}
         if not reasons:
             outcome = Outcome("delivered")

@@ -43,6 +43,24 @@ def problems(load):
     return problems
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "key"),
+    [
+        ("TRAILCOURIER_LOG_LEVEL", "error", "log_level"),
+        ("TRAILCOURIER_LOG_FORMAT", "json", "log_format"),
+    ],
+)
+def test_how_to_log_has_short_names_and_the_long_ones_win(load, problems, name, value, key):
+    assert getattr(load(**{name: value}).workers, key) == value
+
+    (problem,) = problems(**{name: HUNTER})
+    assert name in problem
+
+    long = f"TRAILCOURIER_WORKERS__{key.upper()}"
+    other = {"error": "debug", "json": "console"}[value]
+    assert getattr(load(**{name: value, long: other}).workers, key) == other
+
+
 SOURCE = [
     ("BUCKET_REGION", "EU_PARIS", "bucket_region", "eu-west-3"),
     ("BUCKETS", "a, b*", "buckets", ("a", "b*")),
@@ -171,9 +189,9 @@ def test_what_kubernetes_sets_for_a_service_of_our_name_is_no_problem(load, name
             id="section",
         ),
         pytest.param(
-            "TRAILCOURIER_LOG_LEVEL",
+            "TRAILCOURIER_LOGLEVEL",
             "debug",
-            "TRAILCOURIER_LOG_LEVEL: unknown variable; did you mean "
+            "TRAILCOURIER_LOGLEVEL: unknown variable; did you mean "
             "TRAILCOURIER_WORKERS__LOG_LEVEL?",
             id="no-section",
         ),
