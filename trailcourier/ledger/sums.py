@@ -67,7 +67,7 @@ def as_metrics(
             # a later try delivers what an earlier one counted as refused: none comes back from that
             yield "records_total", max(0, each[status]), _kind(labels, status, why)
         for rule, by in rules.items():
-            yield "records_total", by if each["filtered"] else 0, _kind(labels, "filtered", rule)
+            yield "records_total", by, _kind(labels, "filtered", rule)
 
 
 def _kind(labels: dict[str, str], disposition: str, reason: str) -> dict[str, str]:
