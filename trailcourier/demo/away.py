@@ -20,7 +20,7 @@ from trailcourier.fleet.signals import Signals
 from trailcourier.settings import Settings
 from trailcourier.settings import environment as surroundings
 
-FILES_A_SECOND = 40  # that are announced: faster than a small fleet carries them
+FILES_A_SECOND = 25  # that are announced
 PATIENCE = 300.0  # seconds, after the last notice: whoever is killed meanwhile costs some of them
 
 
@@ -42,11 +42,12 @@ def serve(visit: Visit, found: Settings, console: Console) -> Verdict | None:
     """
     wiring.configure(found)
     output = _output(found)
-    traffic = simulate(visit.seed, files=visit.files)
-    console.print(f"{traffic.told}, on an emulated AWS at {visit.address}.", highlight=False)
     around = home.environment(surroundings.environ())
+    # before anything that takes time: the fleet is asking already
     with _stopping() as stopping, emulated(around, None, visit.address) as account:
         wiring.demand_broker()
+        traffic = simulate(visit.seed, files=visit.files)
+        console.print(f"{traffic.told}, on an emulated AWS at {visit.address}.", highlight=False)
         stage = Stage(traffic, account, stopping, console)
         if not stage.perform(visit.files / FILES_A_SECOND, PATIENCE):
             return None

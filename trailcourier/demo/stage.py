@@ -81,15 +81,17 @@ class Stage:
         except redis.RedisError:
             return None
         self._live.update(self._table(now), refresh=True)
-        if not self._console.is_terminal and time.monotonic() - self._told > TELL:
-            self._told = time.monotonic()
-            self._console.print(
-                f"{self._files:,} files in the buckets, {now.depth:,} messages in the queue, "
-                f"{now.in_flight:,} objects in flight, {now.objects.get('delivered', 0):,} delivered",
-                soft_wrap=True,
-                highlight=False,
-            )
+        if not self._console.is_terminal and self._shown - self._told > TELL:
+            self._told = self._shown
+            self._console.print(self._line(now), soft_wrap=True, highlight=False)
         return now
+
+    def _line(self, now: Standing) -> str:
+        delivered = now.objects.get("delivered", 0)
+        return (
+            f"{self._files:,} files in the buckets, {now.depth:,} messages in the queue, "
+            f"{now.in_flight:,} objects in flight, {delivered:,} delivered"
+        )
 
     def _table(self, now: Standing) -> Table:
         shown = Table("", "", show_header=False, title="On its way")
