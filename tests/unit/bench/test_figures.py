@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import pytest
 
 from bench import picture, report
@@ -5,7 +7,7 @@ from bench.figures import figures, paired, stub_is_fast
 from bench.latency import placed, share, waits
 from bench.measured import Measured, Memory
 from bench.notices import name
-from bench.turns import Turn
+from bench.turns import Turn, clear
 
 
 def turn(ms, *, seconds=1.0, objects=100):
@@ -101,6 +103,16 @@ def test_a_wait_lasts_from_the_send_until_the_file_has_its_name(tmp_path):
 def test_a_file_that_did_not_arrive_has_no_latency():
     with pytest.raises(RuntimeError, match="1 of 2 files"):
         waits({name(20, 7): 1.0, name(20, 8): 1.0}, {name(20, 7)[-16:]: 2.0})
+
+
+def test_files_carried_are_emptied_and_stay(tmp_path):
+    path = tmp_path / "prod" / f"{name(20, 7)}-0123456789abcdef.ndjson"
+    path.parent.mkdir()
+    path.write_text("{}")
+
+    clear(SimpleNamespace(output=tmp_path))
+
+    assert path.stat().st_size == 0
 
 
 def test_the_page_and_the_picture_tell_all_figures(tmp_path):
