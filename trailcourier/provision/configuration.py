@@ -44,6 +44,14 @@ def queue_url(layout: Layout) -> str:
     return f"https://{host}/{layout.account}/{layout.queue}"
 
 
+def address(layout: Layout, url: str) -> regions.QueueAddress:
+    """What a queue's URL says; an emulator's does not say the region."""
+    try:
+        return regions.queue(url)
+    except ValueError:
+        return regions.queue(url, layout.region)
+
+
 def held(path: Path) -> Held:
     """Read what is at *path*; raises ConfigError if it is no configuration of ours."""
     try:

@@ -4,6 +4,7 @@ Most actions are called as the API is; the exceptions are those of AWS's service
 reference.
 """
 
+import json
 import re
 from collections.abc import Iterable
 from typing import Any
@@ -89,7 +90,8 @@ def denied(error: ClientError, call: Call, resource: str, caller: str) -> Denied
     where = on[1] if on else resource
     principal = who[1] if who else caller or "the caller"
     statement = {"Effect": "Allow", "Action": needed, "Resource": where}
-    return Denied(f"AWS denied {call}: {principal} may not {needed} on {where}", statement)
+    words = f"AWS denied {call}: {principal} may not {needed} on {where}"
+    return Denied(f"{words}. The statement that is missing: {json.dumps(statement)}", statement)
 
 
 def _cased(named: str, call: Call) -> str:

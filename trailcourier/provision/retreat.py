@@ -45,7 +45,7 @@ def outlook(steps: Sequence[Step], asker: Asker) -> Iterator[Told]:
         if step.undo or step.left:
             view, ours = views[step.id]
             kept = _kept(step, view, ours=ours)
-            yield kept or Told(step.id, "removed", step.words)
+            yield kept or Told(step.id, "to remove", step.words)
 
 
 def _seen(steps: Sequence[Step], asker: Asker) -> Iterator[tuple[str, tuple[View, bool]]]:

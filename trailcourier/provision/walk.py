@@ -17,7 +17,7 @@ from trailcourier.provision.steps import Call, Step
 
 State = Literal[
     "to make", "to change", "already so", "left as it is", "not from here", "cannot see",
-    "made", "changed", "removed", "not there", "left",
+    "made", "changed", "to remove", "removed", "not there", "left",
 ]  # fmt: skip
 
 

@@ -343,7 +343,8 @@ def test_a_denial_names_the_call_the_principal_the_resource_and_the_statement(si
     thing = f"arn:aws:sqs:us-east-1:{ACCOUNT}:thing"
     assert str(raised.value) == (
         f"AWS denied sqs:CreateQueue: arn:aws:iam::{ACCOUNT}:user/admin may not "
-        f"sqs:CreateQueue on {thing}"
+        f"sqs:CreateQueue on {thing}. The statement that is missing: "
+        f'{{"Effect": "Allow", "Action": "sqs:CreateQueue", "Resource": "{thing}"}}'
     )
     assert raised.value.statement == {
         "Effect": "Allow", "Action": "sqs:CreateQueue", "Resource": thing,
