@@ -74,7 +74,9 @@ class Gate:
             headers={name: value for name, value in request.headers.items() if name != "host"},
             decode_content=False,
         )
-        kept = tuple((name, each) for name, each in given.headers.items() if name.lower() not in _HOP)
+        kept = tuple(
+            (name, each) for name, each in given.headers.items() if name.lower() not in _HOP
+        )
         return Reply(given.status, given.data, kept)
 
 

@@ -76,10 +76,19 @@ def actions(calls: Iterable[Call]) -> list[str]:
 
 def needed(steps: Iterable[Step]) -> list[Statement]:
     """What applying and destroying *steps* needs, resource by resource."""
-    found: dict[str, list[Call]] = {}
+    found: dict[str, dict[str, None]] = {}
     for step in steps:
-        found.setdefault(step.resource, []).extend(step.calls)
-    return [Statement(resource, tuple(actions(calls))) for resource, calls in found.items()]
+        for call in step.calls:
+            on = call.on or step.resource
+            for each in actions([call]):
+                where = _passed(on) if each == "iam:PassRole" else on
+                found.setdefault(where, {})[each] = None
+    return [Statement(resource, tuple(names)) for resource, names in found.items()]
+
+
+def _passed(profile: str) -> str:
+    """The role that an instance profile of the same name holds."""
+    return profile.replace(":instance-profile/", ":role/")
 
 
 def denied(error: ClientError, call: Call, resource: str, caller: str) -> Denied:

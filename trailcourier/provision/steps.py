@@ -22,7 +22,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     """One call of AWS, in AWS's own words.
 
     *gives* says what to keep of the answer, by JMESPath; in a look, what is not in the answer is
-    not there.
+    not there.  *on* is the ARN it is about, where that is not the step's.
     """
 
     service: str
@@ -30,6 +30,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     parameters: Document = {}
     region: str = ""
     gives: Mapping[str, str] = {}
+    on: str = ""
 
     @property
     def method(self) -> str:
@@ -43,13 +44,16 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
 def caller(service: str, region: str, **always: Any) -> Callable[..., Call]:
     """Return what makes calls of one service in one region, *always* with these parameters."""
 
-    def call(operation: str, gives: Mapping[str, str] | None = None, **parameters: Any) -> Call:
+    def call(
+        operation: str, gives: Mapping[str, str] | None = None, on: str = "", **parameters: Any
+    ) -> Call:
         return Call(
             service=service,
             operation=operation,
             region=region,
             parameters={**always, **parameters},
             gives=gives or {},
+            on=on,
         )
 
     return call

@@ -102,7 +102,7 @@ def failed(error: Exception, step: Step, asker: Asker) -> Unreachable:
     if isinstance(error, ClientError):
         call = _call(error, step)
         if is_denial(error):
-            return permissions.denied(error, call, step.resource, asker.caller)
+            return permissions.denied(error, call, call.on or step.resource, asker.caller)
         told = error.response.get("Error", {})
         return Unreachable(f"{step.id}: {call}: {told.get('Code')}: {told.get('Message')}")
     fault: Fault = aws.fault(error, what=step.id, where=step.resource)

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from tests.http_stub import Reply
 from trailcourier.errors import Unreachable
 from trailcourier.provision.permissions import Denied
 
@@ -262,6 +263,17 @@ def test_eventbridge_announces_log_files(site):
     assert {name for name, each in again.items() if each.state != "already so"} <= {"bucket-events"}
 
 
+def test_eventbridge_that_is_on_is_seen(site, gate):
+    ours = site(delivery="eventbridge", reader="none")
+    ours.apply()
+    told = b"<NotificationConfiguration><EventBridgeConfiguration/></NotificationConfiguration>"
+    gate.answers["s3:GetBucketNotificationConfiguration"] = Reply(
+        200, told, (("Content-Type", "application/xml"),)
+    )
+
+    assert states(ours.apply()) == {"already so"}
+
+
 def test_statements_that_others_wrote_stay_as_they_are(site):
     ours = site(bucket="shared-bucket", existing_bucket=True)
     s3, sns, sqs = (ours.client(each) for each in ("s3", "sns", "sqs"))
@@ -293,7 +305,10 @@ def test_what_drifted_is_set_right_and_said(made):
     sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": "30", "Policy": ""})
     made.client("cloudtrail").stop_logging(Name=made.name)
     s3.delete_bucket_policy(Bucket=made.layout.bucket)
-    wide = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+    wide = {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}],
+    }
     iam.put_group_policy(GroupName=made.name, PolicyName=made.name, PolicyDocument=json.dumps(wide))
 
     told = made.apply()

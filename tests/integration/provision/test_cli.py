@@ -158,7 +158,9 @@ def test_a_second_apply_says_that_all_is_so_and_keeps_the_file(apply):
 
 
 def test_the_source_is_added_to_a_file_and_what_is_there_stays(apply):
-    there = '# ours\n[sources.old]\nqueue_url = "https://sqs.us-east-1.amazonaws.com/111122223333/q"'
+    there = (
+        '# ours\n[sources.old]\nqueue_url = "https://sqs.us-east-1.amazonaws.com/111122223333/q"'
+    )
     there += '\nsinks = ["siem"]\n\n[sinks.siem]\ntype = "stdout"\n'
     Path("trailcourier.toml").write_text(there)
     Path("trailcourier.toml").chmod(0o640)
@@ -232,7 +234,9 @@ def test_a_plan_without_credentials_says_what_it_would_find_out(call, gate, monk
     assert said.code == Exit.DONE, said.err
     assert gate.calls == []
     assert "arn:aws" not in said.out.splitlines()[0]
-    assert "not known yet: the account: --account, or else sts:GetCallerIdentity says it" in said.out
+    assert (
+        "not known yet: the account: --account, or else sts:GetCallerIdentity says it" in said.out
+    )
     assert "what is there already was not seen" in said.out
 
 
@@ -282,9 +286,7 @@ def test_a_topic_of_another_account_leaves_steps_for_it_and_says_no(apply, gate)
 
     assert said.code == Exit.NO, said.err
     assert "not from here  subscription" in said.out
-    assert (
-        f"  aws sns add-permission --region us-east-1 --topic-arn {topic} --label "
-    ) in said.out
+    assert (f"  aws sns add-permission --region us-east-1 --topic-arn {topic} --label ") in said.out
     assert "  aws sns subscribe " in said.out
     assert '"Action": "s3:GetObject"' in said.out
     assert "aws ec2 associate-iam-instance-profile" in said.out

@@ -10,7 +10,9 @@ THEIRS = {"Sid": "Theirs", "Effect": "Deny", "Action": "*", "Resource": "*"}
 WANTED = Statements("Policy", (OURS,))
 ENTRY = {"Id": "ours", "QueueArn": "arn", "Events": ["e"], "Filter": {"Key": {"FilterRules": []}}}
 statements = st.lists(
-    st.fixed_dictionaries({"Effect": st.just("Allow")}, optional={"Sid": st.sampled_from(["a", "b", ""])})
+    st.fixed_dictionaries(
+        {"Effect": st.just("Allow")}, optional={"Sid": st.sampled_from(["a", "b", ""])}
+    )
 )
 
 

@@ -98,7 +98,7 @@ def test_terraform_refers_to_what_it_declares_and_to_nothing_later(choices):
     text = exported("terraform", choices)
     declared = set()
 
-    for block in re.split(r'(?m)^resource ', text)[1:]:
+    for block in re.split(r"(?m)^resource ", text)[1:]:
         kind, name = re.findall(r'"([^"]+)"', block)[:2]
         assert set(re.findall(r"\b(aws_\w+\.\w+)\b", block)) <= declared
         declared.add(f"{kind}.{name}")
@@ -162,7 +162,7 @@ def test_an_external_id_is_asked_for_and_never_written():
     trust = parsed["Resources"]["Role"]["Properties"]["AssumeRolePolicyDocument"]
     condition = trust["Statement"][0]["Condition"]
     assert condition == {"StringEquals": {"sts:ExternalId": {"Ref": "ExternalId"}}}
-    assert '\'"$external_id"\'' in script
+    assert "'\"$external_id\"'" in script
     assert "${external_id:?" in script
 
 

@@ -35,6 +35,7 @@ step() { printf '%s\\n' "$1"; }
 merge() { printf 'BY HAND: %s\\n' "$1" >&2; by_hand=1; }
 """
 _COMMANDS = {"s3": "s3api"}
+_YOUNG = frozenset({"RecursiveLogging"})  # CLIs of before 2026 refuse what they do not know
 
 
 def script(layout: Layout, steps: Sequence[Step]) -> str:
@@ -66,6 +67,15 @@ def _step(layout: Layout, step: Step) -> Iterator[str]:
         yield from (f"{_command(call)} >/dev/null" for call in step.make)
     else:
         yield from _made_once(step)
+    if step.id == "trail":
+        yield from _no_recursion(layout)
+
+
+def _no_recursion(layout: Layout) -> Iterator[str]:
+    """Leave out the events of the trail's own deliveries, where the CLI knows how."""
+    where = f"--region {layout.region} --name {layout.name}"
+    yield f"aws cloudtrail update-trail {where} --no-recursive-logging >/dev/null 2>&1 ||"
+    yield "  step 'this AWS CLI is too old to leave out the events of the own deliveries'"
 
 
 def _made_once(step: Step) -> Iterator[str]:
@@ -154,7 +164,8 @@ def _stand_ins(value: Any, names: dict[str, str], merged: Any) -> Any:
         names[stand_in] = value.name
         return stand_in
     if isinstance(value, dict):
-        return {name: _stand_ins(each, names, merged) for name, each in value.items()}
+        known = {name: each for name, each in value.items() if name not in _YOUNG}
+        return {name: _stand_ins(each, names, merged) for name, each in known.items()}
     if isinstance(value, list | tuple):
         return [_stand_ins(each, names, merged) for each in value]
     return value

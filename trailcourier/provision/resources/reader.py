@@ -79,7 +79,9 @@ def membership(layout: Layout) -> Step:
         id="membership",
         words=f"user {layout.name} is in group {layout.name}",
         resource=_arn(layout, f"group{PATH}{layout.name}"),
-        look=(call("ListGroupsForUser", {"member": member}, UserName=layout.name),),
+        look=(
+            call("ListGroupsForUser", {"member": member}, on=layout.user_arn, UserName=layout.name),
+        ),
         absent=_GONE,
         make=(call("AddUserToGroup", **both),),
         undo=(call("RemoveUserFromGroup", **both),),

@@ -84,13 +84,19 @@ def subscription(layout: Layout) -> Step:
     listing = "ListSubscriptions" if layout.foreign_topic else "ListSubscriptionsByTopic"
     whose = {} if layout.foreign_topic else {"TopicArn": layout.topic_arn}
     one = {"SubscriptionArn": Known("subscription_arn")}
+    # of a subscription there are no permissions of its own: on="*"
     return Step(
         id="subscription",
         words=f"queue {layout.queue} is subscribed to the topic; messages come {shape}",
         resource=layout.topic_arn,
         look=(
-            call(listing, {"subscription_arn": f"{ours}.SubscriptionArn | [0]"}, **whose),
-            call("GetSubscriptionAttributes", **one),
+            call(
+                listing,
+                {"subscription_arn": f"{ours}.SubscriptionArn | [0]"},
+                on="*" if layout.foreign_topic else "",
+                **whose,
+            ),
+            call("GetSubscriptionAttributes", on="*", **one),
         ),
         want=Fields("Attributes", {"RawMessageDelivery": raw}),
         absent=_GONE,
@@ -107,12 +113,13 @@ def subscription(layout: Layout) -> Step:
         mend=(
             call(
                 "SetSubscriptionAttributes",
+                on="*",
                 **one,
                 AttributeName="RawMessageDelivery",
                 AttributeValue=raw,
             ),
         ),
-        undo=(call("Unsubscribe", **one),),
+        undo=(call("Unsubscribe", on="*", **one),),
         adds=True,
         foreign=layout.foreign_topic,
     )
