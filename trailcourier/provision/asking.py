@@ -56,7 +56,7 @@ class Asker:
         caller: str = "",
     ) -> None:
         self._clients = clients
-        self._name = name
+        self.name = name
         self._ours: dict[str, bool] = {}
         self.fresh: set[str] = set()  # steps made in this walk
         self.caller = caller
@@ -139,9 +139,9 @@ class Asker:
 
     def _marked(self, step: Step, view: View) -> bool:
         if step.mark is None:
-            return marked(view.answer, self._name)
+            return marked(view.answer, self.name)
         try:
-            return marked(self.ask(step.mark), self._name)
+            return marked(self.ask(step.mark), self.name)
         except ClientError as error:
             if aws.codes(error) & {"NoSuchTagSet", "NoSuchTagSetError"}:
                 return False

@@ -144,6 +144,17 @@ def test_a_secret_file_is_not_left_empty_where_no_key_was_made(apply, gate):
     assert '"Action": "iam:CreateUser"' in said.err
 
 
+def test_s43_a_secret_that_was_lost_is_said_with_what_to_do(apply, name):
+    apply("--secret-file", "secret")
+
+    said = apply("--secret-file", "other")
+
+    key = Path("secret.id").read_text().strip()
+    assert said.code == Exit.CONFIG
+    assert f"aws iam delete-access-key --user-name {name} --access-key-id {key}" in said.err
+    assert not Path("other").exists()
+
+
 def test_a_second_apply_says_that_all_is_so_and_keeps_the_file(apply):
     options = ("--write", "trailcourier.toml", "--secret-file", "secret")
     apply(*options)

@@ -118,7 +118,11 @@ def _place_for_a_secret(
 ) -> Iterator[Keep | None]:
     """Where a new secret goes, if one will be made; raises ConfigError if it could go nowhere."""
     keys = [step for step in steps if step.id == "access-key"]
-    if not keys or asker.look(keys[0]).there:
+    if not keys:
+        yield None
+    elif asker.look(keys[0]).there:
+        if wanted.secret_file and not wanted.secret_file.exists():
+            raise ConfigError([_lost(asker)])
         yield None
     elif wanted.secret_file:
         with deposit(wanted.secret_file.absolute()) as keep:
@@ -129,6 +133,15 @@ def _place_for_a_secret(
         )
     else:
         yield _show
+
+
+def _lost(asker: Asker) -> str:
+    name, key = asker.name, asker.known["access_key_id"]
+    return (
+        f"--secret-file: user {name} has an access key already, and its secret is not shown again; "
+        "name the file that has it, or delete the key and run this again: "
+        f"aws iam delete-access-key --user-name {name} --access-key-id {key}"
+    )
 
 
 def _on_a_terminal() -> bool:
