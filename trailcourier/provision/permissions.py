@@ -100,6 +100,8 @@ def denied(error: ClientError, call: Call, resource: str, caller: str) -> Denied
     principal = who[1] if who else caller or "the caller"
     statement = {"Effect": "Allow", "Action": needed, "Resource": where}
     words = f"AWS denied {call}: {principal} may not {needed} on {where}"
+    if call.operation == "HeadBucket":
+        words += ", or the bucket is another account's, for all accounts share their names"
     return Denied(f"{words}. The statement that is missing: {json.dumps(statement)}", statement)
 
 

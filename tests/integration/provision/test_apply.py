@@ -201,6 +201,7 @@ CHOICES = [
     pytest.param({"region": "eu-west-1", "data_events": ("all",)}, id="elsewhere"),
     pytest.param({"region": "us-gov-west-1"}, id="govcloud"),
     pytest.param({"region": "cn-north-1", "reader": "instance-profile"}, id="china"),
+    pytest.param({"region": "eusc-de-east-1", "reader": "none"}, id="sovereign"),
 ]
 
 

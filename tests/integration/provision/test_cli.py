@@ -18,6 +18,21 @@ from trailcourier.cli.setup import applying
 ACCOUNT = "123456789012"
 
 
+WITH_KEYS = """
+[sources.old]
+queue_url = "https://sqs.us-east-1.amazonaws.com/111122223333/q"
+buckets = ["old"]
+sinks = ["archive"]
+[sources.old.credentials]
+kind = "iam-user"
+access_key_id = "env:OLD_KEY"
+secret_access_key = "env:OLD_KEY"
+[sinks.archive]
+type = "file"
+path = "events"
+"""
+
+
 class Said(NamedTuple):
     code: int
     out: str
@@ -112,8 +127,11 @@ def test_s43_without_a_terminal_or_a_file_no_key_and_nothing_else_is_made(apply,
 
 def test_s43_on_a_terminal_the_secret_is_shown_once(apply, monkeypatch):
     monkeypatch.setattr(applying, "_on_a_terminal", lambda: True)
+    monkeypatch.setenv("OLD_KEY", "x")
+    Path("trailcourier.toml").write_text(WITH_KEYS)
 
-    first, second = apply(), apply()
+    write = ("--write", "trailcourier.toml")
+    first, second = apply(*write), apply(*write)
 
     (shown,) = [line for line in first.out.splitlines() if line.startswith("secret access key:")]
     assert len(shown.split()[-1]) >= 40

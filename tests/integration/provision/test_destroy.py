@@ -113,12 +113,14 @@ def test_a_key_is_left_for_what_it_encrypted(site):
     assert "kms schedule-key-deletion" in told["key"].detail
 
 
-def test_every_access_key_of_our_user_goes(made):
+def test_every_access_key_of_our_user_goes(made, gate):
     made.client("iam").create_access_key(UserName=made.name)
+    gate.calls.clear()
 
     told = made.destroy()
 
     assert (told["access-key"].state, told["user"].state) == ("removed", "removed")
+    assert gate.calls.count("iam:DeleteAccessKey") == 2
 
 
 def test_a_group_that_others_attached_something_to_is_left(made, gate):

@@ -16,7 +16,7 @@ from cfnlint.api import ManualArgs, lint
 
 from tests.terraform_documented import ARGUMENTS, META, REQUIRED
 from trailcourier.errors import ConfigError
-from trailcourier.provision import Found, Layout, Request, plan
+from trailcourier.provision import Layout, Request, plan
 from trailcourier.provision.export import FORMATS, by_hand, cloudformation, provider
 from trailcourier.provision.export.hcl import quoted
 
@@ -30,7 +30,7 @@ CHOICES = {
            "encrypt": ("logs", "queue")},
     "eventbridge": {"delivery": "eventbridge", "reader": "instance-profile",
                     "data_events": ("all",)},
-    "organisation": {"organization": True, "organization_id": "o-1234567890", "prefix": "audit",
+    "organisation": {"organization": True, "organization_id": "o-1234567890", "prefix": "o'brien",
                      "raw": True, "data_events": ("one", "two"), "reader": "none"},
     "existing": {"bucket": "acme-logs", "existing_bucket": True, "bucket_region": "eu-west-1",
                  "topic": f"arn:aws:sns:us-east-1:{ACCOUNT}:ct", "reader": "pod-identity",
@@ -102,6 +102,26 @@ def test_terraform_refers_to_what_it_declares_and_to_nothing_later(choices):
         kind, name = re.findall(r'"([^"]+)"', block)[:2]
         assert set(re.findall(r"\b(aws_\w+\.\w+)\b", block)) <= declared
         declared.add(f"{kind}.{name}")
+
+
+def test_terraform_knows_by_references_what_needs_what():
+    text = exported("terraform", CHOICES["govcloud"])
+
+    assert '"deadLetterTargetArn" = aws_sqs_queue.dead_letter_queue.arn' in text
+    assert re.search(r"sns_topic_name += aws_sns_topic.topic.arn", text)
+    assert re.search(r"kms_key_id += aws_kms_key.key.arn", text)
+    assert re.search(r"queue_url += aws_sqs_queue.queue.id", text)
+
+
+@every
+@pytest.mark.parametrize("format_", FORMATS)
+def test_the_words_of_the_plan_are_in_every_export(choices, format_):
+    layout = Layout(Request(account=ACCOUNT, **choices))
+    text = exported(format_, choices).replace("'\"'\"'", "'")
+
+    for step in plan(layout.request, layout.found):
+        if by_hand.declared(layout, step) or format_ == "cli":
+            assert step.words in text, step.id
 
 
 @every
@@ -201,10 +221,3 @@ def test_steps_for_other_accounts_are_in_each_export():
 @pytest.mark.parametrize("format_", FORMATS)
 def test_the_same_request_gives_the_same_text(format_):
     assert exported(format_, CHOICES["s3"]) == exported(format_, CHOICES["s3"])
-
-
-def test_the_words_of_the_plan_are_in_the_script():
-    text = exported("cli", {})
-
-    for step in plan(Request(account=ACCOUNT), Found()):
-        assert f"{step.id}: {step.words}".replace("'", "'\"'\"'") in text

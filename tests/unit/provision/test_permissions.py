@@ -74,3 +74,13 @@ def test_a_denial_is_said_in_awss_words_where_it_has_any(message, who, what, whe
         f"AWS denied sqs:CreateQueue: {who} may not {what} on {where}. The statement that is "
         f"missing: {json.dumps(denied.statement)}"
     )
+
+
+def test_a_bucket_that_may_not_be_seen_may_be_another_accounts():
+    head = Call(service="s3", operation="HeadBucket")
+
+    denied = permissions.denied(error("Forbidden", "403", "HeadBucket"), head, "the-bucket", "me")
+
+    assert "me may not s3:ListBucket on the-bucket, or the bucket is another account's" in str(
+        denied
+    )

@@ -162,6 +162,7 @@ def export(
         Format, typer.Argument(metavar="FORMAT", help="terraform, cloudformation or cli.")
     ],
     profile: Profile = "",
+    as_json: AsJson = False,
 ) -> None:
     """Print the same plan for somebody else to carry out: as Terraform, CloudFormation or a script.
 
@@ -171,4 +172,8 @@ def export(
     found = (
         Found() if not provision.unknown(request, Found()) else Account(request, profile).found()
     )
-    print(FORMATS[format_](Layout(request, found), provision.plan(request, found)), end="")
+    text = FORMATS[format_](Layout(request, found), provision.plan(request, found))
+    if as_json:
+        output.say_json({"format": format_, "text": text})
+    else:
+        print(text, end="")

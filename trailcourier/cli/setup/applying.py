@@ -5,10 +5,11 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import boto3
 import msgspec
+from msgspec import Meta
 
 from trailcourier import aws, provision, settings
 from trailcourier.cli import output
@@ -41,14 +42,21 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 class Result(msgspec.Struct, frozen=True):
     """What came of it; never a secret."""
 
-    account: str
-    steps: tuple[Told, ...]
-    elsewhere: list[Any]
-    configuration: str
-    written: str
-    problems: tuple[str, ...]
-    warnings: tuple[str, ...]
-    live: Live
+    account: Annotated[str, Meta(description="whose it is")]
+    steps: Annotated[
+        tuple[Told, ...],
+        Meta(description="of each step its id, what became of it, its words and what differed"),
+    ]
+    elsewhere: Annotated[
+        list[Any], Meta(description="what others have to do: commands, statements for policies")
+    ]
+    configuration: Annotated[str, Meta(description="the tables of the source; no secret is there")]
+    written: Annotated[str, Meta(description="where they were written, if anywhere")]
+    problems: Annotated[tuple[str, ...], Meta(description="what is wrong with the configuration")]
+    warnings: Annotated[tuple[str, ...], Meta(description="what may be meant, and often is not")]
+    live: Annotated[
+        Live, Meta(description="whether the queue could be received from, and what was seen there")
+    ]
 
     @property
     def good(self) -> bool:

@@ -1,7 +1,7 @@
 """What no export can declare: changes to what is there already, and secrets; pure."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from trailcourier.provision.elsewhere import elsewhere
 from trailcourier.provision.layout import Layout
@@ -22,6 +22,12 @@ def declared(layout: Layout, step: Step) -> bool:
             return False
         case _:
             return True
+
+
+def words(step: Step, steps: Sequence[Step], parts: Mapping[str, str]) -> tuple[str, ...]:
+    """What *step* says, and those of *steps* that an export has as *parts* of it."""
+    within = (each for each in steps if parts.get(each.id) == step.id)
+    return tuple(each.words for each in (step, *within))
 
 
 def notes(layout: Layout, steps: Sequence[Step], *, secret: bool = True) -> Iterator[str]:

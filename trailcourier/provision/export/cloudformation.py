@@ -52,6 +52,7 @@ def _resources(layout: Layout, steps: Sequence[Step]) -> dict[str, Any]:
             "Type": kind,
             **(KEPT if step.id in {"bucket", "key"} else {}),
             **({"DependsOn": before} if before else {}),
+            "Metadata": {"Plan": by_hand.words(step, steps, PARTS)},
             "Properties": declared.referring(properties(layout, step, there)),
         }
         declared.declare(*_referred(layout, step))
@@ -243,7 +244,14 @@ RESOURCES: Mapping[str, tuple[str, Maker, tuple[str, ...]]] = {
     "role": ("AWS::IAM::Role", _role, ()),
     "instance-profile": ("AWS::IAM::InstanceProfile", _profile, ()),
 }
-PARTS = frozenset(
-    {"bucket-privacy", "bucket-events", "event-selectors", "logging", "rule-target"}
-    | {"group-policy", "membership", "role-policy", "profile-role"}
-)  # of the resource that they belong to
+PARTS = {  # step -> the one whose resource has it
+    "bucket-privacy": "bucket",
+    "bucket-events": "bucket",
+    "event-selectors": "trail",
+    "logging": "trail",
+    "rule-target": "rule",
+    "group-policy": "group",
+    "membership": "user",
+    "role-policy": "role",
+    "profile-role": "instance-profile",
+}

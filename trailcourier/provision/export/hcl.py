@@ -21,16 +21,18 @@ class Encoded(msgspec.Struct, frozen=True):
 
 
 class Block(msgspec.Struct, frozen=True):
-    """``head { ... }``: attributes first, blocks after them."""
+    """``head { ... }``: attributes first, blocks after them; *comments* before it."""
 
     head: str
     attributes: Mapping[str, Any]
     blocks: tuple["Block", ...] = ()
+    comments: tuple[str, ...] = ()
 
 
 def lines(block: Block, indent: str = "") -> Iterator[str]:
     """Write *block* as people and formatters do."""
     inner = f"{indent}  "
+    yield from (f"{indent}# {each}" for each in block.comments)
     yield f"{indent}{block.head} {{"
     yield from _rows(block.attributes, inner)
     for each in block.blocks:

@@ -212,4 +212,4 @@ RESOURCES: Mapping[str, tuple[str, Callable[[Layout, Step], Arguments], tuple[st
     "role-policy": ("aws_iam_role_policy", _inline("role"), ("role",)),
     "instance-profile": ("aws_iam_instance_profile", _profile, ("role",)),
 }
-PARTS = frozenset({"event-selectors", "logging", "profile-role"})  # of the resource before them
+PARTS = {"event-selectors": "trail", "logging": "trail", "profile-role": "instance-profile"}

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from trailcourier.provision.export import by_hand, hcl
 from trailcourier.provision.export.declared import Declared
 from trailcourier.provision.export.hcl import Block, Encoded, Expression
-from trailcourier.provision.export.provider import RESOURCES
+from trailcourier.provision.export.provider import PARTS, RESOURCES
 from trailcourier.provision.layout import TAG, Layout
 from trailcourier.provision.steps import Step
 
@@ -56,7 +56,8 @@ def _resources(layout: Layout, steps: Sequence[Step]) -> Iterator[Block]:
         if step.id == "trail":
             blocks += _selectors(steps)
         head = f'resource "{kind}" "{_name(step)}"'
-        yield _referring(declared, Block(head, plain, tuple(blocks)))
+        words = by_hand.words(step, steps, PARTS)
+        yield _referring(declared, Block(head, plain, tuple(blocks), words))
         declared.declare(*_referred(layout, step))
 
 
@@ -67,7 +68,8 @@ def _referring(declared: Declared, block: Block) -> Block:
         else declared.referring(value)
         for name, value in block.attributes.items()
     }
-    return Block(block.head, attributes, tuple(_referring(declared, each) for each in block.blocks))
+    blocks = tuple(_referring(declared, each) for each in block.blocks)
+    return Block(block.head, attributes, blocks, block.comments)
 
 
 def _selectors(steps: Sequence[Step]) -> Iterator[Block]:
