@@ -23,6 +23,7 @@ from typer.testing import CliRunner
 from trailcourier import cli, provision
 from trailcourier.cli.exits import Exit
 from trailcourier.cli.setup.applying import Result
+from trailcourier.cli.setup.planning import Planned
 from trailcourier.credentials import Credentials
 from trailcourier.dispositions import REASONS, Reason
 from trailcourier.drain import Drained
@@ -198,6 +199,10 @@ One object with `sources`, a list. Of each source:
 One object with `sources`, a list, and `why`, what kept it from ending, or nothing. Of each source:
 
 {table(("key", "meaning"), keys(Drained))}
+
+## What `setup plan --json` says
+
+{table(("key", "meaning"), keys(Planned))}
 
 ## What `setup apply --json` says
 

@@ -277,7 +277,7 @@ def test_a_plan_in_json_has_the_calls_and_their_parameters(call, name):
     (made,) = queue["calls"]
     assert (made["call"], made["parameters"]["QueueName"]) == ("sqs:CreateQueue", name)
     assert said["account"] == "111122223333"
-    assert said["looked"] is False
+    assert said["unseen"] == "AWS was not asked"
 
 
 def test_options_that_do_not_go_together_are_all_said(call, gate):

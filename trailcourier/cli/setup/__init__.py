@@ -8,12 +8,10 @@ import typer
 from trailcourier import provision
 from trailcourier.cli import output
 from trailcourier.cli.exits import Exit
-from trailcourier.cli.setup import applying, telling
+from trailcourier.cli.setup import applying, planning, telling
 from trailcourier.cli.setup.account import Account
 from trailcourier.cli.setup.choices import asking
-from trailcourier.errors import Unreachable
-from trailcourier.provision import Found, Layout, Request, Told, configuration
-from trailcourier.provision.elsewhere import elsewhere
+from trailcourier.provision import Found, Layout, Request, Told
 from trailcourier.provision.export import FORMATS, Format
 
 app = typer.Typer(help="Make the AWS side: trail, bucket, topic, queue and permissions.")
@@ -28,6 +26,21 @@ ExternalId = Annotated[
         metavar="REF", help="With --reader cross-account: env:NAME or file:/path of the id."
     ),
 ]
+
+
+Write = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Add the source to this configuration; else print it."),
+]
+Sinks = Annotated[
+    list[str] | None,
+    typer.Option("--sink", metavar="NAME", help="Where the source sends; may be given again."),
+]
+SecretFile = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Put a new secret access key there, for you alone."),
+]
+Wait = Annotated[int, typer.Option(min=0, max=20, help="Seconds that the first receive waits.")]
 
 
 @app.command(name="plan")
@@ -45,42 +58,11 @@ def show_plan(
 
     With credentials it looks at what is there; without, it says what it would find out.
     """
-    account = Account(request, profile)
-    found, why = (Found(), "AWS was not asked") if offline else _found_or_why(account)
-    layout, steps = Layout(request, found), provision.plan(request, found)
-    unknown = provision.unknown(request, found)
-    if why:
-        told = [Told(step.id, "to make", step.words) for step in steps]
-    else:
-        told = list(provision.survey(steps, account.asker(found)))
-    rest = elsewhere(layout)
-    tables = configuration.text(
-        layout, configuration.queue_url(layout), credential=applying.named(request, None, "")
-    )
+    planned, lines = planning.plan(Account(request, profile), offline=offline)
     if as_json:
-        output.say_json({
-            "account": layout.account, "region": layout.region, "partition": layout.partition,
-            "looked": not why, "unknown": unknown,
-            "steps": telling.steps_as_json(steps, told),
-            "elsewhere": telling.elsewhere_as_json(rest), "configuration": tables,
-        })  # fmt: skip
-        return
-    output.say(telling.whose(layout, found.caller))
-    telling.say(telling.line(each) for each in told)
-    telling.say(telling.others(rest))
-    output.say("")
-    telling.say_text(tables)
-    output.say("")
-    telling.say(f"not known yet: {each}" for each in unknown)
-    nothing = "nothing was changed" if not why else f"{why}, so what is there already was not seen"
-    output.say(f"{telling.sum_of(told)}; {nothing}")
-
-
-def _found_or_why(account: Account) -> tuple[Found, str]:
-    try:
-        return account.found(), ""
-    except Unreachable as error:
-        return Found(), str(error)
+        output.say_json(planned)
+    else:
+        telling.say(lines)
 
 
 @app.command()
@@ -89,22 +71,11 @@ def apply(
     request: Request,
     *,
     profile: Profile = "",
-    write: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Add the source to this configuration; else print it."),
-    ] = None,
-    sink: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME", help="Where the source sends; may be given again."),
-    ] = None,
-    secret_file: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Put a new secret access key there, for you alone."),
-    ] = None,
+    write: Write = None,
+    sink: Sinks = None,
+    secret_file: SecretFile = None,
     external_id: ExternalId = "",
-    wait: Annotated[
-        int, typer.Option(min=0, max=20, help="Seconds that the first receive waits.")
-    ] = 10,
+    wait: Wait = 10,
     as_json: AsJson = False,
 ) -> None:
     """Make the AWS side, then check the configuration that uses it and receive once.

@@ -24,87 +24,80 @@ class Encrypt(StrEnum):
     TOPIC = "topic"
 
 
-def _option(metavar: str, text: str) -> Any:
-    return typer.Option(metavar=metavar, help=text)
-
-
-def _request(
-    *,
-    name: Annotated[str, _option("NAME", "Begins the name of everything.")] = "trailcourier",
-    source: Annotated[str, _option("NAME", "The source to write: [sources.NAME].")] = "prod",
-    region: Annotated[
-        str, _option("REGION", "Where trail, topic and queue are; US_STANDARD will do too.")
-    ] = "us-east-1",
-    account: Annotated[
-        str, _option("ID", "The account, where no credentials say it; a check where they do.")
-    ] = "",
-    bucket: Annotated[
-        str, _option("NAME", "The bucket of the log files; else NAME-ACCOUNT-REGION.")
-    ] = "",
-    existing_bucket: Annotated[
-        bool, typer.Option("--existing-bucket", help="It is there: add to it what is needed.")
-    ] = False,
-    bucket_region: Annotated[
-        str, _option("REGION", "Where an existing bucket is; else AWS is asked.")
-    ] = "",
-    bucket_account: Annotated[str, _option("ID", "Whose bucket it is, if not ours.")] = "",
-    prefix: Annotated[str, _option("TEXT", "Goes before AWSLogs/ in the bucket.")] = "",
-    trail: Annotated[
-        bool, typer.Option("--trail/--no-trail", help="Make a trail, or use one that is there.")
-    ] = True,
-    organization: Annotated[
-        bool, typer.Option("--organization", help="Record every account of the organisation.")
-    ] = False,
-    organization_id: Annotated[str, _option("o-ID", "The organisation; else AWS is asked.")] = "",
-    data_events: Annotated[
-        list[str] | None,
-        _option("BUCKET|all", "Record reads and writes of objects too; may be given again."),
-    ] = None,
-    delivery: Annotated[
-        Delivery, typer.Option(help="How the queue learns of a new log file.")
-    ] = "sns",
-    raw: Annotated[
-        bool, typer.Option("--raw/--wrapped", help="Without SNS's envelope, or in it.")
-    ] = False,
-    topic: Annotated[
-        str, _option("ARN", "A topic that is there, in this account or another.")
-    ] = "",
-    kms_key: Annotated[str, _option("ARN|new", "Encrypt with this KMS key, or a new one.")] = "",
-    encrypt: Annotated[
-        list[Encrypt] | None,
-        typer.Option(help="What the key encrypts, else logs; may be given again."),
-    ] = None,
-    reader: Annotated[Reader, typer.Option(help="As whom the collector reads.")] = "user",
-    principal: Annotated[
-        str, _option("ARN", "With --reader cross-account: who takes the role.")
-    ] = "",
-    policy: Annotated[
-        Form | None, typer.Option(help="What the collector may do; else what the choices need.")
-    ] = None,
-) -> Request:
-    return Request(
-        name=name,
-        source=source,
-        region=_region("--region", region),
-        account=account,
-        bucket=bucket,
-        existing_bucket=existing_bucket,
-        bucket_region=_region("--bucket-region", bucket_region),
-        bucket_account=bucket_account,
-        prefix=prefix,
-        trail=trail,
-        organization=organization,
-        organization_id=organization_id,
-        data_events=tuple(data_events or ()),
-        delivery=delivery,
-        raw=raw,
-        topic=topic,
-        kms_key=kms_key,
-        encrypt=tuple(each.value for each in encrypt or (Encrypt.LOGS,)),
-        reader=reader,
-        principal=principal,
-        policy=policy or "",
+def _choice(name: str, kind: Any, default: Any, option: Any) -> inspect.Parameter:
+    return inspect.Parameter(
+        name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=default,
+        annotation=Annotated[kind, option],
     )
+
+
+def _text(name: str, metavar: str, text: str, default: str = "") -> inspect.Parameter:
+    return _choice(name, str, default, typer.Option(metavar=metavar, help=text))
+
+
+def _switch(name: str, flags: str, text: str, *, default: bool = False) -> inspect.Parameter:
+    return _choice(name, bool, default, typer.Option(flags, help=text))
+
+
+CHOICES = (
+    _text("name", "NAME", "Begins the name of everything.", "trailcourier"),
+    _text("source", "NAME", "The source to write: [sources.NAME].", "prod"),
+    _text(
+        "region",
+        "REGION",
+        "Where trail, topic and queue are; US_STANDARD will do too.",
+        "us-east-1",
+    ),
+    _text("account", "ID", "The account, where no credentials say it; a check where they do."),
+    _text("bucket", "NAME", "The bucket of the log files; else NAME-ACCOUNT-REGION."),
+    _switch("existing_bucket", "--existing-bucket", "It is there: add to it what is needed."),
+    _text("bucket_region", "REGION", "Where an existing bucket is; else AWS is asked."),
+    _text("bucket_account", "ID", "Whose bucket it is, if not ours."),
+    _text("prefix", "TEXT", "Goes before AWSLogs/ in the bucket."),
+    _switch("trail", "--trail/--no-trail", "Make a trail, or use one that is there.", default=True),
+    _switch("organization", "--organization", "Record every account of the organisation."),
+    _text("organization_id", "o-ID", "The organisation; else AWS is asked."),
+    _choice(
+        "data_events",
+        list[str] | None,
+        None,
+        typer.Option(
+            metavar="BUCKET|all",
+            help="Record reads and writes of objects too; may be given again.",
+        ),
+    ),
+    _choice("delivery", Delivery, "sns", typer.Option(help="How the queue learns of a log file.")),
+    _switch("raw", "--raw/--wrapped", "Without SNS's envelope, or in it."),
+    _text("topic", "ARN", "A topic that is there, in this account or another."),
+    _text("kms_key", "ARN|new", "Encrypt with this KMS key, or a new one."),
+    _choice(
+        "encrypt",
+        list[Encrypt] | None,
+        None,
+        typer.Option(help="What the key encrypts, else logs; may be given again."),
+    ),
+    _choice("reader", Reader, "user", typer.Option(help="As whom the collector reads.")),
+    _text("principal", "ARN", "With --reader cross-account: who takes the role."),
+    _choice(
+        "policy",
+        Form | None,
+        None,
+        typer.Option(help="What the collector may do; else what the choices need."),
+    ),
+)
+
+
+def _request(given: dict[str, Any]) -> Request:
+    """What the choices come to: each is a field of the request, but for their spelling."""
+    said = {name: given[name] for name in (each.name for each in CHOICES)}
+    said["region"] = _region("--region", given["region"])
+    said["bucket_region"] = _region("--bucket-region", given["bucket_region"])
+    said["data_events"] = tuple(given["data_events"] or ())
+    said["encrypt"] = tuple(each.value for each in given["encrypt"] or (Encrypt.LOGS,))
+    said["policy"] = given["policy"] or ""
+    return Request(**said)
 
 
 def _region(option: str, text: str) -> str:
@@ -117,14 +110,13 @@ def _region(option: str, text: str) -> str:
 def asking(verb: Callable[..., None]) -> Callable[..., None]:
     """Let *verb* take every choice: its first parameter is the Request they come to."""
     first, *own = inspect.signature(verb).parameters.values()
-    choices = list(inspect.signature(_request).parameters.values())
 
     @functools.wraps(verb)
     def called(**given: Any) -> None:
         mine = {each.name: given.pop(each.name) for each in own}
-        return verb(_sound(_request(**given)), **mine)
+        return verb(_sound(_request(given)), **mine)
 
-    both = [*own, *choices]
+    both = [*own, *CHOICES]
     called.__signature__ = inspect.Signature(both)  # type: ignore[attr-defined]
     called.__annotations__ = {each.name: each.annotation for each in both}
     del first

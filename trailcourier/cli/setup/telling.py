@@ -41,11 +41,6 @@ def say(lines: Iterable[str]) -> None:
         output.say(each)
 
 
-def say_text(text: str) -> None:
-    """Print *text* as it is, line by line."""
-    say(text.rstrip("\n").split("\n"))
-
-
 def as_json(told: Sequence[Told]) -> list[dict[str, Any]]:
     return [msgspec.to_builtins(each) for each in told]
 

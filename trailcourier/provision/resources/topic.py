@@ -76,13 +76,6 @@ def subscription(layout: Layout) -> Step:
     call = caller("sns", layout.topic_region)
     raw = "true" if layout.request.raw else "false"
     shape = "bare, without SNS's envelope" if layout.request.raw else "in SNS's envelope"
-    ours = (
-        f"Subscriptions[?TopicArn=='{layout.topic_arn}' && Endpoint=='{layout.queue_arn}' "
-        "&& SubscriptionArn!='PendingConfirmation']"
-    )
-    # another account's topic does not tell us its subscriptions; our account tells its own
-    listing = "ListSubscriptions" if layout.foreign_topic else "ListSubscriptionsByTopic"
-    whose = {} if layout.foreign_topic else {"TopicArn": layout.topic_arn}
     one = {"SubscriptionArn": Known("subscription_arn")}
     # of a subscription there are no permissions of its own: on="*"
     return Step(
@@ -90,12 +83,7 @@ def subscription(layout: Layout) -> Step:
         words=f"queue {layout.queue} is subscribed to the topic; messages come {shape}",
         resource=layout.topic_arn,
         look=(
-            call(
-                listing,
-                {"subscription_arn": f"{ours}.SubscriptionArn | [0]"},
-                on="*" if layout.foreign_topic else "",
-                **whose,
-            ),
+            _listing(layout),
             call("GetSubscriptionAttributes", on="*", **one),
         ),
         want=Fields("Attributes", {"RawMessageDelivery": raw}),
@@ -123,3 +111,16 @@ def subscription(layout: Layout) -> Step:
         adds=True,
         foreign=layout.foreign_topic,
     )
+
+
+def _listing(layout: Layout) -> Call:
+    """Ask for the confirmed subscription of our queue."""
+    call = caller("sns", layout.topic_region)
+    ours = (
+        f"Subscriptions[?TopicArn=='{layout.topic_arn}' && Endpoint=='{layout.queue_arn}' "
+        "&& SubscriptionArn!='PendingConfirmation']"
+    )
+    gives = {"subscription_arn": f"{ours}.SubscriptionArn | [0]"}
+    if layout.foreign_topic:  # it does not tell us its subscriptions; our account tells its own
+        return call("ListSubscriptions", gives, on="*")
+    return call("ListSubscriptionsByTopic", gives, TopicArn=layout.topic_arn)

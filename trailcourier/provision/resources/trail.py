@@ -30,34 +30,29 @@ def trusted_access(layout: Layout) -> Step:
     )
 
 
-def trail(layout: Layout) -> Step:
-    call = caller("cloudtrail", layout.region)
+def _settings(layout: Layout) -> dict[str, Any]:
+    """What a trail is given and says again under the same names."""
     asked = layout.request
-    both: dict[str, Any] = {"S3BucketName": layout.bucket}
-    if asked.prefix:
-        both["S3KeyPrefix"] = asked.prefix
-    if layout.encrypted("logs"):
-        both["KmsKeyId"] = arn(layout)
-    both |= {
+    return {
+        "S3BucketName": layout.bucket,
+        **({"S3KeyPrefix": asked.prefix} if asked.prefix else {}),
+        **({"KmsKeyId": arn(layout)} if layout.encrypted("logs") else {}),
         "IsMultiRegionTrail": True,
         "IncludeGlobalServiceEvents": True,
         "IsOrganizationTrail": asked.organization,
         "RecursiveLogging": False,
     }
-    # a topic of one's own goes by its name; emulators know no other way
-    topic = layout.topic_arn if asked.topic else layout.name
-    announced = asked.delivery == "sns"
-    given = {
-        "Name": layout.name,
-        **both,
-        **({"SnsTopicName": topic} if announced else {}),
-        "EnableLogFileValidation": True,
-    }
-    wanted = {
-        **both,
-        **({"SnsTopicARN": layout.topic_arn} if announced else {}),
-        "LogFileValidationEnabled": True,
-    }
+
+
+def trail(layout: Layout) -> Step:
+    call = caller("cloudtrail", layout.region)
+    asked, both = layout.request, _settings(layout)
+    given = {"Name": layout.name, **both, "EnableLogFileValidation": True}
+    wanted = {**both, "LogFileValidationEnabled": True}
+    if asked.delivery == "sns":
+        # a topic of one's own goes by its name; emulators know no other way
+        given["SnsTopicName"] = layout.topic_arn if asked.topic else layout.name
+        wanted["SnsTopicARN"] = layout.topic_arn
     whose = f"of organisation {layout.organization}" if asked.organization else "of this account"
     return Step(
         id="trail",
