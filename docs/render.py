@@ -20,14 +20,18 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from typer.testing import CliRunner
 
-from trailcourier import cli
+from trailcourier import cli, provision
 from trailcourier.cli.exits import Exit
+from trailcourier.cli.setup.applying import Result
+from trailcourier.cli.setup.planning import Planned
 from trailcourier.credentials import Credentials
 from trailcourier.dispositions import REASONS, Reason
 from trailcourier.drain import Drained
 from trailcourier.facts import FACTS, Fact
 from trailcourier.metrics import METRICS
 from trailcourier.models import Numbers
+from trailcourier.provision import Request, Step
+from trailcourier.provision.permissions import actions, needed
 from trailcourier.secret import Secret
 from trailcourier.settings import Broker, Source, Workers
 from trailcourier.sinks import SinkConfig
@@ -198,6 +202,14 @@ One object with `sources`, a list, and `why`, what kept it from ending, or nothi
 
 {table(("key", "meaning"), keys(Drained))}
 
+## What `setup plan --json` says
+
+{table(("key", "meaning"), keys(Planned))}
+
+## What `setup apply --json` says
+
+{table(("key", "meaning"), keys(Result))}
+
 ## Exit status
 
 {statuses}
@@ -292,12 +304,62 @@ def fact(told: Fact) -> Sequence[str]:
     return told.level, told.text, fields, ", ".join(counts)
 
 
+ACCOUNT = "111122223333"
+SET_UPS = (  # between them they have every step
+    Request(account=ACCOUNT),
+    Request(account=ACCOUNT, delivery="s3", reader="pod-identity", kms_key="new"),
+    Request(account=ACCOUNT, delivery="eventbridge", reader="instance-profile", organization=True),
+)
+
+
+def permissions() -> str:
+    steps = {step.id: step for asked in SET_UPS for step in provision.plan(asked)}
+    head = ("step", "to plan", "to apply", "to destroy")
+    return f"""# What whoever runs setup must be allowed
+
+[Setting up the AWS side](setup.md) is done once, by a person or a pipeline with more permissions
+than the collector will ever have. These are all that it takes. Where one is missing, `trailcourier
+setup` ends at that step and says the call, who made it, on what, and the statement that would
+allow it; run it again and it goes on from there.
+
+## As a policy
+
+For the default set-up, named `trailcourier`, in account {ACCOUNT}, `us-east-1`:
+
+```json
+{json.dumps(_policy(SET_UPS[0]), indent=2)}
+```
+
+## Step by step
+
+Beside these, `sts:GetCallerIdentity`, which nobody needs to be allowed, and
+`organizations:DescribeOrganization` where an organisation is not named.
+
+{table(head, (_needs(step) for step in steps.values()))}
+"""
+
+
+def _policy(asked: Request) -> Mapping[str, Any]:
+    statements = [
+        {"Effect": "Allow", "Action": each.actions, "Resource": each.resource}
+        for each in needed(provision.plan(asked))
+    ]
+    return {"Version": "2012-10-17", "Statement": statements}
+
+
+def _needs(step: Step) -> Sequence[str]:
+    look = actions((*step.look, *([step.mark] if step.mark else [])))
+    columns = (look, actions((*step.make, *step.mend)), actions(step.undo))
+    return f"`{step.id}`", *(", ".join(f"`{each}`" for each in column) for column in columns)
+
+
 PAGES: Mapping[str, Callable[[], str]] = {
     "dispositions.md": dispositions,
     "settings.md": settings,
     "commands.md": commands,
     "metrics.md": metrics,
     "logs.md": logs,
+    "setup-permissions.md": permissions,
 }
 
 
