@@ -122,7 +122,7 @@ class Passage:
             for track in self._tracks:
                 track.delivery = track.outlet.start(origin)
             for batch in log.batches(records=numbers.batch_records, size=numbers.batch_bytes):
-                self._offer(batch, stopping)
+                self._offer(batch, hold, stopping)
                 hold.move()
                 if batch.first + len(batch.records) < log.count:
                     line.ledger.claims.progress(self._claim, self._etag, self._state())
@@ -133,7 +133,7 @@ class Passage:
                 if track.delivery is not None:
                     track.delivery.drop()
 
-    def _offer(self, batch: records.Batch, stopping: threading.Event) -> None:
+    def _offer(self, batch: records.Batch, hold: Hold, stopping: threading.Event) -> None:
         dropped = self._line.keep(batch.records)
         self._filtered.update(rule for rule in dropped if rule is not None)
         after = batch.first + len(batch.records)
@@ -144,13 +144,13 @@ class Passage:
                 if rule is None and track.wants(batch.first + at)
             ]
             if wanted and track.delivery is not None:
-                self._feed(track, track.delivery, wanted, stopping)
+                self._feed(track, track.delivery, wanted, hold, stopping)
             track.next = max(track.next, after)
         self._reached = after
 
     def _feed(
         self, track: Track, delivery: Delivery, wanted: Sequence[tuple[int, bytes]],
-        stopping: threading.Event,
+        hold: Hold, stopping: threading.Event,
     ) -> None:  # fmt: skip
         name, taken = track.outlet.name, 0
         try:
@@ -159,6 +159,7 @@ class Passage:
                 track.refused.update((each.ordinal, each) for each in piece.refused)
                 taken += piece.delivered
                 track.truncated += piece.truncated
+                hold.move()  # a batch that goes record by record may take longer than a claim waits
         except Fault as fault:
             raise Fault(fault.reason, fault.detail, where=name) from fault
         finally:
