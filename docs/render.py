@@ -122,9 +122,25 @@ A *secret* is named, never written down: `"env:NAME"` or `"file:/path"`.
 
 def sinks() -> Iterable[tuple[str, type[BaseModel]]]:
     """Each sink's heading and config, as the union has them."""
-    for config in get_args(get_args(SinkConfig)[0]):
-        (kind_of_sink,) = get_args(config.model_fields["type"].annotation)
-        yield f'`[sinks.NAME]` with `type = "{kind_of_sink}"`', config
+    for config in members(SinkConfig):
+        told = (
+            f'`{key} = "{value}"`'
+            for key in ("type", "way")
+            if key in config.model_fields
+            for value in get_args(config.model_fields[key].annotation)
+        )
+        yield f"`[sinks.NAME]` with {', '.join(told)}", config
+
+
+def members(annotation: Any) -> Iterable[type[BaseModel]]:
+    """What a union holds; a member of it may be a union too."""
+    if get_origin(annotation) is Annotated:
+        yield from members(get_args(annotation)[0])
+    elif get_args(annotation):
+        for each in get_args(annotation):
+            yield from members(each)
+    else:
+        yield annotation
 
 
 def prose(model: type[BaseModel]) -> str:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Self
 
 REASONS = {
     200: b"OK",
+    204: b"No Content",
     206: b"Partial Content",
     301: b"Moved Permanently",
     304: b"Not Modified",
@@ -222,6 +223,7 @@ class Server:
     def refuse(self) -> None:
         """Stop listening and break every connection, as a server that died."""
         self.call(self._refuse)
+        self.call(lambda: None)  # connections that were aborted are closed one round later
 
     def resume(self) -> None:
         """Listen on the same port again."""
@@ -244,9 +246,12 @@ class Server:
     def _listen(self) -> None:
         self.loop.run_until_complete(self._listening())
 
+    def _connection(self) -> asyncio.Protocol:
+        return _Connection(self._answer, self._connections)
+
     async def _listening(self) -> None:
         self._socket = await self.loop.create_server(
-            lambda: _Connection(self._answer, self._connections),
+            self._connection,
             "127.0.0.1",
             self.port,
             ssl=self._tls,

@@ -125,7 +125,7 @@ class Passage:
             for track in self._tracks:
                 track.delivery = track.outlet.start(origin)
             for batch in log.batches(records=numbers.batch_records, size=numbers.batch_bytes):
-                self._offer(batch, stopping)
+                self._offer(batch, hold, stopping)
                 hold.move()
                 if batch.first + len(batch.records) < log.count:
                     line.ledger.claims.progress(self._claim, self._etag, self._state())
@@ -136,7 +136,7 @@ class Passage:
                 if track.delivery is not None:
                     track.delivery.drop()
 
-    def _offer(self, batch: records.Batch, stopping: threading.Event) -> None:
+    def _offer(self, batch: records.Batch, hold: Hold, stopping: threading.Event) -> None:
         dropped = self._line.keep(batch.records)
         self._filtered.update(rule for rule in dropped if rule is not None)
         self.newest = max(self.newest, records.newest(batch.records))
@@ -148,13 +148,13 @@ class Passage:
                 if rule is None and track.wants(batch.first + at)
             ]
             if wanted and track.delivery is not None:
-                self._feed(track, track.delivery, wanted, stopping)
+                self._feed(track, track.delivery, wanted, hold, stopping)
             track.next = max(track.next, after)
         self._reached = after
 
     def _feed(
         self, track: Track, delivery: Delivery, wanted: Sequence[tuple[int, bytes]],
-        stopping: threading.Event,
+        hold: Hold, stopping: threading.Event,
     ) -> None:  # fmt: skip
         name, taken = track.outlet.name, 0
         try:
@@ -164,6 +164,7 @@ class Passage:
                     track.refused.update((each.ordinal, each) for each in piece.refused)
                     taken += piece.delivered
                     track.truncated += piece.truncated
+                    hold.move()  # a batch that goes record by record may outlast a claim
         except Fault as fault:
             raise Fault(fault.reason, fault.detail, where=name) from fault
         finally:
