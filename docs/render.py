@@ -27,7 +27,7 @@ from trailcourier.dispositions import REASONS, Reason
 from trailcourier.drain import Drained
 from trailcourier.models import Numbers
 from trailcourier.secret import Secret
-from trailcourier.settings import Broker, Source, Workers
+from trailcourier.settings import Broker, Flower, Source, Workers
 from trailcourier.sinks import SinkConfig
 from trailcourier.status import Standing
 
@@ -36,6 +36,7 @@ SETTING = ("key", "takes", "left out", "meaning")
 SECTIONS: Mapping[str, type[BaseModel]] = {
     "`[broker]`": Broker,
     "`[workers]`": Workers,
+    "`[flower]`": Flower,
     "`[line]`": Numbers,
     "`[sources.NAME]`": Source,
     "`[sources.NAME.credentials]`": Credentials,
