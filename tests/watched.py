@@ -64,13 +64,14 @@ class Watched:
 
 
 @contextmanager
-def watching(folder: Path, url: str, broker: str = "") -> Iterator[Watched]:
+def watching(folder: Path, url: str, broker: str = "", **environment: str) -> Iterator[Watched]:
     """A fleet on the broker at *url*; *broker* is what its configuration says of it besides."""
     with ExitStack() as stack:
         sqs, s3 = stack.enter_context(SqsStub()), stack.enter_context(S3Stub())
         fleet = Fleet(folder, url)
         stack.callback(fleet.close)
         fleet.collect(sqs, s3, broker)
+        fleet.environment |= environment
         page = Flower(fleet)
         for queue in ("objects", "control"):
             fleet.worker("-Q", queue, "-n", f"{queue}@host")
