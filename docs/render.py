@@ -33,7 +33,7 @@ from trailcourier.models import Numbers
 from trailcourier.provision import Request, Step
 from trailcourier.provision.permissions import actions, needed
 from trailcourier.secret import Secret
-from trailcourier.settings import Broker, Source, Workers
+from trailcourier.settings import Broker, Flower, Source, Workers
 from trailcourier.sinks import SinkConfig
 from trailcourier.status import Standing
 
@@ -42,6 +42,7 @@ SETTING = ("key", "takes", "left out", "meaning")
 SECTIONS: Mapping[str, type[BaseModel]] = {
     "`[broker]`": Broker,
     "`[workers]`": Workers,
+    "`[flower]`": Flower,
     "`[line]`": Numbers,
     "`[sources.NAME]`": Source,
     "`[sources.NAME.credentials]`": Credentials,

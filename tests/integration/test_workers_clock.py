@@ -35,11 +35,11 @@ def test_the_clock_calls_for_every_poll_and_tend_and_keeps_no_schedule_file(flee
 
     assert clock.wait() == 0
     assert called(client) == {
-        ("trailcourier.poll", "['prod', 0]"),
-        ("trailcourier.poll", "['prod', 1]"),
-        ("trailcourier.poll", "['dev', 0]"),
-        ("trailcourier.tend", "['prod']"),
-        ("trailcourier.tend", "['dev']"),
+        ("trailcourier.poll", "prod, poller 1"),
+        ("trailcourier.poll", "prod, poller 2"),
+        ("trailcourier.poll", "dev"),
+        ("trailcourier.tend", "prod"),
+        ("trailcourier.tend", "dev"),
     }
     assert set(fleet.folder.iterdir()) - before == {*clock.files, fleet.folder / "heartbeat"}
 

@@ -38,7 +38,6 @@ def configure(directory: Path, queue_url: str, *, processes: int, metrics: int) 
 [workers]
 processes = {processes}
 threads = 4
-events = true             # shows every object in Flower
 log_format = "json"
 state_dir = {_text(directory / "state")}
 heartbeat_file = {_text(directory / "heartbeat")}

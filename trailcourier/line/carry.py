@@ -29,8 +29,14 @@ class Carried(msgspec.Struct, frozen=True):
     """
 
     status: str
+    reason: str = ""
     ours: bool = False
     settle: bool = False
+
+    @property
+    def told(self) -> str:
+        """The status, and the reason if it has one, as a person reads it in Flower."""
+        return f"{self.status}: {self.reason}" if self.reason else self.status
 
 
 def carry(line: Line, work: Work, task_id: str, stopping: threading.Event) -> Carried:
@@ -69,11 +75,11 @@ def _act(line: Line, work: Work, answer: Answer, stopping: threading.Event) -> C
             status, _, reason = answer.outcome.partition(":")
             if reason == "already-delivered":
                 observe.fact("object_skipped", source=line.source, object=work.name, reason=reason)
-            return Carried(status, settle=answer.settle)
+            return Carried(status, reason, settle=answer.settle)
         case "parked":
             observe.fact("object_parked", source=line.source, object=work.name,
                          reason="breaker-open", detail=answer.outcome)  # fmt: skip
-            return Carried("parked")
+            return Carried("parked", "breaker-open")
         case "ours":
             return Carried("pending", ours=True)
         case _:
@@ -111,7 +117,7 @@ def _finish(line: Line, claim: Claim, passage: Passage, report: Report) -> Carri
                      why=f"{outcome.reason}: {outcome.detail}")  # fmt: skip
     if outcome.status == "refused":
         line.ledger.quarantine.put(_entry(claim, passage, outcome))
-    return Carried(outcome.status, settle=written.settle)
+    return Carried(outcome.status, outcome.reason, settle=written.settle)
 
 
 def _entry(claim: Claim, passage: Passage, outcome: Outcome) -> Entry:

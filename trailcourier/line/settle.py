@@ -8,10 +8,11 @@ from trailcourier.ledger.leases import Verdict
 from trailcourier.line import Line, queue
 
 
-def settle(line: Line, messages: Sequence[str] | None) -> None:
+def settle(line: Line, messages: Sequence[str] | None) -> int:
     """Delete each message whose objects are all delivered or skipped; leave those with a refusal.
 
-    None: every message that is ready, so that those finished together are deleted together.
+    How many of both there were.  None: every message that is ready, so that those finished together
+    are deleted together.
     Reads the ledger and nothing else, so it may be called twice or too early: a message with an
     object still open, or without a lease, is not touched.
     """
@@ -30,6 +31,7 @@ def settle(line: Line, messages: Sequence[str] | None) -> None:
         queue.back_off(line, verdict.message, verdict.receipt, verdict.receive_count)
     line.ledger.leases.forget([v.message for v in left], "messages:left")
     line.ledger.leases.forget(retries)
+    return len(deleted) + len(left)
 
 
 def _say(line: Line, deleted: Sequence[str], carried: Sequence[Verdict]) -> None:

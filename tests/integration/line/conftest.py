@@ -104,8 +104,8 @@ class World:
         work, self.work = self.work, []
         return [self.forward(each).status for each in work]
 
-    def tend(self, *, idle: bool = True) -> None:
-        tend(self.line, self.publish, lambda: idle, NOBODY_STOPS)
+    def tend(self, *, idle: bool = True) -> int:
+        return tend(self.line, self.publish, lambda: idle, NOBODY_STOPS)
 
     def run(self) -> list[str]:
         self.poll()
