@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from trailcourier import doctor, settings, wiring
+from trailcourier import doctor, host, settings, wiring
 from trailcourier.cli import output
 from trailcourier.cli.exits import Exit
 from trailcourier.cli.sources import quiet
@@ -49,7 +49,7 @@ def examine(
     """
     asked = _moment(since)
     try:
-        found = quiet(settings.load(ctx.obj.config))
+        found = host.beside(quiet(settings.load(ctx.obj.config)))
     except ConfigError as error:
         _tell([Told("", each) for each in unusable(error)], as_json=as_json)
         raise typer.Exit(Exit.NO) from None

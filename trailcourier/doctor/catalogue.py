@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 
-from trailcourier.doctor import configuration, identity, trouble
+from trailcourier.doctor import configuration, identity, keeping, queue, trouble
 from trailcourier.doctor.finding import Entries
 
 GROUPS: Mapping[str, Entries] = {
     "The configuration, and doctor itself": configuration.TOLD,
     "The way out": trouble.TOLD,
     "Credentials": identity.TOLD,
+    "The queue": queue.TOLD | keeping.TOLD,
 }
 
 CATALOGUE: Entries = {id_: entry for group in GROUPS.values() for id_, entry in group.items()}

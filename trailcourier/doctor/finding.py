@@ -1,6 +1,5 @@
 """What a check says."""
 
-from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
@@ -34,5 +33,5 @@ class Entry(msgspec.Struct, frozen=True):
     means: str
 
 
-Entries = Mapping[str, Entry]
+Entries = dict[str, Entry]
 """By id, which keeps its meaning for ever: what is no longer told leaves its id to nothing else."""

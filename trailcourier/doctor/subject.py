@@ -60,6 +60,7 @@ class Subject:
         self.found: list[Finding] = []
         self.principal = f"the credentials of sources.{name}"  # until AWS names them
         self._behind: dict[tuple[str, str], str] = {}
+        self._silent: dict[tuple[str, str], Fault] = {}
 
     @property
     def source(self) -> Source:
@@ -84,8 +85,11 @@ class Subject:
         seconds = self.shared.left(CALL)
         if seconds <= 0:
             return Answer(call, behind=OUT_OF_TIME)
-        if behind := self._behind.get((call.service, call.region)):
+        whom = call.service, call.region
+        if behind := self._behind.get(whom):
             return Answer(call, behind=behind)
+        if silent := self._silent.get(whom):
+            return Answer(call, fault=silent)
         operation = call.operation
         try:
             said = bounded.within(
@@ -100,7 +104,7 @@ class Subject:
         else:
             return answered(call, said)
         if answer.fault is not None and answer.fault.reason == "network":
-            self.keep_from(call.service, call.region, SILENT)
+            self._silent.setdefault(whom, answer.fault)  # who is silent is not asked again
         return answer
 
     def ask_once(self, call: Call) -> Answer:

@@ -8,6 +8,8 @@ import structlog
 from tests.doctor_call import CONFIG, Doctor
 from tests.trail_account import TrailAccount, trail_account
 from trailcourier import wiring
+from trailcourier.ledger import Ledger
+from trailcourier.models import Numbers
 
 
 @pytest.fixture(scope="session")
@@ -36,3 +38,20 @@ def doctor(account, client, tmp_path, monkeypatch, capfd) -> Iterator[Callable[.
     yield lambda *arguments, **more: Doctor.call(capfd, config, *arguments, **more)
     wiring.forget()
     structlog.reset_defaults()
+
+
+@pytest.fixture
+def ledger(client) -> Ledger:
+    """The ledger of the source that is looked at."""
+    return Ledger(client, "prod", Numbers())
+
+
+@pytest.fixture
+def delivered(client, ledger) -> Callable[[float], None]:
+    """Have the line's last delivery be so many seconds ago."""
+
+    def delivered(seconds: float) -> None:
+        at = ledger.flow.now() - int(seconds * 1000)
+        client.hset("trailcourier:1:s:prod:sums", "at:success", at)
+
+    return delivered
