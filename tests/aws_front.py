@@ -67,7 +67,8 @@ class Front:
     """Serves on 127.0.0.1 what *moto*, the URL of its server, serves, as AWS would let it.
 
     *denied* maps an action to AWS's reason.  *answers* gives, for an action, a function that
-    answers in moto's place, or returns None to let moto.  *clock* is seconds AWS is ahead of us.
+    answers in moto's place, or returns None to let moto; *changes* one that alters what moto
+    answers.  *clock* is seconds AWS is ahead of us.
     """
 
     def __init__(self, moto: str) -> None:
@@ -81,6 +82,7 @@ class Front:
         self.roles: dict[str, Role] = {}
         self.denied: dict[str, str] = {}
         self.answers: dict[str, Callable[[Asked], Reply | None]] = {}
+        self.changes: dict[str, Callable[[Reply], Reply]] = {}
         self.regions: dict[str, str] = {}  # of buckets that must be asked for in their region
         self.redirects = "301"  # or "400": how S3 says that a bucket is elsewhere
         self.owners: dict[str, str] = {}  # of buckets: the account
@@ -118,6 +120,7 @@ class Front:
         reply = self._kept_out(request, asked) or self._known(asked)
         if reply is None:
             reply = await asyncio.to_thread(self._forwarded, request)
+            reply = self.changes.get(asked.action, _as_it_is)(reply)
         date = ("Date", formatdate(time.time() + self.clock, usegmt=True))
         return reply._replace(headers=(*reply.headers, date))
 
@@ -210,6 +213,10 @@ class Front:
         kept = tuple((k, v) for k, v in answer.headers.items() if k.lower().startswith(_PASSED))
         length = answer.headers.get("content-length")
         return Reply(answer.status, answer.data, kept, length=int(length) if length else None)
+
+
+def _as_it_is(reply: Reply) -> Reply:
+    return reply
 
 
 _UNSAID = "no identity-based policy allows the {} action"

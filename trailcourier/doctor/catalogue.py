@@ -2,7 +2,15 @@
 
 from collections.abc import Mapping
 
-from trailcourier.doctor import configuration, identity, keeping, queue, trouble
+from trailcourier.doctor import (
+    bucket,
+    configuration,
+    identity,
+    keeping,
+    queue,
+    reading,
+    trouble,
+)
 from trailcourier.doctor.finding import Entries
 
 GROUPS: Mapping[str, Entries] = {
@@ -10,6 +18,7 @@ GROUPS: Mapping[str, Entries] = {
     "The way out": trouble.TOLD,
     "Credentials": identity.TOLD,
     "The queue": queue.TOLD | keeping.TOLD,
+    "The bucket": bucket.TOLD | reading.TOLD,
 }
 
 CATALOGUE: Entries = {id_: entry for group in GROUPS.values() for id_, entry in group.items()}

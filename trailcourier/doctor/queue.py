@@ -21,7 +21,6 @@ OBJECTED = frozenset(
         *("InvalidIdFormat", "MessageNotInflight"),
     }
 )
-LATELY = 3600  # seconds; what the line did since then it may still do
 
 TOLD: Entries = {
     "TC301": Entry(
@@ -182,7 +181,7 @@ def _receives(subject: Subject, answer: Answer) -> Finding:
         return Finding("error", "TC310", answer.fault.detail, fix)
     line = broker.line(subject)
     lately = line.standing.last_success_seconds if line else None
-    if lately is not None and lately < LATELY:
+    if lately is not None and lately < broker.LATELY:
         return Finding("ok", "TC303", f"the line delivered what it received {age(lately)} ago")
     if not answer.good and not objected(answer):
         return trouble.told(subject, answer, "TC303")

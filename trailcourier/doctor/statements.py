@@ -30,6 +30,8 @@ def remedy(subject: Subject, actions: Sequence[str], resource: str, words: str =
         trusted = {"AWS": bearer(subject.principal)}
         other = statement(actions, resource, Principal=trusted)
         added = f"{added} and, as it is another account's, to its own policy: {other}"
+    if resource.split(":")[2:3] == ["s3"]:
+        added = f"{added}. If the bucket is another account's, its policy has to allow it too."
     if "explicit deny" in words:
         return f"A policy denies it explicitly: find and narrow that statement first. {added}"
     return added
