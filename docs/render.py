@@ -8,6 +8,7 @@ import argparse
 import inspect
 import json
 import sys
+import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import UnionType
@@ -26,6 +27,8 @@ from trailcourier.cli.setup.applying import Result
 from trailcourier.cli.setup.planning import Planned
 from trailcourier.credentials import Credentials
 from trailcourier.dispositions import REASONS, Reason
+from trailcourier.doctor.catalogue import GROUPS
+from trailcourier.doctor.finding import Entry
 from trailcourier.drain import Drained
 from trailcourier.facts import FACTS, Fact
 from trailcourier.metrics import METRICS
@@ -227,10 +230,54 @@ One object with `sources`, a list, and `why`, what kept it from ending, or nothi
 
 {table(("key", "meaning"), keys(Result))}
 
+## What `doctor --json` says
+
+One object: `first`, the id of the first error or null; `errors`, `warnings`, `unproved` and `ok`,
+how many there are of each; and `findings`, a list of objects with `source`, `level`, `id`, `text`
+and `fix`. [Every id](doctor.md) is explained.
+
 ## Exit status
 
 {statuses}
 """
+
+
+def doctor() -> str:
+    groups = "\n\n".join(
+        f"## {title}\n\n" + "\n\n".join(finding(id_, entry) for id_, entry in entries.items())
+        for title, entries in GROUPS.items()
+    )
+    return f"""# What doctor finds
+
+`trailcourier doctor` looks at everything between the credentials and the sink, in the order in
+which a person would, and says of each thing one of four:
+
+- **ok**: it was seen, and is well.
+- **unproved**: it could not be seen; mostly because the credentials may not ask, and then the
+  finding prints the policy statement that would let them. Trailcourier may work all the same.
+- **warning**: it costs something, or will.
+- **error**: it keeps records from arriving.
+
+Each finding has an id, explained below; an id never changes its meaning. **Begin with the first
+error.** What would only follow from an error is not looked at, and is said to be unproved. The exit
+status is 1 if there is any error, else 0.
+
+It takes no message from the queue, and writes and changes nothing. Of AWS it asks only what reads.
+Three calls of the line cannot be tried without their effect, and are made so that they have none:
+`sqs:ReceiveMessage` asks for zero messages, `sqs:DeleteMessage` and `sqs:ChangeMessageVisibility`
+give a receipt that is none. Only `--send` sends anything: one marked record to each sink.
+
+With the least permissions (`s3:Get*` and `s3:List*` on the bucket, `sqs:ReceiveMessage` and
+`sqs:DeleteMessage` on the queue) it says what these cannot see, and which statement would show it.
+All of it ends within half a minute, also where nothing answers.
+
+{groups}
+"""
+
+
+def finding(id_: str, entry: Entry) -> str:
+    levels = ", ".join(entry.levels)
+    return f"### {id_}\n\n**{entry.asks}** ({levels})\n\n{textwrap.fill(entry.means, 100)}"
 
 
 def keys(struct: type[msgspec.Struct]) -> Iterable[Sequence[str]]:
@@ -377,6 +424,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "metrics.md": metrics,
     "logs.md": logs,
     "setup-permissions.md": permissions,
+    "doctor.md": doctor,
 }
 
 

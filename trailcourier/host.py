@@ -81,6 +81,13 @@ def at_hand(found: Settings) -> Iterator[Settings]:
             yield _on(found, private.url)
 
 
+def beside(found: Settings) -> Settings:
+    """Give *found* with the private broker of a run on this host, if one runs; none is started."""
+    if found.broker.url is None and (url := _listening(_place(found))):
+        return _on(found, url)
+    return found
+
+
 def _place(found: Settings) -> Path:
     return found.workers.state_dir / "broker"
 

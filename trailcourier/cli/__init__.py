@@ -32,6 +32,7 @@ VERBS = {
     "demo": "Carry simulated traffic from an emulated AWS into files, and count every record.",
     "setup": "Make the AWS side: trail, bucket, topic, queue and permissions.",
     "check": "Say what is wrong with the configuration, all at once and offline.",
+    "doctor": "Say what keeps records from arriving, from credentials to the sink, and the fix.",
     "status": "Say what each source has in hand, what it has done, and what holds it up.",
     "quarantine": "Look at what was refused, carry it again, or forget it.",
     "sink": "Try a sink by itself.",
