@@ -79,6 +79,7 @@ def test_touching_again_makes_it_well_again(tmp_path):
 def test_without_a_file_it_asks_for_the_one_of_all_processes_of_this_user(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     heartbeat.touch(heartbeat.default())
+    (tmp_path / "below").mkdir()
 
     assert healthcheck(TMPDIR=str(tmp_path)).returncode == 0
     assert healthcheck(TMPDIR=str(tmp_path / "below")).returncode == 1
