@@ -1,6 +1,7 @@
 """Who carries: the line, the line on Celery's own classes, and the bare loop."""
 
 import contextlib
+import http.client
 import os
 import signal
 import sys
@@ -100,7 +101,8 @@ class Contender:
         for _, process in leaving:
             child.send(process, signal.SIGTERM)
         if leaving:
-            self.queue.close()
+            with contextlib.suppress(OSError, http.client.HTTPException):  # it may have ended
+                self.queue.close()
         for _, process in leaving:
             child.end(process, grace=GRACE)
 

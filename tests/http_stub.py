@@ -235,6 +235,7 @@ class Server:
             self.loop.call_soon_threadsafe(self.loop.stop)
             self._thread.join(10)
             self.loop.run_until_complete(self._cancel(asyncio.all_tasks(self.loop)))
+            self.loop.run_until_complete(self._let_go())
             self.loop.close()
 
     def __enter__(self) -> Self:
@@ -257,6 +258,13 @@ class Server:
             ssl=self._tls,
         )
         self.port = self._socket.sockets[0].getsockname()[1]
+
+    async def _let_go(self) -> None:
+        """Break what was accepted meanwhile; over TLS an end takes some rounds of the loop."""
+        for _ in range(10):
+            for connection in tuple(self._connections):
+                connection.transport.abort()
+            await asyncio.sleep(0)
 
     def _refuse(self) -> None:
         self._socket.close()
