@@ -222,8 +222,7 @@ class Server:
 
     def refuse(self) -> None:
         """Stop listening and break every connection, as a server that died."""
-        self.call(self._refuse)
-        self.call(lambda: None)  # connections that were aborted are closed one round later
+        asyncio.run_coroutine_threadsafe(self._refuse(), self.loop).result(10)
 
     def resume(self) -> None:
         """Listen on the same port again."""
@@ -231,11 +230,10 @@ class Server:
 
     def close(self) -> None:
         if not self.loop.is_closed():
-            self.call(self._refuse)
+            self.refuse()
             self.loop.call_soon_threadsafe(self.loop.stop)
             self._thread.join(10)
             self.loop.run_until_complete(self._cancel(asyncio.all_tasks(self.loop)))
-            self.loop.run_until_complete(self._let_go())
             self.loop.close()
 
     def __enter__(self) -> Self:
@@ -259,19 +257,16 @@ class Server:
         )
         self.port = self._socket.sockets[0].getsockname()[1]
 
-    async def _let_go(self) -> None:
-        """Break what was accepted meanwhile; over TLS an end takes some rounds of the loop."""
-        for _ in range(10):
+    async def _refuse(self) -> None:
+        self._socket.close()
+        for _ in range(5):  # what is just being accepted is a connection some rounds later
             for connection in tuple(self._connections):
                 connection.transport.abort()
             await asyncio.sleep(0)
-
-    def _refuse(self) -> None:
-        self._socket.close()
-        for connection in tuple(self._connections):
-            connection.transport.abort()
 
     async def _cancel(self, tasks: set["asyncio.Task[Any]"]) -> None:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        for _ in range(3):  # a connection that was just being accepted is closed rounds later
+            await asyncio.sleep(0)

@@ -19,9 +19,9 @@ class Peer:
 
     def __init__(self, listening: socket.socket, act: Act, *, held: bool) -> None:
         self.port: int = listening.getsockname()[1]
-        self.met = 0
         self._act = act
         self._may, self._did = threading.Event(), threading.Event()
+        self._ended = False
         if not held:
             self._may.set()
 
@@ -34,18 +34,20 @@ class Peer:
         threading.Timer(seconds, self._may.set).start()
 
     def serve(self, listening: socket.socket) -> None:
-        with contextlib.suppress(OSError):  # it listens no more
-            while True:
-                connection, _ = listening.accept()
-                self.met += 1
+        while True:
+            connection, _ = listening.accept()
+            with connection, contextlib.suppress(OSError):
+                if self._ended:
+                    return
                 connection.settimeout(20)
-                with connection, contextlib.suppress(OSError):
-                    self._may.wait(20)
-                    self._act(connection)
-                self._did.set()
+                self._may.wait(20)
+                self._act(connection)
+            self._did.set()
 
     def end(self) -> None:
+        self._ended = True
         self._may.set()
+        socket.create_connection((HOST, self.port), 20).close()  # which it is waiting for
 
 
 @contextlib.contextmanager
@@ -63,7 +65,6 @@ def peer(act: Act, *, held: bool = False, window: int | None = None) -> Iterator
             yield one
         finally:
             one.end()
-            listening.shutdown(socket.SHUT_RDWR)
             thread.join(30)
 
 

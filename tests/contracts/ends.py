@@ -15,10 +15,14 @@ from trailcourier.sinks import stdout
 TOKEN = "2bfbea1e-10c3-4419-bdad-7e6435882e1f"
 
 
+KEPT = 20  # a batch goes over one kept connection, the next over another perhaps
+
+
 class End:
     """A sink's config, and how to see what arrived, as lines in order."""
 
     config: dict[str, object]
+    keeps = 60  # records of an object that arrive in order while others are delivered too
 
     def __enter__(self) -> Self:
         return self
@@ -166,6 +170,8 @@ class Collector(End):
     def __init__(self, folder: Path, *, encrypted: bool = False, **settings: object) -> None:
         bundle, context = tls.authority(folder) if encrypted else (None, None)
         self._server = line_stub.Server(tls=context)
+        if settings.get("accept_when") == "acknowledged":
+            self.keeps = KEPT
         self.config = {
             "type": "insightidr",
             "way": "collector",
@@ -192,6 +198,8 @@ class Collector(End):
 
 class TokenPort(Collector):
     """A port that takes lines behind a token, as Rapid7's own."""
+
+    keeps = KEPT
 
     def __init__(self, folder: Path) -> None:
         (folder / "token").write_text(TOKEN)

@@ -111,13 +111,23 @@ class OneByOne(Terms):
 
 
 def test_a_batch_that_goes_record_by_record_keeps_its_claim_however_long_it_takes(make, siem):
-    siem.after_batch = lambda: time.sleep(0.1)
+    copies = []
+
+    def take_a_while():
+        time.sleep(0.1)
+        if len(siem.batches) == 30:
+            copies.append(world.forward(work, "another task").status)
+
+    siem.after_batch = take_a_while
     outlets = (Outlet(siem, OneByOne(retry_attempts=1, retry_seconds=0)),)
     process = Process(memory=96 << 20, claim=2, stall=1)
     world = make(outlets=outlets, process=process, numbers={"claim": 2, "claim_stall": 5})
     world.announce(world.put(1, count=35))
+    world.poll()
+    (work,) = world.work
 
-    assert world.run() == ["delivered"]
+    assert world.forward_all() == ["delivered"]
+    assert copies == ["pending"]
     assert ids(siem) == [record["eventID"] for record in records(1, 35)]
     assert siem.batches == [1] * 35
 
