@@ -128,13 +128,21 @@ class Passage:
                 self._offer(batch, hold, stopping)
                 hold.move()
                 if batch.first + len(batch.records) < log.count:
-                    line.ledger.claims.progress(self._claim, self._etag, self._state())
+                    self._note_progress()
                     failpoint("between-batches")
             return self._finish(log.inflated)
         finally:
             for track in self._tracks:
                 if track.delivery is not None:
                     track.delivery.drop()
+
+    def _note_progress(self) -> None:
+        """Note how far the sinks are, those that keep what they have taken.
+
+        Where none does, every try begins anew: a start without an end stays one.
+        """
+        if any(track.outlet.commits == "batch" for track in self._tracks):
+            self._line.ledger.claims.progress(self._claim, self._etag, self._state())
 
     def _offer(self, batch: records.Batch, hold: Hold, stopping: threading.Event) -> None:
         dropped = self._line.keep(batch.records)

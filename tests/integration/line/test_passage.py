@@ -353,3 +353,31 @@ def test_a_record_cut_to_size_is_counted_for_its_sink(make, siem):
     assert len(siem.taken) == 3
     assert world.count()["sink:siem:truncated"] == 2
     assert sums(world) == (3, {"delivered": 3, "filtered": 0, "refused": 0})
+
+
+class Killed(BaseException):
+    """The end of the process, as far as the line can tell."""
+
+
+def test_an_object_that_kills_in_its_second_batch_is_refused_though_files_keep_no_progress(make):
+    batches = 0
+
+    def kill(batch):
+        nonlocal batches
+        batches += 1
+        if batches % 2 == 0:
+            raise Killed
+        return [None] * len(batch)
+
+    world = make(keep=kill, numbers={"batch_records": 10})
+    world.announce(world.put("poison", 20))
+    world.poll()
+    (work,) = world.work
+    for _ in range(world.line.numbers.starts_refused):
+        with pytest.raises(Killed):
+            world.forward(work)
+        world.ledger.store.client.delete(*world.ledger.store.client.scan_iter("*:s:prod:c:*"))
+
+    assert world.forward(work).status == "refused"
+    (entry,) = world.ledger.quarantine.entries()
+    assert entry.reason == "kills-worker"
