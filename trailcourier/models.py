@@ -76,6 +76,9 @@ class Numbers(BaseModel):
     lost_after: int = Field(30, ge=1, description="overtaken by this much, a forward is lost")
     idle_after: int = Field(10, ge=1, description="nothing queued for this long, it is lost")
     redispatches: int = Field(3, ge=1, description="in vain, before the message is given back")
+    settle_gather: float = Field(
+        0.1, ge=0, le=5, description="a settle waits for more messages to delete with its own"
+    )
     tend: int = Field(2, ge=1, le=60, description="pause between two tends of a source")
     park_first: float = Field(5, gt=0, description="first wait of a parked object")
     park_last: float = Field(900, gt=0, description="longest wait of a parked object")

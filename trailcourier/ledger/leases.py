@@ -265,6 +265,10 @@ class Leases:
         self._store.client.delete(f"{self._store.own}settling")
         return self.complete(since=0)
 
+    def finished(self) -> int:
+        """How many messages are done with and wait to be settled."""
+        return int(self._store.client.zcard(f"{self._store.own}done"))
+
     def oldest(self) -> int | None:
         """When the message held longest was sent or, if SQS did not say, admitted: ms."""
         answer = self._store.call(OLDEST)

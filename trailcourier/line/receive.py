@@ -3,6 +3,7 @@
 import math
 import threading
 import time
+from collections import Counter
 from collections.abc import Sequence
 
 import msgspec
@@ -21,9 +22,13 @@ ROOM_PAUSE = 0.05  # seconds between two looks for room; a look is one call to t
 
 
 class Arrival(msgspec.Struct, frozen=True):
-    """One message received: what it needs, and whether it is more than a known refusal."""
+    """One message received: what it needs, and whether it is more than a known refusal.
+
+    *shape* is its body's; empty for one that was not understood.
+    """
 
     message: str
+    shape: str = ""
     works: Sequence[Work] = ()
     finished: bool = False
     new: bool = True
@@ -64,8 +69,10 @@ def take(line: Line, messages: Sequence[Message], publish: Publish) -> bool:
 
     Answers whether there was anything but messages refused before.
     """
-    received = time.time()
-    arrivals = [admit(line, message, received) for message in messages]
+    received, visibility = time.time(), queue.visibility(line)
+    arrivals = [admit(line, message, received, visibility) for message in messages]
+    shapes = Counter(f"messages:{each.shape}" for each in arrivals if each.shape)
+    line.ledger.sums.count(shapes)
     failpoint("after-admit")
     publish_all(publish, [w for each in arrivals for w in each.works], line.numbers.chord)
     failpoint("after-publish")
@@ -73,29 +80,27 @@ def take(line: Line, messages: Sequence[Message], publish: Publish) -> bool:
     return any(each.new for each in arrivals)
 
 
-def admit(line: Line, message: Message, received: float) -> Arrival:
-    """Decode and lease one message."""
+def admit(line: Line, message: Message, received: float, visibility: int) -> Arrival:
+    """Decode and lease one message, which nobody else is given for *visibility* seconds."""
     try:
         notice = notifications.decode(message.body, most=line.numbers.message_objects)
     except Fault as fault:
         return Arrival(message.id, new=set_aside(line, message, fault))
-    line.ledger.sums.count({f"messages:{notice.shape}": 1})
     observe.fact("message_read", source=line.source, message=message.id, shape=notice.shape,
                  objects=len(notice.objects))  # fmt: skip
     if notice.unread:
         discard(line, message, notice.unread)
-        return Arrival(message.id)
+        return Arrival(message.id, notice.shape)
     refs = notice.objects
     named = [Named(ref, verdict(line, ref, own=notice.own)) for ref in refs]
-    visibility = queue.visibility(line)
     admitted = line.ledger.leases.admit(message, named, received=received, visibility=visibility)
     match admitted.kind:
         case "quarantined":
             observe.fact("message_quarantined_before", source=line.source, message=message.id)
             queue.back_off(line, message.id, message.receipt, message.receive_count)
-            return Arrival(message.id, new=False)
+            return Arrival(message.id, notice.shape, new=False)
         case "held":
-            return Arrival(message.id)
+            return Arrival(message.id, notice.shape)
         case kind:
             if notice.skipped:
                 entries = sum(notice.skipped.values())
@@ -105,7 +110,7 @@ def admit(line: Line, message: Message, received: float) -> Arrival:
                              reason="already-delivered", objects=admitted.known)  # fmt: skip
             _note(line, message, named)
             works = [Work(line.source, message.id, i, 1, str(refs[i])) for i in admitted.indices]
-            return Arrival(message.id, works=works, finished=kind == "settle")
+            return Arrival(message.id, notice.shape, works=works, finished=kind == "settle")
 
 
 def set_aside(line: Line, message: Message, fault: Fault) -> bool:

@@ -7,6 +7,8 @@ from trailcourier import metrics, observe
 from trailcourier.ledger.leases import Verdict
 from trailcourier.line import Line, queue
 
+BATCH = 10  # messages; SQS deletes no more with one call
+
 
 def settle(line: Line, messages: Sequence[str] | None) -> int:
     """Delete each message whose objects are all delivered or skipped; leave those with a refusal.
@@ -17,6 +19,7 @@ def settle(line: Line, messages: Sequence[str] | None) -> int:
     object still open, or without a lease, is not touched.
     """
     if messages is None:
+        gather(line)
         messages = line.ledger.leases.ready()
     verdicts = line.ledger.leases.verdicts(messages)
     carried = [v for v in verdicts if v.kind == "delete" and v.receipt]
@@ -32,6 +35,15 @@ def settle(line: Line, messages: Sequence[str] | None) -> int:
     line.ledger.leases.forget([v.message for v in left], "messages:left")
     line.ledger.leases.forget(retries)
     return len(deleted) + len(left)
+
+
+def gather(line: Line) -> None:
+    """Wait a moment for more messages to be finished, unless there are enough for one delete.
+
+    Records are where they belong already; ten messages deleted with one call cost a tenth.
+    """
+    if line.ledger.leases.finished() < BATCH:
+        time.sleep(line.numbers.settle_gather)
 
 
 def _say(line: Line, deleted: Sequence[str], carried: Sequence[Verdict]) -> None:

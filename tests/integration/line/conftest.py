@@ -166,7 +166,7 @@ def make(server: str, sqs: SqsStub, s3: S3Stub, tmp_path: Path) -> Iterator[Make
     egress = Egress(endpoints=(("s3", s3.url), ("sqs", sqs.url)))
 
     def made(*, numbers: dict[str, Any] | None = None, **given: Any) -> World:
-        chosen = Numbers(**{"receive_wait": 0, "poll": 1, **(numbers or {})})
+        chosen = Numbers(**{"receive_wait": 0, "poll": 1, "settle_gather": 0, **(numbers or {})})
         session = aws.session(_keys(), source="prod", sts_region="us-east-1", egress=egress)
         address = regions.queue(sqs.queue_url("trail"), "us-east-1")
         archive = File(type="file", path=tmp_path / "out", fsync=False)
