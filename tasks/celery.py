@@ -9,7 +9,7 @@ from kombu import Exchange, Queue
 from kombu.transport import TRANSPORT_ALIASES
 
 from tasks import flower
-from tasks.worker import Worker, refuse
+from tasks.worker import Turns, Worker, refuse
 from trailcourier import observe, wiring
 from trailcourier.duty import QUEUES
 from trailcourier.errors import ConfigError
@@ -100,6 +100,7 @@ def made() -> App:
         settings = flower.settings() if flower.asked_for() else wiring.settings()
         app = App("trailcourier")
         app.conf.update(conf(settings))
+        app.steps["consumer"].add(Turns)
     except ConfigError as error:
         refuse(error, os.EX_CONFIG)
     if flower.asked_for():

@@ -20,6 +20,8 @@ url = "env:FLEET_BROKER"
 
 [workers]
 threads = 3
+metrics_port = 0
+heartbeat_file = "{path}/heartbeat"
 
 [sources.prod]
 queue_url = "https://sqs.us-east-1.amazonaws.com/111122223333/cloudtrail"

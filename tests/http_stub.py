@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Self
 
 REASONS = {
     200: b"OK",
+    204: b"No Content",
     206: b"Partial Content",
     301: b"Moved Permanently",
     304: b"Not Modified",
@@ -221,7 +222,7 @@ class Server:
 
     def refuse(self) -> None:
         """Stop listening and break every connection, as a server that died."""
-        self.call(self._refuse)
+        asyncio.run_coroutine_threadsafe(self._refuse(), self.loop).result(10)
 
     def resume(self) -> None:
         """Listen on the same port again."""
@@ -229,7 +230,7 @@ class Server:
 
     def close(self) -> None:
         if not self.loop.is_closed():
-            self.call(self._refuse)
+            self.refuse()
             self.loop.call_soon_threadsafe(self.loop.stop)
             self._thread.join(10)
             self.loop.run_until_complete(self._cancel(asyncio.all_tasks(self.loop)))
@@ -244,21 +245,28 @@ class Server:
     def _listen(self) -> None:
         self.loop.run_until_complete(self._listening())
 
+    def _connection(self) -> asyncio.Protocol:
+        return _Connection(self._answer, self._connections)
+
     async def _listening(self) -> None:
         self._socket = await self.loop.create_server(
-            lambda: _Connection(self._answer, self._connections),
+            self._connection,
             "127.0.0.1",
             self.port,
             ssl=self._tls,
         )
         self.port = self._socket.sockets[0].getsockname()[1]
 
-    def _refuse(self) -> None:
+    async def _refuse(self) -> None:
         self._socket.close()
-        for connection in tuple(self._connections):
-            connection.transport.abort()
+        for _ in range(5):  # what is just being accepted is a connection some rounds later
+            for connection in tuple(self._connections):
+                connection.transport.abort()
+            await asyncio.sleep(0)
 
     async def _cancel(self, tasks: set["asyncio.Task[Any]"]) -> None:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        for _ in range(3):  # a connection that was just being accepted is closed rounds later
+            await asyncio.sleep(0)

@@ -1,6 +1,16 @@
-"""Text from outside, made harmless for a terminal."""
+"""Values as a person reads them: text from outside made harmless for a terminal, and durations."""
 
 
 def printable(text: object) -> str:
     """*text* on one line, with escapes for what a terminal would act on or not show."""
     return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in str(text))
+
+
+def age(seconds: float | None) -> str:
+    """How long that is, in the largest unit of which there are two."""
+    if seconds is None:
+        return "-"
+    for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{max(0, seconds):.0f} s"

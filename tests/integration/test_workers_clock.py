@@ -26,7 +26,7 @@ def called(client):
     return {(tick["task"], tick["argsrepr"]) for tick in ticks(client)}
 
 
-def test_the_clock_calls_for_every_poll_and_tend_and_keeps_no_file(fleet, client):
+def test_the_clock_calls_for_every_poll_and_tend_and_keeps_no_schedule_file(fleet, client):
     before = set(fleet.folder.iterdir())
     clock = fleet.celery("-A", "beat", "--workdir", str(fleet.folder), "beat")
 
@@ -41,7 +41,7 @@ def test_the_clock_calls_for_every_poll_and_tend_and_keeps_no_file(fleet, client
         ("trailcourier.tend", "prod"),
         ("trailcourier.tend", "dev"),
     }
-    assert set(fleet.folder.iterdir()) - before == set(clock.files)
+    assert set(fleet.folder.iterdir()) - before == {*clock.files, fleet.folder / "heartbeat"}
 
 
 def test_a_tick_ends_after_ten_seconds(fleet, client):

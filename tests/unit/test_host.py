@@ -1,6 +1,7 @@
 """The broker that a host brings itself, and who finds it."""
 
 import stat
+import threading
 
 import pytest
 import redis
@@ -65,6 +66,7 @@ def test_the_fleet_is_told_where_it_is_by_its_environment_alone(found, monkeypat
     class Nobody:
         def __init__(self, _members, *, environment, **_):
             told.update(environment)
+            self.stopping = threading.Event()
 
         def __enter__(self):
             return self
@@ -167,3 +169,15 @@ def test_a_folder_that_cannot_be_used_is_a_wrong_configuration(found, tmp_path):
     (problem,) = error.value.problems
     assert f"trailcourier.toml: workers.state_dir: {tmp_path}/state/broker cannot be" in problem
     assert problem.endswith(": Not a directory; name a folder this user may write to")
+
+
+def test_a_look_finds_the_broker_that_runs_and_starts_none(running, found):
+    assert host.beside(found()).broker_url() == running.settings.broker_url()
+
+
+def test_a_look_where_none_runs_leaves_the_configuration_as_it_is(found, tmp_path):
+    (tmp_path / "state/broker").mkdir(parents=True)
+    given = found()
+
+    assert host.beside(given) is given
+    assert list((tmp_path / "state/broker").iterdir()) == []

@@ -2,6 +2,6 @@
 
 from trailcourier.aws.clients import client
 from trailcourier.aws.faults import ERRORS, codes, fault
-from trailcourier.aws.sessions import forget, session
+from trailcourier.aws.sessions import Holding, forget, holding, session
 
-__all__ = ["ERRORS", "client", "codes", "fault", "forget", "session"]
+__all__ = ["ERRORS", "Holding", "client", "codes", "fault", "forget", "holding", "session"]

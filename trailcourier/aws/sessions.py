@@ -7,9 +7,11 @@ them made anew from their sources: files read again, the role assumed again.
 import functools
 import threading
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import boto3
+import msgspec
 from botocore.credentials import (
     AssumeRoleCredentialFetcher,
     CredentialProvider,
@@ -33,6 +35,18 @@ from trailcourier.secret import Secret
 IMDS_TIMEOUT = 2  # seconds; the service is on the host itself
 IMDS_ATTEMPTS = 3
 REFRESH_AHEAD = 900  # seconds before the end, as botocore does for roles
+
+
+class Holding(msgspec.Struct, frozen=True):
+    """What a session speaks with.
+
+    *method* is botocore's name of where the keys are from.  Those that are *temporary* end: at
+    *ends*, and are renewed before, or at a time nobody knows.
+    """
+
+    method: str
+    temporary: bool
+    ends: datetime | None = None
 
 
 class Renewed(Keys):
@@ -63,6 +77,17 @@ class Renewed(Keys):
     def forget(self) -> None:
         with self._lock:
             self._made = None
+
+    def holding(self) -> "Holding":
+        """Return what the keys of this moment are; raises as ``get_frozen_credentials`` does."""
+        token = self.get_frozen_credentials().token
+        with self._lock:
+            made = self._made
+        return Holding(
+            method=getattr(made, "method", None) or self.method,
+            temporary=token is not None,
+            ends=getattr(made, "_expiry_time", None),
+        )
 
     def __getattr__(self, name: str) -> Any:
         """Answer ``access_key``, ``secret_key``, ``token`` and ``account_id``, for botocore."""
@@ -112,6 +137,18 @@ def forget(session: boto3.Session) -> None:
     held = session.get_credentials()
     if isinstance(held, Renewed):
         held.forget()
+
+
+def holding(session: boto3.Session) -> Holding:
+    """Say what *session*, one of ``session``, speaks with.
+
+    Asks whoever issues the keys, where nobody has yet; raises what botocore raises where there
+    are none.
+    """
+    held = session.get_credentials()
+    if not isinstance(held, Renewed):
+        raise NoCredentialsError
+    return held.holding()
 
 
 def _session(keys: Keys, profile: str | None = None) -> boto3.Session:

@@ -48,13 +48,3 @@ def say(shown: Table | str) -> None:
 def when(milliseconds: int) -> str:
     """A moment of the ledger's clock, in UTC."""
     return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
-
-
-def age(seconds: float | None) -> str:
-    """How long that is, in the largest unit of which there are two."""
-    if seconds is None:
-        return "-"
-    for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{max(0, seconds):.0f} s"

@@ -15,7 +15,7 @@ def asked(ctx: typer.Context, source: str) -> Iterator[list[str]]:
 
     Raises ConfigError for an unknown source, Unreachable where the broker does not answer.
     """
-    with host.at_hand(_quiet(settings.load(ctx.obj.config))) as found:
+    with host.at_hand(quiet(settings.load(ctx.obj.config))) as found:
         wiring.configure(found)
         names = [wiring.known(source)] if source else list(found.sources)
         wiring.demand_broker()
@@ -23,7 +23,7 @@ def asked(ctx: typer.Context, source: str) -> Iterator[list[str]]:
             yield names
 
 
-def _quiet(found: Settings) -> Settings:
+def quiet(found: Settings) -> Settings:
     """Like *found*, but a verb's own answer is news enough."""
     if found.workers.log_level in {"debug", "error"}:
         return found

@@ -11,6 +11,7 @@ from trailcourier import status, wiring
 from trailcourier.cli import output
 from trailcourier.cli.sources import asked
 from trailcourier.errors import ConfigError, Fault
+from trailcourier.printable import age
 from trailcourier.status import Standing
 from trailcourier.wiring import lines
 
@@ -72,12 +73,12 @@ def _now(found: Sequence[Standing]) -> Table:
         numbers=NUMBERS,
     )
     for each in found:
-        success = output.age(each.last_success_seconds)
+        success = age(each.last_success_seconds)
         table.add_row(
             output.cell(each.source),
             output.cell("?" if each.depth is None else each.depth),
             output.cell(each.messages),
-            output.cell(output.age(each.oldest_seconds)),
+            output.cell(age(each.oldest_seconds)),
             output.cell(each.in_flight),
             output.cell(each.parked),
             output.cell(each.quarantined),

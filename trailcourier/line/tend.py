@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 from trailcourier import observe
+from trailcourier.errors import Fault
 from trailcourier.ledger.flow import Due
 from trailcourier.line import Line, queue
 from trailcourier.line.settle import settle
@@ -22,7 +23,9 @@ def tend(line: Line, publish: Publish, idle: Callable[[], bool], stopping: threa
     settle(line, line.ledger.leases.complete(since=SETTLE_AFTER))
     if stopping.is_set():
         return 0
-    return dispatch_again(line, publish, idle)
+    again = dispatch_again(line, publish, idle)
+    sample(line)
+    return again
 
 
 def extend(line: Line) -> None:
@@ -40,6 +43,8 @@ def extend(line: Line) -> None:
     if changed is not None:
         done = set(changed.done)
         line.ledger.leases.extended([entry for entry in entries if entry[0] in done])
+        if done:
+            observe.fact("leases_extended", source=line.source, messages=len(done))
         queue.lost(line, changed)
     for message in over:
         observe.fact("lease_let_go", source=line.source, message=message)
@@ -58,6 +63,19 @@ def dispatch_again(line: Line, publish: Publish, idle: Callable[[], bool]) -> in
         due = flow.ready(max(0, line.numbers.in_flight - flying))
         again += _publish(line, publish, "parked", due)
     return again
+
+
+def sample(line: Line) -> None:
+    """Note now and then how much waits in the queue, for whoever watches."""
+    if not line.ledger.depth.due():
+        return
+    try:
+        found = line.queue.depth()
+    except Fault as fault:
+        queue.failed(line, fault)
+        return
+    if found is not None:
+        line.ledger.depth.put(found.visible)
 
 
 def give_back(line: Line, messages: tuple[str, ...]) -> None:

@@ -83,6 +83,17 @@ class Workers(BaseModel):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="the least that is written"
     )
+    metrics_host: str = Field(
+        "127.0.0.1", description="where a worker serves `/metrics`, `/livez` and `/readyz`"
+    )
+    metrics_port: int = Field(
+        9464, ge=0, le=65_535, description="its port, one for each process of a host; 0: none"
+    )
+    heartbeat_file: Path | None = Field(
+        None,
+        description="what a process that is well touches, for `trailcourier healthcheck`; left "
+        "out: `trailcourier-UID/heartbeat` among the temporary files",
+    )
     state_dir: Path = Field(
         Path("~/.local/state/trailcourier"),
         validate_default=True,

@@ -26,3 +26,8 @@ class Terms(BaseModel):
     retry_seconds: float = Field(
         10, ge=0, le=20, description="time within which a further try may begin"
     )
+
+    @property
+    def at_once(self) -> int | None:
+        """How many records may be sent together; None: as many as a batch has."""
+        return None

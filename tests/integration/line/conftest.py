@@ -180,7 +180,7 @@ def make(server: str, sqs: SqsStub, s3: S3Stub, tmp_path: Path) -> Iterator[Make
                     Reach(home="us-east-1", egress=egress, stall=1, whole=3),
                     max_compressed=64 << 20,
                 ),
-                "outlets": (outlet("archive", archive),),
+                "outlets": (outlet("archive", archive, Egress()),),
                 "keep": lambda batch: [None] * len(batch),
                 "process": Process(memory=96 << 20, claim=30, stall=300),
                 "numbers": chosen,

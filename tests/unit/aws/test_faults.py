@@ -26,7 +26,7 @@ OF_OBJECTS = {
     "clock-skew": "RequestTimeTooSkewed",
     "region": "PermanentRedirect 301 AuthorizationHeaderMalformed TemporaryRedirect Redirect 307"
     " IllegalLocationConstraintException",
-    "access-denied": "AccessDenied 403 Forbidden",
+    "access-denied": "AccessDenied AuthorizationError 403 Forbidden",
     "no-such-key": "NoSuchKey NoSuchVersion KeyTooLongError",
     "no-such-bucket": "NoSuchBucket",
     "archived": "InvalidObjectState",

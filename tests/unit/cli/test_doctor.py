@@ -1,0 +1,129 @@
+"""What ``trailcourier doctor`` prints, and its exit status; the findings are made up here."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from trailcourier import doctor
+from trailcourier.cli.exits import Exit
+from trailcourier.doctor import Finding
+
+GOOD = Finding("ok", "TC201", "arn:aws:iam::111122223333:user/collector")
+UNSEEN = Finding("unproved", "TC306", "not seen", "Add a statement.")
+WARNING = Finding("warning", "TC308", "no dead-letter queue", "Make one.")
+WRONG = Finding("error", "TC303", "may not receive\x1b[31m", "Add\nanother.")
+
+
+@pytest.fixture
+def finding(call, monkeypatch):
+    """Have the only check find this of every source."""
+
+    def finding(*found):
+        subjects = []
+
+        def look(subject):
+            subjects.append(subject)
+            yield from found
+
+        monkeypatch.setattr(doctor, "CHECKS", (look,))
+        return subjects
+
+    return finding
+
+
+def test_findings_are_printed_below_their_source_with_the_fix_and_the_sum(call, finding):
+    finding(GOOD, UNSEEN, WARNING, WRONG)
+
+    said = call("doctor", "--source", "prod")
+
+    assert said == (
+        Exit.NO,
+        (
+            "prod\n"
+            "  ok        TC201  arn:aws:iam::111122223333:user/collector\n"
+            "  unproved  TC306  not seen\n"
+            "                   Add a statement.\n"
+            "  warning   TC308  no dead-letter queue\n"
+            "                   Make one.\n"
+            "  error     TC303  may not receive\\x1b[31m\n"
+            "                   Add\\nanother.\n"
+            "1 error; begin with TC303 (docs/doctor.md explains each id).\n"
+        ),
+        "",
+    )
+
+
+def test_without_an_error_it_is_0_and_what_is_not_known_is_counted(call, finding):
+    finding(GOOD, UNSEEN, WARNING)
+
+    said = call("doctor", "--source", "prod")
+
+    assert said.code == Exit.DONE
+    assert said.out.endswith("Nothing stands in the way; 1 warning; 1 unproved.\n")
+
+
+def test_the_same_is_said_in_json(call, finding):
+    finding(GOOD, UNSEEN, WARNING, WRONG)
+
+    said = call("doctor", "--source", "prod", "--json")
+
+    assert said.code == Exit.NO
+    told = json.loads(said.out)
+    assert told.pop("findings")[3] == {
+        "source": "prod", "level": "error", "id": "TC303",
+        "text": "may not receive\x1b[31m", "fix": "Add\nanother.",
+    }  # fmt: skip
+    assert told == {"first": "TC303", "errors": 1, "warnings": 1, "unproved": 1, "ok": 1}
+
+
+def test_what_two_sources_share_is_told_once(call, finding):
+    finding(GOOD)
+
+    told = json.loads(call("doctor", "--json").out)
+
+    assert [each["source"] for each in told["findings"]] == ["prod"]
+
+
+def test_a_configuration_that_is_wrong_is_found_first_and_alone(call, config, finding):
+    finding(GOOD)
+
+    said = call("doctor", "--json", configuration=config.replace("trail-dev", "trail.fifo"))
+
+    told = json.loads(said.out)
+    assert (said.code, told["first"]) == (Exit.NO, "TC001")
+    (problem,) = told["findings"]
+    assert problem["text"].startswith("trailcourier.toml: sources.dev.queue_url: is a FIFO queue")
+
+
+def test_an_unknown_source_is_said_with_those_there_are(call, finding):
+    said = call("doctor", "--source", "stage")
+
+    assert said.code == Exit.CONFIG
+    assert said.err == "trailcourier: there is no source 'stage'; configured: prod, dev\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("2026-11-24T10:00Z", datetime(2026, 11, 24, 10, tzinfo=UTC)),
+        ("2026-11-24", datetime(2026, 11, 24, tzinfo=UTC)),
+        ("36h", datetime.now(UTC) - timedelta(hours=36)),
+        ("90m", datetime.now(UTC) - timedelta(minutes=90)),
+        ("", None),
+    ],
+)
+def test_since_is_a_time_or_so_long_ago(call, finding, text, meant):
+    subjects = finding(GOOD)
+
+    call("doctor", "--since", text)
+
+    since = subjects[0].shared.since
+    assert since == meant or abs(since - meant) < timedelta(minutes=5)
+
+
+def test_a_since_that_is_no_time_is_said_with_one_that_is(call, finding):
+    said = call("doctor", "--since", "yesterday")
+
+    assert said.code == Exit.USAGE
+    assert "2026-11-24T10:00Z is a time, and so is 36h" in said.err

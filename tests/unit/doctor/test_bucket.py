@@ -1,0 +1,331 @@
+"""Where the bucket is, what may be seen there, and reading one log file."""
+
+import json
+import re
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.aws_answers import s3_error
+from tests.aws_front import KEY, OWNER
+from tests.http_stub import Reply
+from tests.trail_account import BUCKET, REGION
+from trailcourier.ledger.leases import Named
+from trailcourier.models import Message, ObjectRef
+
+BUCKET_ARN = f"arn:aws:s3:::{BUCKET}"
+
+
+def statement(action, resource):
+    return json.dumps({"Effect": "Allow", "Action": action, "Resource": resource})
+
+
+def test_a_bucket_that_is_well_is_found_listed_and_read(doctor, account):
+    said = doctor()
+
+    assert said.one("TC601").text == f"bucket {BUCKET} is there, in {REGION}"
+    assert said.one("TC602").level == "ok"
+    assert said.one("TC604").level == "ok"
+    assert said.one("TC605").text.startswith(f"the newest log file in {BUCKET} is ")
+    assert "was read: " in said.one("TC606").text
+    assert said.one("TC608").text == "it is sound; records in it: 1"
+
+
+@pytest.mark.parametrize("how", ["301", "400"])
+def test_s61_a_301_is_said_in_the_manuals_words_with_both_regions(doctor, account, how):
+    account.front.regions[BUCKET] = "eu-central-1"
+    account.front.redirects = how
+
+    said = doctor()
+
+    found = said.one("TC602")
+    assert (found.level, said.errors) == ("warning", [])
+    assert found.text == (
+        f"301: bucket_region is {REGION}, and the bucket {BUCKET} is in eu-central-1 (S3 "
+        f"answered {how})"
+    )
+    assert found.fix == 'Make both the same: `bucket_region = "eu-central-1"`, or leave it out.'
+    assert said.one("TC606").level == "ok"
+
+
+def test_s61_where_redirects_are_not_followed_it_is_the_error(doctor, account):
+    account.front.regions[BUCKET] = "eu-central-1"
+
+    said = doctor(instead={"bucket_region": "strict_region = true\nbucket_region"})
+
+    assert (said.code, said.errors) == (1, ["TC602"])
+
+
+def test_s61_a_denied_bucket_names_its_region_too(doctor, account):
+    account.front.regions[BUCKET] = "eu-central-1"
+    account.front.denied["s3:ListBucket"] = ""
+
+    found = doctor().one("TC602")
+
+    assert "is in eu-central-1" in found.text
+
+
+def test_s61_a_region_that_agrees_is_said_to(doctor):
+    assert doctor().one("TC602") == (
+        "prod", "ok", "TC602", f"S3 answers for {BUCKET} in {REGION}", ""
+    )  # fmt: skip
+
+
+def test_a_bucket_whose_region_is_left_open_may_be_anywhere(doctor, account):
+    account.front.regions[BUCKET] = "eu-central-1"
+
+    said = doctor(instead={'bucket_region = "eu-west-1"\n': ""})
+
+    assert said.one("TC602").level == "ok"
+    assert said.one("TC606").level == "ok"
+
+
+def test_a_redirect_that_names_no_region_is_asked_after(doctor, account):
+    def answer(asked):
+        return Reply(301) if asked.given["method"] == "HEAD" and not asked.object else None
+
+    account.front.answers["s3:ListBucket"] = answer
+    account.front.answers["s3:GetBucketLocation"] = lambda _: Reply(
+        200, b"<LocationConstraint>EU</LocationConstraint>", (("Content-Type", "application/xml"),)
+    )
+
+    said = doctor(instead={'bucket_region = "eu-west-1"': 'bucket_region = "eu-north-1"'})
+
+    assert "is in eu-west-1" in said.one("TC602").text
+
+
+def test_a_bucket_that_does_not_exist_is_the_error(doctor, account):
+    said = doctor(instead={f'buckets = ["{BUCKET}"]': 'buckets = ["acme-typo"]'})
+
+    assert said.errors[:1] == ["TC601"]
+    assert said.one("TC601").text == "there is no bucket acme-typo"
+    assert "TC605" not in said.levels
+
+
+def test_globs_alone_name_no_bucket(doctor):
+    found = doctor(instead={f'["{BUCKET}"]': '["acme-*"]'}).of("TC601")
+
+    assert all(each.level != "error" for each in found)
+
+
+def test_a_bucket_of_another_account_than_expected_is_an_error(doctor, account):
+    account.front.owners[BUCKET] = "999999999999"
+    more = 'expected_bucket_owner = "123456789012"\nbucket_region'
+
+    said = doctor(instead={"bucket_region": more})
+
+    assert said.errors[:1] == ["TC603"]
+    assert said.one("TC603").text.endswith("does not belong to account 123456789012")
+
+
+def test_a_bucket_of_the_expected_account_is_well(doctor, account):
+    more = 'expected_bucket_owner = "123456789012"\nbucket_region'
+
+    said = doctor(instead={"bucket_region": more})
+
+    assert said.errors == []
+    assert "TC603" not in said.levels
+
+
+def test_without_listing_it_is_not_seen_what_there_is(doctor, account):
+    account.front.denied["s3:ListBucket"] = ""
+
+    said = doctor()
+
+    assert said.errors == []
+    found = said.one("TC604")
+    assert found.level == "warning"
+    assert found.text.startswith(f"{OWNER} may not s3:ListBucket on {BUCKET_ARN}: ")
+    assert statement("s3:ListBucket", BUCKET_ARN) in found.fix
+    assert "If the bucket is another account's" in found.fix
+    assert said.one("TC605").level == "unproved"
+    assert said.one("TC606").level == "unproved"
+
+
+def test_what_the_line_delivered_lately_proves_that_it_may_read(doctor, account, delivered):
+    account.front.denied["s3:ListBucket"] = ""
+    delivered(300)
+
+    found = doctor().one("TC606")
+
+    assert (found.level, found.text) == ("ok", "the line delivered a file 5 min ago")
+
+
+def test_without_listing_an_object_that_the_line_failed_on_is_tried(doctor, account, ledger):
+    ref = ObjectRef(BUCKET, account.deliver())
+    account.front.denied |= {"s3:ListBucket": "", "s3:GetObject": ""}
+    ledger.leases.admit(Message("m", "r", "", 1), [Named(ref)], received=0, visibility=600)
+    park(ledger, "m")
+
+    said = doctor()
+
+    assert said.errors == ["TC606"]
+
+
+def park(ledger, message):
+    """Have the one object of *message* wait for another try."""
+    member = f"{message}/0"
+    own, client = ledger.store.own, ledger.store.client
+    client.zrem(f"{own}flight", member)
+    client.zadd(f"{own}parked", {member: ledger.flow.now() + 600_000})
+    client.hset(f"{own}m:{message}", mapping={"0:p": "", "0:pt": 0, "0:pr": "access-denied"})
+
+
+def test_an_object_that_may_not_be_read_is_an_error_with_the_statement(doctor, account):
+    account.front.denied["s3:GetObject"] = ""
+
+    said = doctor()
+
+    assert said.errors == ["TC606"]
+    found = said.one("TC606")
+    assert found.text.startswith(f"{OWNER} may not s3:GetObject on {BUCKET_ARN}/*: ")
+    assert statement("s3:GetObject", f"{BUCKET_ARN}/*") in found.fix
+
+
+KMS_KEY = f"arn:aws:kms:{REGION}:999999999999:key/1234"
+
+
+def test_an_object_whose_metadata_alone_may_be_read_lacks_its_key(doctor, account):
+    account.empty()
+    account.deliver(ServerSideEncryption="aws:kms", SSEKMSKeyId=KMS_KEY)
+    account.front.answers["s3:GetObject"] = lambda asked: (
+        s3_error(403, "AccessDenied") if asked.given["method"] == "GET" else None
+    )
+
+    said = doctor()
+
+    assert said.errors == ["TC607"]
+    found = said.one("TC607")
+    assert f"{OWNER} may not use the key {KMS_KEY}" in found.text
+    assert statement("kms:Decrypt", KMS_KEY) in found.fix
+    assert '"Principal": {"AWS": "' + OWNER in found.fix
+    assert found.fix.endswith("The key's own policy has to allow it too.")
+
+
+def test_a_key_that_is_disabled_is_the_error(doctor, account):
+    account.front.answers["s3:GetObject"] = lambda asked: (
+        s3_error(400, "KMS.DisabledException") if asked.given["method"] == "GET" else None
+    )
+
+    said = doctor()
+
+    assert said.errors == ["TC607"]
+    assert "KMS.DisabledException" in said.one("TC607").text
+
+
+def test_a_newest_file_that_is_archived_is_a_warning(doctor, account):
+    account.empty()
+    account.deliver(StorageClass="GLACIER")
+
+    found = doctor().one("TC606")
+
+    assert found.level == "warning"
+    assert "is archived already" in found.text
+
+
+def test_a_file_that_is_no_log_is_a_warning(doctor, account):
+    account.empty()
+    key = account.deliver()
+    account.client("s3").put_object(Bucket=BUCKET, Key=key, Body=b'{"a": 1}')
+
+    said = doctor()
+
+    assert said.one("TC606").level == "ok"
+    assert said.one("TC608").level == "warning"
+    assert "is no sound log file" in said.one("TC608").text
+
+
+def test_files_that_are_days_old_are_a_warning(doctor, account):
+    long_ago = f"<LastModified>{datetime.now(UTC) - timedelta(days=3):%Y-%m-%dT%H:%M:%SZ}<".encode()
+    account.front.changes["s3:ListBucket"] = lambda reply: reply._replace(
+        body=re.sub(rb"<LastModified>[^<]*<", long_ago, reply.body), length=None
+    )
+
+    found = doctor().one("TC605")
+
+    assert found.level == "warning"
+    assert found.text == f"the newest log file in {BUCKET} is 3 d old"
+
+
+def test_an_empty_bucket_holds_no_log_file(doctor, account):
+    account.empty()
+
+    found = doctor().one("TC605")
+
+    assert (found.level, found.text) == ("warning", f"{BUCKET} holds no log file")
+
+
+@pytest.mark.parametrize("ago", [timedelta(hours=5), timedelta(days=1), timedelta(days=40)])
+def test_a_file_is_found_however_old_its_folder_is(doctor, account, ago):
+    account.empty()
+    account.deliver(ago=ago)
+
+    assert "was read" in doctor().one("TC606").text
+
+
+def test_a_file_below_a_prefix_and_an_organisation_is_found(doctor, account):
+    account.empty()
+    s3 = account.client("s3")
+    for key in ("a/b/AWSLogs/o-abcdefghij/123456789012/CloudTrail/eu-west-1/2026/11/20/x.json.gz",
+                "a/b/AWSLogs/o-abcdefghij/123456789012/CloudTrail-Digest/eu-west-1/2026/11/21/d.json.gz",
+                "other/x.json.gz"):  # fmt: skip
+        s3.put_object(Bucket=BUCKET, Key=key, Body=b"x")
+
+    assert "2026/11/20/x.json.gz was read" in doctor().one("TC606").text
+
+
+def test_a_copy_under_another_name_is_found_by_the_globs(doctor, account):
+    account.empty()
+    account.client("s3").put_object(Bucket=BUCKET, Key="copies/one.json", Body=b"x")
+
+    said = doctor(instead={"bucket_region": 'keys = ["copies/*"]\nbucket_region'})
+
+    assert "copies/one.json was read" in said.one("TC606").text
+
+
+def test_two_silent_services_are_one_error(doctor, account, monkeypatch):
+    monkeypatch.setattr("trailcourier.doctor.subject.CALL", 0.3)
+    account.front.silent |= {"sqs", "s3"}
+
+    said = doctor()
+
+    assert said.errors == ["TC105"]
+    assert said.of("TC601")[0].text == "not looked at: TC105 comes first"
+
+
+def test_with_the_least_permissions_the_bucket_is_seen_whole(doctor, account):
+    account.front.holders[KEY].allowed = (
+        "s3:Get*", "s3:List*", "sqs:ReceiveMessage", "sqs:DeleteMessage",
+    )  # fmt: skip
+
+    said = doctor()
+
+    assert said.errors == []
+    for id_ in ("TC601", "TC602", "TC604", "TC605", "TC606", "TC608"):
+        assert said.one(id_).level == "ok"
+
+
+def test_of_many_accounts_some_are_looked_into_and_that_is_said(doctor, account):
+    s3 = account.client("s3")
+    for other in range(6):
+        key = f"AWSLogs/{other:012}/CloudTrail/eu-west-1/2026/11/20/x.json.gz"
+        s3.put_object(Bucket=BUCKET, Key=key, Body=b"x")
+
+    found = doctor().one("TC605")
+
+    assert found.text.endswith(", in the 4 folders looked into")
+    listed = {each.given.get("prefix") for each in account.front.asked("s3:ListBucket")}
+    assert "AWSLogs/123456789012/CloudTrail/" in listed, "the account of the queue is among them"
+
+
+@pytest.mark.parametrize("ago", [timedelta(hours=5), timedelta(days=1)])
+def test_of_many_regions_the_one_with_the_latest_day_is_found(doctor, account, ago):
+    account.empty()
+    s3, day = account.client("s3"), datetime.now(UTC) - ago
+    old = datetime(2020, 1, 1, tzinfo=UTC)
+    for region, at in [*((each, old) for each in "abcde"), ("f", day)]:
+        name = f"123456789012_CloudTrail_eu-{region}-1_{at:%Y%m%dT%H%M}Z_x.json.gz"
+        key = f"AWSLogs/123456789012/CloudTrail/eu-{region}-1/{at:%Y/%m/%d}/{name}"
+        s3.put_object(Bucket=BUCKET, Key=key, Body=b"x")
+
+    assert "/eu-f-1/" in doctor().one("TC606").text

@@ -1,0 +1,252 @@
+"""How the queue keeps its messages."""
+
+import json
+
+import pytest
+
+from tests.aws_front import json_answer, json_error
+from tests.trail_account import DEAD, DEAD_ARN, REGION
+from trailcourier.models import Message
+
+KEY_ARN = f"arn:aws:kms:{REGION}:123456789012:key/1234"
+
+
+def test_a_queue_that_is_well_says_so(doctor):
+    said = doctor()
+
+    assert said.one("TC308").text == (
+        f"after 10 receives a message moves to {DEAD}, which keeps it 14 days"
+    )
+    assert said.one("TC309").text == f"nothing lies in {DEAD}"
+    assert said.one("TC310").text.startswith("messages are encrypted with SQS's own keys")
+    assert said.one("TC311").text == "1 wait, 0 are received and not settled, 0 delayed"
+    assert not [each for each in said.findings if each.level == "warning"]
+
+
+def test_without_a_ledger_it_is_not_known_how_long_files_take(doctor):
+    found = doctor().one("TC307")
+
+    assert found.level == "unproved"
+    assert found.text.startswith("messages are received for 600 s and extended while at work")
+
+
+def test_a_ledger_in_which_no_message_was_lost_shows_that_it_is_long_enough(doctor, ledger):
+    ledger.sums.count({"messages:deleted": 40})
+
+    found = doctor().one("TC307")
+
+    assert found.level == "ok"
+    assert found.text.endswith("none of 40 was lost while at work")
+
+
+def test_messages_lost_while_at_work_are_a_warning(doctor, ledger):
+    ledger.sums.count({"messages:deleted": 40, "leases:lost": 3})
+
+    found = doctor().one("TC307")
+
+    assert found.level == "warning"
+    assert found.text.startswith("3 messages came back while their files were at work, 40 were")
+    assert "`line.visibility`" in found.fix
+
+
+def test_a_visibility_that_leaves_no_time_to_extend_is_a_warning(doctor):
+    found = doctor(more="[line]\nvisibility = 20\n").one("TC307")
+
+    assert (found.level, found.fix) == (
+        "warning",
+        "Leave `line.visibility` out; its default suits.",
+    )
+
+
+def test_one_that_cannot_be_extended_has_to_be_longer(doctor, account):
+    account.front.denied["sqs:ChangeMessageVisibility"] = ""
+
+    well = doctor()
+    short = doctor(more="[line]\nvisibility_degraded = 300\n").one("TC307")
+
+    assert "3600 s and cannot be extended" in well.one("TC307").text
+    assert short.level == "warning"
+    assert "300 s (line.visibility_degraded)" in short.text
+
+
+def test_a_queue_without_a_redrive_policy_is_a_warning(doctor, account):
+    account.queue_attributes(RedrivePolicy="")
+
+    said = doctor()
+
+    assert said.one("TC308").level == "warning"
+    assert "no dead-letter queue" in said.one("TC308").text
+    assert "TC309" not in said.levels
+
+
+def test_a_redrive_after_few_receives_is_a_warning(doctor, account):
+    policy = {"deadLetterTargetArn": DEAD_ARN, "maxReceiveCount": 2}
+    account.queue_attributes(RedrivePolicy=json.dumps(policy))
+
+    found = doctor().one("TC308")
+
+    assert (found.level, found.fix) == ("warning", "Set maxReceiveCount to 10.")
+
+
+def test_a_dead_letter_queue_that_keeps_messages_no_longer_is_a_warning(doctor, account):
+    url = account.queue_url(DEAD, at=account.moto)
+    account.client("sqs").set_queue_attributes(
+        QueueUrl=url, Attributes={"MessageRetentionPeriod": "345600"}
+    )
+
+    found = doctor().one("TC308")
+
+    assert found.level == "warning"
+    assert found.text.startswith(f"{DEAD} keeps messages for 4 days and the queue for 4 days")
+
+
+def test_a_dead_letter_queue_that_is_gone_is_a_warning(doctor, account):
+    account.client("sqs").delete_queue(QueueUrl=account.queue_url(DEAD, at=account.moto))
+
+    found = doctor().one("TC308")
+
+    assert found.level == "warning"
+    assert f"names {DEAD_ARN}, which does not exist" in found.text
+
+
+def test_a_dead_letter_queue_that_may_not_be_seen_is_unproved(doctor, account):
+    def answer(asked):
+        if asked.given["QueueUrl"].endswith(DEAD):
+            return json_error(403, "AccessDeniedException", "not this one")
+        return None
+
+    account.front.answers["sqs:GetQueueAttributes"] = answer
+
+    found = doctor().one("TC308")
+
+    assert found.level == "unproved"
+    assert f'"Resource": "{DEAD_ARN}"' in found.fix
+
+
+def test_what_lies_in_the_dead_letter_queue_is_a_warning(doctor, account):
+    url = account.queue_url(DEAD, at=account.moto)
+    account.client("sqs").send_message(QueueUrl=url, MessageBody="bad")
+
+    assert doctor().one("TC309") == (
+        "prod", "warning", "TC309", f"1 messages lie in the dead-letter queue {DEAD}",
+        "`trailcourier quarantine list` says why.",
+    )  # fmt: skip
+
+
+def test_a_dry_run_proves_that_the_queues_key_may_be_used(doctor, account):
+    account.queue_attributes(KmsMasterKeyId=KEY_ARN)
+    account.front.answers["kms:Decrypt"] = lambda _: json_error(
+        400, "DryRunOperationException", "The request would have succeeded"
+    )
+
+    said = doctor()
+
+    assert said.one("TC310").level == "ok"
+    (asked,) = account.front.asked("kms:Decrypt")
+    assert asked.given == {
+        "KeyId": KEY_ARN, "DryRun": True, "DryRunModifiers": ["IGNORE_CIPHERTEXT"]
+    }  # fmt: skip
+
+
+def test_a_key_that_may_not_be_used_is_an_error_with_the_statement(doctor, account):
+    account.queue_attributes(KmsMasterKeyId=KEY_ARN)
+    account.front.denied["kms:Decrypt"] = ""
+
+    said = doctor()
+
+    assert said.errors[:1] == ["TC310"]
+    assert f'"Action": "kms:Decrypt", "Resource": "{KEY_ARN}"' in said.one("TC310").fix
+
+
+def test_a_key_that_is_disabled_is_an_error(doctor, account):
+    account.queue_attributes(KmsMasterKeyId=KEY_ARN)
+    account.front.answers["kms:Decrypt"] = lambda _: json_error(
+        400, "DisabledException", f"{KEY_ARN} is disabled."
+    )
+
+    said = doctor()
+
+    assert said.errors[:1] == ["TC310"]
+    assert said.one("TC310").fix.startswith(f"Enable {KEY_ARN}")
+
+
+@pytest.fixture
+def key(account):
+    """A key of moto's, whose KMS knows no dry run."""
+    made = account.client("kms").create_key()["KeyMetadata"]["Arn"]
+    account.queue_attributes(KmsMasterKeyId=made)
+    return made
+
+
+def test_where_kms_knows_no_dry_run_the_keys_state_is_all_there_is(doctor, account, key):
+    enabled = doctor().one("TC310")
+    account.client("kms").disable_key(KeyId=key.rpartition("/")[2])
+    disabled = doctor().one("TC310")
+
+    assert (enabled.level, disabled.level) == ("unproved", "error")
+    assert f'"Action": "kms:Decrypt", "Resource": "{key}"' in enabled.fix
+    assert disabled.text == f"the key that encrypts the queue is Disabled: {key}"
+
+
+def test_a_key_that_may_not_even_be_described_is_unproved(doctor, account, key):
+    account.front.denied["kms:DescribeKey"] = ""
+
+    found = doctor().one("TC310")
+
+    assert found.level == "unproved"
+    assert f'"Action": "kms:DescribeKey", "Resource": "{key}"' in found.fix
+
+
+def test_a_key_that_does_not_exist_is_an_error(doctor, account):
+    account.queue_attributes(KmsMasterKeyId="alias/trail")
+
+    said = doctor()
+
+    assert said.errors[:1] == ["TC310"]
+    assert "arn:aws:kms:eu-west-1:123456789012:alias/trail" in said.one("TC310").text
+
+
+def test_the_managed_key_keeps_topics_from_sending(doctor, account):
+    account.purge()
+    account.queue_attributes(KmsMasterKeyId="alias/aws/sqs")
+
+    said = doctor()
+
+    assert said.errors[:1] == ["TC310"]
+    assert "to which SNS and S3 cannot send" in said.one("TC310").text
+
+
+def test_the_oldest_message_that_the_line_holds_is_said(doctor, ledger):
+    sent = ledger.flow.now() - 7_200_000
+    ledger.leases.admit(Message("m", "r", "", sent=sent), [], received=sent / 1000, visibility=600)
+
+    text = doctor().one("TC311").text
+
+    assert text.endswith("; the oldest that the line holds was sent 2 h ago")
+
+
+def test_one_that_is_almost_as_old_as_the_queue_keeps_it_is_a_warning(doctor, ledger):
+    sent = ledger.flow.now() - 310_000_000
+    ledger.leases.admit(Message("m", "r", "", sent=sent), [], received=sent / 1000, visibility=600)
+
+    found = doctor().one("TC311")
+
+    assert found.level == "warning"
+    assert found.text.endswith("and the queue keeps 4 days")
+
+
+def test_a_queue_that_can_hand_out_no_more_is_a_warning(doctor, account):
+    def answer(asked):
+        if asked.given["QueueUrl"].endswith(DEAD):
+            return None
+        return json_answer({"Attributes": {
+            "QueueArn": DEAD_ARN.removesuffix("-dead"), "ApproximateNumberOfMessages": "7",
+            "ApproximateNumberOfMessagesNotVisible": "119000", "MessageRetentionPeriod": "345600",
+        }})  # fmt: skip
+
+    account.front.answers["sqs:GetQueueAttributes"] = answer
+
+    found = doctor().one("TC311")
+
+    assert found.level == "warning"
+    assert "SQS hands out no more than 120,000" in found.text

@@ -1,0 +1,209 @@
+"""The queue: there, the right one, and what may be done with it, without doing it."""
+
+import json
+
+import pytest
+
+from tests.aws_answers import sqs_error
+from tests.aws_front import ACCOUNT, KEY, OWNER, Holder, json_answer
+from tests.trail_account import QUEUE, QUEUE_ARN
+
+ELSEWHERE = {'queue_region = "eu-west-1"': 'queue_region = "us-east-1"'}
+MINIMUM = ("s3:Get*", "s3:List*", "sqs:ReceiveMessage", "sqs:DeleteMessage")
+
+
+def statement(action, resource=QUEUE_ARN):
+    return json.dumps({"Effect": "Allow", "Action": action, "Resource": resource})
+
+
+def test_a_queue_that_is_well_answers_and_is_the_one_named(doctor):
+    said = doctor()
+
+    assert said.one("TC301").text == f"{QUEUE_ARN} answers"
+    assert said.one("TC302").level == "ok"
+    assert said.one("TC304").level == "ok"
+    assert said.one("TC305").level == "ok"
+    assert said.errors == []
+
+
+def test_no_message_is_taken_and_none_is_seen_once_more(doctor, account):
+    doctor()
+
+    url = account.queue_url(at=account.moto)
+    received = account.client("sqs").receive_message(QueueUrl=url, AttributeNames=["All"])
+    (message,) = received["Messages"]
+    assert message["Attributes"]["ApproximateReceiveCount"] == "1"
+    for asked in account.front.asked("sqs:ReceiveMessage"):
+        assert asked.given["MaxNumberOfMessages"] == 0
+
+
+def test_only_reads_are_asked_of_aws_and_receipts_that_are_none(doctor, account):
+    doctor()
+
+    acting = {each.action for each in account.front.log} - {
+        each.action for each in account.front.log
+        if each.action.partition(":")[2].startswith(("Get", "List", "Describe"))
+    }  # fmt: skip
+    assert acting == {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"}
+    for action in ("sqs:DeleteMessage", "sqs:ChangeMessageVisibility"):
+        for asked in account.front.asked(action):
+            assert asked.given["ReceiptHandle"] == "trailcourier-doctor-has-no-receipt"
+
+
+def test_that_receiving_is_not_denied_is_no_proof_that_it_is_allowed(doctor):
+    found = doctor().one("TC303")
+
+    assert found.level == "unproved"
+    assert "is not denied" in found.text
+
+
+def test_what_the_line_delivered_lately_proves_that_it_may_receive(doctor, delivered):
+    delivered(240)
+
+    found = doctor().one("TC303")
+
+    assert (found.level, found.text) == ("ok", "the line delivered what it received 4 min ago")
+
+
+def test_what_the_line_delivered_long_ago_proves_nothing(doctor, delivered):
+    delivered(7200)
+
+    assert doctor().one("TC303").level == "unproved"
+
+
+@pytest.mark.parametrize(
+    ("action", "id_", "level"),
+    [
+        ("sqs:ReceiveMessage", "TC303", "error"),
+        ("sqs:DeleteMessage", "TC304", "error"),
+        ("sqs:ChangeMessageVisibility", "TC305", "warning"),
+        ("sqs:GetQueueAttributes", "TC306", "unproved"),
+    ],
+)
+def test_a_missing_statement_is_printed_with_who_and_what(doctor, account, action, id_, level):
+    account.front.denied[action] = ""
+
+    found = doctor().one(id_)
+
+    assert found.level == level
+    assert found.text.startswith(f"{OWNER} may not {action} on {QUEUE_ARN}: ")
+    assert f"is not authorized to perform: {action}" in found.text
+    assert found.fix == f"Add to the policies of {OWNER}: {statement(action)}"
+
+
+def test_an_explicit_deny_is_not_mended_by_another_statement(doctor, account):
+    account.front.denied["sqs:DeleteMessage"] = "an identity-based policy has an explicit deny"
+
+    found = doctor().one("TC304")
+
+    assert found.fix.startswith("A policy denies it explicitly: find and narrow that statement")
+
+
+def test_a_queue_of_another_account_needs_a_statement_on_both_sides(doctor, account):
+    arn = "arn:aws:sts::999999999999:assumed-role/reader/session"
+    account.front.holders[KEY] = Holder(arn, account="999999999999")
+    account.front.denied["sqs:DeleteMessage"] = ""
+
+    found = doctor().one("TC304")
+
+    both = found.fix.split(" and, as it is another account's, to its own policy: ")
+    assert both[0].endswith(statement("sqs:DeleteMessage"))
+    assert json.loads(both[1])["Principal"] == {"AWS": "arn:aws:iam::999999999999:role/reader"}
+
+
+def test_with_the_least_permissions_nothing_is_an_error(doctor, account):
+    account.front.holders[KEY].allowed = MINIMUM
+
+    said = doctor()
+
+    assert (said.code, said.errors) == (0, [])
+    assert said.one("TC305").level == "warning"
+    assert said.one("TC306").level == "unproved"
+    assert said.one("TC302").level == "unproved"
+    assert "TC308" not in said.levels
+
+
+def test_a_queue_that_is_not_there_is_the_only_error(doctor, account):
+    said = doctor(instead={f'/{QUEUE}"': '/nothing"'})
+
+    assert said.errors[:1] == ["TC301"]
+    found = said.one("TC301")
+    assert f"there is no queue nothing of account {ACCOUNT} in eu-west-1" in found.text
+    assert "NonExistentQueue" in found.fix
+    assert said.one("TC307").text == "not looked at: TC301 comes first"
+
+
+def test_a_queue_in_another_region_is_found_there(doctor):
+    said = doctor(instead=ELSEWHERE)
+
+    found = said.one("TC301")
+    assert said.errors[:1] == ["TC301"]
+    assert found.text.endswith("in us-east-1; one of that name is in eu-west-1")
+    assert "eu-west-1" in found.fix
+
+
+def test_a_queue_nothing_is_allowed_on_may_not_exist(doctor, account):
+    account.front.denied |= {"sqs:ReceiveMessage": "", "sqs:GetQueueAttributes": ""}
+
+    said = doctor()
+
+    assert said.one("TC301").level == "unproved"
+    assert said.errors == ["TC303"]
+
+
+def test_a_url_that_leads_elsewhere_is_an_error(doctor, account):
+    actual = QUEUE_ARN.replace("eu-west-1", "eu-central-1")
+    account.front.answers["sqs:GetQueueAttributes"] = lambda _: _attributes(QueueArn=actual)
+
+    said = doctor()
+
+    assert said.errors[:1] == ["TC302"]
+    assert said.one("TC302").text == f"the URL leads to {actual}, and says {QUEUE_ARN}"
+
+
+def _attributes(**attributes):
+    return json_answer({"Attributes": attributes})
+
+
+def test_a_queue_whose_key_keeps_messages_from_being_received_is_said_so(doctor, account):
+    account.front.answers["sqs:ReceiveMessage"] = lambda _: sqs_error(
+        400, "KMS.AccessDeniedException", "KmsAccessDenied", "you are not allowed to access it"
+    )
+
+    said = doctor()
+
+    assert said.errors == ["TC310"]
+    assert "you are not allowed" in said.one("TC310").text
+
+
+def test_keys_refused_by_the_queue_where_sts_cannot_be_asked_are_named(
+    doctor, account, monkeypatch
+):
+    monkeypatch.setattr("trailcourier.doctor.subject.CALL", 0.3)
+    account.front.silent.add("sts")
+    account.front.holders[KEY].state = "revoked"
+
+    said = doctor()
+
+    assert said.errors == ["TC203"]
+
+
+def test_a_queue_that_is_silent_is_the_error_and_is_asked_no_more(doctor, account, monkeypatch):
+    monkeypatch.setattr("trailcourier.doctor.subject.CALL", 0.3)
+    account.front.silent.add("sqs")
+
+    said = doctor()
+
+    assert said.errors == ["TC105"]
+    assert "sqs:GetQueueAttributes" in said.one("TC105").text
+    assert len(account.front.asked("sqs:*")) == 1
+
+
+def test_a_queue_that_asks_to_slow_down_proves_nothing(doctor, account):
+    account.front.answers["sqs:ReceiveMessage"] = lambda _: sqs_error(
+        400, "RequestThrottled", "RequestThrottled"
+    )
+
+    found = doctor().one("TC301")
+
+    assert (found.level, found.fix) == ("unproved", "Run doctor again in a minute.")

@@ -1,0 +1,24 @@
+"""Every id there is, by what it is about: ``docs/doctor.md`` is rendered from it."""
+
+from collections.abc import Mapping
+
+from trailcourier.doctor import (
+    bucket,
+    configuration,
+    identity,
+    keeping,
+    queue,
+    reading,
+    trouble,
+)
+from trailcourier.doctor.finding import Entries
+
+GROUPS: Mapping[str, Entries] = {
+    "The configuration, and doctor itself": configuration.TOLD,
+    "The way out": trouble.TOLD,
+    "Credentials": identity.TOLD,
+    "The queue": queue.TOLD | keeping.TOLD,
+    "The bucket": bucket.TOLD | reading.TOLD,
+}
+
+CATALOGUE: Entries = {id_: entry for group in GROUPS.values() for id_, entry in group.items()}

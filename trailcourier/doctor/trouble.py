@@ -1,0 +1,90 @@
+"""What an answer means that is neither good nor a denial: the same wherever it is met."""
+
+from trailcourier.doctor.call import Answer
+from trailcourier.doctor.finding import Entries, Entry, Finding, Level
+from trailcourier.doctor.subject import OUT_OF_TIME, SILENT, Subject
+from trailcourier.errors import Fault
+
+EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"})
+KEYS = frozenset(
+    {
+        *("InvalidClientTokenId", "UnrecognizedClientException", "InvalidAccessKeyId"),
+        *("SignatureDoesNotMatch", "InvalidSignatureException", "IncompleteSignature"),
+        *("InvalidToken", "MissingAuthenticationToken", "NotSignedUp"),
+    }
+)
+PASSING = frozenset({"throttled", "aws-error"})  # time repairs it, and nothing is known by it
+
+CLOCK_FIX = "Set this machine's clock (NTP): AWS takes signatures that are at most 5 minutes off."
+
+TOLD: Entries = {
+    "TC105": Entry(
+        "Do AWS's services answer?",
+        ("unproved", "warning", "error"),
+        "A host took the connection and gave no answer of AWS's in time. Look for a proxy that "
+        "answers by itself, a firewall that lets connections begin and no more, and at the policy "
+        "of a VPC endpoint.",
+    ),
+}
+
+
+def told(subject: Subject, answer: Answer, id_: str, level: Level = "error") -> Finding:
+    """Return the finding for *answer*; *id_* and *level* are for what has no cause of its own."""
+    if answer.behind:
+        return behind(id_, answer.behind)
+    fault = answer.fault or Fault("s3-error", str(answer.call))
+    if fault.reason == "clock-skew":
+        text = f"{clock(answer.skew)}: {fault.detail}"
+        return _said(subject, id_, Finding("error", "TC205", text, CLOCK_FIX))
+    if fault.reason == "credentials":
+        return _said(subject, id_, of_keys(answer.codes, fault.detail))
+    if fault.reason == "network":
+        return _said(subject, id_, silent(fault.detail, level))
+    if fault.reason in PASSING:
+        text = f"AWS did not answer this now: {fault.detail}"
+        return Finding("unproved", id_, text, "Run doctor again in a minute.")
+    return Finding(level, id_, fault.detail, "Look the code up; AWS's words say what it wants.")
+
+
+def behind(id_: str, first: str) -> Finding:
+    """Return the finding for what was not looked at because of another."""
+    if first == OUT_OF_TIME:
+        text, fix = "not looked at: the time was over", "See what was slow above; run doctor again."
+    else:
+        text, fix = f"not looked at: {first} comes first", f"Repair {first}, then run doctor again."
+    return Finding("unproved", id_, text, fix)
+
+
+def of_keys(codes: frozenset[str], detail: str) -> Finding:
+    """Return what AWS says of keys it was shown."""
+    if codes & EXPIRED:
+        fix = "Get new keys; better, let `credentials` name what renews itself: a role, a profile."
+        return Finding("error", "TC204", detail, fix)
+    fix = (
+        "See whether the access key still exists and is active (`aws iam list-access-keys`), and "
+        "whether the secret belongs to it; a session key needs its session token."
+    )
+    return Finding("error", "TC203", detail, fix)
+
+
+def clock(ahead: float | None) -> str:
+    """Say how this machine's clock stands to AWS's."""
+    if ahead is None:
+        return "this clock is not AWS's"
+    if abs(ahead) < 3:  # the date is in whole seconds, and its way takes time
+        return "this clock agrees with AWS's"
+    return f"this clock is {abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} AWS's"
+
+
+def silent(detail: str, level: Level = "error") -> Finding:
+    """Return the finding for who did not answer."""
+    fix = (
+        "Something between takes the connection and does not carry the answer: a proxy, a "
+        "firewall, a VPC endpoint's policy. `trailcourier doctor --hosts` lists what is asked."
+    )
+    return Finding(level, SILENT, detail, fix)
+
+
+def _said(subject: Subject, id_: str, found: Finding) -> Finding:
+    """Return *found*, unless its like was said already."""
+    return behind(id_, found.id) if subject.errors(found.id) else found
