@@ -45,7 +45,8 @@ FIXED: dict[str, Any] = {
     "worker_pool": "threads",  # S3 and sinks are waiting; a lost broker fails no chord here
     "worker_concurrency": None,  # by the queues it consumes: tasks.worker
     "worker_prefetch_multiplier": 1,  # what waits, waits in the broker, not in a dead worker
-    "worker_send_task_events": True,  # for Flower; forward sends its own only when asked to
+    "worker_send_task_events": True,  # for Flower; forward sends its own unless told not to
+    "worker_consumer": "tasks.events:Consumer",
     "worker_redirect_stdouts": False,  # a stdout sink writes there
 }
 """What holds in every fleet, each with its reason."""

@@ -9,7 +9,7 @@ from celery.exceptions import Ignore
 from kombu.exceptions import KombuError
 
 from tasks.celery import app
-from tasks.request import QUIET
+from tasks.events import QUIET
 from tasks.transport import waits
 from tasks.worker import stopping
 from trailcourier import observe, wiring

@@ -24,6 +24,12 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def listens(host: str, port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(5)
+        return probe.connect_ex((host, port)) == 0
+
+
 class Flower:
     """``celery -A tasks flower`` in *fleet*, on a port of its own; it ends with the fleet."""
 
@@ -39,12 +45,7 @@ class Flower:
         assert not self.process.ended, self.process.said
 
     def _opened(self) -> bool:
-        return self.process.ended or self.listens("127.0.0.1")
-
-    def listens(self, host: str) -> bool:
-        with socket.socket() as probe:
-            probe.settimeout(5)
-            return probe.connect_ex((host, self.port)) == 0
+        return self.process.ended or listens("127.0.0.1", self.port)
 
     @property
     def url(self) -> str:

@@ -9,6 +9,7 @@ from flower.urls import handlers
 
 from tests import flower
 from tests.fleet import until
+from trailcourier import child
 
 # what an operator may set, and would leave it open, or shut to everybody
 OPEN = {
@@ -99,8 +100,8 @@ def test_it_is_on_the_loopback_and_read_only_and_its_api_wants_the_login_too(fle
 
     acts = [each[0].replace("(.+)", "x") for each in handlers if isinstance(each, tuple)]
     answers = [page.ask(act, {})[0] for act in acts if act.startswith("/api/")]
-    assert page.listens("127.0.0.1")
-    assert not page.listens("127.0.0.2")
+    assert flower.listens("127.0.0.1", page.port)
+    assert not flower.listens("127.0.0.2", page.port)
     assert answers.count(403) > 10
     assert set(answers) == {403, 405}  # forbidden, or nothing to be posted to
     assert [page.ask(path, login="")[0] for path in ("/", "/tasks", "/api/tasks")] == 3 * [401]
@@ -111,7 +112,7 @@ def test_what_an_operator_says_wins(fleet, events):
 
     send(events, page, 20)
 
-    assert page.listens(ANOTHER)
+    assert flower.listens(ANOTHER, page.port)
     assert page.ask("/api/worker/shutdown/x", {})[0] == 404  # there is no such worker
     assert page.count() == 7
 
@@ -167,6 +168,25 @@ def test_it_counts_what_waits_in_our_queues(fleet):
     (queue,) = page.api("queues/length")["active_queues"]
 
     assert queue == {"name": "objects", "messages": 3}
+
+
+@pytest.mark.parametrize(
+    ("task", "more"),
+    [
+        pytest.param("stoppable", (), id="after it was asked to stop"),
+        pytest.param("hold", (0,), id="a moment before"),
+    ],
+)
+def test_what_ends_as_its_worker_stops_is_shown_as_ended(fleet, task, more):
+    page = flower.Flower(fleet)
+    worker = fleet.worker("-Q", "objects", "-I", "tests.integration.trial")
+    until(lambda: page.api("workers?refresh=1"))
+    fleet.app.send_task(f"trial.{task}", (str(fleet.folder), *more), queue="objects")
+    until((fleet.folder / "holds").exists)
+
+    assert child.stop(worker.process, grace=30) == 0
+
+    until(lambda: [task["state"] for task in page.api("tasks").values()] == ["SUCCESS"])
 
 
 def test_what_serves_a_source_is_shown_where_it_fails(fleet):

@@ -1,9 +1,38 @@
-"""What Flower is told of the tasks that serve a whole source."""
+"""What Flower is told, and how often."""
 
 import time
 from typing import Any
 
+from celery.worker import consumer
 from celery.worker.request import Request
+
+from tasks.worker import stopping
+
+PAUSE = 0.5
+"""Seconds for which a worker gathers events; one by one they cost Flower three times as much."""
+
+
+class Consumer(consumer.Consumer):
+    """A consumer that sends events now and then, not each as it happens."""
+
+    _next = 0.0
+
+    def on_send_event_buffered(self) -> None:
+        now = time.monotonic()
+        if stopping.is_set():  # the loop that would do it later ends before the last task does
+            self._send_gathered()
+        elif self.hub and now >= self._next:  # by time, as a lost connection forgets what is due
+            self._next = now + PAUSE
+            self.hub.call_soon(self.hub.call_later, PAUSE, self._flush_events)
+
+    def stop(self) -> None:
+        self._send_gathered()
+        super().stop()
+
+    def _send_gathered(self) -> None:
+        """Send what is new, but not again what failed before: the broker may be away."""
+        if self.event_dispatcher:
+            self.event_dispatcher.flush(errors=False)
 
 
 class Quiet(Request):
@@ -12,8 +41,6 @@ class Quiet(Request):
     The clock starts three of them in two seconds for each source, and nearly all find another one
     at work, or nothing to do: an object would be hard to find among them.
     """
-
-    _eventer: Any
 
     def send_event(self, type: str, **fields: Any) -> None:  # noqa: A002 - Celery's name
         came_to_nothing = type == "task-succeeded" and fields["result"] in {"0", "None"}
