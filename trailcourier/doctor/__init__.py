@@ -11,7 +11,7 @@ from queue import Empty, SimpleQueue
 
 import msgspec
 
-from trailcourier.doctor import bucket, configuration, identity, keeping, queue
+from trailcourier.doctor import bucket, configuration, identity, keeping, queue, topic, trail
 from trailcourier.doctor.finding import Finding, Level
 from trailcourier.doctor.order import Check
 from trailcourier.doctor.subject import OUT_OF_TIME, Shared, Subject
@@ -26,6 +26,8 @@ CHECKS: tuple[Check, ...] = (
     identity.look,
     queue.look,
     keeping.look,
+    topic.look,
+    trail.look,
     bucket.look,
 )
 

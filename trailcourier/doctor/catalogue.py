@@ -9,6 +9,8 @@ from trailcourier.doctor import (
     keeping,
     queue,
     reading,
+    topic,
+    trail,
     trouble,
 )
 from trailcourier.doctor.finding import Entries
@@ -18,6 +20,8 @@ GROUPS: Mapping[str, Entries] = {
     "The way out": trouble.TOLD,
     "Credentials": identity.TOLD,
     "The queue": queue.TOLD | keeping.TOLD,
+    "The way into the queue": topic.TOLD,
+    "The trail": trail.TOLD,
     "The bucket": bucket.TOLD | reading.TOLD,
 }
 
