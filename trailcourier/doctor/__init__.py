@@ -11,7 +11,7 @@ from queue import Empty, SimpleQueue
 
 import msgspec
 
-from trailcourier.doctor import bucket, configuration, identity, keeping, queue, topic, trail
+from trailcourier.doctor import bucket, configuration, hosts, identity, keeping, queue, topic, trail
 from trailcourier.doctor.finding import Finding, Level
 from trailcourier.doctor.order import Check
 from trailcourier.doctor.subject import OUT_OF_TIME, Shared, Subject
@@ -23,6 +23,7 @@ Looking = Callable[[str], None]
 
 CHECKS: tuple[Check, ...] = (
     configuration.look,
+    hosts.look,
     identity.look,
     queue.look,
     keeping.look,

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from trailcourier import keys, regions
-from trailcourier.doctor import logs, order, reading, statements, trails, trouble
+from trailcourier.doctor import hosts, logs, order, reading, statements, trails, trouble
 from trailcourier.doctor.call import Answer, Call
 from trailcourier.doctor.finding import Entries, Entry, Finding
 from trailcourier.doctor.subject import Subject
@@ -152,6 +152,10 @@ def _one(subject: Subject, place: Place) -> Iterator[Finding]:
         return
     yield Finding("ok", "TC601", f"bucket {place.name} is there, in {place.region}")
     yield _where(subject, place)
+    elsewhere = place.region != place.asked
+    if elsewhere and (unreached := hosts.closed(subject, place.name, place.region)):
+        yield unreached
+        return
     if wrong := _owner(subject, place):
         yield wrong
         return

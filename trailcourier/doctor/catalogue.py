@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from trailcourier.doctor import (
     bucket,
     configuration,
+    hosts,
     identity,
     keeping,
     queue,
@@ -17,7 +18,7 @@ from trailcourier.doctor.finding import Entries
 
 GROUPS: Mapping[str, Entries] = {
     "The configuration, and doctor itself": configuration.TOLD,
-    "The way out": trouble.TOLD,
+    "The way out": hosts.TOLD | trouble.TOLD,
     "Credentials": identity.TOLD,
     "The queue": queue.TOLD | keeping.TOLD,
     "The way into the queue": topic.TOLD,

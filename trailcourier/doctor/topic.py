@@ -63,6 +63,9 @@ TOLD: Entries = {
 @order.after(*order.KEYS, "TC301", "TC302", says="TC401")
 def look(subject: Subject) -> Iterator[Finding]:
     """Look how announcements come into the queue."""
+    if first := queue.attributes(subject).behind:
+        yield trouble.behind("TC401", first)
+        return
     topics, others = _topics(subject), _others(subject)
     if not topics and not others:
         text = "what announces log files to this queue is not seen"
