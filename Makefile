@@ -2,7 +2,7 @@
 #
 # PYTHON=/path/to/python3.12   build on this Python
 # UV=                          build with venv and pip although uv is there
-# ARGS=...                     passed on to demo, test and test-full
+# ARGS=...                     passed on to demo, test, test-full and bench
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -40,7 +40,7 @@ fix: $(READY) ## Let ruff mend what it can
 docs: $(READY) ## Write the pages of docs/ that are rendered from the code
 	$(BIN)/python docs/render.py
 
-bench: $(READY) ## Measure the hot path; ends with one JSON line for each figure
+bench: $(READY) ## Measure the hot path and the whole line in ten minutes; needs nginx
 	$(BIN)/python -m bench $(ARGS)
 
 mutants: $(READY) ## Break each promise in a copy, and see its test fail
@@ -53,6 +53,7 @@ COMPILE = $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-vers
 lock: $(LOCKED) ## Bring requirements/*.txt in step with pyproject.toml, changing no version needlessly
 	$(COMPILE) $(ARGS) --extra embedded --extra demo --group dev -o requirements/dev.txt
 	$(COMPILE) --group build -c requirements/dev.txt -o requirements/run.txt
+	$(COMPILE) --extra demo --group build -c requirements/dev.txt -o requirements/demo.txt
 
 upgrade: ## Lock the newest versions
 	$(MAKE) lock ARGS=--upgrade

@@ -1,16 +1,30 @@
 """The workers' app with the schedule: ``celery -A beat beat``, or ``celery -A beat worker -B``."""
 
+import time
 from typing import Any
 
 import celery.beat
 
 from beat.schedule import entries
 from tasks.celery import app
-from trailcourier import observe, wiring
+from trailcourier import heartbeat, observe, wiring
+
+PULSE = 10.0  # seconds
 
 
 class Scheduler(celery.beat.Scheduler):
-    """One that keeps no file, and says in one line what Celery's says in two tracebacks."""
+    """One that keeps no schedule file, and says in a line what Celery's says in two tracebacks."""
+
+    _touched = -PULSE  # monotonic
+
+    def tick(self, *args: Any, **kwargs: Any) -> float:
+        if time.monotonic() - self._touched >= PULSE:
+            self._touched = time.monotonic()
+            try:
+                heartbeat.touch(wiring.settings().workers.heartbeat_file or heartbeat.default())
+            except OSError as error:
+                observe.fact("heartbeat_failed", why=str(error))
+        return float(super().tick(*args, **kwargs))
 
     def apply_entry(self, entry: celery.beat.ScheduleEntry, producer: Any = None) -> None:
         try:

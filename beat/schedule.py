@@ -17,15 +17,17 @@ def entries(settings: Settings) -> dict[str, dict[str, Any]]:
     schedule: dict[str, dict[str, Any]] = {}
     for name, source in settings.sources.items():
         for slot in range(source.pollers):
-            schedule[f"poll {name} {slot}"] = _every(POLL, "poll", name, slot)
-        schedule[f"tend {name}"] = _every(settings.line.tend, "tend", name)
+            shown = name if source.pollers == 1 else f"{name}, poller {slot + 1}"
+            schedule[f"poll {name} {slot}"] = _every(POLL, "poll", name, slot, shown=shown)
+        schedule[f"tend {name}"] = _every(settings.line.tend, "tend", name, shown=name)
     return schedule
 
 
-def _every(seconds: float, task: str, *args: object) -> dict[str, Any]:
+def _every(seconds: float, task: str, *args: object, shown: str) -> dict[str, Any]:
+    """One entry; *shown* is what Flower shows of its arguments."""
     return {
         "task": f"trailcourier.{task}",
         "schedule": float(seconds),
         "args": args,
-        "options": OPTIONS,
+        "options": OPTIONS | {"argsrepr": shown, "kwargsrepr": ""},
     }

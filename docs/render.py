@@ -21,16 +21,22 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from typer.testing import CliRunner
 
-from trailcourier import cli
+from trailcourier import cli, provision
 from trailcourier.cli.exits import Exit
+from trailcourier.cli.setup.applying import Result
+from trailcourier.cli.setup.planning import Planned
 from trailcourier.credentials import Credentials
 from trailcourier.dispositions import REASONS, Reason
 from trailcourier.doctor.catalogue import GROUPS
 from trailcourier.doctor.finding import Entry
 from trailcourier.drain import Drained
+from trailcourier.facts import FACTS, Fact
+from trailcourier.metrics import METRICS
 from trailcourier.models import Numbers
+from trailcourier.provision import Request, Step
+from trailcourier.provision.permissions import actions, needed
 from trailcourier.secret import Secret
-from trailcourier.settings import Broker, Source, Workers
+from trailcourier.settings import Broker, Flower, Source, Workers
 from trailcourier.sinks import SinkConfig
 from trailcourier.status import Standing
 
@@ -39,6 +45,7 @@ SETTING = ("key", "takes", "left out", "meaning")
 SECTIONS: Mapping[str, type[BaseModel]] = {
     "`[broker]`": Broker,
     "`[workers]`": Workers,
+    "`[flower]`": Flower,
     "`[line]`": Numbers,
     "`[sources.NAME]`": Source,
     "`[sources.NAME.credentials]`": Credentials,
@@ -119,9 +126,25 @@ A *secret* is named, never written down: `"env:NAME"` or `"file:/path"`.
 
 def sinks() -> Iterable[tuple[str, type[BaseModel]]]:
     """Each sink's heading and config, as the union has them."""
-    for config in get_args(get_args(SinkConfig)[0]):
-        (kind_of_sink,) = get_args(config.model_fields["type"].annotation)
-        yield f'`[sinks.NAME]` with `type = "{kind_of_sink}"`', config
+    for config in members(SinkConfig):
+        told = (
+            f'`{key} = "{value}"`'
+            for key in ("type", "way")
+            if key in config.model_fields
+            for value in get_args(config.model_fields[key].annotation)
+        )
+        yield f"`[sinks.NAME]` with {', '.join(told)}", config
+
+
+def members(annotation: Any) -> Iterable[type[BaseModel]]:
+    """What a union holds; a member of it may be a union too."""
+    if get_origin(annotation) is Annotated:
+        yield from members(get_args(annotation)[0])
+    elif get_args(annotation):
+        for each in get_args(annotation):
+            yield from members(each)
+    else:
+        yield annotation
 
 
 def prose(model: type[BaseModel]) -> str:
@@ -198,6 +221,14 @@ One object with `sources`, a list. Of each source:
 One object with `sources`, a list, and `why`, what kept it from ending, or nothing. Of each source:
 
 {table(("key", "meaning"), keys(Drained))}
+
+## What `setup plan --json` says
+
+{table(("key", "meaning"), keys(Planned))}
+
+## What `setup apply --json` says
+
+{table(("key", "meaning"), keys(Result))}
 
 ## What `doctor --json` says
 
@@ -277,10 +308,122 @@ def help_of(path: Sequence[str]) -> str:
     return "\n".join(line.rstrip() for line in said.output.strip().splitlines())
 
 
+def metrics() -> str:
+    rows = (
+        (
+            f"`trailcourier_{name}`",
+            metric.kind,
+            ", ".join(f"`{label}`" for label in metric.labels),
+            metric.text,
+        )
+        for name, metric in METRICS.items()
+    )
+    return f"""# Metrics
+
+Each worker serves `/metrics` for Prometheus, `/livez` and `/readyz` on `127.0.0.1:9464`
+(`workers.metrics_host`, `workers.metrics_port`; 0: not at all). `trailcourier run` serves one page
+for all its processes. Several workers on one host need a port each; one whose port is taken says
+`not_watchable` in its log and carries on. The page tells what is known already and asks nobody, so
+it answers while the broker or AWS hangs.
+
+- `/livez` is 200 while the process works, 503 where it should be restarted. A broker that is away
+  is no reason for that.
+- `/readyz` is 200 while the process takes work; the text of a 503 says why not.
+- `trailcourier healthcheck` says the same as `/livez` without a network, from the time of a file.
+
+Counters and histograms are of the process that did the work: sum them over the fleet. Gauges tell
+how a source stands for the whole fleet, ten seconds ago at most; every control worker tells the
+same, so take the largest: `max by (source) (trailcourier_objects_parked)`.
+
+{table(("metric", "kind", "labels", "meaning"), rows)}
+
+Beside these each worker tells what the Prometheus client knows of any process: `process_*` and
+`python_*`. [What to alert on](operations.md#what-to-alert-on).
+"""
+
+
+def logs() -> str:
+    rows = ((f"`{name}`", *fact(told)) for name, told in FACTS.items())
+    return f"""# The log
+
+One line for each fact, on standard error: JSON, or for people where that is a terminal
+(`--log-format`, `workers.log_format`, `TRAILCOURIER_LOG_FORMAT`), from a level on
+(`workers.log_level`, `TRAILCOURIER_LOG_LEVEL`). Every line has `timestamp` (UTC), `level` and
+`event`, one of the names below, and the fields that name has. A line never holds a record's
+content or a secret; what comes from outside is escaped. The lines of delivered and refused objects
+also carry the object's sums, under the names that they are added up by: `records:in`,
+`bytes:read`, `sink:NAME:delivered` and so on.
+
+What became of an object is written once for each object, always. What one cause may repeat without
+end is written ten times a minute for that cause; the next line says in `repeats_left_out` how many
+were not. The counters count them all.
+
+{table(("event", "level", "meaning", "fields", "counted in"), rows)}
+"""
+
+
+def fact(told: Fact) -> Sequence[str]:
+    counts = dict.fromkeys(f"`trailcourier_{each.metric}`" for each in told.counts)
+    fields = ", ".join(f"`{name}`" for name in told.fields)
+    return told.level, told.text, fields, ", ".join(counts)
+
+
+ACCOUNT = "111122223333"
+SET_UPS = (  # between them they have every step
+    Request(account=ACCOUNT),
+    Request(account=ACCOUNT, delivery="s3", reader="pod-identity", kms_key="new"),
+    Request(account=ACCOUNT, delivery="eventbridge", reader="instance-profile", organization=True),
+)
+
+
+def permissions() -> str:
+    steps = {step.id: step for asked in SET_UPS for step in provision.plan(asked)}
+    head = ("step", "to plan", "to apply", "to destroy")
+    return f"""# What whoever runs setup must be allowed
+
+[Setting up the AWS side](setup.md) is done once, by a person or a pipeline with more permissions
+than the collector will ever have. These are all that it takes. Where one is missing, `trailcourier
+setup` ends at that step and says the call, who made it, on what, and the statement that would
+allow it; run it again and it goes on from there.
+
+## As a policy
+
+For the default set-up, named `trailcourier`, in account {ACCOUNT}, `us-east-1`:
+
+```json
+{json.dumps(_policy(SET_UPS[0]), indent=2)}
+```
+
+## Step by step
+
+Beside these, `sts:GetCallerIdentity`, which nobody needs to be allowed, and
+`organizations:DescribeOrganization` where an organisation is not named.
+
+{table(head, (_needs(step) for step in steps.values()))}
+"""
+
+
+def _policy(asked: Request) -> Mapping[str, Any]:
+    statements = [
+        {"Effect": "Allow", "Action": each.actions, "Resource": each.resource}
+        for each in needed(provision.plan(asked))
+    ]
+    return {"Version": "2012-10-17", "Statement": statements}
+
+
+def _needs(step: Step) -> Sequence[str]:
+    look = actions((*step.look, *([step.mark] if step.mark else [])))
+    columns = (look, actions((*step.make, *step.mend)), actions(step.undo))
+    return f"`{step.id}`", *(", ".join(f"`{each}`" for each in column) for column in columns)
+
+
 PAGES: Mapping[str, Callable[[], str]] = {
     "dispositions.md": dispositions,
     "settings.md": settings,
     "commands.md": commands,
+    "metrics.md": metrics,
+    "logs.md": logs,
+    "setup-permissions.md": permissions,
     "doctor.md": doctor,
 }
 

@@ -8,7 +8,8 @@ from celery import Celery, signals
 from kombu import Exchange, Queue
 from kombu.transport import TRANSPORT_ALIASES
 
-from tasks.worker import Worker, refuse
+from tasks import flower
+from tasks.worker import Turns, Worker, refuse
 from trailcourier import observe, wiring
 from trailcourier.duty import QUEUES
 from trailcourier.errors import ConfigError
@@ -95,11 +96,14 @@ class App(Celery):
 def made() -> App:
     """Build the app; a configuration that cannot serve ends the process."""
     try:
-        settings = wiring.settings()
+        settings = flower.settings() if flower.asked_for() else wiring.settings()
         app = App("trailcourier")
         app.conf.update(conf(settings))
+        app.steps["consumer"].add(Turns)
     except ConfigError as error:
         refuse(error, os.EX_CONFIG)
+    if flower.asked_for():
+        flower.set_defaults(app)
     return app
 
 

@@ -9,6 +9,7 @@ from celery.exceptions import Ignore
 from kombu.exceptions import KombuError
 
 from tasks.celery import app
+from tasks.request import QUIET
 from tasks.transport import waits
 from tasks.worker import stopping
 from trailcourier import observe, wiring
@@ -20,40 +21,41 @@ from trailcourier.line.tend import tend as tend_leases
 from trailcourier.line.work import Work
 from trailcourier.wiring import lines
 
+SHOWN = wiring.settings().workers.flower_objects
 FORESEEN = (TrailcourierError, redis.RedisError, KombuError)  # one log line; tend makes it good
 
 
-@app.task(name="trailcourier.poll", throws=FORESEEN)
+@app.task(name="trailcourier.poll", throws=FORESEEN, **QUIET)
 def poll(source: str, slot: int = 0) -> int:
     return receive(lines.line(source), slot, publish, stopping)
 
 
 # acks late: a killed worker's forward comes back
-@app.task(name="trailcourier.forward", acks_late=True, send_events=wiring.settings().workers.events)
+@app.task(name="trailcourier.forward", acks_late=True, send_events=SHOWN)
 def forward(source: str, message: str, index: int, generation: int, name: str) -> str:
-    """Carry one object; its status, for one that raises fails its chord."""
+    """Carry one object; what became of it, for one that raises fails its chord."""
     work, status = Work(source, message, index, generation, name), "pending"
     try:
         carried = carry(lines.carrying(source), work, str(forward.request.id), stopping)
         if carried.ours:
             raise Ignore
-        status = carried.status
+        status = carried.told
         if carried.settle:
-            settle.delay(None, source, None)
+            settle.apply_async((None, source, None), argsrepr=source, kwargsrepr="")
     except FORESEEN as error:
         say(forward, error)
     return status
 
 
-@app.task(name="trailcourier.settle", throws=FORESEEN)
-def settle(_outcomes: object, source: str, messages: Sequence[str] | None) -> None:
+@app.task(name="trailcourier.settle", throws=FORESEEN, **QUIET)
+def settle(_outcomes: object, source: str, messages: Sequence[str] | None) -> int:
     """Settle from the ledger; what the forwards of a chord returned decides nothing."""
-    settle_messages(lines.line(source), messages)
+    return settle_messages(lines.line(source), messages)
 
 
-@app.task(name="trailcourier.tend", throws=FORESEEN)
-def tend(source: str) -> None:
-    tend_leases(lines.line(source), publish, queue_idle, stopping)
+@app.task(name="trailcourier.tend", throws=FORESEEN, **QUIET)
+def tend(source: str) -> int:
+    return tend_leases(lines.line(source), publish, queue_idle, stopping)
 
 
 @signals.task_failure.connect
@@ -65,7 +67,8 @@ def say(sender: Any, exception: Exception, **_: Any) -> None:
 
 def publish(source: str, works: Sequence[Work], messages: Sequence[str]) -> None:
     """Send one chord, its headers in one round trip: ``chord()`` would not use our producer."""
-    body = settle.s(source, list(messages))
+    shown = f"{source}, {len(messages)} message{'s' * (len(messages) != 1)}"
+    body = settle.s(source, list(messages)).set(argsrepr=shown, kwargsrepr="")
     body.freeze()  # sent twice, it is the same task twice
     with app.producer_pool.acquire(block=True) as producer, producer.batch():
         header = group(_header(work) for work in works)

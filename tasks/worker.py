@@ -7,11 +7,11 @@ import threading
 from typing import Any, NoReturn
 
 import celery.apps.worker
-from celery import signals
+from celery import bootsteps, signals
 from celery.utils.nodenames import default_nodename, host_format
 
 from trailcourier import wiring
-from trailcourier.duty import begin, duty, pulse
+from trailcourier.duty import Service, duty
 from trailcourier.errors import ConfigError, Unreachable
 
 stopping = threading.Event()
@@ -33,7 +33,7 @@ class Worker(celery.apps.worker.Worker):
             self.duty = duty(queues, excluded, wiring.settings())
         except ConfigError as error:
             refuse(error, os.EX_USAGE)
-        begin(self.duty, wiring.settings())
+        self.service = Service(self.duty, wiring.settings(), stopping)
         # gossip fails noisily when the broker goes, mingle costs every start
         options.update(without_gossip=True, without_mingle=True)
         options["concurrency"] = options.get("concurrency") or self.duty.threads
@@ -42,6 +42,8 @@ class Worker(celery.apps.worker.Worker):
         # where Celery talks, unless -q; stdout is for a stdout sink's records
         vars(sys)["__stdout__"] = None if options.get("quiet") else sys.__stderr__
         super().__init__(app, hostname, **options)
+        carries = min(self.duty.carries, self.concurrency)
+        self.service.begin(f"{self.hostname}/{os.getpid()}", carries)
 
     def install_platform_tweaks(self, worker: Any) -> None:
         super().install_platform_tweaks(worker)
@@ -67,12 +69,21 @@ class Worker(celery.apps.worker.Worker):
         except ConfigError as error:
             refuse(error, os.EX_CONFIG)
         super().on_consumer_ready(consumer)
-        args = (
-            f"{self.hostname}/{os.getpid()}",
-            min(self.duty.carries, self.concurrency),
-            stopping,
-        )
-        threading.Thread(target=pulse, args=args, name="pulse", daemon=True).start()
+
+
+class Turns(bootsteps.StartStopStep):
+    """Tells the worker's service that its consumer's loop turns, for as long as it has a broker."""
+
+    requires = ("celery.worker.consumer.tasks:Tasks",)
+    every = 5.0  # seconds
+
+    def start(self, parent: Any) -> None:
+        service = parent.controller.service
+        service.connected()
+        parent.timer.call_repeatedly(self.every, service.life.turned)  # cleared when it is lost
+
+    def stop(self, parent: Any) -> None:
+        parent.controller.service.life.disconnected()
 
 
 @signals.worker_shutting_down.connect

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 import hypothesis
 import pytest
 
+from trailcourier import observe
+
 # `make test-full` sets it; read once, before the environment is cleaned
 FULL = os.environ.get("TRAILCOURIER_FULL") == "1"
 
@@ -28,6 +30,12 @@ def clean_environment() -> Iterator[None]:
         patch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
         patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
         yield
+
+
+@pytest.fixture(autouse=True)
+def outspoken() -> None:
+    """Let no line be left out of a test's log because other tests said the same."""
+    observe._repeats.forget()
 
 
 def must_run(nodeid: str) -> bool:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from celery import Celery
 
+from tests.s3_stub import S3Stub
+from tests.sqs_stub import SqsStub
 from trailcourier import child
 
 ROOT = Path(__file__).parents[1]
@@ -18,6 +20,8 @@ url = "env:FLEET_BROKER"
 
 [workers]
 threads = 3
+metrics_port = 0
+heartbeat_file = "{path}/heartbeat"
 
 [sources.prod]
 queue_url = "https://sqs.us-east-1.amazonaws.com/111122223333/cloudtrail"
@@ -32,6 +36,36 @@ sinks = ["archive"]
 type = "file"
 path = "{path}/events"
 """
+
+COLLECTING = """
+[broker]
+url = "env:FLEET_BROKER"
+{broker}
+[workers]
+threads = 3
+
+[line]
+receive_wait = 1
+poll = 2
+
+[sources.prod]
+queue_url = "{queue}"
+queue_region = "us-east-1"
+buckets = ["acme-*"]
+unfiltered = true
+sinks = ["archive"]
+
+[sources.prod.credentials]
+kind = "iam-user"
+access_key_id = "env:FLEET_KEY_ID"
+secret_access_key = "env:FLEET_KEY"
+
+[sinks.archive]
+type = "file"
+path = "{path}/events"
+"""
+
+SECRETS = {"FLEET_KEY_ID": "AKIAEXAMPLEEXAMPLE", "FLEET_KEY": "a-key-that-nobody-may-see"}
 
 KEYS = {"global_keyprefix": "trailcourier:1:celery:", "priority_steps": [0]}
 
@@ -97,6 +131,13 @@ class Fleet:
             result_backend_transport_options=KEYS,
             task_ignore_result=True,
         )
+
+    def collect(self, sqs: SqsStub, s3: S3Stub, broker: str = "") -> None:
+        """Collect from the queue ``trail`` of *sqs*; *broker* is more for its table."""
+        queue = sqs.create("trail", visibility=600)
+        self.config.write_text(COLLECTING.format(queue=queue, path=self.folder, broker=broker))
+        self.environment |= SECRETS
+        self.environment |= {"AWS_ENDPOINT_URL_SQS": sqs.url, "AWS_ENDPOINT_URL_S3": s3.url}
 
     def celery(self, *args: str, **environment: str) -> Worker:
         """Start ``celery *args*``."""

@@ -23,6 +23,8 @@ CONFIG = """
 processes = {processes}
 threads = 4
 state_dir = "state"
+metrics_port = 0
+heartbeat_file = "heartbeat"
 {workers}
 {broker}
 [line]

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Self
 
 REASONS = {
     200: b"OK",
+    204: b"No Content",
     206: b"Partial Content",
     301: b"Moved Permanently",
     304: b"Not Modified",
@@ -222,6 +223,7 @@ class Server:
     def refuse(self) -> None:
         """Stop listening and break every connection, as a server that died."""
         self.call(self._refuse)
+        self.call(lambda: None)  # connections that were aborted are closed one round later
 
     def resume(self) -> None:
         """Listen on the same port again."""
@@ -233,6 +235,7 @@ class Server:
             self.loop.call_soon_threadsafe(self.loop.stop)
             self._thread.join(10)
             self.loop.run_until_complete(self._cancel(asyncio.all_tasks(self.loop)))
+            self.loop.run_until_complete(self._let_go())
             self.loop.close()
 
     def __enter__(self) -> Self:
@@ -244,14 +247,24 @@ class Server:
     def _listen(self) -> None:
         self.loop.run_until_complete(self._listening())
 
+    def _connection(self) -> asyncio.Protocol:
+        return _Connection(self._answer, self._connections)
+
     async def _listening(self) -> None:
         self._socket = await self.loop.create_server(
-            lambda: _Connection(self._answer, self._connections),
+            self._connection,
             "127.0.0.1",
             self.port,
             ssl=self._tls,
         )
         self.port = self._socket.sockets[0].getsockname()[1]
+
+    async def _let_go(self) -> None:
+        """Break what was accepted meanwhile; over TLS an end takes some rounds of the loop."""
+        for _ in range(10):
+            for connection in tuple(self._connections):
+                connection.transport.abort()
+            await asyncio.sleep(0)
 
     def _refuse(self) -> None:
         self._socket.close()

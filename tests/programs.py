@@ -15,8 +15,11 @@ FULL = os.environ.get("TRAILCOURIER_FULL") == "1"
 def found(name, package):
     """The path of the program *name*, which Debian has in *package*."""
     path = shutil.which(name, path=f"{os.environ['PATH']}:/usr/local/sbin:/usr/sbin:/sbin")
-    if path is not None:
-        return path
+    return path or missing(name, package)
+
+
+def missing(name, package):
+    """Leave out the test that runs: *name* is not here, which Debian has in *package*."""
     text = f"{name} is not here: apt-get install {package}"
     if FULL:
         pytest.fail(text)

@@ -15,11 +15,12 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
 from trailcourier import child, sinks
+from trailcourier.egress import Egress
 from trailcourier.errors import Fault, Rejected
 from trailcourier.models import Origin
 from trailcourier.sinks.terms import Terms
@@ -37,7 +38,7 @@ class Receiver(Terms):
     port: int
     timeout_seconds: float = 10
 
-    def open(self, name: str) -> "ReceiverSink":
+    def open(self, name: str, egress: Egress) -> "ReceiverSink":
         return ReceiverSink(name, self)
 
 
@@ -76,8 +77,8 @@ class ReceiverSink:
 
 def join() -> None:
     """Add the receiver to the sinks a configuration may name, in this process."""
-    wider = Annotated[sinks.File | sinks.Stdout | Receiver, Field(discriminator="type")]
-    sinks.SinkConfig = wider
+    known, _ = get_args(sinks.SinkConfig)
+    sinks.SinkConfig = Annotated[known | Receiver, Field(discriminator="type")]
 
 
 def environment() -> dict[str, str]:

@@ -1,5 +1,19 @@
-"""``python -m trailcourier``."""
+"""``python -m trailcourier``, and the console script."""
 
-from trailcourier.cli import main
+import sys
+from typing import NoReturn
 
-main()
+from trailcourier import heartbeat
+
+
+def main() -> NoReturn:
+    """Run the command line; a health check does without the rest of the program."""
+    if sys.argv[1:2] == ["healthcheck"] and not any(each[:1] == "-" for each in sys.argv[2:]):
+        sys.exit(heartbeat.check(sys.argv[2:]))
+    from trailcourier import cli  # noqa: PLC0415 - half a second that a health check has not
+
+    cli.main()
+
+
+if __name__ == "__main__":
+    main()

@@ -126,7 +126,7 @@ def _failure(client: redis.Redis, error: redis.RedisError) -> str:
         case redis.AuthenticationError():
             return f"the password was not accepted ({words}). Check the secret in the broker URL."
         case redis.exceptions.NoPermissionError():
-            return f"the user may not do what is needed ({words}). Allow it INFO and ~* &* +@all."
+            return f"the user may not do all of docs/security.md ({words}). Allow it that."
         case redis.BusyLoadingError():
             return "it is still loading its data. Try again when it has finished."
         case redis.TimeoutError():

@@ -37,14 +37,16 @@ class Fault(TrailcourierError):
 
     *reason* is a key of ``dispositions.REASONS``, which says who can repair it and so what becomes
     of the object.  *detail* is for a person: what, where.  *where* names what failed when that is
-    not plain from the object: a bucket, a sink.
+    not plain from the object: a bucket, a sink.  *after* is how many seconds it asks to be left
+    alone, if it does.
     """
 
-    def __init__(self, reason: str, detail: str, *, where: str = "") -> None:
+    def __init__(self, reason: str, detail: str, *, where: str = "", after: float = 0) -> None:
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail
         self.where = where
+        self.after = after
 
 
 class Rejected(Fault):

@@ -13,6 +13,7 @@ from trailcourier.errors import ConfigError
 from trailcourier.fleet import Fleet, Member, members, surroundings
 from trailcourier.secret import Secret
 from trailcourier.settings import Settings, environment
+from trailcourier.watch import watch
 
 PRIVATE = "TRAILCOURIER_PRIVATE_BROKER"  # names the private broker's URL to the children
 LISTED = "url"  # the file that names it to this user's other commands
@@ -58,8 +59,10 @@ def running(
             found = _on(found, private.url)
         wiring.configure(found)
         wiring.demand_broker()
-        staff = [*beside, *members(processes=found.workers.processes)]
-        with Fleet(staff, environment=told, say=say, log=log, broker=private) as fleet:
+        watched = stack.enter_context(watch(found))
+        staff = [*beside, *watched.over(members(processes=found.workers.processes))]
+        fleet = Fleet(staff, environment=told, say=say, log=log, broker=private)
+        with watched.serving(fleet.stopping), fleet:
             yield Host(fleet, found)
 
 

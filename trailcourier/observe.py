@@ -1,4 +1,4 @@
-"""What happened, as one named event each: its log line, in one place.
+"""What happened, as one named event each: its log line and its counter, in one place.
 
 Events carry where and what as fields; never a record's content, never a secret.  Text from
 outside is a field's value, so the renderer escapes it.
@@ -7,55 +7,21 @@ outside is a field's value, so the renderer escapes it.
 import logging
 import sys
 import traceback
-from typing import Any, Literal, TextIO
+from collections.abc import Mapping
+from typing import Any, TextIO
 
 import structlog
 from structlog.typing import EventDict
 
+from trailcourier import metrics
+from trailcourier.facts import FACTS, Count, Level
 from trailcourier.printable import printable
-
-Level = Literal["debug", "info", "warning", "error"]
-
-FACTS: dict[str, tuple[Level, str]] = {
-    "messages_received": ("debug", "A receive brought messages."),
-    "message_not_understood": ("warning", "A message announces nothing that is known; it stays."),
-    "message_discarded": ("info", "A message that positively announces no log was deleted."),
-    "message_quarantined_before": ("debug", "A refused message came back and was not read again."),
-    "messages_deleted": ("debug", "Messages were deleted: every record was accepted."),
-    "message_left": ("warning", "A message stays for the queue's redrive policy to take."),
-    "message_given_back": ("warning", "A message was given back: its work was lost repeatedly."),
-    "lease_lost": ("warning", "The queue no longer knows our hold on a message."),
-    "lease_let_go": ("warning", "A message was held as long as SQS allows; it will come again."),
-    "queue_failed": ("error", "The queue did not do what was asked."),
-    "degraded": ("warning", "Visibility cannot be changed; messages are received for longer."),
-    "poll_held_up": ("debug", "Nothing was received: there is no room, or a breaker is open."),
-    "objects_skipped": ("info", "Announced objects that carry no events."),
-    "skips_in_a_row": ("warning", "Only skips of one reason for a long time: is this intended?"),
-    "object_delivered": ("info", "Every record was accepted by every sink, or filtered."),
-    "object_skipped": ("info", "An object had nothing to carry."),
-    "object_parked": ("warning", "An object could not be carried now; it is tried again."),
-    "object_refused": ("error", "An object cannot be carried; its message stays in the queue."),
-    "object_pending": ("debug", "An object is not done, and nobody's fault."),
-    "object_overtaken": ("warning", "Another copy of this work took over; this one stops."),
-    "forwards_again": ("warning", "Lost or parked objects were dispatched again."),
-    "breaker_opened": ("error", "Too many failures; this is left alone and probed."),
-    "breaker_closed": ("info", "A success closed the breaker."),
-    "sink_tried_again": ("warning", "A sink did not take a batch; it is sent again in a moment."),
-    "version_denied": ("warning", "Versions may not be read; the newest is read instead."),
-    "read_by_boto3": ("debug", "obstore could not, so boto3 read an object."),
-    "task_failed": ("error", "A task could not do its work; it is done again later."),
-    "tick_not_sent": ("warning", "The broker did not take a tick; the next one follows."),
-    "heartbeat_failed": ("warning", "The ledger could not be told that this worker is alive."),
-    "bucket_region_differs": ("warning", "The bucket is in another region than configured."),
-    "claims_not_renewed": ("warning", "The broker did not renew our claims."),
-    "clock_skew": ("warning", "This machine's clock differs from the broker's."),
-    "bug": ("error", "Something nobody foresaw; please report it."),
-    "filter_in_force": ("info", "What the source's filter drops."),
-}
+from trailcourier.repeats import Repeats
 
 
 def configure(style: str, level: Level) -> None:
     """Write facts to standard error from *level* on: ``json``, ``console``, or by what it is."""
+    _repeats.forget()
     structlog.configure(
         processors=[structlog.processors.add_log_level, _STAMP, *_ends(style)],
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -79,6 +45,7 @@ def adopt(style: str, level: int) -> None:
     logging.basicConfig(handlers=[handler], level=level, force=True)
 
 
+_repeats = Repeats()
 _STAMP = structlog.processors.TimeStamper(fmt="iso", utc=True)
 
 
@@ -123,6 +90,22 @@ _log = structlog.get_logger("trailcourier")
 
 
 def fact(event: str, **fields: Any) -> None:
-    """Say that *event* happened; its name must be in FACTS."""
-    level, _ = FACTS[event]
-    getattr(_log, level)(event, **fields)
+    """Say that *event* happened, and count it; its name must be in FACTS."""
+    told = FACTS[event]
+    for each in told.counts:
+        _count(each, fields)
+    if told.alike is not None:
+        key = (event, *(fields.get(name) for name in told.alike))
+        if (left_out := _repeats.left_out(key)) is None:
+            return
+        if left_out:
+            fields["repeats_left_out"] = left_out
+    getattr(_log, told.level)(event, **fields)
+
+
+def _count(what: Count, fields: Mapping[str, Any]) -> None:
+    if any(fields.get(name) != value for name, value in what.only.items()):
+        return
+    names = metrics.METRICS[what.metric].labels
+    labels = {name: what.fixed.get(name) or str(fields.get(name, "")) for name in names}
+    metrics.count(what.metric, fields.get(what.by, 1), **labels)

@@ -108,6 +108,11 @@ def partition(region: str) -> str:
     return next((part for start, part in _PARTITIONS.items() if region.startswith(start)), "aws")
 
 
+def suffix(partition: str) -> str:
+    """Return what the hosts of a partition end with."""
+    return _SUFFIXES[partition][0]
+
+
 @lru_cache
 def queue(url: str, region: str | None = None) -> QueueAddress:
     """Read a queue URL of any form; *region* is used where the URL does not say it.

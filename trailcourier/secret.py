@@ -20,6 +20,14 @@ LARGEST = 65_536  # bytes; a secret is a line, not a device somebody pointed us 
 _WANTED = 'a secret is named here, not written: use "env:NAME" or "file:/absolute/path"'
 
 
+def named(text: str) -> str:
+    """Return *text* if it has the form of a reference, whether or not what it names is here."""
+    kind, _, name = text.partition(":")
+    if kind not in {"env", "file"} or not name:
+        raise ValueError(_WANTED)
+    return text
+
+
 class Secret:
     """A value that is known by its *reference*.
 
@@ -32,9 +40,7 @@ class Secret:
 
     def __init__(self, reference: str, environ: Mapping[str, str] | None = None) -> None:
         kind, _, name = reference.partition(":")
-        if kind not in {"env", "file"} or not name:
-            raise ValueError(_WANTED)
-        self.reference = reference
+        self.reference = named(reference)
         self._value: str | None = None
         if kind == "env":
             self._value = _variable(name, environ or {})

@@ -96,7 +96,10 @@ def test_a_demo_that_is_killed_leaves_nobody_behind(tmp_path):
     with (
         errors.open("wb") as log,
         subprocess.Popen(
-            [*DEMO, "--directory", str(tmp_path / "demo")], stdout=subprocess.DEVNULL, stderr=log
+            [*DEMO, "--directory", str(tmp_path / "demo")],
+            stdout=subprocess.DEVNULL,
+            stderr=log,
+            env={**os.environ, "COLUMNS": "200"},  # or the line waited for is broken
         ) as process,
     ):
         awaited(errors, "for this host alone")
@@ -115,7 +118,10 @@ def test_a_demo_that_is_stopped_early_leaves_nothing(tmp_path):
     with (
         errors.open("wb") as log,
         subprocess.Popen(
-            DEMO, stdout=subprocess.PIPE, stderr=log, env={**os.environ, "TMPDIR": str(tmp_path)}
+            DEMO,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            env={**os.environ, "TMPDIR": str(tmp_path), "COLUMNS": "200"},
         ) as process,
     ):
         awaited(errors, "for this host alone")

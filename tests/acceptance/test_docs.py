@@ -1,5 +1,6 @@
 """``docs/render.py``: pages that come from the code, and whether they still say what it says."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -7,9 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.programs import found
 from trailcourier.dispositions import REASONS
+from trailcourier.metrics import METRICS
 
 ROOT = Path(__file__).parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "bench").glob("*.md")])
+page = pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 
 
 @pytest.fixture
@@ -57,3 +62,57 @@ def test_every_row_of_a_table_has_its_columns(docs):
     columns = [row.split("\n")[0].replace("\\|", "").count("|") for row in rows]
 
     assert columns == [6] * len(REASONS)
+
+
+def anchors(path):
+    """What the headings of a page can be linked as, on the usual hosts of Markdown."""
+    heads = re.findall(r"(?m)^#+ +(.*)$", path.read_text())
+    return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+def links(path):
+    text = re.sub(r"(?s)```.*?```", "", path.read_text())
+    return [link for link in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in link]
+
+
+@page
+def test_a_link_leads_somewhere(page):
+    astray = []
+    for link in links(page):
+        name, _, anchor = link.partition("#")
+        target = page.parent / name if name else page
+        if not target.exists() or (anchor and anchor not in anchors(target)):
+            astray.append(link)
+
+    assert astray == []
+
+
+@page
+def test_a_metric_that_a_page_names_is_one(page):
+    named = re.findall(r"\btrailcourier_(\w+?)(?:_bucket|_sum|_count)?\b", page.read_text())
+
+    assert {name for name in named if name not in METRICS} == set()
+
+
+def test_the_alerts_are_about_metrics_that_exist_and_the_operators_page_has_them_all():
+    rules = (ROOT / "deploy/prometheus/alerts.yml").read_text()
+    told = (ROOT / "docs/operations.md").read_text()
+
+    assert set(re.findall(r"\btrailcourier_(\w+)", rules)) <= set(METRICS)
+    assert [name for name in re.findall(r"alert: (\w+)", rules) if f"`{name}`" not in told] == []
+
+
+def test_the_alerts_pass_their_tests():
+    promtool = found("promtool", "prometheus")
+    folder = ROOT / "deploy/prometheus"
+
+    for command in ("check", "test"):
+        file = "alerts.yml" if command == "check" else "alerts_test.yml"
+        said = subprocess.run(
+            [promtool, command, "rules", file],
+            cwd=folder,
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+        assert said.returncode == 0, said.stdout + said.stderr

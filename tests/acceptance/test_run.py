@@ -1,10 +1,14 @@
 """``trailcourier run`` as a person starts it: real processes, a real broker, stubs of AWS."""
 
 import json
+import os
 import signal
+import socket
 import time
 
 import pytest
+import urllib3
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests import announcements as say
 from tests.announcements import BUCKET
@@ -124,6 +128,57 @@ def test_a_fleet_runs_until_it_is_stopped_and_leaves_nothing_behind(host, config
     (prod,) = json.loads(status.out)["sources"]
     assert (prod["objects"]["delivered"], prod["in_flight"], prod["workers"]) == (30, 0, 8)
     assert all(line.startswith(("{", "trailcourier: ")) for line in said.err.splitlines())
+
+
+@pytest.fixture
+def page(host):
+    """The page of a run: its metrics by name and labels."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    host.environment["TRAILCOURIER_WORKERS__METRICS_PORT"] = str(port)
+
+    def page():
+        answer = urllib3.request("GET", f"http://127.0.0.1:{port}/metrics", timeout=10)
+        return {
+            (
+                sample.name.removeprefix("trailcourier_"),
+                *sorted(sample.labels.values()),
+            ): sample.value
+            for family in text_string_to_metric_families(answer.data.decode())
+            for sample in family.samples
+        }
+
+    return page
+
+
+def test_a_run_tells_on_one_page_what_all_its_processes_did(host, page):
+    host.configure(processes=2)
+    wanted = [record for at in range(20) for record in announced(host, "s3", "", key(f"{at:016}"))]
+    host.sqs.send("trail", "no JSON at all")
+    done = ("messages_settled_total", "deleted", "prod")
+
+    running = host.start("run")
+    running.until(lambda: ": running prod" in running.err)
+    running.until(lambda: page().get(done) == 20)
+    before = page()
+    objects = next(line.split()[0] for line in host.left() if "objects-1@" in line)
+    os.kill(int(objects), signal.SIGKILL)
+    running.until(lambda: "objects-1 ended" in running.err)
+    more = [r for at in range(20, 25) for r in announced(host, "s3", "", key(f"{at:016}"))]
+    running.until(lambda: page().get(done) == 25)
+
+    delivered = ("records_total", "", "archive", "delivered", "prod")
+    assert before[delivered] == before["records_read_total", "prod"] == len(wanted)
+    assert before["messages_refused_total", "not-understood", "prod"] == 1
+    assert before["messages_total", "prod", "s3"] == 20
+    assert before["delivery_lag_seconds_count", "prod"] == 20
+    # a process that died has done what it has done
+    assert page()[delivered] == len(wanted) + len(more)
+    running.until(lambda: page().get(("quarantine_entries", "prod")) == 1)
+    child.send(running.process, signal.SIGTERM)
+    assert running.ended().code == 0
+    assert host.left() == []
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 
 from tests import receiver
 from trailcourier import sinks
+from trailcourier.egress import Egress
 from trailcourier.models import ObjectRef, Origin
 
 
@@ -41,7 +42,7 @@ def deliver_forked(outlet, objects):
 def main():
     receiver.join()
     config = TypeAdapter(sinks.SinkConfig).validate_python(json.loads(sys.argv[1]))
-    outlet, objects = sinks.outlet("archive", config), json.loads(sys.argv[2])
+    outlet, objects = sinks.outlet("archive", config, Egress()), json.loads(sys.argv[2])
     if "fork" in sys.argv:
         deliver_forked(outlet, objects)
     else:

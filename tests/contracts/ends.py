@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Self
 
-from tests import receiver
+from tests import http_stub, line_stub, receiver, tls
 from trailcourier.sinks import stdout
+
+TOKEN = "2bfbea1e-10c3-4419-bdad-7e6435882e1f"
 
 
 class End:
@@ -148,11 +150,99 @@ class Received(End):
     def arrived(self) -> list[bytes]:
         return self.receiver.records()
 
+    def reject(self, text: bytes) -> None:
+        self.receiver.reject(text)
+
     @contextlib.contextmanager
     def broken(self) -> Iterator[None]:
         self.receiver.kill()
         yield
         self.receiver.start()
+
+
+class Collector(End):
+    """A port that takes lines, as an Insight Collector's."""
+
+    def __init__(self, folder: Path, *, encrypted: bool = False, **settings: object) -> None:
+        bundle, context = tls.authority(folder) if encrypted else (None, None)
+        self._server = line_stub.Server(tls=context)
+        self.config = {
+            "type": "insightidr",
+            "way": "collector",
+            "host": "127.0.0.1",
+            "port": self._server.port,
+            "tls": encrypted,
+            "retry_attempts": 1,
+            **({"ca_file": str(bundle)} if bundle else {}),
+            **settings,
+        }
+
+    def __exit__(self, *_: object) -> None:
+        self._server.close()
+
+    def arrived(self) -> list[bytes]:
+        return self._server.lines()
+
+    @contextlib.contextmanager
+    def broken(self) -> Iterator[None]:
+        self._server.refuse()
+        yield
+        self._server.resume()
+
+
+class TokenPort(Collector):
+    """A port that takes lines behind a token, as Rapid7's own."""
+
+    def __init__(self, folder: Path) -> None:
+        (folder / "token").write_text(TOKEN)
+        token = f"file:{folder / 'token'}"
+        super().__init__(folder, encrypted=True, way="token", token=token)
+
+    def arrived(self) -> list[bytes]:
+        before = f"{TOKEN} ".encode()
+        lines = super().arrived()
+        assert all(line.startswith(before) for line in lines)
+        return [line.removeprefix(before) for line in lines]
+
+
+class Webhook(End):
+    """An HTTP server that takes a record a request, as Rapid7's webhook."""
+
+    def __init__(self, folder: Path) -> None:
+        self._bodies: list[bytes] = []
+        self._rejects = b""
+        self._server = http_stub.Server(self._take)
+        (folder / "url").write_text(f"{self._server.url}/v1/noformat/{TOKEN}")
+        self.config = {
+            "type": "insightidr",
+            "way": "webhook",
+            "url": f"file:{folder / 'url'}",
+            "retry_attempts": 1,
+        }
+
+    def __exit__(self, *_: object) -> None:
+        self._server.close()
+
+    def arrived(self) -> list[bytes]:
+        return list(self._bodies)
+
+    def reject(self, text: bytes) -> None:
+        """From now on reject what has *text* in it."""
+        self._rejects = text
+
+    @contextlib.contextmanager
+    def broken(self) -> Iterator[None]:
+        self._server.refuse()
+        yield
+        self._server.resume()
+
+    def _take(self, request: http_stub.Request) -> http_stub.Reply:
+        if request.target != f"/v1/noformat/{TOKEN}":
+            return http_stub.Reply(404)
+        if self._rejects and self._rejects in request.body:
+            return http_stub.Reply(400, b"no")
+        self._bodies.append(request.body)
+        return http_stub.Reply(204)
 
 
 ENDS: dict[str, Callable[[Path], End]] = {
@@ -161,6 +251,11 @@ ENDS: dict[str, Callable[[Path], End]] = {
     "file-no-fsync": lambda folder: Files(folder, fsync=False),
     "stdout-file": Stdout,
     "stdout-pipe": Pipe,
+    "insightidr-collector": Collector,
+    "insightidr-collector-tls": lambda folder: Collector(folder, encrypted=True),
+    "insightidr-collector-kept": lambda folder: Collector(folder, accept_when="acknowledged"),
+    "insightidr-token": TokenPort,
+    "insightidr-webhook": Webhook,
     "receiver": Received,
 }
 """A sink passes the suite when it has a line here."""

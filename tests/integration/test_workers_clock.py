@@ -26,7 +26,7 @@ def called(client):
     return {(tick["task"], tick["argsrepr"]) for tick in ticks(client)}
 
 
-def test_the_clock_calls_for_every_poll_and_tend_and_keeps_no_file(fleet, client):
+def test_the_clock_calls_for_every_poll_and_tend_and_keeps_no_schedule_file(fleet, client):
     before = set(fleet.folder.iterdir())
     clock = fleet.celery("-A", "beat", "--workdir", str(fleet.folder), "beat")
 
@@ -35,13 +35,13 @@ def test_the_clock_calls_for_every_poll_and_tend_and_keeps_no_file(fleet, client
 
     assert clock.wait() == 0
     assert called(client) == {
-        ("trailcourier.poll", "['prod', 0]"),
-        ("trailcourier.poll", "['prod', 1]"),
-        ("trailcourier.poll", "['dev', 0]"),
-        ("trailcourier.tend", "['prod']"),
-        ("trailcourier.tend", "['dev']"),
+        ("trailcourier.poll", "prod, poller 1"),
+        ("trailcourier.poll", "prod, poller 2"),
+        ("trailcourier.poll", "dev"),
+        ("trailcourier.tend", "prod"),
+        ("trailcourier.tend", "dev"),
     }
-    assert set(fleet.folder.iterdir()) - before == set(clock.files)
+    assert set(fleet.folder.iterdir()) - before == {*clock.files, fleet.folder / "heartbeat"}
 
 
 def test_a_tick_ends_after_ten_seconds(fleet, client):

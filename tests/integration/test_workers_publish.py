@@ -85,6 +85,8 @@ def test_a_task_message_names_its_object_for_people_and_its_lease_for_the_line(p
     assert kwargs == {}
     assert embedded["chord"]["task"] == "trailcourier.settle"
     assert embedded["chord"]["args"] == ["prod", ["m1"]]
+    assert embedded["chord"]["options"]["argsrepr"] == "prod, 1 message"
+    assert embedded["chord"]["options"]["kwargsrepr"] == ""
 
 
 def test_every_header_of_a_chord_carries_the_same_body(publish, client):

@@ -45,6 +45,8 @@ visibility_timeout = 31
 [workers]
 threads = {threads}
 log_format = "json"
+metrics_port = 0
+heartbeat_file = "{folder / "heartbeat"}"
 [sources.prod]
 queue_url = "{sqs.queue_url("trail")}"
 queue_region = "us-east-1"

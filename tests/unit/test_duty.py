@@ -23,10 +23,14 @@ SETTINGS = {
     ("queues", "excluded", "expected"),
     [
         pytest.param(["objects"], [], Duty("objects", 3, 3), id="objects: as configured"),
-        pytest.param(["control"], [], Duty("control", 7, 0), id="control: the pollers and four"),
-        pytest.param([], [], Duty("worker", 10, 3), id="none named: both"),
-        pytest.param(["control", "objects"], [], Duty("worker", 10, 3), id="both named"),
-        pytest.param([], ["objects"], Duty("control", 7, 0), id="all but objects"),
+        pytest.param(
+            ["control"], [], Duty("control", 7, 0, tells=True), id="control: the pollers and four"
+        ),
+        pytest.param([], [], Duty("worker", 10, 3, tells=True), id="none named: both"),
+        pytest.param(
+            ["control", "objects"], [], Duty("worker", 10, 3, tells=True), id="both named"
+        ),
+        pytest.param([], ["objects"], Duty("control", 7, 0, tells=True), id="all but objects"),
     ],
 )
 def test_the_duty_of_a_worker_follows_from_its_queues(queues, excluded, expected):

@@ -1,6 +1,7 @@
 """The broker that a host brings itself, and who finds it."""
 
 import stat
+import threading
 
 import pytest
 import redis
@@ -65,6 +66,7 @@ def test_the_fleet_is_told_where_it_is_by_its_environment_alone(found, monkeypat
     class Nobody:
         def __init__(self, _members, *, environment, **_):
             told.update(environment)
+            self.stopping = threading.Event()
 
         def __enter__(self):
             return self

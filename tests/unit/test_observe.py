@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 import structlog
 
-from trailcourier import observe
+from trailcourier import metrics, observe
+from trailcourier.facts import FACTS
+from trailcourier.repeats import LINES
 
 ROOT = Path(__file__).parents[2]
 HUNTER = "hunter2-correct-horse"
@@ -148,6 +150,62 @@ def test_standard_error_is_what_it_is_at_the_time(monkeypatch, capsys):
     assert capsys.readouterr().err == ""
 
 
+def counter(name, **labels):
+    """What the counter stands at."""
+    return metrics._bound(name, tuple(labels.items()))._value.get()
+
+
+def test_a_fact_is_counted_with_its_line():
+    labels = {"source": "a-test", "disposition": "delivered", "reason": ""}
+    before = counter("objects_total", **labels)
+
+    observe.fact("object_delivered", source="a-test", object="s3://a/b", records=3)
+
+    assert counter("objects_total", **labels) == before + 1
+
+
+def test_a_fact_counts_by_the_number_it_carries_and_only_where_it_applies():
+    before = counter("duplicates_total", source="a-test")
+
+    observe.fact("objects_skipped", source="a-test", reason="already-delivered", objects=4)
+    observe.fact("objects_skipped", source="a-test", reason="digest", objects=2)
+
+    assert counter("duplicates_total", source="a-test") == before + 4
+
+
+def test_what_is_below_the_level_is_counted_all_the_same(capsys):
+    observe.configure("json", "error")
+    before = counter("messages_received_total", source="a-test")
+
+    observe.fact("messages_received", source="a-test", messages=10)
+
+    assert capsys.readouterr().err == ""
+    assert counter("messages_received_total", source="a-test") == before + 10
+
+
+def test_one_cause_is_written_a_few_times_and_counted_each_time(capsys):
+    observe.configure("json", "info")
+    before = counter("queue_failures_total", source="a-test", error="network")
+
+    for _ in range(LINES + 20):
+        observe.fact("queue_failed", source="a-test", error="network", detail="no route")
+    observe.fact("queue_failed", source="a-test", error="throttled", detail="slow down")
+
+    lines = [json.loads(line)["error"] for line in capsys.readouterr().err.splitlines()]
+    assert lines == ["network"] * LINES + ["throttled"]
+    after = counter("queue_failures_total", source="a-test", error="network")
+    assert after == before + LINES + 20
+
+
+def test_what_became_of_an_object_is_always_written(capsys):
+    observe.configure("json", "info")
+
+    for number in range(LINES * 3):
+        observe.fact("object_refused", source="a-test", object=f"s3://a/{number}", reason="cut")
+
+    assert len(capsys.readouterr().err.splitlines()) == LINES * 3
+
+
 def calls():
     """The first argument of every call of ``fact``, in all of the program."""
     for package in ("trailcourier", "tasks", "beat"):
@@ -162,17 +220,17 @@ def test_every_fact_that_is_said_by_a_plain_name_is_in_the_table():
     plain = {node.value for _, node in calls() if isinstance(node, ast.Constant)}
 
     assert plain
-    assert plain <= observe.FACTS.keys()
+    assert plain <= FACTS.keys()
 
 
 def test_every_fact_of_the_table_is_said_somewhere():
     said = {ast.unparse(node) for _, node in calls()}
     text = "".join(
-        path.read_text() for path in (ROOT / "trailcourier").rglob("*.py") if path.stem != "observe"
+        path.read_text() for path in (ROOT / "trailcourier").rglob("*.py") if path.stem != "facts"
     )
     statuses = ("delivered", "skipped", "parked", "refused", "pending")
     made = {f"object_{status}" for status in statuses}
 
-    unsaid = {name for name in observe.FACTS if repr(name) not in said and f'"{name}"' not in text}
+    unsaid = {name for name in FACTS if repr(name) not in said and f'"{name}"' not in text}
 
     assert unsaid - made == set()

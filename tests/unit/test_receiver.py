@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from tests import receiver
+from trailcourier.egress import Egress
 from trailcourier.errors import Fault, Rejected
 from trailcourier.models import ObjectRef, Origin
 
@@ -25,7 +26,7 @@ def running(tmp_path):
 
 
 def sink(running):
-    return receiver.Receiver(type="receiver", port=running.port).open("all").start(ORIGIN)
+    return receiver.Receiver(type="receiver", port=running.port).open("all", Egress()).start(ORIGIN)
 
 
 def test_every_record_is_kept_copies_included(running):

@@ -46,7 +46,16 @@ def test_nothing_else_is_called(schedule):
 def test_a_tick_is_worth_ten_seconds_and_goes_to_the_control_workers(schedule):
     options = [entry["options"] for entry in schedule.values()]
 
-    assert options == 5 * [{"expires": 10, "queue": "control"}]
+    assert {(each["expires"], each["queue"]) for each in options} == {(10, "control")}
+
+
+def test_a_tick_is_shown_by_its_source_and_its_poller_where_there_are_several(schedule):
+    options = [entry["options"] for entry in schedule.values()]
+
+    assert [each["argsrepr"] for each in options] == [
+        "prod, poller 1", "prod, poller 2", "prod", "dev", "dev",
+    ]  # fmt: skip
+    assert {each["kwargsrepr"] for each in options} == {""}
 
 
 def test_without_a_source_there_is_nothing_to_do():

@@ -30,11 +30,13 @@ from trailcourier.errors import Broken, ConfigError
 VERBS = {
     "run": "Run a whole fleet on this host, for good or until the queues are drained.",
     "demo": "Carry simulated traffic from an emulated AWS into files, and count every record.",
+    "setup": "Make the AWS side: trail, bucket, topic, queue and permissions.",
     "check": "Say what is wrong with the configuration, all at once and offline.",
     "doctor": "Say what keeps records from arriving, from credentials to the sink, and the fix.",
     "status": "Say what each source has in hand, what it has done, and what holds it up.",
     "quarantine": "Look at what was refused, carry it again, or forget it.",
     "sink": "Try a sink by itself.",
+    "healthcheck": "Say whether a process here is well; for containers.",
 }
 
 

@@ -4,6 +4,7 @@ import io
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from enum import StrEnum
 from typing import Annotated, Any, BinaryIO, cast
 
 import typer
@@ -19,6 +20,14 @@ from trailcourier.settings import Settings
 
 app = typer.Typer()
 
+
+class LogFormat(StrEnum):
+    """The ways to write a log."""
+
+    json = "json"
+    console = "console"
+
+
 # seconds; a long poll of one asks all of a queue's servers, as one of twenty does
 DRAIN_WAIT = 1
 TELL = 10.0  # seconds between two lines of progress where no terminal shows it
@@ -30,6 +39,7 @@ console = Console(stderr=True, soft_wrap=True, highlight=False)
 @app.command()
 def run(
     ctx: typer.Context,
+    *,
     until_empty: Annotated[
         bool, typer.Option("--drain", help="Stop once the queues are empty and all is settled.")
     ] = False,
@@ -43,6 +53,10 @@ def run(
     as_json: Annotated[
         bool, typer.Option("--json", help="With --drain: print the summary as one JSON object.")
     ] = False,
+    log_format: Annotated[
+        LogFormat | None,
+        typer.Option(help="How the log is written; else `workers.log_format` decides."),
+    ] = None,
 ) -> None:
     """Run a whole fleet on this host: control and object workers, beat, and a broker if need be.
 
@@ -52,19 +66,22 @@ def run(
     if not until_empty and (strict or as_json):
         raise typer.BadParameter("--strict and --json go with --drain")
     found = settings.load(ctx.obj.config)
+    more = _written(found, log_format)
     if not until_empty:
-        with host.running(found, say=_say, more=_for_eyes(found)) as running:
+        with host.running(found, say=_say, more=more) as running:
             _say(f"running {', '.join(found.sources)}; stop with Ctrl-C")
             running.fleet.stopping.wait()
         return
-    raise typer.Exit(_until_empty(found, timeout, strict=strict, as_json=as_json))
+    raise typer.Exit(_until_empty(found, more, timeout, strict=strict, as_json=as_json))
 
 
-def _until_empty(found: Settings, timeout: float, *, strict: bool, as_json: bool) -> Exit:
+def _until_empty(
+    found: Settings, more: dict[str, str], timeout: float, *, strict: bool, as_json: bool
+) -> Exit:
     """Drain, say what it came to, and answer with the exit status."""
     if as_json:
         _keep_stdout_free(found)
-    result = _drain(found, timeout)
+    result = _drain(found, more, timeout)
     if as_json:
         output.say_json(result)
     else:
@@ -83,8 +100,9 @@ def _keep_stdout_free(found: Settings) -> None:
             raise typer.BadParameter(f"--json and the sink {name!r} both want standard output")
 
 
-def _drain(found: Settings, timeout: float) -> Result:
-    more = _for_eyes(found)
+def _drain(found: Settings, more: dict[str, str], timeout: float) -> Result:
+    unwatched = found.workers.model_copy(update={"metrics_port": 0})  # it is soon over
+    found = found.model_copy(update={"workers": unwatched})
     more["TRAILCOURIER_LINE__RECEIVE_WAIT"] = str(min(DRAIN_WAIT, found.line.receive_wait) or 1)
     if console.is_terminal and "log_level" not in found.workers.model_fields_set:
         more["TRAILCOURIER_WORKERS__LOG_LEVEL"] = "warning"  # the progress says the rest
@@ -102,10 +120,11 @@ def _drain(found: Settings, timeout: float) -> Result:
         )
 
 
-def _for_eyes(found: Settings) -> dict[str, str]:
-    """Have the fleet, which speaks to us through a pipe, write for the terminal we have."""
-    auto = console.is_terminal and found.workers.log_format == "auto"
-    return {"TRAILCOURIER_WORKERS__LOG_FORMAT": "console"} if auto else {}
+def _written(found: Settings, style: LogFormat | None) -> dict[str, str]:
+    """Have the fleet write its log in *style*, or, through our pipe, for the terminal we have."""
+    if style is None and found.workers.log_format == "auto" and console.is_terminal:
+        style = LogFormat.console
+    return {"TRAILCOURIER_WORKERS__LOG_FORMAT": style.value} if style else {}
 
 
 @contextmanager

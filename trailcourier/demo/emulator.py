@@ -1,9 +1,12 @@
-"""The emulated AWS: moto's server on 127.0.0.1, a process of its own; prints its address.
+"""The emulated AWS: moto's server, a process of its own; prints its address.
+
+It listens on the ADDRESS:PORT it is given, or on 127.0.0.1 where a port is free.
 
 Beside AWS's protocols it answers ``/held?queue=NAME`` with the bodies a queue holds, which SQS
 itself tells nobody without changing who sees them.
 """
 
+import ipaddress
 import json
 import logging
 import signal
@@ -33,11 +36,13 @@ def main() -> None:
     mend()
     logging.getLogger("werkzeug").setLevel(logging.ERROR)  # no line for each request
     aws = DomainDispatcherApplication(create_backend_app)
+    host, _, port = (sys.argv[1] if sys.argv[1:] else "127.0.0.1:0").partition(":")
     server = make_server(
-        "127.0.0.1", 0, beside(aws), threaded=True, request_handler=MotoRequestHandler
+        host, int(port), beside(aws), threaded=True, request_handler=MotoRequestHandler
     )
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    sys.stdout.write(f"http://127.0.0.1:{server.server_port}\n")
+    reached = "127.0.0.1" if ipaddress.IPv4Address(host).is_unspecified else host
+    sys.stdout.write(f"http://{reached}:{server.server_port}\n")
     sys.stdout.flush()
     signal.sigwait(ends)
 

@@ -28,7 +28,7 @@ def environment(around: Mapping[str, str], *, endpoint: str = "") -> dict[str, s
     return {**kept, **KEYS, **nowhere, **there}
 
 
-def configure(directory: Path, queue_url: str, *, processes: int) -> Path:
+def configure(directory: Path, queue_url: str, *, processes: int, metrics: int) -> Path:
     """Write the demo's configuration into *directory*; it is one to look at, too."""
     path = directory / "trailcourier.toml"
     path.write_text(
@@ -38,9 +38,10 @@ def configure(directory: Path, queue_url: str, *, processes: int) -> Path:
 [workers]
 processes = {processes}
 threads = 4
-events = true             # shows every object in Flower
 log_format = "json"
 state_dir = {_text(directory / "state")}
+heartbeat_file = {_text(directory / "heartbeat")}
+metrics_port = {metrics}
 
 [line]
 receive_wait = 2

@@ -2,7 +2,7 @@
 
 import secrets
 import socket
-import time
+import threading
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -23,6 +23,7 @@ from trailcourier.host import Host
 from trailcourier.settings import environment as surroundings
 
 FLOWER_PORT = 5555
+METRICS_PORT = 9464
 
 
 class Options(msgspec.Struct, frozen=True):
@@ -56,16 +57,15 @@ def demo(options: Options, console: Console) -> Verdict | None:
             if not stage.perform(options.seconds, options.patience):
                 return None
             refused = stage.refused()
+            events = options.directory / "events"
             if options.keep:
-                _keep(_judged(options, traffic, account, refused), running, console)
-        return _judged(options, traffic, account, refused)
+                keep(judged(traffic, account, events, refused), running.fleet.stopping, console)
+        return judged(traffic, account, events, refused)
 
 
 def _introduce(options: Options, traffic: Traffic, console: Console) -> None:
     console.print(
-        f"Simulated CloudTrail traffic, seed {options.seed}: {len(traffic.manifest):,} records in "
-        f"{len(traffic.files)} files, {len(traffic.notices)} messages, on an emulated AWS.\n"
-        f"Configuration, output and logs: {options.directory}",
+        f"{traffic.told}, on an emulated AWS.\nConfiguration, output and logs: {options.directory}",
         highlight=False,
     )
 
@@ -74,7 +74,11 @@ def _introduce(options: Options, traffic: Traffic, console: Console) -> None:
 def _fleet(options: Options, account: Account, console: Console, log: BinaryIO) -> Iterator[Host]:
     """The fleet with Flower beside it, reading the emulated queue."""
     around = home.environment(surroundings.environ(), endpoint=account.url)
-    path = home.configure(options.directory, account.queue_url, processes=options.processes)
+    metrics = _port(METRICS_PORT)
+    path = home.configure(
+        options.directory, account.queue_url, processes=options.processes, metrics=metrics
+    )
+    console.print(f"Metrics: http://127.0.0.1:{metrics}/metrics", highlight=False)
     found = settings.load(path, around)
     page = _flower(console)
 
@@ -110,16 +114,17 @@ def _port(wanted: int) -> int:
     return wanted
 
 
-def _judged(
-    options: Options, traffic: Traffic, account: Account, refused: Collection[tuple[str, str]]
+def judged(
+    traffic: Traffic, account: Account, output: Path, refused: Collection[tuple[str, str]]
 ) -> Verdict:
+    """What became of *traffic*, by the files below *output* and by what the queues still hold."""
     held = [*account.held(), *account.held(DEAD)]
-    tally = manifest.compare(traffic.manifest, options.directory / "events", refused)
+    tally = manifest.compare(traffic.manifest, output, refused)
     return Verdict(tally, tuple(left_wrong(traffic.left, held)))
 
 
-def _keep(verdict: Verdict, running: Host, console: Console) -> None:
+def keep(verdict: Verdict, stopping: threading.Event, console: Console) -> None:
+    """Show the *verdict*, and let all of it run until *stopping* is set."""
     console.print(verdict.table())
     console.print("All of it runs on; stop with Ctrl-C.")
-    while not running.fleet.stopping.is_set():
-        time.sleep(0.2)
+    stopping.wait()

@@ -3,6 +3,7 @@
 import threading
 import time
 
+import redis
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
@@ -14,6 +15,7 @@ from trailcourier.status import Standing, standing
 
 SOURCE = "demo"
 LOOK = 0.3  # seconds between two looks at the ledger
+TELL = 10.0  # seconds between two lines where no terminal shows a table that changes
 
 
 class Stage:
@@ -30,6 +32,7 @@ class Stage:
         self._ledger = wiring.ledger(SOURCE)
         self._files = self._notices = 0
         self._shown = 0.0
+        self._told = time.monotonic()
 
     def perform(self, seconds: float, patience: float) -> bool:
         """Play all in about *seconds* and wait *patience* for the end; False if stopped."""
@@ -62,17 +65,33 @@ class Stage:
             if time.monotonic() - self._shown > LOOK:
                 self._show()
 
-    def _settled(self, now: Standing) -> bool:
+    def _settled(self, now: Standing | None) -> bool:
         """Whether nothing is in hand, and the queue holds as many as must be left."""
+        if now is None:
+            return False
         left = len(self._traffic.left)
         in_hand = now.in_flight or now.parked
         return not in_hand and now.depth == left and now.quarantined >= left
 
-    def _show(self) -> Standing:
-        now = standing(self._ledger, depth=len(self._account.held()))
-        self._live.update(self._table(now), refresh=True)
+    def _show(self) -> Standing | None:
+        """Show how it stands; None while the broker is away, which a demo may well be about."""
         self._shown = time.monotonic()
+        try:
+            now = standing(self._ledger, depth=len(self._account.held()))
+        except redis.RedisError:
+            return None
+        self._live.update(self._table(now), refresh=True)
+        if not self._console.is_terminal and self._shown - self._told > TELL:
+            self._told = self._shown
+            self._console.print(self._line(now), soft_wrap=True, highlight=False)
         return now
+
+    def _line(self, now: Standing) -> str:
+        delivered = now.objects.get("delivered", 0)
+        return (
+            f"{self._files:,} files in the buckets, {now.depth:,} messages in the queue, "
+            f"{now.in_flight:,} objects in flight, {delivered:,} delivered"
+        )
 
     def _table(self, now: Standing) -> Table:
         shown = Table("", "", show_header=False, title="On its way")

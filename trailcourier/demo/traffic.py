@@ -64,6 +64,14 @@ class Traffic(msgspec.Struct, frozen=True):
         return [record for file in self.files for record in file.records]
 
     @property
+    def told(self) -> str:
+        """What it is, for a person."""
+        return (
+            f"Simulated CloudTrail traffic, seed {self.seed}: {len(self.manifest):,} records in "
+            f"{len(self.files):,} files, {len(self.notices):,} messages"
+        )
+
+    @property
     def left(self) -> list[str]:
         """A part of the body of every message that must stay in the queue."""
         return [notice.left for notice in self.notices if notice.left]

@@ -9,6 +9,9 @@ import msgspec
 # what the celery command reads as options of its own
 FOREIGN = frozenset({"APP", "BROKER_URL", "RESULT_BACKEND", "LOADER", "CONFIG_MODULE"})
 
+# what holds all of a command's modules; Flower's app is made once Celery knows that it is Flower's
+FIRST = {"worker": "tasks.line", "beat": "beat.celery", "flower": "tasks.flower"}
+
 # Celery fears what pickle lets a message do as root; ours are JSON, and containers often are root
 AS_ROOT = "ignore:You're running the worker with superuser"
 
@@ -43,13 +46,9 @@ def _objects(number: int) -> Member:
 
 
 def flower(*, port: int, user: str, password: str) -> Member:
-    """Flower on the loopback; its password is on no command line."""
-    argv = _celery("tasks", "flower", "--address=127.0.0.1", f"--port={port}")
-    environment = {
-        "FLOWER_BASIC_AUTH": f"{user}:{password}",
-        "FLOWER_PURGE_OFFLINE_WORKERS": "300",  # seconds; else the dead stay listed for ever
-        "FLOWER_MAX_TASKS": "10000",
-    }
+    """Flower, which is on the loopback by itself; its password is on no command line."""
+    argv = _celery("tasks", "flower", f"--port={port}")
+    environment = {"FLOWER_BASIC_AUTH": f"{user}:{password}"}
     return Member("flower", "flower", argv, grace=5, environment=environment)
 
 
@@ -68,6 +67,5 @@ def _celery(app: str, *command: str) -> tuple[str, ...]:
     Celery looks there first, and may find another program's ``tasks``; so ours is imported before
     it looks.
     """
-    module = "tasks.line" if command[0] == "worker" else f"{app}.celery"
-    start = f"import {module}; from celery.__main__ import main; main()"
+    start = f"import {FIRST[command[0]]}; from celery.__main__ import main; main()"
     return (sys.executable, "-P", "-W", AS_ROOT, "-c", start, "-q", "-A", app, *command)

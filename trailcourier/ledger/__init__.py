@@ -10,6 +10,7 @@ import redis
 
 from trailcourier.ledger.breakers import Breakers
 from trailcourier.ledger.claims import Claims
+from trailcourier.ledger.depth import Depth
 from trailcourier.ledger.flow import Flow
 from trailcourier.ledger.leases import Leases
 from trailcourier.ledger.outcomes import Outcomes
@@ -38,3 +39,4 @@ class Ledger:
         self.breakers = Breakers(self.store, sinks)
         self.quarantine = Quarantine(self.store)
         self.sums = Sums(self.store)
+        self.depth = Depth(self.store)

@@ -38,12 +38,16 @@ class Admitted(msgspec.Struct, frozen=True):
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """How a message stands: *receipt* is empty for one carried without SQS (a retry)."""
+    """How a message stands: *receipt* is empty for one carried without SQS (a retry).
+
+    *sent* is SentTimestamp in milliseconds; 0 where SQS did not say.
+    """
 
     message: str
     kind: Literal["delete", "leave", "keep", "gone"]
     receipt: str = ""
     receive_count: int = 0
+    sent: int = 0
 
 
 class Expiring(msgspec.Struct, frozen=True):
@@ -115,9 +119,9 @@ local answers = {}
 for a = 2, #ARGV do
   local mid = ARGV[a]
   local key = S .. 'm:' .. mid
-  local f = redis.call('HMGET', key, 'n', 'h', 'c', 'st')
+  local f = redis.call('HMGET', key, 'n', 'h', 'c', 'st', 'sent')
   if not f[1] then
-    answers[#answers + 1] = {mid, 'gone', '', 0}
+    answers[#answers + 1] = {mid, 'gone', '', 0, 0}
   else
     local final, refused = 0, false
     for i = 0, tonumber(f[1]) - 1 do
@@ -133,7 +137,7 @@ for a = 2, #ARGV do
       redis.call('HSET', key, 'st', NOW)
       redis.call('ZADD', S .. 'done', NOW, mid)
     end
-    answers[#answers + 1] = {mid, kind, f[2], tonumber(f[3])}
+    answers[#answers + 1] = {mid, kind, f[2], tonumber(f[3]), tonumber(f[5])}
   end
 end
 return answers
@@ -236,8 +240,8 @@ class Leases:
             return []
         answers = self._store.call(VERDICT, 10_000, *messages)
         return [
-            Verdict(mid.decode(), kind.decode(), handle.decode(), receives)
-            for mid, kind, handle, receives in answers
+            Verdict(mid.decode(), kind.decode(), handle.decode(), receives, sent)
+            for mid, kind, handle, receives, sent in answers
         ]
 
     def forget(self, messages: Sequence[str], sum_field: str = "") -> None:

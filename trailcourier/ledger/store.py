@@ -39,16 +39,17 @@ local T = redis.call('TIME')
 local NOW = T[1] * 1000 + math.floor(T[2] / 1000)
   + tonumber(redis.call('GET', G .. 'offset') or '0')
 
--- Marks: a 12-byte name of the object in one of 4,096 small hashes per three days, so that Redis
--- keeps them as listpacks; the value is a 4-byte digest of each content delivered.
+-- Marks: the 12-byte name of the object in one of 4,096 small hashes per three days, so that Redis
+-- keeps them as listpacks; its first byte is in the hash's name and need not be in the field.  The
+-- value is a 4-byte digest of each content delivered.
 local SPAN = 259200000
 local function shard(oid)
   return string.byte(oid, 1) * 16 + math.floor(string.byte(oid, 2) / 16)
 end
 local function contents(oid, spans)
-  local period, found = math.floor(NOW / SPAN), ''
+  local period, name, found = math.floor(NOW / SPAN), string.sub(oid, 2), ''
   for back = 0, spans do
-    local value = redis.call('HGET', S .. 'd:' .. (period - back) .. ':' .. shard(oid), oid)
+    local value = redis.call('HGET', S .. 'd:' .. (period - back) .. ':' .. shard(oid), name)
     if value then found = found .. value end
   end
   return found
@@ -62,9 +63,10 @@ local function holds(found, digest)
 end
 local function mark(oid, digest, spans)
   local key = S .. 'd:' .. math.floor(NOW / SPAN) .. ':' .. shard(oid)
-  local value = redis.call('HGET', key, oid) or ''
+  local name = string.sub(oid, 2)
+  local value = redis.call('HGET', key, name) or ''
   if value == '' or not holds(value, digest) then
-    redis.call('HSET', key, oid, string.sub(value .. digest, -32))
+    redis.call('HSET', key, name, string.sub(value .. digest, -32))
     redis.call('PEXPIRE', key, SPAN * (spans + 1))
   end
 end

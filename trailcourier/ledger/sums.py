@@ -1,6 +1,6 @@
 """Sums: what was counted, for `status` and for whoever must prove that nothing is missing."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from trailcourier.ledger.store import Script, Store
 
@@ -41,6 +41,37 @@ class Sums:
         """The reason of the latest skips, and how many in a row; a delivery ends the row."""
         reason, run = self._store.client.hmget(f"{self._store.own}skips", ["reason", "run"])
         return (reason.decode(), int(run)) if reason and run else ("", 0)
+
+
+_READ = {
+    "records:in": "records_read_total",
+    "bytes:read": "bytes_read_total",
+    "bytes:in": "bytes_inflated_total",
+}
+
+
+def as_metrics(
+    source: str, sums: Mapping[str, int], reason: str
+) -> Iterator[tuple[str, int, dict[str, str]]]:
+    """What one object's *sums* add to the metrics: name, by how much, and labels.
+
+    *reason* is why records of it were refused, if some were.
+    """
+    for name, metric in _READ.items():
+        yield metric, sums.get(name, 0), {"source": source}
+    rules = under("records:filtered", sums)
+    for sink, each in by_sink(sums).items():
+        labels = {"source": source, "sink": sink}
+        yield "records_truncated_total", each.get("truncated", 0), labels
+        for status, why in (("delivered", ""), ("refused", reason)):
+            # a later try delivers what an earlier one counted as refused: none comes back from that
+            yield "records_total", max(0, each[status]), _kind(labels, status, why)
+        for rule, by in rules.items():
+            yield "records_total", by, _kind(labels, "filtered", rule)
+
+
+def _kind(labels: dict[str, str], disposition: str, reason: str) -> dict[str, str]:
+    return {**labels, "disposition": disposition, "reason": reason}
 
 
 def under(prefix: str, sums: Mapping[str, int]) -> dict[str, int]:

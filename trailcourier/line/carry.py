@@ -2,16 +2,18 @@
 
 import secrets
 import threading
+import time
 
 import msgspec
 import redis
 
-from trailcourier import observe
+from trailcourier import metrics, observe
 from trailcourier.dispositions import REASONS
 from trailcourier.errors import Fault, Stale
 from trailcourier.ledger.claims import Answer, Claim, Standing
 from trailcourier.ledger.outcomes import Report
 from trailcourier.ledger.quarantine import Entry, entry_id
+from trailcourier.ledger.sums import as_metrics
 from trailcourier.line import Line
 from trailcourier.line.failpoint import failpoint
 from trailcourier.line.passage import Passage
@@ -27,8 +29,14 @@ class Carried(msgspec.Struct, frozen=True):
     """
 
     status: str
+    reason: str = ""
     ours: bool = False
     settle: bool = False
+
+    @property
+    def told(self) -> str:
+        """The status, and the reason if it has one, as a person reads it in Flower."""
+        return f"{self.status}: {self.reason}" if self.reason else self.status
 
 
 def carry(line: Line, work: Work, task_id: str, stopping: threading.Event) -> Carried:
@@ -67,11 +75,11 @@ def _act(line: Line, work: Work, answer: Answer, stopping: threading.Event) -> C
             status, _, reason = answer.outcome.partition(":")
             if reason == "already-delivered":
                 observe.fact("object_skipped", source=line.source, object=work.name, reason=reason)
-            return Carried(status, settle=answer.settle)
+            return Carried(status, reason, settle=answer.settle)
         case "parked":
             observe.fact("object_parked", source=line.source, object=work.name,
                          reason="breaker-open", detail=answer.outcome)  # fmt: skip
-            return Carried("parked")
+            return Carried("parked", "breaker-open")
         case "ours":
             return Carried("pending", ours=True)
         case _:
@@ -109,7 +117,7 @@ def _finish(line: Line, claim: Claim, passage: Passage, report: Report) -> Carri
                      why=f"{outcome.reason}: {outcome.detail}")  # fmt: skip
     if outcome.status == "refused":
         line.ledger.quarantine.put(_entry(claim, passage, outcome))
-    return Carried(outcome.status, settle=written.settle)
+    return Carried(outcome.status, outcome.reason, settle=written.settle)
 
 
 def _entry(claim: Claim, passage: Passage, outcome: Outcome) -> Entry:
@@ -127,9 +135,18 @@ def _entry(claim: Claim, passage: Passage, outcome: Outcome) -> Entry:
 
 
 def _say(line: Line, claim: Claim, passage: Passage, report: Report, outcome: Outcome) -> None:
+    seconds = time.monotonic() - passage.began
     fields: dict[str, object] = {"source": line.source, "object": str(claim.ref)}
     if outcome.reason:
         fields |= {"reason": outcome.reason, "detail": outcome.detail}
     if report.sums:
         fields |= {"records": passage.count, **dict(report.sums)}
-    observe.fact(f"object_{outcome.status}", **fields)
+    observe.fact(f"object_{outcome.status}", **fields, seconds=round(seconds, 3))
+    metrics.measured("object_seconds", seconds, source=line.source)
+    if outcome.status in ("delivered", "refused"):  # tries used up may have made it another
+        for name, by, labels in as_metrics(line.source, report.sums, outcome.reason):
+            if by:
+                metrics.count(name, by, **labels)
+    if outcome.status == "delivered" and passage.newest:
+        lag = max(0.0, time.time() - passage.newest)
+        metrics.measured("event_lag_seconds", lag, source=line.source)

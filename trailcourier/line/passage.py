@@ -1,12 +1,13 @@
 """One object's way from its bucket into every sink, and what to report of it."""
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Sequence
 
 import msgspec
 
-from trailcourier import records
+from trailcourier import metrics, records
 from trailcourier.dispositions import REASONS
 from trailcourier.errors import Fault
 from trailcourier.ledger.claims import Claim, Standing
@@ -54,6 +55,8 @@ class Passage:
         self._read = 0
         self._reached = 0  # ordinal of the next record no sink was offered in this try
         self.count = 0
+        self.newest = 0.0  # the newest eventTime seen, as a Unix time
+        self.began = time.monotonic()
 
     def run(self, hold: Hold, stopping: threading.Event) -> Report:
         """Read the object, check it whole, then send it to every sink.
@@ -122,7 +125,7 @@ class Passage:
             for track in self._tracks:
                 track.delivery = track.outlet.start(origin)
             for batch in log.batches(records=numbers.batch_records, size=numbers.batch_bytes):
-                self._offer(batch, stopping)
+                self._offer(batch, hold, stopping)
                 hold.move()
                 if batch.first + len(batch.records) < log.count:
                     line.ledger.claims.progress(self._claim, self._etag, self._state())
@@ -133,9 +136,10 @@ class Passage:
                 if track.delivery is not None:
                     track.delivery.drop()
 
-    def _offer(self, batch: records.Batch, stopping: threading.Event) -> None:
+    def _offer(self, batch: records.Batch, hold: Hold, stopping: threading.Event) -> None:
         dropped = self._line.keep(batch.records)
         self._filtered.update(rule for rule in dropped if rule is not None)
+        self.newest = max(self.newest, records.newest(batch.records))
         after = batch.first + len(batch.records)
         for track in self._tracks:
             wanted = [
@@ -144,21 +148,23 @@ class Passage:
                 if rule is None and track.wants(batch.first + at)
             ]
             if wanted and track.delivery is not None:
-                self._feed(track, track.delivery, wanted, stopping)
+                self._feed(track, track.delivery, wanted, hold, stopping)
             track.next = max(track.next, after)
         self._reached = after
 
     def _feed(
         self, track: Track, delivery: Delivery, wanted: Sequence[tuple[int, bytes]],
-        stopping: threading.Event,
+        hold: Hold, stopping: threading.Event,
     ) -> None:  # fmt: skip
         name, taken = track.outlet.name, 0
         try:
-            for piece in track.outlet.send(delivery, wanted, stopping=stopping):
-                track.next = max(track.next, piece.next)
-                track.refused.update((each.ordinal, each) for each in piece.refused)
-                taken += piece.delivered
-                track.truncated += piece.truncated
+            with metrics.timed("sink_seconds", sink=name, step="send"):
+                for piece in track.outlet.send(delivery, wanted, stopping=stopping):
+                    track.next = max(track.next, piece.next)
+                    track.refused.update((each.ordinal, each) for each in piece.refused)
+                    taken += piece.delivered
+                    track.truncated += piece.truncated
+                    hold.move()  # a batch that goes record by record may outlast a claim
         except Fault as fault:
             raise Fault(fault.reason, fault.detail, where=name) from fault
         finally:
@@ -168,10 +174,12 @@ class Passage:
     def _finish(self, inflated: int) -> Report:
         for track in self._tracks:
             if track.delivery is not None:
+                name = track.outlet.name
                 try:
-                    track.delivery.finish()
+                    with metrics.timed("sink_seconds", sink=name, step="finish"):
+                        track.delivery.finish()
                 except Fault as fault:
-                    raise Fault(fault.reason, fault.detail, where=track.outlet.name) from fault
+                    raise Fault(fault.reason, fault.detail, where=name) from fault
         reasons = {each.reason for track in self._tracks for each in track.refused.values()}
         if not reasons:
             outcome = Outcome("delivered")

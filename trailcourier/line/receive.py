@@ -80,6 +80,8 @@ def admit(line: Line, message: Message, received: float) -> Arrival:
     except Fault as fault:
         return Arrival(message.id, new=set_aside(line, message, fault))
     line.ledger.sums.count({f"messages:{notice.shape}": 1})
+    observe.fact("message_read", source=line.source, message=message.id, shape=notice.shape,
+                 objects=len(notice.objects))  # fmt: skip
     if notice.unread:
         discard(line, message, notice.unread)
         return Arrival(message.id)

@@ -1,15 +1,18 @@
 """What becomes of a message, given what became of its objects."""
 
+import time
 from collections.abc import Sequence
 
-from trailcourier import observe
+from trailcourier import metrics, observe
+from trailcourier.ledger.leases import Verdict
 from trailcourier.line import Line, queue
 
 
-def settle(line: Line, messages: Sequence[str] | None) -> None:
+def settle(line: Line, messages: Sequence[str] | None) -> int:
     """Delete each message whose objects are all delivered or skipped; leave those with a refusal.
 
-    None: every message that is ready, so that those finished together are deleted together.
+    How many of both there were.  None: every message that is ready, so that those finished together
+    are deleted together.
     Reads the ledger and nothing else, so it may be called twice or too early: a message with an
     object still open, or without a lease, is not touched.
     """
@@ -21,10 +24,21 @@ def settle(line: Line, messages: Sequence[str] | None) -> None:
     retries = [v.message for v in verdicts if v.kind in ("delete", "leave") and not v.receipt]
     deleted = queue.commit(line, [(v.message, v.receipt) for v in carried])
     if deleted:
-        observe.fact("messages_deleted", source=line.source, messages=deleted)
+        _say(line, deleted, carried)
         line.ledger.leases.forget(deleted, "messages:deleted")
     for verdict in left:
         observe.fact("message_left", source=line.source, message=verdict.message)
         queue.back_off(line, verdict.message, verdict.receipt, verdict.receive_count)
     line.ledger.leases.forget([v.message for v in left], "messages:left")
     line.ledger.leases.forget(retries)
+    return len(deleted) + len(left)
+
+
+def _say(line: Line, deleted: Sequence[str], carried: Sequence[Verdict]) -> None:
+    """Say which messages are deleted, and how long after they were sent."""
+    observe.fact("messages_deleted", source=line.source, messages=deleted, number=len(deleted))
+    now, gone = time.time(), set(deleted)
+    for verdict in carried:
+        if verdict.sent and verdict.message in gone:
+            lag = max(0.0, now - verdict.sent / 1000)
+            metrics.measured("delivery_lag_seconds", lag, source=line.source)

@@ -1,9 +1,11 @@
 """What the fast path left open: leases near their end, forwards lost, parked objects due."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from trailcourier import observe
+from trailcourier.errors import Fault
+from trailcourier.ledger.flow import Due
 from trailcourier.line import Line, queue
 from trailcourier.line.settle import settle
 from trailcourier.line.work import Publish, publish_all, works_of
@@ -12,15 +14,18 @@ SHORTEST = 60  # seconds; below this a lease at the end of its twelve hours is l
 SETTLE_AFTER = 5  # seconds a finished message waits for its own chord to settle it
 
 
-def tend(line: Line, publish: Publish, idle: Callable[[], bool], stopping: threading.Event) -> None:
+def tend(line: Line, publish: Publish, idle: Callable[[], bool], stopping: threading.Event) -> int:
     """Do all of it once; two at the same time share the work, they never double it.
 
-    *idle* says whether no forward waits in the broker.
+    *idle* says whether no forward waits in the broker; how many forwards were published again.
     """
     extend(line)
     settle(line, line.ledger.leases.complete(since=SETTLE_AFTER))
-    if not stopping.is_set():
-        dispatch_again(line, publish, idle)
+    if stopping.is_set():
+        return 0
+    again = dispatch_again(line, publish, idle)
+    sample(line)
+    return again
 
 
 def extend(line: Line) -> None:
@@ -38,25 +43,39 @@ def extend(line: Line) -> None:
     if changed is not None:
         done = set(changed.done)
         line.ledger.leases.extended([entry for entry in entries if entry[0] in done])
+        if done:
+            observe.fact("leases_extended", source=line.source, messages=len(done))
         queue.lost(line, changed)
     for message in over:
         observe.fact("lease_let_go", source=line.source, message=message)
     line.ledger.leases.forget(over, "leases:let-go")
 
 
-def dispatch_again(line: Line, publish: Publish, idle: Callable[[], bool]) -> None:
-    """Publish lost forwards under a new generation, and parked objects that are due."""
-    flow = line.ledger.flow
+def dispatch_again(line: Line, publish: Publish, idle: Callable[[], bool]) -> int:
+    """Publish lost forwards under a new generation, and parked objects that are due; how many."""
+    flow, again = line.ledger.flow, 0
     flying, parked, _ = flow.in_hand()
     if flying:
         found = flow.lost(idle=idle(), keep=flow.degraded())
         give_back(line, found.in_vain)
-        publish_all(publish, works_of(line.source, found.due), line.numbers.chord)
-        _say(line, "lost", len(found.due))
+        again += _publish(line, publish, "lost", found.due)
     if parked:
         due = flow.ready(max(0, line.numbers.in_flight - flying))
-        publish_all(publish, works_of(line.source, due), line.numbers.chord)
-        _say(line, "parked", len(due))
+        again += _publish(line, publish, "parked", due)
+    return again
+
+
+def sample(line: Line) -> None:
+    """Note now and then how much waits in the queue, for whoever watches."""
+    if not line.ledger.depth.due():
+        return
+    try:
+        found = line.queue.depth()
+    except Fault as fault:
+        queue.failed(line, fault)
+        return
+    if found is not None:
+        line.ledger.depth.put(found.visible)
 
 
 def give_back(line: Line, messages: tuple[str, ...]) -> None:
@@ -68,6 +87,8 @@ def give_back(line: Line, messages: tuple[str, ...]) -> None:
     line.ledger.leases.forget(messages, "leases:given-back")
 
 
-def _say(line: Line, why: str, objects: int) -> None:
-    if objects:
-        observe.fact("forwards_again", source=line.source, why=why, objects=objects)
+def _publish(line: Line, publish: Publish, why: str, due: Sequence[Due]) -> int:
+    publish_all(publish, works_of(line.source, due), line.numbers.chord)
+    if due:
+        observe.fact("forwards_again", source=line.source, why=why, objects=len(due))
+    return len(due)

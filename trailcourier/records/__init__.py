@@ -15,6 +15,7 @@ from trailcourier.errors import Fault
 from trailcourier.records.envelope import records_in
 from trailcourier.records.inflation import windows
 from trailcourier.records.text import Text
+from trailcourier.records.times import newest as newest
 
 MIB = 1024 * 1024
 OVERHEAD = 64  # bytes Python needs to hold a record, beside the record's own

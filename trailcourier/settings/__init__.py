@@ -4,7 +4,7 @@ Only this package reads the environment.
 """
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,10 @@ from pydantic import ValidationError
 
 from trailcourier.errors import ConfigError
 from trailcourier.settings import across, environment, problems
-from trailcourier.settings.shape import Broker, Configuration, Settings, Workers
+from trailcourier.settings.shape import Broker, Configuration, Flower, Settings, Workers
 from trailcourier.settings.source import Source
 
-__all__ = ["Broker", "Settings", "Source", "Workers", "find", "load"]
+__all__ = ["Broker", "Flower", "Settings", "Source", "Workers", "find", "load"]
 
 PLACES = (Path("trailcourier.toml"), Path("/etc/trailcourier/trailcourier.toml"))
 
@@ -28,10 +28,16 @@ def find() -> Path | None:
     return next((place for place in PLACES if place.is_file()), None)
 
 
-def load(path: Path | None = None, env: Mapping[str, str] | None = None) -> Settings:
+def load(
+    path: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    *,
+    tables: Collection[str] = environment.SECTIONS,
+) -> Settings:
     """Read the configuration from *path*, else where ``find`` says, and from the environment.
 
-    *env* stands in for the environment of this process.
+    *env* stands in for the environment of this process.  A process that needs no more than some
+    *tables* is given no more, and is not asked for the secrets that others name.
 
     Raises ConfigError with every problem there is.
     """
@@ -41,17 +47,19 @@ def load(path: Path | None = None, env: Mapping[str, str] | None = None) -> Sett
     if path is None and not said.tree:
         raise ConfigError([_nowhere()])
     tree = environment.merged(_read(path) if path else {}, said.tree)
+    read = {name: tree[name] for name in tree if name in tables or name not in environment.SECTIONS}
     file = str(path or "environment")
     egress, wrong_egress = environment.egress(env)
     wrong = [*said.problems]
     found = Configuration()
     try:
         found = Configuration.model_validate(
-            environment.merged(environment.defaults(env), tree), context={"environ": env}
+            environment.merged(environment.defaults(env), read), context={"environ": env}
         )
     except ValidationError as error:
         wrong += problems.told(error, file, said.said_by)
-    wrong += [f"{file}: {each}" for each in across.problems(tree)]
+    if "sources" in tables:
+        wrong += [f"{file}: {each}" for each in across.problems(tree)]
     wrong += problems.strangers(across.unexpected(said.strangers, tree))
     wrong += wrong_egress
     if wrong:

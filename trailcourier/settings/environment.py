@@ -2,6 +2,7 @@
 
 ``TRAILCOURIER_SOURCES__PROD__QUEUE_URL`` is the key ``sources.prod.queue_url``; names of sources
 and sinks are lowered, their underscores become hyphens, and an empty variable counts as unset.
+``TRAILCOURIER_LOG_LEVEL`` and ``TRAILCOURIER_LOG_FORMAT`` are short for keys of ``workers``.
 """
 
 import os
@@ -26,6 +27,10 @@ SECTIONS = tuple(Configuration.model_fields)
 _NAMED = ("sources", "sinks")  # tables of tables, each under a name of the operator's
 # what Kubernetes and Docker set for a service that happens to be called trailcourier-…
 _SERVICE_LINK = re.compile(r"\w+_(SERVICE_(HOST|PORT\w*)|PORT(_\d+_(TCP|UDP|SCTP)(_\w+)?)?)")
+_SHORT = {
+    "TRAILCOURIER_LOG_LEVEL": "TRAILCOURIER_WORKERS__LOG_LEVEL",
+    "TRAILCOURIER_LOG_FORMAT": "TRAILCOURIER_WORKERS__LOG_FORMAT",
+}
 _ENDPOINT = "AWS_ENDPOINT_URL"
 _IN_PROGRAM = {CONFIG, FAIL_POINT}
 
@@ -59,11 +64,12 @@ def variables(env: Mapping[str, str]) -> Variables:
     for name, value in sorted(env.items()):
         if not name.upper().startswith(PREFIX) or name in _IN_PROGRAM or not value:
             continue
-        path = _path(name)
+        whole = _SHORT.get(name, name)
+        path = _path(whole)
         if path is None:
             found.strangers.append(name)
             continue
-        source.env_vars = {name.lower(): value}  # one at a time, so that what is wrong has a name
+        source.env_vars = {whole.lower(): value}  # one at a time, so that what is wrong has a name
         try:
             tree = source()
         except SettingsError:  # it quotes the value

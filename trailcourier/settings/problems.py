@@ -8,6 +8,7 @@ from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from trailcourier.settings.environment import CONFIG, PREFIX, SECTIONS, KeyPath
@@ -65,7 +66,8 @@ def key(path: Iterable[int | str]) -> str:
 
 def _line(error: ErrorDetails, file: str, said_by: Mapping[KeyPath, str]) -> str:
     untagged = error["type"] in _UNTAGGED
-    path, table = _path((*error["loc"], "type") if untagged else error["loc"])
+    told_apart = [error["ctx"]["discriminator"].strip("'")] if untagged else []
+    path, table = _path((*error["loc"], *told_apart))
     names = tuple(str(part) for part in path)
     speaker = next(
         (said_by[names[:end]] for end in range(len(names), 0, -1) if names[:end] in said_by), None
@@ -141,14 +143,26 @@ def _keys(annotation: Any) -> list[str]:
     return sorted({name for model in _models(annotation) for name in model.model_fields})
 
 
-def _tags(annotation: Any) -> dict[str, type[BaseModel]]:
-    """Return the members of a union by what each calls its ``type``."""
+def _tags(annotation: Any) -> dict[str, Any]:
+    """Return the members of a union by what each calls itself in the key that tells them apart.
+
+    A member may be such a union itself, of those that have one ``type`` and several ways.
+    """
+    key = _discriminator(annotation)
+    if key is None:
+        return {}
     return {
-        tag: model
-        for model in _models(annotation)
-        if "type" in model.model_fields
-        for tag in get_args(model.model_fields["type"].annotation)
+        tag: member
+        for member in get_args(get_args(annotation)[0])
+        for model in _models(member)
+        for tag in get_args(model.model_fields[key].annotation)
     }
+
+
+def _discriminator(annotation: Any) -> str | None:
+    found = get_args(annotation)[1:] if get_origin(annotation) is Annotated else ()
+    keys = [each.discriminator for each in found if isinstance(each, FieldInfo)]
+    return str(keys[0]) if keys and keys[0] else None
 
 
 def _inside(annotation: Any, part: int | str) -> Any:

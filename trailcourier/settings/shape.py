@@ -5,12 +5,20 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import parse_qs, urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, FilePath, StringConstraints, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    FilePath,
+    StringConstraints,
+    field_validator,
+)
 
 from trailcourier.egress import Egress
 from trailcourier.errors import ConfigError
 from trailcourier.models import Numbers
-from trailcourier.secret import Secret
+from trailcourier.secret import Secret, named
 from trailcourier.settings.source import Source
 from trailcourier.sinks import SinkConfig
 
@@ -66,14 +74,25 @@ class Workers(BaseModel):
         le=256,
         description="object workers that `run` starts; left out: one a core",
     )
-    events: bool = Field(
-        False, description="show every object in Flower; about doubles what a task costs"
+    flower_objects: bool = Field(
+        True, description="show every object in Flower; flower.md says what that costs"
     )
     log_format: Literal["auto", "console", "json"] = Field(
         "auto", description="auto: console on a terminal, else JSON"
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="the least that is written"
+    )
+    metrics_host: str = Field(
+        "127.0.0.1", description="where a worker serves `/metrics`, `/livez` and `/readyz`"
+    )
+    metrics_port: int = Field(
+        9464, ge=0, le=65_535, description="its port, one for each process of a host; 0: none"
+    )
+    heartbeat_file: Path | None = Field(
+        None,
+        description="what a process that is well touches, for `trailcourier healthcheck`; left "
+        "out: `trailcourier-UID/heartbeat` among the temporary files",
     )
     state_dir: Path = Field(
         Path("~/.local/state/trailcourier"),
@@ -87,6 +106,16 @@ class Workers(BaseModel):
         return value.expanduser()
 
 
+class Flower(BaseModel):
+    """Who may look at Flower, which alone reads what is named here."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    credentials: Annotated[str, AfterValidator(named)] | None = Field(
+        None, description='"file:/path" or "env:NAME", which holds USER:PASSWORD, one a line'
+    )
+
+
 class Configuration(BaseModel):
     """All that a file and the environment may say."""
 
@@ -94,6 +123,7 @@ class Configuration(BaseModel):
 
     broker: Broker = Broker()
     workers: Workers = Field(default_factory=Workers)
+    flower: Flower = Flower()
     line: Numbers = Numbers()
     sources: dict[Name, Source] = Field(default_factory=dict)
     sinks: dict[Name, SinkConfig] = Field(default_factory=dict)

@@ -1,7 +1,7 @@
 """Where records are delivered.
 
 A sink is one file: a frozen pydantic config (its Terms and what it needs besides) with
-``open(name) -> Sink``, and what it opens.  The union of the configs is the registry.
+``open(name, egress) -> Sink``, and what it opens.  The union of the configs is the registry.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,14 +11,16 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from trailcourier.egress import Egress
 from trailcourier.models import Origin
 from trailcourier.sinks import sending
 from trailcourier.sinks.delivery import Delivery, Sink
 from trailcourier.sinks.file import File
+from trailcourier.sinks.insightidr import InsightIDR
 from trailcourier.sinks.stdout import Stdout
 from trailcourier.sinks.terms import Terms
 
-SinkConfig = Annotated[File | Stdout, Field(discriminator="type")]
+SinkConfig = Annotated[File | InsightIDR | Stdout, Field(discriminator="type")]
 
 
 @dataclass(frozen=True)
@@ -53,9 +55,9 @@ class Outlet:
         self.sink.close()
 
 
-def outlet(name: str, config: SinkConfig) -> Outlet:
-    """Open the sink that *config* describes."""
-    return Outlet(config.open(name), config)
+def outlet(name: str, config: SinkConfig, egress: Egress) -> Outlet:
+    """Open the sink that *config* describes; *egress* is its way out."""
+    return Outlet(config.open(name, egress), config)
 
 
 __all__ = ["Delivery", "Outlet", "Sink", "SinkConfig", "Terms", "outlet"]

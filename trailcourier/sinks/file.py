@@ -12,6 +12,7 @@ from typing import Literal
 from isal import isal_zlib
 from pydantic import Field, field_validator
 
+from trailcourier.egress import Egress
 from trailcourier.errors import Fault
 from trailcourier.models import Origin
 from trailcourier.sinks.faults import fault
@@ -45,7 +46,9 @@ class File(Terms):
             raise ValueError("is no path: it has a null character in it")
         return Path(os.path.expanduser(value))  # noqa: PTH111 - Path.expanduser raises, for no user
 
-    def open(self, name: str) -> "FileSink":
+    def open(self, name: str, egress: Egress) -> "FileSink":
+        """Open it; *egress* matters to sinks beyond this host."""
+        del egress
         return FileSink(name, self)
 
 

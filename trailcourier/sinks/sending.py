@@ -59,7 +59,8 @@ def deliver(
     def send(batch: Sequence[bytes]) -> None:
         attempt(lambda: delivery.send(batch), terms=terms, stopping=stopping)
 
-    for start, end, rejected in bisect(send, [record for _, record in load], stopping):
+    batch = [record for _, record in load]
+    for start, end, rejected in bisect(send, batch, stopping, at_once=terms.at_once):
         piece = [ordinal for ordinal, _ in load[start:end]]
         until = load[end][0] if end < len(load) else None
         refused = _before(until, misfits)
@@ -72,15 +73,20 @@ def deliver(
 
 
 def bisect(
-    send: Callable[[Sequence[bytes]], None], batch: Sequence[bytes], stopping: Event
+    send: Callable[[Sequence[bytes]], None],
+    batch: Sequence[bytes],
+    stopping: Event,
+    *,
+    at_once: int | None = None,
 ) -> Iterator[tuple[int, int, Rejected | None]]:
     """Send *batch*, halving what is rejected until the rejected single records are known.
 
-    Tells each settled piece from left to right: (start, end, None) for what was accepted,
-    (start, start + 1, why) for a rejected record.  None is sent more than 1 + log2(len(batch))
-    times, rounded up.
+    No more than *at_once* records are sent together.  Tells each settled piece from left to right:
+    (start, end, None) for what was accepted, (start, start + 1, why) for a rejected record.  None
+    is sent more than 1 + log2(len(batch)) times, rounded up.
     """
-    waiting = [(0, len(batch))] if batch else []
+    step = at_once or len(batch) or 1
+    waiting = [(at, min(at + step, len(batch))) for at in range(0, len(batch), step)][::-1]
     while waiting:
         if stopping.is_set():
             raise Fault("stopping", "the worker was told to stop before all records were sent")
@@ -101,14 +107,17 @@ def attempt(call: Callable[[], None], *, terms: Terms, stopping: Event) -> None:
     """Make *call*, again and again while its Fault is one that may pass, as *terms* allow.
 
     No wait begins that could end later than ``retry_seconds`` after the first try, nor any once
-    *stopping* is set: then the Fault is let through.
+    *stopping* is set: then the Fault is let through.  So is one that asks to be left alone for
+    longer than a wait may be.
     """
     deadline = time.monotonic() + terms.retry_seconds
     longest = min(LONGEST_WAIT, terms.retry_seconds / terms.retry_attempts)
 
-    def again(error: Exception) -> bool:
-        passing = isinstance(error, Fault) and error.reason in TRANSIENT
-        return passing and not stopping.is_set() and time.monotonic() + longest <= deadline
+    def again(error: Exception) -> bool | float:
+        if not isinstance(error, Fault) or error.reason not in TRANSIENT or stopping.is_set():
+            return False
+        in_time = time.monotonic() + longest <= deadline and error.after <= longest
+        return (error.after or True) if in_time else False
 
     for each in stamina.retry_context(
         again, attempts=terms.retry_attempts, timeout=None, wait_max=longest, wait_jitter=0.5

@@ -18,6 +18,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from trailcourier.egress import Egress
 from trailcourier.errors import Fault
 from trailcourier.models import Origin
 from trailcourier.sinks.faults import fault
@@ -35,7 +36,9 @@ class Stdout(Terms):
         20, gt=0, le=60, description="time one batch may take while the reader is slow"
     )
 
-    def open(self, name: str) -> "StdoutSink":
+    def open(self, name: str, egress: Egress) -> "StdoutSink":
+        """Open it; *egress* matters to sinks beyond this host."""
+        del egress
         return StdoutSink(name, self)
 
 

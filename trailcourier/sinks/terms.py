@@ -32,3 +32,8 @@ class Terms(BaseModel):
     def peers(self) -> tuple[Peer, ...]:
         """Say whom this sink connects to, for firewall lists and for ``doctor``."""
         return ()
+
+    @property
+    def at_once(self) -> int | None:
+        """How many records may be sent together; None: as many as a batch has."""
+        return None

@@ -33,10 +33,11 @@ def process() -> Process:
 @wiring.once
 def sink(name: str) -> Outlet:
     """The sink called *name*, open; raises ConfigError with those there are."""
-    there = wiring.settings().sinks
+    found = wiring.settings()
+    there = found.sinks
     if name not in there:
         raise ConfigError([f"there is no sink {name!r}; configured: {', '.join(there) or 'none'}"])
-    return outlet(name, there[name])
+    return outlet(name, there[name], found.egress)
 
 
 @wiring.once

@@ -104,8 +104,8 @@ class World:
         work, self.work = self.work, []
         return [self.forward(each).status for each in work]
 
-    def tend(self, *, idle: bool = True) -> None:
-        tend(self.line, self.publish, lambda: idle, NOBODY_STOPS)
+    def tend(self, *, idle: bool = True) -> int:
+        return tend(self.line, self.publish, lambda: idle, NOBODY_STOPS)
 
     def run(self) -> list[str]:
         self.poll()
@@ -180,7 +180,7 @@ def make(server: str, sqs: SqsStub, s3: S3Stub, tmp_path: Path) -> Iterator[Make
                     Reach(home="us-east-1", egress=egress, stall=1, whole=3),
                     max_compressed=64 << 20,
                 ),
-                "outlets": (outlet("archive", archive),),
+                "outlets": (outlet("archive", archive, Egress()),),
                 "keep": lambda batch: [None] * len(batch),
                 "process": Process(memory=96 << 20, claim=30, stall=300),
                 "numbers": chosen,

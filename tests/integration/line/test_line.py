@@ -15,6 +15,7 @@ from tests.integration.line.conftest import (
     records,
 )
 from trailcourier.line.carry import carry
+from trailcourier.line.settle import settle
 
 
 def test_every_record_of_every_object_is_delivered_and_the_message_deleted(world):
@@ -295,8 +296,8 @@ def test_a_lost_forward_is_dispatched_again(world):
     world.work.clear()  # the broker lost it
 
     world.pass_time(11)
-    world.tend()
 
+    assert world.tend() == 1
     assert [work.generation for work in world.work] == [2]
     assert world.forward_all() == ["delivered"]
     assert world.waiting() == []
@@ -310,9 +311,23 @@ def test_a_message_whose_chord_never_called_back_is_settled(world):
     assert carry(world.line, work, "task", NOBODY_STOPS).settle  # and the worker died here
 
     world.pass_time(11)
-    world.tend()
 
+    assert world.tend() == 0  # nothing had to be carried again
     assert world.waiting() == []
+
+
+def test_a_settle_says_how_many_messages_it_settled_and_a_forward_why_not(world):
+    world.announce(world.put(1))
+    world.announce(world.put(2))
+    world.s3.put(BUCKET, key(3), b"no log file")
+    world.announce(key(3))
+    world.poll()
+
+    told = [carry(world.line, work, work.message, NOBODY_STOPS).told for work in world.work]
+
+    assert told == ["delivered", "delivered", "refused: unparseable"]
+    assert settle(world.line, None) == 3
+    assert settle(world.line, None) == 0
 
 
 def test_work_lost_four_times_gives_the_message_back(world):

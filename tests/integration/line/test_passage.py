@@ -2,12 +2,14 @@
 
 import dataclasses
 import threading
+import time
 
 import pytest
 
 from tests.integration.line.conftest import BUCKET, expected, key, log_file, records
 from trailcourier.errors import Fault, Rejected
 from trailcourier.line.carry import carry
+from trailcourier.line.process import Process
 from trailcourier.retry import retry
 from trailcourier.sinks import Outlet
 from trailcourier.sinks.terms import Terms
@@ -98,6 +100,26 @@ def test_a_sink_that_fails_half_way_goes_on_where_it_was(world, siem):
     assert (first, second) == (["parked"], ["delivered"])
     assert ids(siem) == [record["eventID"] for record in records(1, 35)]
     assert sums(world) == (35, {"delivered": 35, "filtered": 0, "refused": 0})
+
+
+class OneByOne(Terms):
+    """The terms of a sink that takes one record at a time."""
+
+    @property
+    def at_once(self):
+        return 1
+
+
+def test_a_batch_that_goes_record_by_record_keeps_its_claim_however_long_it_takes(make, siem):
+    siem.after_batch = lambda: time.sleep(0.1)
+    outlets = (Outlet(siem, OneByOne(retry_attempts=1, retry_seconds=0)),)
+    process = Process(memory=96 << 20, claim=2, stall=1)
+    world = make(outlets=outlets, process=process, numbers={"claim": 2, "claim_stall": 5})
+    world.announce(world.put(1, count=35))
+
+    assert world.run() == ["delivered"]
+    assert ids(siem) == [record["eventID"] for record in records(1, 35)]
+    assert siem.batches == [1] * 35
 
 
 def test_progress_counts_input_records_so_another_filter_or_batch_size_loses_nothing(

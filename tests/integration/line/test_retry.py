@@ -7,6 +7,7 @@ import pytest
 
 from tests.integration.line.conftest import BUCKET, FOLDER, expected, key, log_file, records
 from trailcourier import observe
+from trailcourier.egress import Egress
 from trailcourier.ledger.leases import Named
 from trailcourier.ledger.quarantine import Entry
 from trailcourier.models import Message, ObjectRef
@@ -187,7 +188,9 @@ def test_an_object_of_a_bucket_no_longer_allowed_is_not_read(refused):
 
 def test_only_the_records_a_sink_refused_are_sent_again(make, capfd):
     def line(limit):
-        return {"outlets": (outlet("archive", Stdout(type="stdout", max_record_bytes=limit)),)}
+        return {
+            "outlets": (outlet("archive", Stdout(type="stdout", max_record_bytes=limit), Egress()),)
+        }
 
     observe.configure("json", "info")  # left alone, structlog writes to standard output
     world = make(**line(1024))

@@ -2,6 +2,9 @@ import json
 
 import pytest
 
+from tests import line_stub
+from tests.peers import unused_port
+
 CONFIG = """
 [sources.prod]
 queue_url = "https://sqs.us-east-1.amazonaws.com/111122223333/cloudtrail"
@@ -11,6 +14,13 @@ type = "file"
 path = "{path}"
 [sinks.console]
 type = "stdout"
+[sinks.siem]
+type = "insightidr"
+way = "collector"
+host = "127.0.0.1"
+port = {port}
+tls = false
+retry_attempts = 1
 """
 
 
@@ -18,8 +28,8 @@ type = "stdout"
 def test(call, tmp_path):
     """``sink test`` without a broker, and without AWS."""
 
-    def test(name, path="events"):
-        return call("sink", "test", name, configuration=CONFIG.format(path=path))
+    def test(name, path="events", port=1):
+        return call("sink", "test", name, configuration=CONFIG.format(path=path, port=port))
 
     return test
 
@@ -47,6 +57,25 @@ def test_a_stdout_sink_writes_it_as_its_one_line(test):
     assert said.code == 0
     assert json.loads(said.out)["eventID"] in said.err
     assert said.out.count("\n") == 1
+
+
+def test_a_sink_elsewhere_is_sent_one_marked_record(test):
+    with line_stub.Server() as server:
+        said = test("siem", port=server.port)
+
+    (line,) = server.whole
+    assert said.code == 0
+    assert json.loads(line)["eventID"] in said.err
+
+
+def test_a_sink_elsewhere_that_does_not_take_it_is_69_and_one_line(test):
+    port = unused_port()
+
+    assert test("siem", port=port) == (
+        69,
+        "",
+        f"trailcourier: sink siem: 127.0.0.1:{port}: Connection refused (sink-unreachable)\n",
+    )
 
 
 def test_every_test_sends_another_record(test):
@@ -87,6 +116,8 @@ def test_nothing_is_left_in_the_folder_of_a_sink_that_did_not_take_it(test, tmp_
 
 
 def test_an_unknown_sink_is_said_with_those_there_are(test):
-    said = test("siem")
+    said = test("seim")
 
-    assert said == (78, "", "trailcourier: there is no sink 'siem'; configured: archive, console\n")
+    assert said == (
+        78, "", "trailcourier: there is no sink 'seim'; configured: archive, console, siem\n",
+    )  # fmt: skip

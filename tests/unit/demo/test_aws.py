@@ -8,11 +8,13 @@ import boto3
 import pytest
 
 from tests import servers
+from trailcourier import provision
 from trailcourier.demo import aws
 from trailcourier.demo.simulator import simulate
 from trailcourier.demo.traffic import Notice
 from trailcourier.errors import ConfigError, Unreachable
 from trailcourier.notifications import decode
+from trailcourier.provision import facts
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +86,16 @@ def test_the_queue_has_a_dead_letter_queue(account, sqs):
     redrive = json.loads(told["Attributes"]["RedrivePolicy"])
     assert redrive["maxReceiveCount"] == 10
     assert redrive["deadLetterTargetArn"].endswith(aws.DEAD)
+
+
+def test_the_aws_side_is_the_one_that_setup_makes(account):
+    found = facts.found(aws.SETUP, account._client)
+    asker = provision.Asker(account._client, aws.SETUP.name)
+
+    told = list(provision.survey(provision.plan(aws.SETUP, found), asker))
+
+    assert {each.state for each in told} == {"already so"}
+    assert {"queue", "topic", "subscription", "trail", "logging"} <= {each.step for each in told}
 
 
 def test_a_hidden_message_is_still_held(account, sqs):

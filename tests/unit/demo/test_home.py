@@ -28,7 +28,7 @@ def test_nothing_of_the_surroundings_leads_to_a_real_account_or_broker():
 def test_the_configuration_is_one_that_loads(tmp_path, name):
     folder = tmp_path / name
     folder.mkdir()
-    path = home.configure(folder, "http://127.0.0.1:1/123456789012/q", processes=3)
+    path = home.configure(folder, "http://127.0.0.1:1/123456789012/q", processes=3, metrics=0)
 
     found = settings.load(path, home.environment(AROUND, endpoint="http://127.0.0.1:1"))
 

@@ -49,12 +49,19 @@ def test_what_celery_would_read_in_place_of_our_configuration_is_left_out():
     assert surroundings(around) == {"PATH": "/bin", "CELERYBEAT": "of nobody's"}
 
 
-@pytest.mark.parametrize("place", range(3), ids=["objects", "control", "beat"])
+def test_flower_is_the_command_an_operator_would_give():
+    page = flower(port=5555, user="demo", password=PASSWORD)
+
+    assert " ".join(page.argv).endswith("-A tasks flower --port=5555")
+
+
+@pytest.mark.parametrize("place", range(4), ids=["objects", "control", "beat", "flower"])
 def test_another_programs_packages_where_it_starts_are_not_taken_for_ours(tmp_path, place):
     for name in ("tasks", "beat", "trailcourier", "redis"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "__init__.py").write_text(f"raise SystemExit('the wrong {name}')")
-    argv = members(processes=1)[place].argv
+    page = flower(port=5555, user="demo", password=PASSWORD)
+    argv = [*members(processes=1), page][place].argv
     environment = {
         "PYTHONPATH": ":".join(path for path in sys.path if path),
         "TRAILCOURIER_BROKER__URL": "redis://127.0.0.1:1/0",

@@ -43,6 +43,24 @@ def problems(load):
     return problems
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "key"),
+    [
+        ("TRAILCOURIER_LOG_LEVEL", "error", "log_level"),
+        ("TRAILCOURIER_LOG_FORMAT", "json", "log_format"),
+    ],
+)
+def test_how_to_log_has_short_names_and_the_long_ones_win(load, problems, name, value, key):
+    assert getattr(load(**{name: value}).workers, key) == value
+
+    (problem,) = problems(**{name: HUNTER})
+    assert name in problem
+
+    long = f"TRAILCOURIER_WORKERS__{key.upper()}"
+    other = {"error": "debug", "json": "console"}[value]
+    assert getattr(load(**{name: value, long: other}).workers, key) == other
+
+
 SOURCE = [
     ("BUCKET_REGION", "EU_PARIS", "bucket_region", "eu-west-3"),
     ("BUCKETS", "a, b*", "buckets", ("a", "b*")),
@@ -116,6 +134,35 @@ def test_variables_alone_make_a_configuration(load):
     assert found.sinks["archive"].path == Path("events")
 
 
+def test_a_sink_with_several_ways_can_be_variables_alone(load):
+    found = load(
+        TRAILCOURIER_SINKS__SIEM_1__TYPE="insightidr",
+        TRAILCOURIER_SINKS__SIEM_1__WAY="collector",
+        TRAILCOURIER_SINKS__SIEM_1__HOST="logs.example.com",
+        TRAILCOURIER_SINKS__SIEM_1__PORT="6514",
+        TRAILCOURIER_SINKS__SIEM_1__TLS="false",
+    )
+
+    sink = found.sinks["siem-1"]
+    assert (sink.way, sink.host, sink.port, sink.tls) == (
+        "collector", "logs.example.com", 6514, False,
+    )  # fmt: skip
+
+
+def test_a_variable_of_another_way_is_an_error_that_names_it(load):
+    with pytest.raises(ConfigError) as raised:
+        load(
+            TRAILCOURIER_SINKS__SIEM__TYPE="insightidr",
+            TRAILCOURIER_SINKS__SIEM__WAY="webhook",
+            TRAILCOURIER_SINKS__SIEM__URL="env:WEB",
+            TRAILCOURIER_SINKS__SIEM__PORT="6514",
+            WEB="https://logs.example.com/x",
+        )
+
+    (problem,) = raised.value.problems
+    assert problem.startswith("TRAILCOURIER_SINKS__SIEM__PORT: unknown key")
+
+
 def test_a_variable_goes_before_the_file(load):
     found = load(**{f"{PROD}SINKS": "other", "TRAILCOURIER_SINKS__OTHER__TYPE": "stdout"})
 
@@ -171,9 +218,9 @@ def test_what_kubernetes_sets_for_a_service_of_our_name_is_no_problem(load, name
             id="section",
         ),
         pytest.param(
-            "TRAILCOURIER_LOG_LEVEL",
+            "TRAILCOURIER_LOGLEVEL",
             "debug",
-            "TRAILCOURIER_LOG_LEVEL: unknown variable; did you mean "
+            "TRAILCOURIER_LOGLEVEL: unknown variable; did you mean "
             "TRAILCOURIER_WORKERS__LOG_LEVEL?",
             id="no-section",
         ),

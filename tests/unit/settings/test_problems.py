@@ -20,6 +20,10 @@ def credentials(text: str) -> str:
     return config(f"[sources.prod.credentials]\n{text}")
 
 
+def insightidr(text: str) -> str:
+    return config(more=f'[sinks.out]\ntype = "insightidr"\n{text}\n')
+
+
 def broker(text: str) -> str:
     return config(more=f"{SINK}[broker]\n{text}\n")
 
@@ -157,11 +161,95 @@ CASES = {
     ),
     "sink-without-type": (
         config(more='[sinks.out]\npath = "x"\n'),
-        "sinks.out.type: must be one of file, stdout",
+        "sinks.out.type: must be one of file, insightidr, stdout",
     ),
     "sink-of-no-type": (
         config(more='[sinks.out]\ntype = "fill"\n'),
-        "sinks.out.type: must be one of file, stdout",
+        "sinks.out.type: must be one of file, insightidr, stdout",
+    ),
+    "way-left-out": (
+        config(more='[sinks.out]\ntype = "insightidr"\nhost = "h"\n'),
+        "sinks.out.way: must be one of collector, webhook, token",
+    ),
+    "way-misspelt": (
+        insightidr('way = "colector"'),
+        "sinks.out.way: must be one of collector, webhook, token",
+    ),
+    "key-of-another-way": (
+        insightidr('way = "collector"\nhost = "h"\nport = 1\nregion = "eu"'),
+        "sinks.out.region: unknown key",
+    ),
+    "key-of-a-way-misspelt": (
+        insightidr('way = "collector"\nhost = "h"\nport = 1\nca_fiel = "x"'),
+        "sinks.out.ca_fiel: unknown key; did you mean ca_file?",
+    ),
+    "host-with-a-port": (
+        insightidr('way = "collector"\nhost = "h:6514"\nport = 6514'),
+        "sinks.out.host: is no host: logs.example.com is one, without scheme and port",
+    ),
+    "ca-file-absent": (
+        insightidr('way = "collector"\nhost = "h"\nport = 1\nca_file = "/no/such.pem"'),
+        "sinks.out.ca_file: path does not point to a file",
+    ),
+    "ca-file-without-certificates": (
+        insightidr('way = "collector"\nhost = "h"\nport = 1\nca_file = "trailcourier.toml"'),
+        "sinks.out.ca_file: trailcourier.toml holds no certificate in PEM",
+    ),
+    "name-beside-plain-tcp": (
+        insightidr('way = "collector"\nhost = "h"\nport = 1\ntls = false\nserver_name = "n"'),
+        "sinks.out.server_name: has no use beside tls = false: leave one of them out",
+    ),
+    "accepted-when": (
+        insightidr('way = "collector"\nhost = "h"\nport = 1\naccept_when = "sent"'),
+        "sinks.out.accept_when: must be 'read' or 'acknowledged'",
+    ),
+    "token-in-the-file": (
+        insightidr(f'way = "token"\nregion = "eu"\ntoken = "{HUNTER}"'),
+        "sinks.out.token: a secret is named here, not written: use ",
+    ),
+    "token-of-no-log": (
+        insightidr('way = "token"\nregion = "eu"\ntoken = "env:WORD"'),
+        "sinks.out.token: env:WORD holds no log token of Rapid7, which is a UUID",
+    ),
+    "token-unset": (
+        insightidr('way = "token"\nregion = "eu"\ntoken = "env:NOPE"'),
+        "sinks.out.token: the environment variable NOPE is not set",
+    ),
+    "region-of-aws": (
+        insightidr('way = "token"\nregion = "eu-west-1"\ntoken = "env:TOKEN"'),
+        "sinks.out.region: must be 'us', 'us2', 'us3', 'eu', 'ca', 'au' or 'ap'",
+    ),
+    "token-to-nowhere": (
+        insightidr('way = "token"\ntoken = "env:TOKEN"'),
+        "sinks.out.host: missing, and so is region: set one of them",
+    ),
+    "token-to-two-places": (
+        insightidr('way = "token"\ntoken = "env:TOKEN"\nregion = "eu"\nhost = "h"'),
+        "sinks.out.host: stands beside region: leave one of them out",
+    ),
+    "webhook-to-nowhere": (
+        insightidr('way = "webhook"'),
+        "sinks.out.url: missing, and so is region and token",
+    ),
+    "webhook-without-a-token": (
+        insightidr('way = "webhook"\nregion = "eu"'),
+        "sinks.out.url: missing, and so is token",
+    ),
+    "webhook-to-two-places": (
+        insightidr('way = "webhook"\nregion = "eu"\ntoken = "env:TOKEN"\nurl = "env:WEB"'),
+        "sinks.out.url: stands beside region and token: leave one or the other out",
+    ),
+    "webhook-url-in-the-file": (
+        insightidr(f'way = "webhook"\nurl = "https://example.com/{HUNTER}"'),
+        "sinks.out.url: a secret is named here, not written: use ",
+    ),
+    "webhook-url-that-is-none": (
+        insightidr('way = "webhook"\nurl = "env:WORD"'),
+        "sinks.out.url: env:WORD holds no URL: https://HOST/PATH is one",
+    ),
+    "webhook-with-many-records": (
+        insightidr('way = "webhook"\nregion = "eu"\ntoken = "env:TOKEN"\nrequest_records = 100'),
+        "sinks.out.request_records: must be 1: Rapid7 keeps the first line of a request and ",
     ),
     "sink-without-its-path": (
         config(more='[sinks.out]\ntype = "file"\n'),
@@ -244,6 +332,9 @@ def problems(tmp_path, monkeypatch):
         "CLUSTER": f"redis+cluster://:{HUNTER}@h",
         "SENTINEL": f"sentinel://:{HUNTER}@h:1",
         "AMQP": f"amqp://u:{HUNTER}@h",
+        "TOKEN": "2bfbea1e-10c3-4419-bdad-7e6435882e1f",
+        "WEB": f"https://logs.example.com/{HUNTER}",
+        "WORD": HUNTER,
     }.items():
         monkeypatch.setenv(name, value)
 

@@ -199,6 +199,40 @@ def test_state_is_kept_where_the_service_manager_says(small, monkeypatch):
     )
 
 
+def test_a_process_given_some_tables_is_not_asked_for_what_the_others_need(here, monkeypatch):
+    (here / "trailcourier.toml").write_text(WHOLE)
+    monkeypatch.setenv("TRAILCOURIER_REDIS", "redis://:password@127.0.0.1:6379/0")
+
+    found = settings.load(tables=("broker", "workers"))
+
+    assert (found.broker.namespace, found.workers.threads) == ("audit", 4)
+    assert (found.sources, found.sinks) == ({}, {})
+    with pytest.raises(ConfigError, match="TRAILCOURIER_EXTERNAL_ID"):
+        settings.load()
+
+
+def test_a_process_given_some_tables_says_of_a_table_that_there_is_none(here):
+    (here / "trailcourier.toml").write_text("[brokers]\n")
+
+    with pytest.raises(ConfigError, match="brokers: unknown key; did you mean broker"):
+        settings.load(tables=("broker",))
+
+
+def test_the_logins_of_flower_are_named_and_read_by_flower_alone(small, monkeypatch):
+    monkeypatch.setenv("TRAILCOURIER_FLOWER__CREDENTIALS", "file:/not/on/this/host")
+
+    assert settings.load().flower.credentials == "file:/not/on/this/host"
+
+
+def test_a_login_of_flower_may_not_stand_in_the_file(here):
+    (here / "trailcourier.toml").write_text(f'{SMALL}[flower]\ncredentials = "me:hunter2"\n')
+
+    with pytest.raises(ConfigError, match="named here, not written") as caught:
+        settings.load()
+
+    assert "hunter2" not in str(caught.value.problems)
+
+
 def test_what_is_likely_unmeant_is_a_warning(here):
     text = SMALL.replace('buckets = ["acme-cloudtrail"]\n', "")
     (here / "trailcourier.toml").write_text(text + '[sinks.idle]\ntype = "stdout"\n')

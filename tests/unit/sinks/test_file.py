@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from trailcourier.egress import Egress
 from trailcourier.errors import Fault
 from trailcourier.models import ObjectRef, Origin
 from trailcourier.sinks.file import BLOCK, File, Gzip
@@ -30,7 +31,7 @@ def root(tmp_path):
 
 
 def opened(root, **settings):
-    return File(type="file", path=root, **settings).open("archive")
+    return File(type="file", path=root, **settings).open("archive", Egress())
 
 
 def files(root):

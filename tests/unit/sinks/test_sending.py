@@ -18,6 +18,12 @@ TERMS = Terms(retry_attempts=3)
 SMALL = Terms(max_record_bytes=1024)
 
 
+class Threes(Terms):
+    @property
+    def at_once(self):
+        return 3
+
+
 class Picky:
     """A delivery that rejects any batch with a record in *bad*, and faults before *breaks*."""
 
@@ -113,6 +119,24 @@ def test_all_but_the_rejected_arrive_in_order_and_none_is_sent_too_often(count, 
     assert [start for start, _, _ in pieces] == [0, *(end for _, end, _ in pieces[:-1])]
     most = 1 + math.ceil(math.log2(count))
     assert all(sum(record in one for one in delivery.tries) <= most for record in batch)
+
+
+def test_no_more_than_so_many_records_are_sent_together():
+    delivery = Picky(bad={b"4"})
+
+    pieces = told(delivery, numbered(7), Threes())
+
+    assert delivery.tries == [
+        [b"0", b"1", b"2"], [b"3", b"4", b"5"], [b"3"], [b"4", b"5"], [b"4"], [b"5"], [b"6"],
+    ]  # fmt: skip
+    assert [(each.next, each.delivered) for each in pieces] == [
+        (3, 3),
+        (4, 1),
+        (5, 0),
+        (6, 1),
+        (7, 1),
+    ]
+    assert [r.ordinal for each in pieces for r in each.refused] == [4]
 
 
 def test_a_fault_half_way_leaves_what_was_told_before_it_exact():
@@ -258,6 +282,25 @@ def test_all_tries_are_made_of_a_call_that_fails_fast(clock, attempts, seconds):
 
     assert call.calls == attempts
     assert 0 < max(clock.waits) <= LONGEST_WAIT
+
+
+def test_a_sink_is_left_alone_for_as_long_as_it_asks(clock):
+    call = Failing(Fault("sink-busy", "in a second", after=1.25), Fault("sink-busy", "again"))
+
+    attempt(call, terms=TERMS, stopping=RUNNING)
+
+    assert clock.waits[0] == 1.25
+    assert clock.waits[1] <= LONGEST_WAIT
+    assert call.calls == 3
+
+
+def test_a_sink_that_asks_for_more_than_a_wait_may_take_is_not_waited_for(clock):
+    call = Failing(Fault("sink-busy", "in a minute", after=60))
+
+    with pytest.raises(Fault, match="in a minute"):
+        attempt(call, terms=TERMS, stopping=RUNNING)
+
+    assert clock.waits == []
 
 
 def test_a_further_try_is_told_and_the_last_is_not(no_waiting):

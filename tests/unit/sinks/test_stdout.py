@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from trailcourier import child
+from trailcourier.egress import Egress
 from trailcourier.errors import Fault
 from trailcourier.models import ObjectRef, Origin
 from trailcourier.sinks import stdout
@@ -20,8 +21,9 @@ ROOT = Path(__file__).parents[3]
 ORIGIN = Origin("prod", ObjectRef("acme-cloudtrail", "a.json.gz"), "etag")
 RECORD = b'{"pad":"' + b"x" * 1000 + b'"}'
 WRITER = f"""
+from trailcourier.egress import Egress
 from trailcourier.sinks.stdout import Stdout
-Stdout(type="stdout").open("siem").send([{RECORD!r}] * 1000)
+Stdout(type="stdout").open("siem", Egress()).send([{RECORD!r}] * 1000)
 """
 HOLDER = """
 import os, sys, time
@@ -56,7 +58,7 @@ def file(tmp_path, monkeypatch):
 
 
 def sink(seconds=5.0):
-    return Stdout(type="stdout", timeout_seconds=seconds).open("siem")
+    return Stdout(type="stdout", timeout_seconds=seconds).open("siem", Egress())
 
 
 def started(code):

@@ -1,0 +1,45 @@
+"""Where and with what it was measured."""
+
+import os
+import platform
+import re
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+
+from bench import bucket
+
+PACKAGES = ("celery", "kombu", "redis", "obstore", "msgspec", "isal", "boto3")
+
+
+def facts(broker: str, folder: Path) -> dict[str, str]:
+    """The machine and the versions, each by a name for people; *folder* is on the disk used."""
+    return {
+        "processor": f"{_processor()}, {len(os.sched_getaffinity(0))} cores",
+        "memory": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB",
+        "kernel": f"{platform.system()} {platform.release()}",
+        "filesystem": _filesystem(folder),
+        "Python": platform.python_version(),
+        **{name: version(name) for name in PACKAGES},
+        "broker": broker,
+        "nginx": _nginx(),
+    }
+
+
+def _processor() -> str:
+    found = re.search(r"(?m)^model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
+    return found[1] if found else platform.machine()
+
+
+def _nginx() -> str:
+    said = subprocess.run([bucket.program(), "-v"], capture_output=True, text=True, check=True)
+    return said.stderr.strip().rpartition("/")[2]
+
+
+def _filesystem(folder: Path) -> str:
+    place, kind = "", "unknown"
+    for line in Path("/proc/mounts").read_text().splitlines():
+        _, where, its, *_ = line.split()
+        if f"{folder.resolve()}/".startswith(f"{where.rstrip('/')}/") and len(where) >= len(place):
+            place, kind = where, its
+    return kind

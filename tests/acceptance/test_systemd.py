@@ -1,0 +1,132 @@
+"""The systemd units: what systemd says of them, and whether they start what ``run`` starts."""
+
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.programs import found
+from trailcourier.cli.exits import Exit
+from trailcourier.fleet import members
+
+UNITS = Path(__file__).parents[2] / "deploy/systemd"
+SERVICES = sorted(UNITS.glob("*.service"))
+FLEET = [path for path in SERVICES if path.name != "trailcourier@.service"]
+INSTALLED = "/opt/trailcourier/bin"
+EXPOSURE = 2.0  # of 10; "OK" begins at 5
+
+
+def said(path: Path) -> dict[str, list[str]]:
+    """Every setting of a unit, in its order."""
+    found: dict[str, list[str]] = {}
+    for name, value in re.findall(r"(?m)^(\w+)=(.*)$", path.read_text()):
+        found.setdefault(name, []).append(value)
+    return found
+
+
+def each(paths: list[Path]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("path", [pytest.param(path, id=path.stem) for path in paths])
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """A folder with the units, whose programs are there; instances where a unit is a template."""
+    folder = tmp_path_factory.mktemp("units")
+    for program in ("celery", "trailcourier"):
+        (folder / program).write_text("#!/bin/sh\n")
+        (folder / program).chmod(0o755)
+    for path in [*SERVICES, *UNITS.glob("*.target")]:
+        unit = path.read_text().replace(INSTALLED, str(folder))
+        (folder / path.name.replace("@.", "@9464.")).write_text(unit)
+    return folder
+
+
+def analyze(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [found("systemd-analyze", "systemd"), *arguments],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+
+def test_systemd_has_nothing_to_say_against_them(installed):
+    units = [path for path in installed.iterdir() if path.suffix in {".service", ".target"}]
+
+    told = analyze("verify", *units)
+
+    assert len(units) == len(SERVICES) + 1
+    assert (told.returncode, told.stderr) == (0, "")  # an unknown setting is said, and no failure
+
+
+@each(SERVICES)
+def test_a_unit_is_exposed_to_little(path, installed):
+    unit = installed / path.name.replace("@.", "@9464.")
+
+    told = analyze("security", "--offline=true", f"--threshold={EXPOSURE * 10:.0f}", unit)
+
+    assert told.returncode == 0, told.stdout
+    assert "Overall exposure level" in told.stdout
+
+
+def test_what_holds_for_one_unit_holds_for_all():
+    def common(path: Path) -> str:
+        text = path.read_text()
+        return text[text.index("# what it may touch") : text.index("[Install]")]
+
+    assert len({common(path) for path in SERVICES}) == 1
+
+
+@each(SERVICES)
+def test_a_wrong_configuration_is_not_tried_again_and_all_else_is(path):
+    unit = said(path)
+
+    assert unit["Restart"] == ["on-failure"]
+    assert unit["StartLimitIntervalSec"] == ["0"]
+    prevented = {int(status) for status in unit["RestartPreventExitStatus"][0].split()}
+    assert prevented == {Exit.USAGE, Exit.CONFIG}
+
+
+@each(SERVICES)
+def test_a_unit_has_time_to_stop_and_a_bound_on_memory(path):
+    unit = said(path)
+
+    assert int(unit["TimeoutStopSec"][0]) >= max(each.grace for each in members(processes=1))
+    assert unit["KillMode"] == ["mixed"]
+    assert unit["MemoryMax"]
+    assert unit["User"] == ["trailcourier"]
+
+
+@pytest.mark.parametrize("member", members(processes=1), ids=lambda member: member.role)
+def test_a_worker_is_started_as_run_starts_it(member):
+    (path,) = UNITS.glob(f"trailcourier-{member.role}*.service")
+    argv = list(member.argv)
+    expected = argv[argv.index("-q") :]
+
+    (line,) = said(path)["ExecStart"]
+    program, *arguments = shlex.split(line.replace("-%i", "-1").replace("%%", "%"))
+
+    assert program == f"{INSTALLED}/celery"
+    assert arguments == expected
+
+
+@each(FLEET)
+def test_what_is_secret_is_handed_over_as_a_file(path):
+    unit = said(path)
+    handed = {each.partition(":")[0] for each in unit["LoadCredential"]}
+
+    used = set(re.findall(r"%d/([\w-]+)", path.read_text()))
+    assert used == handed
+    assert "broker-url" in handed
+    assert "EnvironmentFile" not in unit
+
+
+def test_workers_of_one_host_are_watched_at_ports_of_their_own():
+    ports = [
+        value.partition("METRICS_PORT=")[2]
+        for path in FLEET
+        for value in said(path)["Environment"]
+        if "METRICS_PORT" in value
+    ]
+
+    assert sorted(ports) == ["%i", "9463"]

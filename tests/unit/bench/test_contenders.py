@@ -1,0 +1,39 @@
+import os
+import sys
+
+import pytest
+
+from bench.contenders import Contender
+from trailcourier.fleet import Member
+
+SLEEPS = Member("one", "one", (sys.executable, "-c", "import time; time.sleep(60)"))
+
+
+class Gone:
+    """A queue whose server has ended."""
+
+    def close(self):
+        raise ConnectionResetError
+
+
+def test_a_contender_ends_its_processes_though_its_queue_is_gone(tmp_path):
+    contender = Contender("line", tmp_path, Gone())
+    contender.start(SLEEPS, {})
+    (pid,) = contender.pids("one")
+
+    contender.close()
+
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+def test_a_contender_whose_process_ended_says_what_it_said_last(tmp_path):
+    contender = Contender("line", tmp_path, Gone())
+    (tmp_path / "log").write_text("no such broker")
+    contender.start(Member("one", "one", (sys.executable, "-c", "")), {})
+    contender._processes[0][1].wait(10)
+
+    with pytest.raises(RuntimeError, match="line: one ended:\nno such broker"):
+        contender.cpu()
+
+    contender.close()

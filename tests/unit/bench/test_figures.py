@@ -1,0 +1,128 @@
+from types import SimpleNamespace
+
+import pytest
+
+from bench import picture, report
+from bench.figures import figures, paired, stub_is_fast
+from bench.latency import placed, share, waits
+from bench.measured import Measured, Memory
+from bench.notices import name
+from bench.turns import Turn, clear
+
+
+def turn(ms, *, seconds=1.0, objects=100):
+    """A turn in which an object took so many milliseconds, three quarters of it in one role."""
+    spent = ms * objects / 1000
+    own = {"objects": spent * 0.75, "control": spent * 0.25, "beat": 0.0}
+    return Turn(objects, seconds, own, {"broker": 0.1})
+
+
+def measured(**changed):
+    turns = {
+        "bare 20": [turn(1), turn(2), turn(1)],
+        "line 20": [turn(4), turn(5), turn(2)],
+        "stock 20": [turn(8), turn(15), turn(3)],
+        "few 20": [turn(6)],
+        "events 20": [turn(5)],
+        "bare 200": [turn(2)],
+        "line 200": [turn(5, seconds=0.5)],
+        "bare 2000": [turn(9)],
+        "line 2000": [turn(12)],
+        "one 20": [turn(5, seconds=2), turn(5, seconds=2)],
+        "two 20": [turn(5, seconds=1), turn(5, seconds=1.25)],
+    }
+    given = {
+        "ceiling": 50_000.0,
+        "broker": "Valkey 9.1.2",
+        "turns": turns,
+        "paced": 50.0,
+        "waits": [0.01 * (at + 1) for at in range(200)],
+        "memory": (Memory(2000, 110.0), Memory(20_000, 113.5)),
+    }
+    return Measured(**given | changed)
+
+
+def test_a_turn_tells_its_cpu_time_and_its_rate_for_one_object():
+    had = turn(4, seconds=0.5)
+
+    assert had.ms == pytest.approx(4)
+    assert had.each("objects") == pytest.approx(3)
+    assert had.each("broker") == pytest.approx(1)
+    assert had.rate == 200
+
+
+def test_each_figure_is_the_median_of_the_rounds():
+    told = {each.name: (round(each.value, 4), each.unit) for each in figures(measured())}
+
+    assert told == {
+        "line_cpu_vs_bare_20": (0.4, "ratio"),
+        "line_cpu_vs_bare_200": (0.4, "ratio"),
+        "line_cpu_vs_bare_2000": (0.75, "ratio"),
+        "line_objects_per_s_20": (100, "objects/s"),
+        "line_events_per_s_200": (40_000, "events/s"),
+        "line_cpu_ms_per_object_20": (4, "ms"),
+        "line_vs_stock_celery_20": (2, "ratio"),
+        "two_workers_vs_one": (1.8, "ratio"),
+        "latency_p50_s": (1, "s"),
+        "latency_p99_s": (1.98, "s"),
+        "rss_growth_mib": (3.5, "MiB"),
+    }
+
+
+def test_contenders_are_compared_round_by_round():
+    turns = {"a": [turn(2), turn(30)], "b": [turn(1), turn(10)]}
+
+    assert paired(turns, "a", "b", lambda t: t.ms) == pytest.approx([2, 3])
+
+
+@pytest.mark.parametrize(("ceiling", "fast"), [(500.0, False), (1000.0, True)])
+def test_a_stub_that_is_not_much_faster_than_the_line_is_noticed(ceiling, fast):
+    found = measured(ceiling=ceiling)
+
+    assert stub_is_fast(found) is fast
+    assert ("NOT 5 times" in report.page(found, figures(found), {}, "", "")) is not fast
+
+
+def test_a_share_is_a_value_that_was_measured():
+    assert share([1.0], 0.99) == 1.0
+    assert share([1.0, 2.0, 3.0, 4.0], 0.5) == 2.0
+    assert share([float(at) for at in range(1, 101)], 0.99) == 99.0
+
+
+def test_a_wait_lasts_from_the_send_until_the_file_has_its_name(tmp_path):
+    called = name(20, 7)
+    path = tmp_path / "prod" / f"{called}.json.gz-0123456789abcdef.ndjson"
+    path.parent.mkdir()
+    (path.parent / "other").touch()
+    path.touch()
+    at = path.stat().st_ctime
+
+    assert waits({called: at - 2}, placed(tmp_path)) == pytest.approx([2])
+
+
+def test_a_file_that_did_not_arrive_has_no_latency():
+    with pytest.raises(RuntimeError, match="1 of 2 files"):
+        waits({name(20, 7): 1.0, name(20, 8): 1.0}, {name(20, 7)[-16:]: 2.0})
+
+
+def test_files_carried_are_emptied_and_stay(tmp_path):
+    path = tmp_path / "prod" / f"{name(20, 7)}-0123456789abcdef.ndjson"
+    path.parent.mkdir()
+    path.write_text("{}")
+
+    clear(SimpleNamespace(output=tmp_path))
+
+    assert path.stat().st_size == 0
+
+
+def test_the_page_and_the_picture_tell_all_figures(tmp_path):
+    found = measured()
+    told = figures(found)
+
+    written = report.page(found, told, {"nginx": "1.22.1"}, "2026-11-28", "flower_objects")
+    picture.draw(found, tmp_path / "results.png")
+
+    assert [each.name for each in told if f"| `{each.name}` |" not in written] == []
+    assert "| bare loop | 20 | 1.00 [1.00-2.00] |" in written
+    assert "0.40 [0.25-0.50] at 20 events" in written
+    assert (tmp_path / "results.png").read_bytes()[:4] == b"\x89PNG"

@@ -1,0 +1,125 @@
+"""The SQS stub of the bench, asked as the line asks it."""
+
+import contextlib
+import threading
+import time
+
+import pytest
+
+from bench.notices import BUCKET
+from bench.processes import serving
+from bench.queues import Announcements, ceiling
+from tests.aws_answers import session
+from trailcourier import notifications, regions, sqs
+from trailcourier.egress import Egress
+
+
+@pytest.fixture(scope="module")
+def url():
+    with serving("bench.sqs") as (address, _):
+        yield address
+
+
+@pytest.fixture
+def announced(url, request):
+    with contextlib.closing(Announcements(url, request.node.name)) as made:
+        yield made
+
+
+@pytest.fixture
+def queue(announced):
+    address = regions.queue(announced.url, "eu-west-1")
+    return sqs.Queue(session(), address, egress=Egress())
+
+
+def receive(queue, *, most=10, wait=0):
+    return queue.receive(most=most, wait=wait, visibility=600)
+
+
+def test_each_message_is_delivered_once_and_gone_when_it_is_deleted(queue, announced):
+    announced.put(20, 12)
+
+    first, second = receive(queue), receive(queue)
+    changed = queue.delete([(each.id, each.receipt) for each in first])
+
+    assert [len(first), len(second), len(receive(queue))] == [10, 2, 0]
+    assert len({each.id for each in first + second}) == 12
+    assert changed.done == tuple(each.id for each in first)
+    assert announced.counts() == {"deleted": 10, "waiting": 0, "held": 2}
+
+
+def test_a_message_announces_files_that_no_other_one_does(queue, announced):
+    announced.put(20, 2, objects=3)
+    announced.put(20, 1)
+    announced.put(200, 1)
+
+    refs = [
+        ref for each in receive(queue) for ref in notifications.decode(each.body, most=10).objects
+    ]
+
+    assert {ref.bucket for ref in refs} == {BUCKET}
+    assert len({ref.key for ref in refs}) == 8
+    assert [ref.key[-24:-20] for ref in refs] == ["0020"] * 7 + ["0200"]
+
+
+def test_a_message_handed_back_comes_again_under_another_handle(queue, announced):
+    announced.put(20, 1)
+    (message,) = receive(queue)
+
+    queue.extend([(message.id, message.receipt, 600)])
+    held = receive(queue)
+    queue.extend([(message.id, message.receipt, 0)])
+    (again,) = receive(queue)
+    queue.delete([(message.id, message.receipt)])
+
+    assert held == []
+    assert (again.id, again.receipt == message.receipt) == (message.id, False)
+    assert announced.counts()["deleted"] == 0
+
+
+def test_a_long_poll_ends_when_a_message_comes(queue, announced):
+    came = []
+    waiting = threading.Thread(target=lambda: came.extend(receive(queue, wait=10)))
+
+    waiting.start()
+    time.sleep(0.2)  # most likely it waits by now; if not, what follows holds as well
+    announced.put(20, 1)
+    waiting.join(5)
+
+    assert len(came) == 1
+    assert abs(came[0].sent / 1000 - time.time()) < 5
+
+
+def test_receives_bring_as_few_messages_as_they_are_told_to(queue, announced):
+    announced.put(20, 10)
+
+    announced.most(1, 2, 3)
+
+    assert [len(receive(queue)) for _ in range(4)] == [1, 2, 3, 1]
+
+
+def test_messages_are_announced_at_a_pace(queue, announced):
+    announced.pace(20, rate=100, seconds=0.3)
+
+    deadline, came = time.monotonic() + 10, []
+    while len(came) < 30 and time.monotonic() < deadline:
+        came += receive(queue, wait=1)
+
+    sent = announced.sent()
+    assert len(came) == len(sent) == 30
+    assert max(sent.values()) - min(sent.values()) == pytest.approx(0.3, abs=0.2)
+
+
+def test_nobody_waits_on_a_queue_that_is_closed(queue, announced):
+    announced.put(20, 1)
+    announced.close()
+
+    began = time.monotonic()
+    found = [len(receive(queue, wait=10)) for _ in range(2)]
+
+    assert found == [1, 0]
+    assert time.monotonic() - began < 5
+
+
+def test_the_stub_tells_how_fast_it_is(url):
+    assert ceiling(url, 1000) > 100

@@ -1,0 +1,77 @@
+"""The sums of an object as metrics: for each sink, in = delivered + filtered + refused."""
+
+from collections import Counter
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trailcourier.ledger.sums import as_metrics
+from trailcourier.metrics import METRICS
+
+count = st.integers(0, 10_000)
+
+
+def counted(sums, reason=""):
+    return [(name, by, labels) for name, by, labels in as_metrics("prod", sums, reason) if by]
+
+
+@given(rules=st.dictionaries(st.sampled_from(["a", "b"]), count), delivered=count, refused=count)
+def test_what_is_read_is_delivered_filtered_or_refused_for_each_sink(rules, delivered, refused):
+    filtered = sum(rules.values())
+    sums = {"records:in": delivered + filtered + refused}
+    sums |= {f"records:filtered:{rule}": by for rule, by in rules.items()}
+    for sink in ("siem", "archive"):
+        sums |= {
+            f"sink:{sink}:delivered": delivered,
+            f"sink:{sink}:filtered": filtered,
+            f"sink:{sink}:refused": refused,
+        }
+
+    told = Counter()
+    for name, by, labels in counted(sums, "too-large"):
+        assert set(labels) == set(METRICS[name].labels)
+        told[name, labels.get("sink")] += by
+
+    assert told["records_total", "siem"] == told["records_read_total", None]
+    assert told["records_total", "archive"] == told["records_read_total", None]
+
+
+def test_each_has_its_reason():
+    sums = {
+        "records:filtered:aws-service-reads": 2,
+        "sink:siem:delivered": 5,
+        "sink:siem:filtered": 2,
+        "sink:siem:refused": 1,
+        "sink:siem:truncated": 3,
+    }
+
+    told = {
+        (labels.get("disposition"), labels.get("reason")): by
+        for name, by, labels in counted(sums, "record-too-large")
+        if name == "records_total"
+    }
+
+    assert told == {
+        ("delivered", ""): 5,
+        ("filtered", "aws-service-reads"): 2,
+        ("refused", "record-too-large"): 1,
+    }
+    truncated = ("records_truncated_total", 3, {"source": "prod", "sink": "siem"})
+    assert truncated in counted(sums)
+
+
+def test_a_later_try_that_delivers_what_was_refused_takes_nothing_back():
+    sums = {"sink:siem:delivered": 2, "sink:siem:refused": -2}
+
+    told = [(labels["disposition"], by) for _, by, labels in counted(sums)]
+
+    assert told == [("delivered", 2)]
+
+
+def test_bytes_are_those_read_and_those_of_the_text():
+    sums = {"bytes:read": 10, "bytes:in": 100}
+
+    assert counted(sums) == [
+        ("bytes_read_total", 10, {"source": "prod"}),
+        ("bytes_inflated_total", 100, {"source": "prod"}),
+    ]

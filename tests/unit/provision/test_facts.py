@@ -1,0 +1,75 @@
+import pytest
+from botocore.exceptions import ClientError, NoCredentialsError
+
+from trailcourier.errors import ConfigError, Unreachable
+from trailcourier.provision import Found, Request, facts
+
+ACCOUNT, ME = "111122223333", "arn:aws:iam::111122223333:user/me"
+
+
+class Clients:
+    """Answers by service and method; an error is raised."""
+
+    def __init__(self, **answers):
+        self.answers = {"get_caller_identity": {"Account": ACCOUNT, "Arn": ME}, **answers}
+
+    def __call__(self, service, region):
+        return self
+
+    def __getattr__(self, method):
+        def call(**given):
+            answer = self.answers[method]
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+        return call
+
+
+def denied(operation, **headers):
+    metadata = {"HTTPHeaders": {name.replace("_", "-"): value for name, value in headers.items()}}
+    told = {"Error": {"Code": "403", "Message": "no"}, "ResponseMetadata": metadata}
+    return ClientError(told, operation)
+
+
+def test_whose_account_it_is_is_asked():
+    assert facts.found(Request(), Clients()) == Found(account=ACCOUNT, caller=ME)
+
+
+def test_another_account_than_was_said_is_an_error():
+    with pytest.raises(ConfigError, match="these credentials are of account 111122223333"):
+        facts.found(Request(account="444455556666"), Clients())
+
+
+def test_without_credentials_it_is_said_what_could_not_be_asked():
+    with pytest.raises(Unreachable, match="whose account this is"):
+        facts.found(Request(), Clients(get_caller_identity=NoCredentialsError()))
+
+
+@pytest.mark.parametrize(
+    ("answer", "region"),
+    [
+        ({"BucketRegion": "eu-west-1"}, "eu-west-1"),
+        ({}, "us-east-1"),
+        (denied("HeadBucket", x_amz_bucket_region="ap-south-1"), "ap-south-1"),
+    ],
+)
+def test_the_region_of_an_existing_bucket_is_asked_and_said_even_to_the_denied(answer, region):
+    asked = Request(bucket="acme-logs", existing_bucket=True)
+
+    assert facts.found(asked, Clients(head_bucket=answer)).bucket_region == region
+
+
+def test_a_bucket_of_which_nothing_is_said_is_an_error():
+    asked = Request(bucket="acme-logs", existing_bucket=True)
+
+    with pytest.raises(Unreachable, match="where bucket acme-logs is"):
+        facts.found(asked, Clients(head_bucket=denied("HeadBucket")))
+
+
+def test_the_organisation_is_asked_unless_it_was_said():
+    clients = Clients(describe_organization={"Organization": {"Id": "o-1234567890"}})
+    said = Request(organization=True, organization_id="o-abcdefghij")
+
+    assert facts.found(Request(organization=True), clients).organization_id == "o-1234567890"
+    assert facts.found(said, Clients()).organization_id == "o-abcdefghij"

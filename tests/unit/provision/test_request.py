@@ -1,0 +1,86 @@
+import pytest
+
+from trailcourier.provision import Found, Request, problems, unknown
+
+TOPIC = "arn:aws:sns:us-east-1:444455556666:cloudtrail"
+
+
+@pytest.mark.parametrize(
+    "choices",
+    [
+        pytest.param({}, id="default"),
+        pytest.param({"delivery": "s3", "reader": "none"}, id="s3"),
+        pytest.param(
+            {"trail": False, "topic": TOPIC, "bucket": "logs", "existing_bucket": True},
+            id="somebody-elses-trail",
+        ),
+        pytest.param({"kms_key": "new", "policy": "kms"}, id="kms"),
+    ],
+)
+def test_what_makes_sense_has_no_problems(choices):
+    assert problems(Request(**choices)) == []
+
+
+@pytest.mark.parametrize(
+    ("choices", "words"),
+    [
+        pytest.param({"name": "X"}, "--name: is not what AWS takes: 3 to 28", id="name"),
+        pytest.param({"source": "a_b"}, "--source: ", id="source"),
+        pytest.param({"bucket": "UPPER"}, "--bucket: ", id="bucket"),
+        pytest.param({"account": "1234"}, "--account: is not what AWS takes: 12 digits", id="acc"),
+        pytest.param({"prefix": "/a"}, "--prefix: neither begins nor ends", id="slash"),
+        pytest.param({"prefix": "a*"}, "--prefix: is not what AWS takes", id="star"),
+        pytest.param({"topic": "cloudtrail"}, "--topic: is not what AWS takes: arn:", id="topic"),
+        pytest.param({"kms_key": "alias/x"}, '--kms-key: is neither "new" nor', id="key"),
+        pytest.param(
+            {"delivery": "s3", "topic": TOPIC}, "go with --delivery sns, not with s3", id="s3-topic"
+        ),
+        pytest.param({"delivery": "eventbridge", "raw": True}, "go with --delivery sns", id="raw"),
+        pytest.param(
+            {"delivery": "s3", "bucket_region": "eu-west-1"},
+            "the queue has to be in the bucket's region",
+            id="s3-region",
+        ),
+        pytest.param({"existing_bucket": True}, "--existing-bucket: needs --bucket", id="which"),
+        pytest.param({"trail": False}, "--no-trail: the log files lie somewhere", id="no-bucket"),
+        pytest.param(
+            {"trail": False, "bucket": "logs", "existing_bucket": True},
+            "--no-trail: nobody would publish to a new topic",
+            id="no-topic",
+        ),
+        pytest.param(
+            {"trail": False, "data_events": ("all",), "topic": TOPIC},
+            "are about a trail of setup's own",
+            id="no-trail-data",
+        ),
+        pytest.param({"bucket_account": "444455556666"}, "--bucket-account: a bucket of", id="new"),
+        pytest.param({"reader": "cross-account"}, "--principal: say who may assume", id="who"),
+        pytest.param({"policy": "kms"}, "--policy kms: say which key", id="no-key"),
+        pytest.param({"policy": "cross-account"}, "--policy cross-account: say whose", id="whose"),
+        pytest.param({"data_events": ("all", "b")}, "all, or buckets by name", id="all-and"),
+        pytest.param(
+            {"kms_key": "new", "bucket_region": "eu-west-1", "encrypt": ("logs", "queue")},
+            "one new key cannot serve",
+            id="one-key",
+        ),
+        pytest.param(
+            {"region": "us-gov-west-1", "topic": TOPIC},
+            "--topic: is in partition aws, and us-gov-west-1 in aws-us-gov",
+            id="partition",
+        ),
+        pytest.param(
+            {"bucket_region": "cn-north-1"}, "--bucket-region: is in another partition", id="bp"
+        ),
+    ],
+)
+def test_each_problem_names_its_option(choices, words):
+    assert any(words in each for each in problems(Request(**choices)))
+
+
+def test_what_a_plan_cannot_know_is_said_with_how_it_is_found():
+    asked = Request(bucket="b-1", existing_bucket=True, organization=True)
+
+    assert [each.split(":")[0] for each in unknown(asked, Found())] == [
+        "the account", "the bucket's region", "the organisation",
+    ]  # fmt: skip
+    assert unknown(asked, Found("111122223333", "arn", "eu-west-1", "o-1234567890")) == []

@@ -1,0 +1,44 @@
+from datetime import UTC, datetime
+
+import pytest
+
+from trailcourier import records
+
+
+def record(time, more=b""):
+    return b'{"eventVersion":"1.11","userIdentity":{"type":"Root"},"eventTime":"%b"%b}' % (
+        time.encode(), more,
+    )  # fmt: skip
+
+
+def unix(text):
+    return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()
+
+
+def test_the_newest_time_of_a_batch_is_found_wherever_it_stands():
+    times = ["2026-11-24T09:00:00Z", "2026-11-24T09:04:59Z", "2026-11-24T08:59:00Z"]
+
+    assert records.newest([record(each) for each in times]) == unix("2026-11-24T09:04:59")
+
+
+def test_of_many_records_some_are_looked_at_from_all_parts_of_the_batch():
+    batch = [record(f"2026-11-24T09:{n // 60:02}:{n % 60:02}Z") for n in range(1000)]
+
+    assert unix("2026-11-24T09:16:39") - records.newest(batch) < 60
+
+
+def test_the_time_of_the_event_is_the_first_of_that_name():
+    nested = b',"requestParameters":{"eventTime":"2099-01-01T00:00:00Z"}'
+
+    found = records.newest([record("2026-11-24T09:00:00Z", nested)])
+
+    assert found == unix("2026-11-24T09:00:00")
+
+
+@pytest.mark.parametrize(
+    "batch",
+    [[], [b"{}"], [b'{"eventTime":7}'], [record("yesterday")], [b'{"eventTime":"\xff\xfe"}']],
+    ids=["no-record", "no-time", "a-number", "no-iso-time", "no-text"],
+)
+def test_what_has_no_time_has_none(batch):
+    assert records.newest(batch) == 0

@@ -1,0 +1,237 @@
+"""What Rapid7 is sent, in each way; the sockets below are tested where they are made."""
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from tests import http_stub, line_stub, tls
+from tests.peers import HOST
+from trailcourier.egress import Egress
+from trailcourier.errors import Fault
+from trailcourier.models import ObjectRef, Origin
+from trailcourier.sinks import insightidr
+
+TOKEN = "2bfbea1e-10c3-4419-bdad-7e6435882e1f"
+OTHER = "993fcb68-2775-4f44-94b3-b8612d9213ef"
+ENVIRON = {"TOKEN": TOKEN, "UPPER": TOKEN.upper(), "NO_UUID": "hunter2-token", "NO_URL": "hunter2"}
+ORIGIN = Origin("prod", ObjectRef("bucket", "key"), "etag")
+RECORDS = [b'{"n":1}', b'{"n":2}', b'{"n":3}']
+
+
+def parsed(**settings):
+    settings = {"type": "insightidr", **settings}
+    return TypeAdapter(insightidr.InsightIDR).validate_python(
+        settings, context={"environ": ENVIRON}
+    )
+
+
+def opened(**settings):
+    return parsed(**settings).open("siem", Egress())
+
+
+def send(sink, *batches):
+    delivery = sink.start(ORIGIN)
+    try:
+        for batch in batches:
+            delivery.send(batch)
+        delivery.finish()
+    finally:
+        delivery.drop()
+        sink.close()
+
+
+@pytest.fixture
+def port():
+    with line_stub.Server() as server:
+        yield server
+
+
+class Hook(http_stub.Server):
+    """Rapid7's webhook: a body is one event, of which it keeps the first line."""
+
+    def __init__(self, **options):
+        self.asked = []
+        super().__init__(self._take, **options)
+
+    def _take(self, request):
+        self.asked.append(request)
+        return http_stub.Reply(204)
+
+
+@pytest.fixture
+def hook(monkeypatch):
+    with Hook() as server:
+        yield server
+
+
+@pytest.fixture
+def file(tmp_path):
+    """A secret's file, and its reference."""
+
+    class File:
+        path = tmp_path / "secret"
+        reference = f"file:{tmp_path / 'secret'}"
+
+    return File
+
+
+def test_a_collector_is_sent_each_record_as_a_line(port):
+    sink = opened(way="collector", host=HOST, port=port.port, tls=False)
+
+    send(sink, RECORDS[:1], RECORDS[1:])
+
+    assert port.lines() == RECORDS
+    assert port.torn == []
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_the_token_port_is_sent_the_token_before_each_record(port, count):
+    sink = opened(way="token", host=HOST, port=port.port, tls=False, token="env:TOKEN")
+
+    send(sink, RECORDS[:count])
+
+    assert port.lines() == [f"{TOKEN} ".encode() + record for record in RECORDS[:count]]
+
+
+def test_the_token_port_is_rapid7_s_of_the_region(port):
+    sink = opened(way="token", region="us2", token="env:TOKEN")
+
+    assert str(sink._stream._address) == "us2.data.logs.insight.rapid7.com:443"
+    assert sink._stream._tls.name == "us2.data.logs.insight.rapid7.com"
+    assert not sink._stream._reads
+
+
+def test_the_token_is_the_one_its_file_holds_now(port, file):
+    file.path.write_text(TOKEN + "\n")
+    sink = opened(way="token", host=HOST, port=port.port, tls=False, token=file.reference)
+    sink.start(ORIGIN).send(RECORDS[:1])
+    file.path.write_text(OTHER)
+
+    send(sink, RECORDS[1:2])
+
+    assert [line.split()[0].decode() for line in port.lines()] == [TOKEN, OTHER]
+
+
+@pytest.mark.parametrize("content", ["", "no token", f"{TOKEN}\n{TOKEN}", None])
+def test_a_file_that_holds_no_token_any_more_parks_and_sends_nothing(port, file, content):
+    file.path.write_text(TOKEN)
+    sink = opened(way="token", host=HOST, port=port.port, tls=False, token=file.reference)
+    if content is None:
+        file.path.unlink()
+    else:
+        file.path.write_text(content)
+
+    with pytest.raises(Fault) as raised:
+        send(sink, RECORDS)
+
+    assert (raised.value.reason, raised.value.where) == ("sink-credentials", "siem")
+    assert str(file.path) in raised.value.detail
+    assert TOKEN not in raised.value.detail
+    assert port.lines() == []
+
+
+def test_the_webhook_is_sent_one_record_a_request(hook, file):
+    """It keeps the first line of a body and says 204 for all of it."""
+    file.path.write_text(f"{hook.url}/v1/noformat/{TOKEN}")
+
+    send(opened(way="webhook", url=file.reference), RECORDS[:1], RECORDS[1:])
+
+    assert [request.body for request in hook.asked] == RECORDS
+    assert {request.target for request in hook.asked} == {f"/v1/noformat/{TOKEN}"}
+    assert {request.headers["content-type"] for request in hook.asked} == {"application/json"}
+
+
+def test_a_relay_may_be_sent_more(hook, file):
+    file.path.write_text(f"{hook.url}/records")
+
+    send(opened(way="webhook", url=file.reference, request_records=2), RECORDS)
+
+    assert [request.body for request in hook.asked] == [b'{"n":1}\n{"n":2}', b'{"n":3}']
+    assert {request.headers["content-type"] for request in hook.asked} == {"application/x-ndjson"}
+
+
+def test_the_webhook_is_rapid7_s_of_the_region():
+    config = parsed(way="webhook", region="ap", token="env:TOKEN")
+
+    url = f"https://ap.webhook.logs.insight.rapid7.com/v1/noformat/{TOKEN}"
+    assert config.address == url
+    assert config.at_once == 1
+
+
+def test_the_url_is_the_one_its_file_holds_now(hook, file):
+    file.path.write_text(f"{hook.url}/old")
+    sink = opened(way="webhook", url=file.reference)
+    sink.start(ORIGIN).send(RECORDS[:1])
+    file.path.write_text(f"{hook.url}/new\n")
+
+    send(sink, RECORDS[1:2])
+
+    assert [request.target for request in hook.asked] == ["/old", "/new"]
+
+
+def test_a_token_of_no_log_s_shape_is_a_matter_of_credentials(file):
+    with http_stub.Server(lambda _: http_stub.Reply(404)) as server:
+        file.path.write_text(f"{server.url}/v1/noformat/x")
+
+        with pytest.raises(Fault, match="sink-credentials"):
+            send(opened(way="webhook", url=file.reference), RECORDS)
+
+
+def test_a_token_may_be_written_in_capitals():
+    assert parsed(way="webhook", region="eu", token="env:UPPER").address.endswith(TOKEN.upper())
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["logs.example.com", "10.0.1.40", "::1", "[2001:db8::7]", "collector-1", "fe80::1%eth0"],
+)
+def test_a_host_is_a_name_or_an_address(host):
+    assert parsed(way="collector", host=host, port=1).host == host.strip("[]")
+
+
+@pytest.mark.parametrize(
+    "host", ["", "logs.example.com:6514", "tcp://logs", "a b", "a..b", "x" * 64, "a\nb", "ü" * 300]
+)
+def test_what_is_no_host_is_refused(host):
+    with pytest.raises(ValidationError, match=r"is no host: logs\.example\.com is one"):
+        parsed(way="collector", host=host, port=1)
+
+
+def test_a_ca_file_must_hold_certificates(tmp_path):
+    bundle, _ = tls.authority(tmp_path)
+    assert parsed(way="collector", host=HOST, port=1, ca_file=bundle).ca_file == bundle
+
+    (tmp_path / "key.pem").write_text("-----BEGIN PRIVATE KEY-----")
+    with pytest.raises(ValidationError, match=r"key\.pem holds no certificate in PEM"):
+        parsed(way="collector", host=HOST, port=1, ca_file=tmp_path / "key.pem")
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://us.webhook.logs.insight.rapid7.com/v1/noformat/x", "https://INSIGHT.rapid7.com/"],
+)
+def test_no_more_than_one_record_is_posted_to_rapid7_at_once(file, url):
+    file.path.write_text(url)
+
+    with pytest.raises(ValidationError, match="must be 1: Rapid7 keeps the first line"):
+        parsed(way="webhook", url=file.reference, request_records=2)
+
+
+@pytest.mark.parametrize(
+    "url", ["logs.example.com", "ftp://x/y", "http://", "https://x:99999/", "https://x/a b", "https://[x/"]
+)  # fmt: skip
+def test_a_secret_that_holds_no_url_is_refused_without_being_told(file, url):
+    file.path.write_text(url)
+
+    with pytest.raises(ValidationError, match="holds no URL") as raised:
+        parsed(way="webhook", url=file.reference)
+
+    assert url not in str(raised.value)
+
+
+@pytest.mark.parametrize("way", ["token", "webhook"])
+def test_what_is_no_token_is_refused_without_being_told(way):
+    with pytest.raises(ValidationError, match="env:NO_UUID holds no log token") as raised:
+        parsed(way=way, region="eu", token="env:NO_UUID")
+
+    assert "hunter2" not in str(raised.value)
+    assert "hunter2" not in repr(parsed(way=way, region="eu", token="env:TOKEN"))

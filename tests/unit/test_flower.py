@@ -1,0 +1,106 @@
+"""Who is let in to Flower, and what is shown there; the rest is tested on a real one."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from trailcourier import flower
+from trailcourier.errors import ConfigError
+from trailcourier.settings import Settings
+
+URL = "s3://acme-cloudtrail/AWSLogs/1_CloudTrail_eu-west-1_20261123T0650Z_AbCd.json.gz"
+
+
+def settings(credentials=None):
+    return Settings.model_validate({"flower": {"credentials": credentials}})
+
+
+def task(name="forward", args=f"prod {URL}", result="'delivered'"):
+    fields = ("uuid", "name", "clock", "root_id", "parent_id")
+    return SimpleNamespace(
+        name=f"trailcourier.{name}", args=args, result=result, state="SUCCESS", _fields=fields
+    )
+
+
+def test_logins_are_what_flower_was_given():
+    found = flower.logins(settings("env:LOGINS"), ["a:b", "c:d"], {"LOGINS": "e:f"})
+
+    assert found == ["a:b", "c:d"]
+
+
+def test_logins_are_else_the_lines_of_what_is_named(tmp_path):
+    (tmp_path / "logins").write_text("a:b, c\n\nd:e:f\n")
+
+    assert flower.logins(settings(f"file:{tmp_path}/logins")) == ["a:b, c", "d:e:f"]
+    assert flower.logins(settings("env:LOGINS"), [""], {"LOGINS": "a:b"}) == ["a:b"]
+
+
+@pytest.mark.parametrize(
+    ("credentials", "given", "said"),
+    [
+        pytest.param(None, [], flower.NONE, id="none"),
+        pytest.param(None, [""], flower.NONE, id="an empty one"),
+        pytest.param(None, ["a:b", "secret"], flower.UNUSABLE, id="no password"),
+        pytest.param(None, ["secret:"], flower.UNUSABLE, id="an empty password"),
+        pytest.param(None, [":secret"], flower.UNUSABLE, id="no user"),
+        pytest.param(None, ["a:sécret"], flower.UNUSABLE, id="not ASCII"),
+        pytest.param(None, ["a:secret\n"], flower.UNUSABLE, id="a line end"),
+        pytest.param("env:LOGINS", [], "LOGINS is not set", id="a variable that is not set"),
+        pytest.param("file:/no/such", [], "/no/such", id="a file that is not there"),
+    ],
+)
+def test_what_keeps_nobody_out_is_refused_and_not_told(credentials, given, said):
+    with pytest.raises(ConfigError) as caught:
+        flower.logins(settings(credentials), given, {})
+
+    (problem,) = caught.value.problems
+    assert said in problem
+    assert not any(each in problem for each in given if each)
+
+
+def test_an_object_is_shown_by_source_and_name():
+    shown = flower.shown(task())
+
+    assert (shown.source, shown.object, shown.file) == ("prod", URL, URL.rpartition("/")[2])
+    assert (shown.result, shown.state) == ("delivered", "SUCCESS")
+    assert shown._fields == ("source", "object", "file", "uuid", "name", "parent_id")
+
+
+@pytest.mark.parametrize("status", ["parked", "refused", "pending"])
+def test_what_is_not_done_is_not_shown_as_a_success(status):
+    shown = flower.shown(task(result=f"'{status}: access-denied'"))
+
+    assert (shown.result, shown.state) == (f"{status}: access-denied", status.upper())
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "result", "source", "words"),
+    [
+        pytest.param("poll", "prod", "12", "prod", "12 messages", id="a poll"),
+        pytest.param("poll", "prod, poller 2", "1", "prod", "1 message", id="one of several"),
+        pytest.param("settle", "prod, 3 messages", "2", "prod", "2 messages", id="a settle"),
+        pytest.param("tend", "prod", "1", "prod", "1 object", id="a tend"),
+        pytest.param("tend", "prod", None, "prod", "", id="one that runs, or failed"),
+        pytest.param("poll", "['prod', 0]", "1", None, "1 message", id="of an older version"),
+        pytest.param("poll", None, None, None, "", id="one whose beginning was not seen"),
+    ],
+)
+def test_what_serves_a_source_is_shown_by_it_and_by_what_it_came_to(
+    name, args, result, source, words
+):
+    shown = flower.shown(task(name, args, result))
+
+    assert (shown.source, shown.result, shown.file) == (source, words, "")
+
+
+def test_a_task_of_no_known_kind_is_shown_too():
+    shown = flower.shown(SimpleNamespace(name=None, args=None, result=None, _fields=()))
+
+    assert (shown.source, shown.object, shown.result) == (None, None, "")
+
+
+def test_it_keeps_its_limits_where_it_is_not_told_otherwise():
+    found = flower.defaults(settings())
+
+    assert (found["address"], found["read_only"]) == ("127.0.0.1", True)
+    assert (found["max_tasks"], found["purge_offline_workers"]) == (10_000, 300)

@@ -1,0 +1,94 @@
+import threading
+
+import pytest
+
+from trailcourier.life import STUCK, UNHEARD, Life
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def stopping():
+    return threading.Event()
+
+
+@pytest.fixture
+def life(stopping, clock):
+    return Life(stopping, clock)
+
+
+def test_a_process_that_has_no_broker_yet_is_well_and_not_ready(life, clock):
+    clock.now += 10 * STUCK
+
+    assert life.trouble() == ""
+    assert life.unready() == "not connected to the broker"
+
+
+def test_a_process_that_takes_work_is_ready(life):
+    life.consuming()
+    life.heard()
+
+    assert life.unready() == ""
+
+
+def test_a_consumer_that_stands_still_is_trouble(life, clock):
+    life.consuming()
+    clock.now += STUCK + 1
+    life.heard()
+
+    assert life.trouble() == "the consumer has stood still for 61 s"
+    assert life.unready() == life.trouble()
+
+
+def test_a_consumer_that_turns_is_not(life, clock):
+    life.consuming()
+    for _ in range(5):
+        clock.now += STUCK - 1
+        life.turned()
+
+    assert life.trouble() == ""
+
+
+def test_who_lost_its_broker_is_well_however_long_that_takes(life, clock):
+    life.consuming()
+    life.disconnected()
+    clock.now += 3600
+
+    assert life.trouble() == ""
+    assert life.unready() == "not connected to the broker"
+
+
+def test_who_has_its_broker_again_has_time_for_its_first_turn(life, clock):
+    life.consuming()
+    life.disconnected()
+    clock.now += 3600
+    life.consuming()
+
+    assert life.trouble() == ""
+
+
+def test_a_broker_that_says_nothing_makes_it_unready_and_is_no_reason_to_restart_it(life, clock):
+    life.consuming()
+    life.heard()
+    clock.now += UNHEARD + 1
+    life.turned()
+
+    assert life.unready() == "the broker has not answered for 46 s"
+    assert life.trouble() == ""
+
+
+def test_who_stops_is_not_ready(life, stopping):
+    life.consuming()
+    stopping.set()
+
+    assert life.unready() == "stopping"

@@ -1,0 +1,1 @@
+"""The steps for each kind of thing; one function, one thing."""

@@ -1,0 +1,109 @@
+"""A fleet on one host as others see it: its processes' metrics together, its health as theirs."""
+
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import redis
+from prometheus_client import CollectorRegistry
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from trailcourier import heartbeat, monitor, observe
+from trailcourier.errors import TrailcourierError
+from trailcourier.fleet import Member
+from trailcourier.sample import Samples
+from trailcourier.settings import Settings
+
+LOOK = 10.0  # seconds
+UNHEARD = 45.0  # seconds
+BEATS = frozenset({"objects", "control", "beat"})  # the roles with a heartbeat file
+
+
+class Watch:
+    """Looks at a fleet's heartbeat files and at its ledgers, and serves what it saw."""
+
+    def __init__(self, found: Settings, folder: Path) -> None:
+        self._workers = found.workers
+        self._folder = folder
+        self._samples = Samples()
+        self._files: dict[str, Path] = {}
+        self._heard = time.monotonic()
+        self._stopping = threading.Event()
+
+    def over(self, members: Sequence[Member]) -> list[Member]:
+        """The *members*, told where to count and to beat; their own pages are off."""
+        return [self._told(each) for each in members]
+
+    def _told(self, member: Member) -> Member:
+        if member.role not in BEATS:
+            return member
+        file = self._files[member.name] = self._folder / f"{member.name}.heartbeat"
+        heartbeat.touch(file)  # until it beats by itself
+        environment = {
+            **member.environment,
+            "PROMETHEUS_MULTIPROC_DIR": str(self._folder),
+            "TRAILCOURIER_WORKERS__METRICS_PORT": "0",
+            "TRAILCOURIER_WORKERS__HEARTBEAT_FILE": str(file),
+        }
+        return msgspec.structs.replace(member, environment=environment)
+
+    def trouble(self) -> str:
+        """Which processes do not beat; empty where all do."""
+        said = {name: heartbeat.trouble(file) for name, file in self._files.items()}
+        return "; ".join(f"{name}: {what}" for name, what in said.items() if what)
+
+    def unready(self) -> str:
+        """Why no work is taken just now; empty where it is."""
+        if self._stopping.is_set():
+            return "stopping"
+        silent = time.monotonic() - self._heard
+        if silent > UNHEARD:
+            return f"the broker has not answered for {silent:.0f} s"
+        return self.trouble()
+
+    @contextmanager
+    def serving(self, stopping: threading.Event) -> Iterator[None]:
+        """Look and serve until the block ends; *stopping* says that the fleet is about to."""
+        self._stopping, over = stopping, threading.Event()
+        registry = CollectorRegistry()
+        collect: Any = MultiProcessCollector  # untyped
+        collect(registry, path=str(self._folder))
+        registry.register(self._samples)
+        host, port = self._workers.metrics_host, self._workers.metrics_port
+        page = port and monitor.serve(
+            host, port, registry, trouble=self.trouble, unready=self.unready
+        )
+        looking = threading.Thread(target=self._look, args=(over,), name="watch", daemon=True)
+        looking.start()
+        try:
+            yield
+        finally:
+            over.set()
+            looking.join()
+            if page:
+                page.close()
+
+    def _look(self, over: threading.Event) -> None:
+        file = self._workers.heartbeat_file or heartbeat.default()
+        while not over.is_set():
+            try:
+                if not self.trouble():
+                    heartbeat.touch(file)
+                self._samples.take()
+                self._heard = time.monotonic()
+            except (OSError, TrailcourierError, redis.RedisError) as error:
+                observe.fact("heartbeat_failed", why=str(error))
+            over.wait(LOOK)
+
+
+@contextmanager
+def watch(found: Settings) -> Iterator[Watch]:
+    """A watch with a folder of its own, for one run of a fleet."""
+    # a child that ends last may still write there
+    with tempfile.TemporaryDirectory("-trailcourier", ignore_cleanup_errors=True) as folder:
+        yield Watch(found, Path(folder))
