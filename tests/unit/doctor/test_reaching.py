@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.http_stub import Reply, Server
-from tests.relay import relay
 from tests.tls import authority, tunnels
 from trailcourier.doctor import reaching
 from trailcourier.doctor.reaching import Failure, reach
@@ -208,12 +207,14 @@ def test_a_proxy_that_speaks_tls_itself_is_gone_through(served, tmp_path):
     folder = tmp_path / "proxy"
     folder.mkdir()
     theirs, context = authority(folder)
-    with tunnels() as between, relay(between.server_address[1], context=context) as other:
-        both = tmp_path / "both.pem"
-        both.write_bytes(bundle.read_bytes() + theirs.read_bytes())
-        egress = Egress(https_proxy=f"https://127.0.0.1:{other.port}", ca_bundle=both)
+    both = tmp_path / "both.pem"
+    both.write_bytes(bundle.read_bytes() + theirs.read_bytes())
+    with tunnels() as between:
+        between.socket = context.wrap_socket(between.socket, server_side=True)
+        egress = Egress(https_proxy=between.url.replace("http", "https"), ca_bundle=both)
 
         assert reach(Peer(server.url), egress) is None
+        assert between.tunnels == [urlsplit(server.url).netloc]
         assert reach(Peer(server.url, theirs), egress).id == "TC104"
 
 
