@@ -11,7 +11,19 @@ from queue import Empty, SimpleQueue
 
 import msgspec
 
-from trailcourier.doctor import bucket, configuration, hosts, identity, keeping, queue, topic, trail
+from trailcourier.doctor import (
+    broker,
+    bucket,
+    configuration,
+    hosts,
+    identity,
+    keeping,
+    queue,
+    sinks,
+    topic,
+    traffic,
+    trail,
+)
 from trailcourier.doctor.finding import Finding, Level
 from trailcourier.doctor.order import Check
 from trailcourier.doctor.subject import OUT_OF_TIME, Shared, Subject
@@ -30,6 +42,9 @@ CHECKS: tuple[Check, ...] = (
     topic.look,
     trail.look,
     bucket.look,
+    traffic.look,
+    broker.look,
+    sinks.look,
 )
 
 GRACE = 2.0  # seconds beyond the time there is, for a check that is about to end

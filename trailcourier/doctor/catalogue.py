@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from trailcourier.doctor import (
+    broker,
     bucket,
     configuration,
     hosts,
@@ -10,7 +11,9 @@ from trailcourier.doctor import (
     keeping,
     queue,
     reading,
+    sinks,
     topic,
+    traffic,
     trail,
     trouble,
 )
@@ -24,6 +27,9 @@ GROUPS: Mapping[str, Entries] = {
     "The way into the queue": topic.TOLD,
     "The trail": trail.TOLD,
     "The bucket": bucket.TOLD | reading.TOLD,
+    "Files beside messages": traffic.TOLD,
+    "The broker, and what the line says": broker.TOLD,
+    "The sinks": sinks.TOLD,
 }
 
 CATALOGUE: Entries = {id_: entry for group in GROUPS.values() for id_, entry in group.items()}

@@ -21,6 +21,7 @@ from trailcourier.egress import Egress, Peer
 from trailcourier.errors import ConfigError
 from trailcourier.objects.stores import Stores
 from trailcourier.secret import Secret
+from trailcourier.sinks import SinkConfig, trust
 
 ANY = "any-bucket"  # stands for a bucket whose name is not known
 
@@ -111,9 +112,15 @@ def beside(shared: Shared) -> list[Host]:
             scheme = "tls" if settings.broker_url().startswith("rediss") else "tcp"
             url = f"{scheme}://{known.get('host', 'localhost')}:{known.get('port', 6379)}"
             found.append(Host(Peer(url), "the broker", line=True))
-    for name, sink in settings.sinks.items():
-        found += [Host(peer, f"sink {name}", line=True) for peer in sink.peers()]
-    return found
+    return found + [host for each in settings.sinks.items() for host in of_sink(*each)]
+
+
+def of_sink(name: str, sink: SinkConfig) -> list[Host]:
+    """Return the hosts of a sink; raises ConfigError where the secret that names one is gone."""
+    try:
+        return [Host(peer, f"sink {name}", line=True) for peer in sink.peers()]
+    except ValueError as error:
+        raise ConfigError([f"sink {name}: {error}"]) from error
 
 
 def closed(subject: Subject, bucket: str, region: str) -> Finding | None:
@@ -254,12 +261,12 @@ def reached(shared: Shared, hosts: Sequence[Host]) -> list[Failure | None]:
     """Reach all *hosts* at the same time, each once; say for each what failed, if anything did."""
     egress, seconds = shared.settings.egress, shared.left(reaching.SECONDS)
 
-    def reach(peer: Peer) -> Failure | None:
-        return shared.known.get(
-            ("reach", peer), partial(reaching.reach, peer, egress, seconds=seconds)
-        )
+    def reach(host: Host) -> Failure | None:
+        trusted = reaching.as_boto3 if host.service else trust.context
+        asked = partial(reaching.reach, host.peer, egress, seconds=seconds, trusted=trusted)
+        return shared.known.get(("reach", host.peer), asked)
 
-    asked = [bounded.start(partial(reach, host.peer)) for host in hosts]
+    asked = [bounded.start(partial(reach, host)) for host in hosts]
     return [each.result(seconds + 1) for each in asked]
 
 

@@ -5,7 +5,6 @@ Nothing is said to the host beyond the handshake.
 
 import base64
 import contextlib
-import functools
 import socket
 import ssl
 from collections.abc import Callable, Sequence
@@ -18,11 +17,13 @@ from urllib3.util.ssltransport import SSLTransport
 
 from trailcourier.doctor import bounded
 from trailcourier.egress import Egress, Peer
+from trailcourier.errors import ConfigError
 
 SECONDS = 4.0  # for each step
 LONGEST = 4096  # bytes of a proxy's answer
 
 Resolve = Callable[..., Any]
+Trusted = Callable[[Path | None], ssl.SSLContext]
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -36,16 +37,43 @@ class _Failed(Exception):
     pass
 
 
+class _Way(msgspec.Struct, frozen=True):
+    """How to go: what ``reach`` was given."""
+
+    egress: Egress
+    seconds: float
+    trusted: Trusted
+    resolve: Resolve
+
+
+def as_boto3(bundle: Path | None) -> ssl.SSLContext:
+    """Return a context that trusts what boto3 would with *bundle*."""
+    # create_default_context asks more of certificates from Python 3.13 on than botocore does
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if bundle:
+        made.load_verify_locations(bundle)
+    else:
+        made.load_default_certs()
+    return made
+
+
 def reach(
-    peer: Peer, egress: Egress, *, seconds: float = SECONDS, resolve: Resolve | None = None
+    peer: Peer,
+    egress: Egress,
+    *,
+    seconds: float = SECONDS,
+    trusted: Trusted = as_boto3,
+    resolve: Resolve | None = None,
 ) -> Failure | None:
     """Connect to *peer* as the line would, and let go; say what failed, if anything did.
 
-    *seconds* bounds all of it; *resolve* stands in for ``socket.getaddrinfo``.
+    *seconds* bounds all of it; *trusted* makes the context for a CA bundle; *resolve* stands in
+    for ``socket.getaddrinfo``.
     """
+    way = _Way(egress, seconds, trusted, resolve or socket.getaddrinfo)
     steps: list[str] = []
     try:
-        bounded.within(seconds, lambda: _connect(peer, egress, seconds, resolve, steps))
+        bounded.within(seconds, lambda: _connect(peer, way, steps))
     except _Failed as failed:
         return Failure(steps[-1], str(failed))
     except TimeoutError:
@@ -53,10 +81,9 @@ def reach(
     return None
 
 
-def _connect(
-    peer: Peer, egress: Egress, seconds: float, resolve: Resolve | None, steps: list[str]
-) -> None:
+def _connect(peer: Peer, way: _Way, steps: list[str]) -> None:
     """Take one step after the other; *steps* are those begun."""
+    egress = way.egress
     proxy = egress.proxy(peer.url) if peer.web else None
     through = urlsplit(proxy if proxy and "://" in proxy else f"http://{proxy}") if proxy else None
     host, port = peer.host, peer.port
@@ -65,13 +92,13 @@ def _connect(
     with contextlib.ExitStack() as stack:
         try:
             steps.append("TC101")
-            addresses = (resolve or socket.getaddrinfo)(host, port, type=socket.SOCK_STREAM)
+            addresses = way.resolve(host, port, type=socket.SOCK_STREAM)
             steps.append("TC102")
-            channel: Any = _opened(addresses, seconds / 2)
+            channel: Any = _opened(addresses, way.seconds / 2)
             stack.callback(channel.close)
             if through is not None and through.scheme == "https":
                 steps.append("TC104")
-                channel = _handshake(channel, _trusted(egress.ca_bundle), host)
+                channel = _handshake(channel, way.trusted(egress.ca_bundle), host)
                 stack.callback(channel.close)
             if through is not None and peer.encrypted:
                 steps.append("TC103")
@@ -81,10 +108,10 @@ def _connect(
             raise _Failed(f"{whom}{_words(error)}") from error
         if peer.encrypted:
             steps.append("TC104")
-            trusted = _trusted(peer.ca_file or egress.ca_bundle)
             try:
+                trusted = way.trusted(peer.ca_file or egress.ca_bundle)
                 channel = _handshake(channel, trusted, peer.server_name or peer.host)
-            except (OSError, ValueError) as error:
+            except (OSError, ValueError, ConfigError) as error:
                 raise _Failed(_words(error)) from error
             stack.callback(channel.close)
 
@@ -132,17 +159,6 @@ def _handshake(channel: Any, trusted: ssl.SSLContext, name: str) -> Any:
     if isinstance(channel, ssl.SSLSocket):  # TLS within the TLS of the proxy
         return SSLTransport(channel, trusted, server_hostname=name)
     return trusted.wrap_socket(channel, server_hostname=name)
-
-
-@functools.cache
-def _trusted(bundle: Path | None) -> ssl.SSLContext:
-    # create_default_context asks more of certificates from Python 3.13 on than botocore does
-    made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    if bundle:
-        made.load_verify_locations(bundle)
-    else:
-        made.load_default_certs()
-    return made
 
 
 def _words(error: Exception) -> str:
