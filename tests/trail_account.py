@@ -109,9 +109,11 @@ class TrailAccount:
         )
 
     def unsubscribe(self) -> None:
+        """Take away the queue's subscription."""
         sns = self.client("sns")
         for each in sns.list_subscriptions_by_topic(TopicArn=TOPIC_ARN)["Subscriptions"]:
-            sns.unsubscribe(SubscriptionArn=each["SubscriptionArn"])
+            if each["Endpoint"] == QUEUE_ARN:
+                sns.unsubscribe(SubscriptionArn=each["SubscriptionArn"])
 
     def client(self, service: str, region: str = REGION) -> Any:
         """A client of moto itself, which lets everybody do everything."""

@@ -8,7 +8,42 @@ alike.
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import msgspec
 from pydantic import BaseModel, ConfigDict, Field
+
+
+class Peer(msgspec.Struct, frozen=True):
+    """Somewhere this process connects to.
+
+    *url* is ``https://host``, ``http://host``, ``tls://host:port`` or ``tcp://host:port``, without
+    a path.  *ca_file* holds the certificates to trust, where they are not the usual ones, and
+    *server_name* is the name of its own certificate, where that is not the host.
+    """
+
+    url: str
+    ca_file: Path | None = None
+    server_name: str = ""
+
+    @property
+    def host(self) -> str:
+        return urlsplit(self.url).hostname or ""
+
+    @property
+    def port(self) -> int:
+        parts = urlsplit(self.url)
+        return parts.port or (80 if parts.scheme == "http" else 443)
+
+    @property
+    def encrypted(self) -> bool:
+        return urlsplit(self.url).scheme in {"https", "tls"}
+
+    @property
+    def web(self) -> bool:
+        """Whether it speaks HTTP, and so may be reached through a proxy."""
+        return urlsplit(self.url).scheme in {"https", "http"}
+
+    def __str__(self) -> str:
+        return self.host if self.port == 443 else f"{self.host}:{self.port}"
 
 
 class Egress(BaseModel):

@@ -48,6 +48,18 @@ def test_a_config_is_a_value(config):
 
 
 @each
+def test_a_sink_that_goes_over_the_network_says_to_whom(config):
+    made = config.model_validate(EXAMPLES[config])
+    local = {File, Stdout}
+
+    peers = made.peers()
+
+    assert bool(peers) != (config in local)
+    assert all(peer.host and 0 < peer.port < 65_536 for peer in peers)
+    assert TOKEN not in str(peers)
+
+
+@each
 def test_a_sink_has_a_page_that_names_every_setting_with_its_default(config):
     page = (ROOT / "docs/sinks" / f"{EXAMPLES[config]['type']}.md").read_text()
     if way := EXAMPLES[config].get("way"):

@@ -19,6 +19,7 @@ from trailcourier.doctor import Shared, Told
 from trailcourier.doctor.configuration import unusable
 from trailcourier.errors import ConfigError
 from trailcourier.printable import printable
+from trailcourier.settings import Settings
 
 app = typer.Typer()
 
@@ -31,6 +32,11 @@ def examine(
     ctx: typer.Context,
     source: Annotated[str, typer.Option("--source", help="Only this source.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    *,
+    hosts: Annotated[
+        bool,
+        typer.Option("--hosts", help="List the hosts to let through a firewall; ask nothing."),
+    ] = False,
     since: Annotated[
         str,
         typer.Option(
@@ -48,6 +54,9 @@ def examine(
     has an id, explained in docs/doctor.md. Exits with 1 if any is an error, else with 0.
     """
     asked = _moment(since)
+    if hosts:
+        _list_hosts(settings.load(ctx.obj.config), source, as_json=as_json)
+        return
     try:
         found = host.beside(quiet(settings.load(ctx.obj.config)))
     except ConfigError as error:
@@ -59,6 +68,21 @@ def examine(
         told = list(doctor.examine(Shared(found, since=asked, send=send), names, looking))
     _tell(told, as_json=as_json)
     raise typer.Exit(Exit.NO if _first(told) else Exit.DONE)
+
+
+def _list_hosts(found: Settings, source: str, *, as_json: bool) -> None:
+    wiring.configure(found)
+    names = [wiring.known(source)] if source else list(found.sources)
+    rows = doctor.hosts.rows(Shared(found), names)
+    if as_json:
+        output.say_json({"hosts": rows})
+        return
+    told = [
+        (row.host, str(row.port), row.by, f"{row.why}{row.proxy and f', through {row.proxy}'}")
+        for row in rows
+    ]
+    for line in output.columns([("host", "port", "needed by", "for"), *told]):
+        output.say(line)
 
 
 def _moment(text: str) -> datetime | None:

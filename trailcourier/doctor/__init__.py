@@ -11,7 +11,19 @@ from queue import Empty, SimpleQueue
 
 import msgspec
 
-from trailcourier.doctor import bucket, configuration, identity, keeping, queue
+from trailcourier.doctor import (
+    broker,
+    bucket,
+    configuration,
+    hosts,
+    identity,
+    keeping,
+    queue,
+    sinks,
+    topic,
+    traffic,
+    trail,
+)
 from trailcourier.doctor.finding import Finding, Level
 from trailcourier.doctor.order import Check
 from trailcourier.doctor.subject import OUT_OF_TIME, Shared, Subject
@@ -23,10 +35,16 @@ Looking = Callable[[str], None]
 
 CHECKS: tuple[Check, ...] = (
     configuration.look,
+    hosts.look,
     identity.look,
     queue.look,
     keeping.look,
+    topic.look,
+    trail.look,
     bucket.look,
+    traffic.look,
+    broker.look,
+    sinks.look,
 )
 
 GRACE = 2.0  # seconds beyond the time there is, for a check that is about to end

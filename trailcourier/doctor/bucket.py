@@ -1,12 +1,13 @@
 """The buckets: where they are, what the source may do there, and what lies in them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 
-from trailcourier import regions
-from trailcourier.doctor import logs, order, reading, statements, trouble
+from trailcourier import keys, regions
+from trailcourier.doctor import hosts, logs, order, reading, statements, trails, trouble
 from trailcourier.doctor.call import Answer, Call
 from trailcourier.doctor.finding import Entries, Entry, Finding
 from trailcourier.doctor.subject import Subject
@@ -68,7 +69,11 @@ def places(subject: Subject) -> list[Place]:
 
 
 def _names(subject: Subject) -> list[str]:
-    named = [each for each in subject.source.buckets if not set(each) & set("*?[")]
+    """Return the buckets that are named in full, and those the trails write to."""
+    allowed = subject.source.buckets
+    named = [each for each in allowed if not set(each) & set("*?[")]
+    written = [trail["S3BucketName"] for trail in trails.seen(subject).ours]
+    named += [each for each in written if keys.allowed(each, allowed)]
     return list(dict.fromkeys(named))[:MOST]
 
 
@@ -80,10 +85,24 @@ def _place(subject: Subject, name: str) -> Place:
 
 def _head(subject: Subject, name: str, region: str, *, owner: str | None = None) -> Call:
     given = {"Bucket": name} | ({"ExpectedBucketOwner": owner} if owner else {})
-    return Call("s3", "head_bucket", region, "s3:ListBucket", _arn(subject, name), given)
+    return Call("s3", "head_bucket", region, "s3:ListBucket", arn(subject, name), given)
 
 
-def _arn(subject: Subject, name: str) -> str:
+def notifications(subject: Subject, place: Place) -> Mapping[str, Any]:
+    """Return what the bucket notifies whom of, as far as that may be seen."""
+    asked = Call(
+        "s3",
+        "get_bucket_notification_configuration",
+        place.region,
+        "s3:GetBucketNotification",
+        arn(subject, place.name),
+        {"Bucket": place.name},
+    )
+    answer = subject.ask_once(asked)
+    return answer.said if answer.good else {}
+
+
+def arn(subject: Subject, name: str) -> str:
     return f"arn:{subject.source.queue.partition}:s3:::{name}"
 
 
@@ -96,7 +115,7 @@ def _region(subject: Subject, name: str, head: Answer) -> str | None:
             "get_bucket_location",
             subject.source.queue.region,
             "s3:GetBucketLocation",
-            _arn(subject, name),
+            arn(subject, name),
             {"Bucket": name},
         )
         answer = subject.ask_once(located)
@@ -121,6 +140,9 @@ def look(subject: Subject) -> Iterator[Finding]:
 def _one(subject: Subject, place: Place) -> Iterator[Finding]:
     head = place.head
     if head.fault is not None and head.fault.reason == "no-such-bucket":
+        if subject.errors("TC508"):  # the trail's bucket is another: that is the cause
+            yield trouble.behind("TC601", "TC508")
+            return
         text = f"there is no bucket {place.name}"
         fix = "Compare the name with the trail's: `aws cloudtrail describe-trails`."
         yield Finding("error", "TC601", text, fix)
@@ -130,6 +152,10 @@ def _one(subject: Subject, place: Place) -> Iterator[Finding]:
         return
     yield Finding("ok", "TC601", f"bucket {place.name} is there, in {place.region}")
     yield _where(subject, place)
+    elsewhere = place.region != place.asked
+    if elsewhere and (unreached := hosts.closed(subject, place.name, place.region)):
+        yield unreached
+        return
     if wrong := _owner(subject, place):
         yield wrong
         return

@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 from trailcourier import aws
 from trailcourier.aws import Holding
 from trailcourier.credentials import Credentials
-from trailcourier.doctor import bounded, statements, trouble
+from trailcourier.doctor import bounded, order, statements, trouble
 from trailcourier.doctor.call import Answer, Call, failed
 from trailcourier.doctor.finding import Entries, Entry, Finding
 from trailcourier.doctor.subject import Subject
@@ -77,18 +77,27 @@ TOLD: Entries = {
 }
 
 
+@order.after("TC001", says="TC201")
 def look(subject: Subject) -> Iterator[Finding]:
     """Look whether there are keys, whose they are, and whether AWS takes them."""
+    first = subject.kept_from("sts", _sts(subject))
+    if first and subject.source.credentials.kind == "assume-role":
+        subject.keep_silent(first)
+        yield trouble.behind("TC201", first)
+        return
     try:
         seconds = subject.shared.left(PATIENCE)
         held = bounded.within(seconds, lambda: aws.holding(subject.session))
     except TimeoutError:
         kind = subject.source.credentials.kind
         text = f"credentials ({kind}): whoever issues them did not answer in {PATIENCE:.0f} s"
+        subject.keep_silent("TC202")
         yield Finding("error", "TC202", text, _missing(subject.source.credentials))
         return
     except aws.ERRORS as error:
-        yield _refused(subject, error)
+        found = _refused(subject, error)
+        subject.keep_silent(found.id)
+        yield found
         return
     said = subject.ask_once(_who(subject))
     if said.good:

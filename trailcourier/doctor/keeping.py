@@ -69,8 +69,11 @@ TOLD: Entries = {
 @order.after(*order.KEYS, "TC301", "TC302", says="TC307")
 def look(subject: Subject) -> Iterator[Finding]:
     """Look how the queue keeps its messages."""
-    yield _held(subject)
     seen = queue.attributes(subject)
+    if seen.behind:
+        yield trouble.behind("TC307", seen.behind)
+        return
+    yield _held(subject)
     if not seen.good:
         return
     said: Mapping[str, str] = seen.said["Attributes"]

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from trailcourier import keys
+from trailcourier.doctor import trails
 from trailcourier.doctor.call import Answer, Call
 from trailcourier.doctor.subject import Subject
 
@@ -47,14 +48,9 @@ class _NotListed(Exception):
         self.answer = answer
 
 
-def recent(subject: Subject, bucket: str, region: str, prefix: str | None = None) -> Found:
-    """Return what *bucket*, which is in *region*, shows of its log files.
-
-    *prefix* is the trail's, where it is known.
-    """
-    return subject.known.get(
-        ("logs", bucket), lambda: _Listing(subject, bucket, region).search(prefix)
-    )
+def recent(subject: Subject, bucket: str, region: str) -> Found:
+    """Return what *bucket*, which is in *region*, shows of its log files."""
+    return subject.known.get(("logs", bucket), lambda: _Listing(subject, bucket, region).search())
 
 
 class _Listing:
@@ -64,22 +60,28 @@ class _Listing:
         self._region = region
         self._whole = True
 
-    def search(self, prefix: str | None) -> Found:
+    def search(self) -> Found:
         try:
-            roots = list(self._roots(prefix))
-            if not roots:
+            roots = list(self._roots())
+            folders = self._of_regions(roots) if roots else []
+            newest = self._newest(folders) if folders else []
+            if not newest and self._subject.source.keys:
                 return self._by_globs()
-            folders = self._of_regions(roots)
-            newest = self._newest(folders)
         except _NotListed as missed:
             return Found(trouble=missed.answer)
         regions = frozenset(each.rstrip("/").rpartition("/")[2] for each in folders)
         return Found(newest, regions, len(folders), self._whole)
 
-    def _roots(self, prefix: str | None) -> Iterator[str]:
-        """Yield the folders ``AWSLogs/``: below the trail's prefix, or wherever they are."""
-        if prefix is not None:
-            yield f"{prefix}/AWSLogs/" if prefix else "AWSLogs/"
+    def _roots(self) -> Iterator[str]:
+        """Yield the folders ``AWSLogs/``: below the trails' prefixes, or wherever they are."""
+        ours = [
+            trail
+            for trail in trails.seen(self._subject).ours
+            if trail["S3BucketName"] == self._bucket
+        ]
+        prefixes = {trail.get("S3KeyPrefix") or "" for trail in ours}
+        yield from (f"{each}/AWSLogs/".lstrip("/") for each in sorted(prefixes))
+        if prefixes:
             return
         level = [""]
         for _ in range(DEPTH):

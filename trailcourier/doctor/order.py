@@ -9,7 +9,7 @@ from trailcourier.doctor.subject import Subject
 
 Check = Callable[[Subject], Iterator[Finding]]
 
-KEYS = ("TC202", "TC203", "TC204", "TC205", "TC206", "TC207")
+KEYS = ("TC001", "TC202", "TC203", "TC204", "TC205", "TC206", "TC207")
 """Errors after which AWS takes nothing from this source."""
 
 

@@ -61,6 +61,7 @@ class Subject:
         self.principal = f"the credentials of sources.{name}"  # until AWS names them
         self._behind: dict[tuple[str, str], str] = {}
         self._silent: dict[tuple[str, str], Fault] = {}
+        self._voiceless = ""
 
     @property
     def source(self) -> Source:
@@ -80,13 +81,21 @@ class Subject:
         """Ask *service* in *region* nothing any more: the finding *because* says why."""
         self._behind.setdefault((service, region), because)
 
+    def keep_silent(self, because: str) -> None:
+        """Ask AWS nothing any more: as whom it would be is not known."""
+        self._voiceless = because
+
+    def kept_from(self, service: str, region: str) -> str:
+        """Return the id of the finding because of which nothing is asked; else nothing."""
+        return self._voiceless or self._behind.get((service, region), "")
+
     def ask(self, call: Call) -> Answer:
         """Ask AWS, once and for a bounded time; the answer says what came of it."""
         seconds = self.shared.left(CALL)
         if seconds <= 0:
             return Answer(call, behind=OUT_OF_TIME)
         whom = call.service, call.region
-        if behind := self._behind.get(whom):
+        if behind := self.kept_from(*whom):
             return Answer(call, behind=behind)
         if silent := self._silent.get(whom):
             return Answer(call, fault=silent)

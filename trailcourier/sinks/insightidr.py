@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
-from trailcourier.egress import Egress
+from trailcourier.egress import Egress, Peer
 from trailcourier.errors import ConfigError, Fault
 from trailcourier.models import Origin
 from trailcourier.secret import Secret
@@ -72,6 +72,9 @@ class Collector(OverTcp):
         'connection; "acknowledged": once its host has every byte, on connections that stay',
     )
 
+    def peers(self) -> tuple[Peer, ...]:
+        return self.at(self.host)
+
     def open(self, name: str, egress: Egress) -> "Lines":
         return Lines(name, self.stream(name, self.host, egress))
 
@@ -104,9 +107,15 @@ class TokenTcp(OverTcp):
             raise ValueError("stands beside region: leave one of them out")
         return value
 
+    @property
+    def server(self) -> str:
+        return self.host or f"{self.region}.data.logs.{RAPID7}"
+
+    def peers(self) -> tuple[Peer, ...]:
+        return self.at(self.server)
+
     def open(self, name: str, egress: Egress) -> "Lines":
-        host = self.host or f"{self.region}.data.logs.{RAPID7}"
-        return Lines(name, self.stream(name, host, egress), token=self.token)
+        return Lines(name, self.stream(name, self.server, egress), token=self.token)
 
 
 class Webhook(Terms):
@@ -161,6 +170,10 @@ class Webhook(Terms):
             return web_address(self.url)
         assert self.token is not None  # noqa: S101 - validated: it has either
         return f"https://{self.region}.webhook.logs.{RAPID7}/v1/noformat/{log_token(self.token)}"
+
+    def peers(self) -> tuple[Peer, ...]:
+        parts = urlsplit(self.address)
+        return (Peer(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"),)
 
     def open(self, name: str, egress: Egress) -> "Posts":
         return Posts(name, self, egress)

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
-from trailcourier.egress import Egress
+from trailcourier.egress import Egress, Peer
 from trailcourier.errors import Fault
 from trailcourier.sinks import tcp, trust
 from trailcourier.sinks.session import Tls
@@ -62,6 +62,12 @@ class OverTcp(Terms):
         if value is not None and info.data.get("tls") is False:
             raise ValueError("has no use beside tls = false: leave one of them out")
         return value
+
+    def at(self, host: str) -> tuple[Peer, ...]:
+        """Say whom it connects to, if that is *host*."""
+        named = f"[{host}]" if ":" in host else host
+        url = f"{'tls' if self.tls else 'tcp'}://{named}:{self.port}"
+        return (Peer(url, self.ca_file, self.server_name or ""),)
 
     def stream(self, sink: str, host: str, egress: Egress) -> "Stream":
         """Open the stream to *host*; nothing is connected yet.  Raises ConfigError."""

@@ -4,6 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from trailcourier.egress import Peer
+
 Oversize = Literal["refuse", "truncate"]
 
 
@@ -26,6 +28,10 @@ class Terms(BaseModel):
     retry_seconds: float = Field(
         10, ge=0, le=20, description="time within which a further try may begin"
     )
+
+    def peers(self) -> tuple[Peer, ...]:
+        """Say whom this sink connects to, for firewall lists and for ``doctor``."""
+        return ()
 
     @property
     def at_once(self) -> int | None:

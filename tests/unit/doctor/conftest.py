@@ -3,13 +3,22 @@
 from collections.abc import Callable, Iterator
 
 import pytest
+import redis
 import structlog
 
 from tests.doctor_call import CONFIG, Doctor
+from tests.servers import valkey
 from tests.trail_account import TrailAccount, trail_account
-from trailcourier import wiring
+from trailcourier import broker, wiring
 from trailcourier.ledger import Ledger
 from trailcourier.models import Numbers
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[redis.Redis]:
+    """The broker of a set-up in which everything is well: one that keeps its data."""
+    with valkey(persist=True) as running, broker.connect(running.url) as client:
+        yield client
 
 
 @pytest.fixture(scope="session")

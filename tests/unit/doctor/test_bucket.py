@@ -95,6 +95,8 @@ def test_a_redirect_that_names_no_region_is_asked_after(doctor, account):
 
 
 def test_a_bucket_that_does_not_exist_is_the_error(doctor, account):
+    account.front.denied["cloudtrail:DescribeTrails"] = ""
+
     said = doctor(instead={f'buckets = ["{BUCKET}"]': 'buckets = ["acme-typo"]'})
 
     assert said.errors[:1] == ["TC601"]
@@ -263,8 +265,12 @@ def test_a_file_is_found_however_old_its_folder_is(doctor, account, ago):
     assert "was read" in doctor().one("TC606").text
 
 
-def test_a_file_below_a_prefix_and_an_organisation_is_found(doctor, account):
+@pytest.mark.parametrize("seen", [True, False], ids=["of-the-trail", "found"])
+def test_a_file_below_a_prefix_and_an_organisation_is_found(doctor, account, seen):
     account.empty()
+    account.trail(S3KeyPrefix="a/b")
+    if not seen:
+        account.front.denied["cloudtrail:DescribeTrails"] = ""
     s3 = account.client("s3")
     for key in ("a/b/AWSLogs/o-abcdefghij/123456789012/CloudTrail/eu-west-1/2026/11/20/x.json.gz",
                 "a/b/AWSLogs/o-abcdefghij/123456789012/CloudTrail-Digest/eu-west-1/2026/11/21/d.json.gz",

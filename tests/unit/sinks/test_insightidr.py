@@ -235,3 +235,22 @@ def test_what_is_no_token_is_refused_without_being_told(way):
 
     assert "hunter2" not in str(raised.value)
     assert "hunter2" not in repr(parsed(way=way, region="eu", token="env:TOKEN"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "url"),
+    [
+        ({"way": "collector", "host": "logs.corp", "port": 6514}, "tls://logs.corp:6514"),
+        ({"way": "collector", "host": "::1", "port": 6514, "tls": False}, "tcp://[::1]:6514"),
+        (
+            {"way": "token", "region": "eu", "token": "env:TOKEN"},
+            "tls://eu.data.logs.insight.rapid7.com:443",
+        ),
+        (
+            {"way": "webhook", "region": "us2", "token": "env:TOKEN"},
+            "https://us2.webhook.logs.insight.rapid7.com",
+        ),
+    ],
+)
+def test_each_way_says_whom_it_connects_to(settings, url):
+    assert [peer.url for peer in parsed(**settings).peers()] == [url]

@@ -1,0 +1,181 @@
+"""The broker, and what the line says by its ledger."""
+
+import socket
+import time
+
+import pytest
+import redis
+
+from trailcourier import wiring
+from trailcourier.doctor import broker
+from trailcourier.models import ObjectRef
+
+
+def test_a_broker_that_is_well_says_so(doctor, ledger):
+    ledger.flow.heartbeat("objects@host", 8)
+
+    said = doctor()
+
+    assert {each.id: each.level for each in said.findings if each.id[:3] == "TC8"} == dict.fromkeys(
+        ("TC801", "TC802", "TC803", "TC805", "TC806"), "ok"
+    )
+    assert said.one("TC806").text == "0 objects in flight, 0 parked; last delivered never"
+
+
+def test_a_broker_that_is_down_is_the_only_error(doctor, monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+    monkeypatch.setenv("BROKER", f"redis://:hunter2@127.0.0.1:{port}/0")
+
+    said = doctor()
+
+    assert (said.code, said.errors) == (1, ["TC801"])
+    assert f"broker 127.0.0.1:{port}/0: no connection" in said.one("TC801").text
+    assert "hunter2" not in str(said.said)
+
+
+def test_a_broker_that_does_not_answer_is_waited_for_a_while(doctor, monkeypatch):
+    monkeypatch.setattr(broker, "PATIENCE", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        monkeypatch.setenv("BROKER", f"redis://127.0.0.1:{listening.getsockname()[1]}/0")
+        said = doctor()
+
+    assert said.errors == ["TC801"]
+    assert "no answer within" in said.one("TC801").text
+
+
+def test_a_password_that_is_wrong_is_said_so(doctor, client, monkeypatch):
+    port = client.connection_pool.connection_kwargs["port"]
+    monkeypatch.setenv("BROKER", f"redis://:wrong@127.0.0.1:{port}/0")
+
+    said = doctor()
+
+    assert said.errors == ["TC801"]
+    assert "the password was not accepted" in said.one("TC801").text
+
+
+def test_without_a_broker_run_brings_one(doctor):
+    said = doctor(instead={'[broker]\nurl = "env:BROKER"\n': ""})
+
+    assert said.one("TC801").text.startswith("no broker is configured: `trailcourier run` brings")
+    assert "TC802" not in said.levels
+
+
+@pytest.fixture
+def evicting(client):
+    client.config_set("maxmemory-policy", "allkeys-lru")
+    yield
+    client.config_set("maxmemory-policy", "noeviction")
+
+
+def test_a_broker_that_may_drop_keys_is_the_error(doctor, evicting):
+    said = doctor()
+
+    assert said.errors == ["TC802"]
+    assert "maxmemory-policy is allkeys-lru" in said.one("TC802").text
+
+
+def test_one_that_may_by_the_operators_leave_is_a_warning(doctor, evicting):
+    said = doctor(instead={"[broker]\n": "[broker]\nrequire_noeviction = false\n"})
+
+    assert said.errors == []
+    assert said.one("TC802").level == "warning"
+
+
+def test_a_broker_that_keeps_nothing_is_a_warning(doctor, client):
+    client.config_set("appendonly", "no")
+    try:
+        found = doctor().one("TC803")
+    finally:
+        client.config_set("appendonly", "yes")
+
+    assert (found.level, found.fix) == ("warning", "Set appendonly yes.")
+
+
+@pytest.fixture
+def info(monkeypatch):
+    """Have the broker's INFO say this too."""
+
+    def info(**more):
+        told = redis.Redis.info
+        monkeypatch.setattr(redis.Redis, "info", lambda self: told(self) | more)
+
+    return info
+
+
+def test_a_broker_that_cannot_write_to_its_disk_is_an_error(doctor, info):
+    info(aof_last_write_status="err")
+
+    said = doctor()
+
+    assert said.errors == ["TC803"]
+    assert "aof_last_write_status" in said.one("TC803").text
+
+
+@pytest.mark.parametrize(("used", "level"), [(950, "warning"), (100, "ok")])
+def test_a_broker_that_is_almost_full_is_a_warning(doctor, info, used, level):
+    info(maxmemory=1000, used_memory=used)
+
+    found = doctor().one("TC804")
+
+    assert found.level == level
+    assert found.text == f"{used // 10}% of its memory is used"
+
+
+def test_a_clock_that_is_not_the_brokers_is_a_warning(doctor, monkeypatch):
+    monkeypatch.setattr(broker.time, "time", lambda: time.monotonic() + 4_000_000_000)
+
+    found = doctor().one("TC805")
+
+    assert found.level == "warning"
+    assert " s ahead of the broker's" in found.text
+
+
+def test_without_workers_nothing_is_received_and_that_is_said(doctor):
+    found = doctor().one("TC806")
+
+    assert found.level == "unproved"
+    assert "no object worker is alive" in found.text
+
+
+def test_an_open_breaker_is_told_in_the_words_of_what_opened_it(doctor, ledger):
+    ledger.flow.heartbeat("objects@host", 8)
+    for at in range(5):
+        ref = f"object {ObjectRef('b', str(at))}"
+        ledger.breakers.failed("bucket:prod:acme", ref, reason="access-denied", text="403 it said")
+
+    found = doctor().one("TC806")
+
+    assert found.level == "warning"
+    assert found.text.startswith("bucket:prod:acme is open since ")
+    assert found.text.endswith(": 403 it said")
+    assert "access-denied" in found.fix
+
+
+def test_looking_changes_nothing_in_the_broker(doctor, client, ledger):
+    ledger.sums.count({"messages:deleted": 3})
+    before = contents(client)
+
+    doctor()
+
+    assert contents(client) == before
+
+
+def contents(client):
+    return {key: client.dump(key) for key in client.keys("*")}
+
+
+def test_the_private_broker_of_a_run_is_looked_at(doctor, client, tmp_path):
+    known = client.connection_pool.connection_kwargs
+    (tmp_path / "state/broker").mkdir(parents=True)
+    (tmp_path / "state/broker/url").write_text(
+        f"redis://:{known['password']}@127.0.0.1:{known['port']}/0"
+    )
+
+    said = doctor(
+        instead={'[broker]\nurl = "env:BROKER"\n': ""},
+        more=f'[workers]\nstate_dir = "{tmp_path}/state"\n',
+    )
+    wiring.forget()
+
+    assert said.one("TC802").level == "ok"

@@ -1,0 +1,126 @@
+"""Files beside messages: what it means where there is one without the other."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from trailcourier.doctor.traffic import TOLD, Facts, _judged
+
+FACTS = {
+    "newest": 60.0, "settled": 2000.0, "messages": 0, "delivered": None, "known": True,
+    "kept": 345_600.0,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("facts", "id_", "level"),
+    [
+        pytest.param({"messages": 3}, "TC700", "ok", id="both"),
+        pytest.param({"delivered": 30.0}, "TC700", "ok", id="delivered-since"),
+        pytest.param({"delivered": 900.0}, "TC700", "ok", id="delivered-just-before"),
+        pytest.param({"delivered": 1000.0}, "TC701", "error", id="delivered-long-before"),
+        pytest.param({}, "TC701", "error", id="files-alone"),
+        pytest.param({"settled": None}, "TC700", "unproved", id="files-too-new-to-say"),
+        pytest.param({"known": False}, "TC700", "unproved", id="no-ledger"),
+        pytest.param({"settled": 400_000.0}, "TC700", "unproved", id="older-than-the-queue-keeps"),
+        pytest.param({"newest": None, "messages": 2}, "TC702", "error", id="messages-alone"),
+        pytest.param({"newest": None}, "TC703", "error", id="nothing"),
+    ],
+)
+def test_one_without_the_other_is_judged(facts, id_, level):
+    found = _judged(Facts(**(FACTS | facts)))
+
+    assert (found.id, found.level) == (id_, level)
+    assert level in TOLD[id_].levels
+
+
+def test_files_and_messages_go_together(doctor):
+    found = doctor().one("TC700")
+
+    assert found.level == "ok"
+    assert found.text.endswith(" old; messages that wait or are held: 1")
+
+
+def aged(account, **how):
+    """Have everything in the bucket be so old."""
+    at = f"<LastModified>{datetime.now(UTC) - timedelta(**how):%Y-%m-%dT%H:%M:%SZ}<".encode()
+    account.front.changes["s3:ListBucket"] = lambda reply: reply._replace(
+        body=re.sub(rb"<LastModified>[^<]*<", at, reply.body), length=None
+    )
+
+
+def test_s60_files_without_messages_are_an_error(doctor, account):
+    account.purge()
+    aged(account, minutes=40)
+
+    said = doctor()
+
+    assert said.errors == ["TC701"]
+    assert said.one("TC701").text == (
+        "a log file is 40 min old, no message waits, and the line delivered nothing yet"
+    )
+
+
+def test_s60_messages_without_files_are_an_error(doctor, account):
+    account.empty()
+
+    said = doctor()
+
+    assert said.errors == ["TC702"]
+
+
+def test_s60_nothing_at_all_is_an_error_with_the_manuals_order(doctor, account):
+    account.empty()
+    account.purge()
+
+    said = doctor()
+
+    assert said.errors == ["TC703"]
+    means = TOLD["TC703"].means
+    at = [means.index(each) for each in ("policies", "right region", "log files exist", "bucket's")]
+    assert at == sorted(at)
+
+
+def deny(account, action):
+    account.front.denied[action] = ""
+
+
+@pytest.mark.parametrize(
+    ("break_it", "first"),
+    [
+        pytest.param(lambda a: deny(a, "sqs:ReceiveMessage"), "TC303", id="policy"),
+        pytest.param(lambda a: deny(a, "s3:GetObject"), "TC606", id="read"),
+        pytest.param(lambda a: a.unsubscribe(), "TC402", id="subscription"),
+    ],
+)
+def test_s60_what_follows_from_an_earlier_error_is_not_judged(doctor, account, break_it, first):
+    account.purge()
+    aged(account, minutes=40)
+    break_it(account)
+
+    said = doctor()
+
+    assert said.errors == [first]
+    assert said.one("TC700").text == f"not looked at: {first} comes first"
+
+
+@pytest.mark.parametrize(
+    ("action", "words"),
+    [("sqs:GetQueueAttributes", "(TC306)"), ("s3:ListBucket", "(TC604)")],
+)
+def test_what_is_not_seen_is_not_judged(doctor, account, action, words):
+    account.front.denied[action] = ""
+
+    found = doctor().one("TC700")
+
+    assert found.level == "unproved"
+    assert words in found.text
+
+
+def test_without_a_bucket_there_is_nothing_to_compare(doctor, account):
+    account.front.denied["cloudtrail:DescribeTrails"] = ""
+
+    found = doctor(instead={'["acme-cloudtrail"]': '["acme-*"]'}).one("TC700")
+
+    assert "(TC601)" in found.text

@@ -1,0 +1,281 @@
+"""The trail: logging, everywhere, delivering, announcing."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.aws_front import OWNER, json_error
+from tests.trail_account import BUCKET, REGION, TOPIC_ARN, TRAIL, TRAIL_ARN, allowing
+
+
+def status(account, **more):
+    """Have the trail's status say *more*; None takes a member away."""
+
+    def change(reply):
+        said = json.loads(reply.body) | more
+        body = json.dumps({name: value for name, value in said.items() if value is not None})
+        return reply._replace(body=body.encode(), length=None)
+
+    account.front.changes["cloudtrail:GetTrailStatus"] = change
+
+
+def ago(**how):
+    return (datetime.now(UTC) - timedelta(**how)).timestamp()
+
+
+def test_a_trail_that_is_well_says_so(doctor, account):
+    status(account, LatestNotificationTime=ago(seconds=140))
+
+    said = doctor()
+
+    assert {each.id: each.level for each in said.findings if each.id[:3] == "TC5"} == dict.fromkeys(
+        ("TC501", "TC502", "TC503", "TC504", "TC505", "TC506", "TC507"), "ok"
+    )
+    assert said.one("TC501").text == f"fed by {TRAIL_ARN}"
+    assert "announced 2 min ago" in said.one("TC506").text
+
+
+def test_a_trail_that_was_stopped_is_the_error(doctor, account):
+    account.client("cloudtrail").stop_logging(Name=TRAIL)
+
+    said = doctor()
+
+    assert said.errors == ["TC502"]
+    assert said.one("TC502").text.startswith(f"trail {TRAIL} does not log since 20")
+    assert said.one("TC502").fix == f"aws cloudtrail start-logging --name {TRAIL_ARN}"
+    assert "TC504" not in said.levels
+
+
+def test_a_trail_that_never_began_is_the_error(doctor, account):
+    status(account, IsLogging=False, StartLoggingTime=None)
+
+    assert doctor().one("TC502").text == f"trail {TRAIL} does not log"
+
+
+def test_a_stopped_trail_beside_one_that_logs_is_a_warning(doctor, account):
+    trails = account.client("cloudtrail")
+    any_trail = f"arn:aws:cloudtrail:{REGION}:123456789012:trail/*"
+    account.topic_policy(allowing("cloudtrail.amazonaws.com", "sns:Publish", TOPIC_ARN, any_trail))
+    trails.create_trail(Name="second", S3BucketName=BUCKET, SnsTopicName="cloudtrail")
+
+    said = doctor()
+
+    assert said.errors == []
+    assert [each.level for each in said.of("TC502")].count("warning") == 1
+
+
+def test_s10_a_trail_of_one_region_is_a_warning(doctor, account):
+    account.trail(IsMultiRegionTrail=False)
+
+    said = doctor()
+
+    assert (said.code, said.worst) == (0, "TC503")
+    assert said.one("TC503").text == f"trail {TRAIL} logs in {REGION} alone"
+    assert "--is-multi-region-trail" in said.one("TC503").fix
+
+
+def test_s10_a_trail_of_all_regions_is_well(doctor):
+    assert doctor().one("TC503").level == "ok"
+
+
+def test_s12_event_history_without_a_trail_is_an_error(doctor, account):
+    account.client("cloudtrail").delete_trail(Name=TRAIL)
+    account.empty()
+
+    said = doctor()
+
+    assert said.errors[0] == "TC501"
+    assert "kept for 90 days as event history, and delivered nowhere" in said.one("TC501").text
+
+
+def test_s12_a_trail_younger_than_the_silence_asked_about_is_a_warning(doctor, account):
+    said = doctor("--since", "36h")
+
+    found = said.one("TC509")
+    assert found.level == "warning"
+    assert "what happened between is in no log file" in found.text
+    assert "lookup-events" in found.fix
+
+
+def test_s12_a_trail_older_than_the_silence_asked_about_is_well(doctor, account):
+    status(account, StartLoggingTime=ago(days=9))
+
+    assert doctor("--since", "7d").one("TC509").level == "ok"
+
+
+def test_s12_the_silence_began_with_the_last_delivery_where_nobody_says(doctor, delivered):
+    delivered(7200)
+
+    assert doctor().one("TC509").level == "warning"
+
+
+def test_s12_without_a_silence_the_trails_age_is_no_finding(doctor):
+    assert "TC509" not in doctor().levels
+
+
+def test_a_bucket_that_another_accounts_trail_writes_to_is_unproved(doctor, account):
+    account.client("cloudtrail").delete_trail(Name=TRAIL)
+
+    said = doctor()
+
+    assert said.errors == []
+    assert said.one("TC501").level == "unproved"
+    assert "another account's" in said.one("TC501").text
+
+
+def test_trails_that_write_elsewhere_are_named(doctor, account):
+    account.empty()
+    account.client("cloudtrail").delete_trail(Name=TRAIL)
+    where = {"LocationConstraint": REGION}
+    account.client("s3").create_bucket(Bucket="elsewhere", CreateBucketConfiguration=where)
+    account.client("cloudtrail").create_trail(Name="other", S3BucketName="elsewhere")
+
+    found = doctor().one("TC501")
+
+    assert found.level == "error"
+    assert found.text == "the account's trails write elsewhere: other (to elsewhere)"
+
+
+def test_a_trail_whose_bucket_is_not_read_is_the_error(doctor, account):
+    said = doctor(instead={f'buckets = ["{BUCKET}"]': 'buckets = ["acme-typo"]'})
+
+    assert said.errors == ["TC508"]
+    assert f"writes to {BUCKET}, which `buckets` does not allow" in said.one("TC508").text
+    assert said.one("TC601").text == "not looked at: TC508 comes first"
+
+
+def test_a_bucket_named_by_a_glob_alone_is_known_by_the_trail(doctor):
+    said = doctor(instead={f'["{BUCKET}"]': '["acme-*"]'})
+
+    assert said.one("TC601").text == f"bucket {BUCKET} is there, in {REGION}"
+
+
+def test_a_trail_that_cannot_deliver_is_the_error(doctor, account):
+    account.empty()
+    account.purge()
+    status(account, LatestDeliveryError="AccessDenied")
+
+    said = doctor()
+
+    assert said.errors[0] == "TC504"
+    assert said.one("TC504").text == (
+        f"trail {TRAIL} cannot deliver to {BUCKET}: AccessDenied in {REGION}"
+    )
+    assert "s3:PutObject" in said.one("TC504").fix
+
+
+@pytest.mark.parametrize(
+    ("hours", "words"), [(None, "has not delivered yet"), (5, "delivered 5 h ago")]
+)
+def test_a_trail_that_delivered_long_ago_or_never_is_a_warning(doctor, account, hours, words):
+    status(account, LatestDeliveryTime=hours and ago(hours=hours))
+
+    found = doctor().one("TC504")
+
+    assert found.level == "warning"
+    assert words in found.text
+
+
+def test_each_region_with_log_files_is_asked(doctor, account):
+    key = "AWSLogs/123456789012/CloudTrail/us-east-1/2026/11/20/x.json.gz"
+    account.client("s3").put_object(Bucket=BUCKET, Key=key, Body=b"x")
+
+    said = doctor()
+
+    assert said.one("TC504").text.endswith(" in 2 regions asked")
+    asked = account.front.asked("cloudtrail:GetTrailStatus")
+    assert {each.region for each in asked} == {REGION, "us-east-1"}
+
+
+def test_a_region_that_does_not_answer_is_said(doctor, account):
+    key = "AWSLogs/123456789012/CloudTrail/us-east-1/2026/11/20/x.json.gz"
+    account.client("s3").put_object(Bucket=BUCKET, Key=key, Body=b"x")
+    account.front.answers["cloudtrail:GetTrailStatus"] = lambda asked: (
+        json_error(400, "AccessDeniedException", "no") if asked.region == "us-east-1" else None
+    )
+
+    first, second = doctor().of("TC504")
+
+    assert (first.level, second.level) == ("unproved", "ok")
+    assert "in us-east-1 was not answered" in first.text
+
+
+def test_a_trail_without_a_topic_is_the_error(doctor, account):
+    account.trail(SnsTopicName=None)
+
+    said = doctor()
+
+    assert said.errors == ["TC505"]
+    assert said.one("TC505").text == f"trail {TRAIL} announces nothing: it has no SNS topic"
+    assert "--sns-topic-name" in said.one("TC505").fix
+
+
+def test_a_trail_without_a_topic_beside_one_that_announces_is_no_error(doctor, account):
+    account.client("cloudtrail").create_trail(Name="second", S3BucketName=BUCKET)
+
+    said = doctor()
+
+    assert said.errors == []
+    assert sorted(each.level for each in said.of("TC505")) == ["ok", "unproved"]
+
+
+def test_a_trail_that_cannot_announce_is_the_error(doctor, account):
+    status(account, LatestNotificationError="AuthorizationError")
+
+    said = doctor()
+
+    assert said.errors == ["TC506"]
+    assert f"cannot publish to {TOPIC_ARN}: AuthorizationError" in said.one("TC506").text
+
+
+def test_one_that_cannot_because_of_the_topics_policy_is_one_error(doctor, account):
+    account.topic_policy(allowing("s3.amazonaws.com", "sns:Publish", TOPIC_ARN, "arn:aws:s3:::x"))
+    status(account, LatestNotificationError="AuthorizationError")
+
+    said = doctor()
+
+    assert said.errors == ["TC404"]
+    assert said.one("TC506").text == "not looked at: TC404 comes first"
+
+
+def test_announcements_that_stay_behind_deliveries_are_a_warning(doctor, account):
+    status(account, LatestNotificationTime=ago(hours=3))
+
+    found = doctor().one("TC506")
+
+    assert found.level == "warning"
+    assert "announced 3 h ago, 3 h before it last delivered" in found.text
+
+
+def test_a_trail_without_digests_is_a_warning(doctor, account):
+    account.trail(EnableLogFileValidation=False)
+
+    said = doctor()
+
+    assert (said.code, said.worst) == (0, "TC507")
+
+
+def test_trails_that_may_not_be_seen_are_unproved_with_the_statement(doctor, account):
+    account.front.denied["cloudtrail:DescribeTrails"] = ""
+
+    said = doctor()
+
+    assert said.errors == []
+    found = said.one("TC501")
+    assert found.level == "unproved"
+    assert found.text.startswith(f"{OWNER} may not cloudtrail:DescribeTrails on *: ")
+    assert '"Action": "cloudtrail:DescribeTrails", "Resource": "*"' in found.fix
+
+
+def test_a_status_that_may_not_be_seen_is_unproved_with_the_statement(doctor, account):
+    account.front.denied["cloudtrail:GetTrailStatus"] = ""
+
+    said = doctor()
+
+    assert said.errors == []
+    assert said.one("TC504").level == "unproved"
+    assert f'"Action": "cloudtrail:GetTrailStatus", "Resource": "{TRAIL_ARN}"' in (
+        said.one("TC504").fix
+    )
+    assert "TC502" not in said.levels

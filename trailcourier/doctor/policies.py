@@ -1,0 +1,129 @@
+"""What a resource's policy lets a service of AWS do: read, not asked.
+
+Enough of the policy language for topics, queues and keys.  What is not understood, such as a
+condition on something unknown here, makes the answer ``unknown``, never a yes or a no.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import Any, Literal
+
+import msgspec
+
+Verdict = Literal["yes", "no", "unknown"]
+
+_EQUALS = {"stringequals", "arnequals", "arnlike", "stringlike", "stringequalsignorecase"}
+_SERVICES = ("Service", "AWS")
+
+
+class Request(msgspec.Struct, frozen=True):
+    """*service* (``"sns.amazonaws.com"``) wants to do *action* on *resource* for *source*.
+
+    *source* is the ARN that ``aws:SourceArn`` is compared with, *account* whose it is.
+    """
+
+    service: str
+    action: str
+    resource: str
+    source: str
+    account: str = ""
+
+
+def allows(policy: str, request: Request) -> Verdict:
+    """Say whether *policy*, as JSON, lets *request* through."""
+    found = [_applies(each, request) for each in _statements(policy)]
+    denies = {how for effect, how in found if effect == "Deny"}
+    allowed = {how for effect, how in found if effect == "Allow"}
+    if "yes" in denies or allowed <= {"no"}:
+        return "no"
+    if "unknown" in denies or "yes" not in allowed:
+        return "unknown"
+    return "yes"
+
+
+def senders(policy: str, action: str) -> dict[str, set[str]]:
+    """Return, for each service that may do *action*, the ARNs it may do it for.
+
+    ARNs with a wildcard are left out, and so is whoever is not bound to any.
+    """
+    found: dict[str, set[str]] = {}
+    for statement in _statements(policy):
+        if statement.get("Effect") != "Allow" or not _matches(statement, "Action", action):
+            continue
+        for _, key, values in _conditions(statement):
+            if key == "aws:sourcearn":
+                for arn in values:
+                    if not set(arn) & set("*?"):
+                        found.setdefault(arn.split(":")[2], set()).add(arn)
+    return found
+
+
+def _statements(policy: str) -> list[Mapping[str, Any]]:
+    try:
+        told = json.loads(policy or "{}").get("Statement", [])
+    except (ValueError, AttributeError):
+        return []
+    listed = told if isinstance(told, list) else [told]
+    return [each for each in listed if isinstance(each, dict)]
+
+
+def _applies(statement: Mapping[str, Any], request: Request) -> tuple[str, Verdict]:
+    """Return the statement's effect, and whether it is about *request*."""
+    effect = str(statement.get("Effect"))
+    about = (
+        _is_principal(statement, request.service)
+        and _matches(statement, "Action", request.action)
+        and _matches(statement, "Resource", request.resource)
+    )
+    if not about:
+        return effect, "no"
+    told = [_holds(how, key, values, request) for how, key, values in _conditions(statement)]
+    if "no" in told:
+        return effect, "no"
+    return effect, "unknown" if "unknown" in told else "yes"
+
+
+def _is_principal(statement: Mapping[str, Any], service: str) -> bool:
+    if "NotPrincipal" in statement:
+        return service not in _listed(statement["NotPrincipal"].get("Service", []))
+    principal = statement.get("Principal", {})
+    if principal == "*":
+        return True
+    named = {name for kind in _SERVICES for name in _listed(principal.get(kind, []))}
+    return "*" in named or service in named
+
+
+def _matches(statement: Mapping[str, Any], what: str, value: str) -> bool:
+    """Say whether *value* is among the actions or resources of *statement*."""
+    lower = value.lower() if what == "Action" else value
+    excluded = _listed(statement.get(f"Not{what}", []))
+    if excluded:
+        return not any(_glob(lower, each, what) for each in excluded)
+    return any(_glob(lower, each, what) for each in _listed(statement.get(what, [])))
+
+
+def _glob(value: str, pattern: str, what: str) -> bool:
+    pattern = pattern.lower() if what == "Action" else pattern
+    return fnmatchcase(value, pattern.replace("[", "[[]"))
+
+
+def _conditions(statement: Mapping[str, Any]) -> Iterator[tuple[str, str, list[str]]]:
+    """Yield operator, key and values of each condition, names in lower case."""
+    for operator, pairs in statement.get("Condition", {}).items():
+        for key, values in pairs.items():
+            yield operator.lower().removesuffix("ifexists"), key.lower(), _listed(values)
+
+
+def _holds(how: str, key: str, values: Sequence[str], request: Request) -> Verdict:
+    known = {"aws:sourcearn": request.source, "aws:sourceaccount": request.account}
+    if key == "aws:securetransport" and how == "bool":  # services use nothing else
+        return "yes" if values == ["true"] else "no"
+    if how not in _EQUALS or not known.get(key):
+        return "unknown"
+    return "yes" if any(_glob(known[key], each, "value") for each in values) else "no"
+
+
+def _listed(value: Any) -> list[str]:
+    return [str(each).lower() if isinstance(each, bool) else str(each) for each in (
+        value if isinstance(value, list) else [value])]  # fmt: skip

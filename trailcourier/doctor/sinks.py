@@ -1,0 +1,136 @@
+"""The sinks: whether each could take records now, and only on demand whether it does."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from trailcourier.dispositions import REASONS
+from trailcourier.doctor import bounded, hosts
+from trailcourier.doctor.finding import Entries, Entry, Finding
+from trailcourier.doctor.subject import Subject
+from trailcourier.errors import ConfigError, Fault
+from trailcourier.sinks import SinkConfig, trial
+from trailcourier.sinks.file import File
+from trailcourier.sinks.stdout import Stdout
+from trailcourier.wiring import lines
+
+PATIENCE = 15.0  # seconds for a test record
+SCARCE = 100 * 1024 * 1024  # bytes left on a disk
+
+TOLD: Entries = {
+    "TC901": Entry(
+        "Could the sink take records?",
+        ("ok", "unproved", "warning", "error"),
+        "Without sending: a folder that may be written to and has room, a host that is found, "
+        "takes a connection and shows a certificate that is trusted. That the sink accepts a "
+        "record, `--send` shows.",
+    ),
+    "TC902": Entry(
+        "Does it take one?",
+        ("ok", "error"),
+        "With `--send` alone: one marked record, as `trailcourier sink test` sends it. Look for "
+        "its eventID at the other end: what a sink means by having taken it is on its page.",
+    ),
+    "TC903": Entry(
+        "Do records stay in the partition?",
+        ("unproved",),
+        "A source in GovCloud, China or the European sovereign cloud with a sink elsewhere moves "
+        "records out of that partition. InsightIDR keeps its data in standard AWS regions. Whether "
+        "that may be is for you to say.",
+    ),
+}
+
+
+def look(subject: Subject) -> Iterator[Finding]:
+    """Look whether each sink of the source could take records, or does."""
+    for name in subject.source.sinks:
+        yield from _sink(subject, name, subject.shared.settings.sinks[name])
+
+
+def _sink(subject: Subject, name: str, config: SinkConfig) -> Iterator[Finding]:
+    if subject.shared.send:
+        yield _sent(subject, name)
+    else:
+        yield _ready(subject, name, config)
+    partition = subject.source.queue.partition
+    away = [] if partition == "aws" else _peers(name, config)
+    if away:
+        text = f"sink {name}: records leave partition {partition} for {away[0].peer}"
+        yield Finding("unproved", "TC903", text, "See that this may be; it is not known from here.")
+
+
+def _ready(subject: Subject, name: str, config: SinkConfig) -> Finding:
+    match config:
+        case File():
+            return _folder(name, config.path.absolute())
+        case Stdout():
+            text = f"sink {name}: a worker's standard output; what reads it is not seen"
+            return Finding("ok", "TC901", text)
+        case _:
+            return _reached(subject, name, config)
+
+
+def _folder(name: str, path: Path) -> Finding:
+    """Look at the folder, or at the one it would be made in, without writing to it."""
+    there = path if path.exists() else path.parent
+    if not there.is_dir():
+        text = f"sink {name}: {there} is no folder"
+        return Finding("error", "TC901", text, f"Make {there}, or mount it.")
+    if not os.access(there, os.W_OK | os.X_OK):
+        text = f"sink {name}: this user may not write to {there}"
+        return Finding("error", "TC901", text, "Let the user the workers run as write there.")
+    free = shutil.disk_usage(there).free
+    text = f"sink {name}: {path} may be written to, {free / 1e9:,.1f} GB free"
+    if free < SCARCE:
+        return Finding("warning", "TC901", text, "Make room on the disk.")
+    return Finding("ok", "TC901", text)
+
+
+def _reached(subject: Subject, name: str, config: SinkConfig) -> Finding:
+    try:
+        peers = _peers(name, config)
+    except ConfigError as error:
+        return Finding("error", "TC901", str(error), "Correct the secret that the sink names.")
+    failures = hosts.reached(subject.shared, peers)
+    told = ", ".join(str(each.peer) for each in peers)
+    for host, failure in zip(peers, failures, strict=True):
+        if failure is not None:
+            text = f"sink {name}: {host.peer}: {failure.words}"
+            return Finding("error", "TC901", text, f"{failure.id} in docs/doctor.md says more.")
+    if not peers:
+        text = f"sink {name}: nothing can be shown without sending"
+        return Finding("unproved", "TC901", text, "--send sends one marked record.")
+    text = f"sink {name}: {told} takes connections; nothing was sent"
+    return Finding("ok", "TC901", text)
+
+
+def _peers(name: str, config: SinkConfig) -> list[hosts.Host]:
+    return hosts.of_sink(name, config)
+
+
+def _sent(subject: Subject, name: str) -> Finding:
+    """Send one record, whichever source asks first."""
+    return subject.shared.known.get(("sent", name), lambda: _send(subject, name))
+
+
+def _send(subject: Subject, name: str) -> Finding:
+    def do() -> str:
+        outlet = lines.sink(name)
+        try:
+            return trial.send(outlet)
+        finally:
+            outlet.close()
+
+    try:
+        event = bounded.within(subject.shared.left(PATIENCE), do)
+    except TimeoutError:
+        text = f"sink {name} did not take a record within {PATIENCE:.0f} s"
+        return Finding("error", "TC902", text, REASONS["sink-busy"].advice)
+    except Fault as fault:
+        text = f"sink {name} did not take a record: {fault.detail} ({fault.reason})"
+        advice = REASONS[fault.reason].advice if fault.reason in REASONS else ""
+        return Finding("error", "TC902", text, advice)
+    except ConfigError as error:
+        return Finding("error", "TC902", f"sink {name}: {error}", "Correct its settings.")
+    return Finding("ok", "TC902", f"sink {name} took a record; look for eventID {event} there")
