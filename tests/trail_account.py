@@ -53,9 +53,9 @@ class TrailAccount:
         where = {"LocationConstraint": REGION}
         s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration=where)
         sqs.create_queue(QueueName=DEAD, Attributes={"MessageRetentionPeriod": "1209600"})
-        policy = allowing("sns.amazonaws.com", "sqs:SendMessage", QUEUE_ARN, TOPIC_ARN)
+        self._policy = allowing("sns.amazonaws.com", "sqs:SendMessage", QUEUE_ARN, TOPIC_ARN)
         redrive = json.dumps({"deadLetterTargetArn": DEAD_ARN, "maxReceiveCount": 10})
-        attributes = {"RedrivePolicy": redrive, "Policy": policy}
+        attributes = {"RedrivePolicy": redrive, "Policy": self._policy}
         sqs.create_queue(QueueName=QUEUE, Attributes=attributes)
         publish = allowing("cloudtrail.amazonaws.com", "sns:Publish", TOPIC_ARN, TRAIL_ARN)
         sns.create_topic(Name=TOPIC, Attributes={"Policy": publish})
@@ -100,8 +100,10 @@ class TrailAccount:
         return f"{at or self.front.url}/{ACCOUNT}/{name}"
 
     def queue_attributes(self, **attributes: str) -> None:
+        """Change these; the policy stays, which moto would forget."""
         url = self.queue_url(at=self.moto)
-        self.client("sqs").set_queue_attributes(QueueUrl=url, Attributes=attributes)
+        kept = {"Policy": self._policy, **attributes}
+        self.client("sqs").set_queue_attributes(QueueUrl=url, Attributes=kept)
 
     def topic_policy(self, policy: str) -> None:
         self.client("sns").set_topic_attributes(

@@ -14,6 +14,7 @@ KEYS = frozenset(
     }
 )
 PASSING = frozenset({"throttled", "aws-error"})  # time repairs it, and nothing is known by it
+FAILING = frozenset({"InternalError", "InternalFailure", "ServiceFailure"})  # of queues too
 
 CLOCK_FIX = "Set this machine's clock (NTP): AWS takes signatures that are at most 5 minutes off."
 
@@ -40,7 +41,7 @@ def told(subject: Subject, answer: Answer, id_: str, level: Level = "error") -> 
         return _said(subject, id_, of_keys(answer.codes, fault.detail))
     if fault.reason == "network":
         return _said(subject, id_, silent(fault.detail, level))
-    if fault.reason in PASSING:
+    if fault.reason in PASSING or answer.codes & FAILING:
         text = f"AWS did not answer this now: {fault.detail}"
         return Finding("unproved", id_, text, "Run doctor again in a minute.")
     return Finding(level, id_, fault.detail, "Look the code up; AWS's words say what it wants.")

@@ -33,7 +33,7 @@ def test_a_way_that_is_well_says_so(doctor):
     assert said.one("TC401").text == f"log files are announced by {TOPIC_ARN}"
 
 
-def test_a_queue_that_is_not_subscribed_is_the_error_with_the_command(doctor, account):
+def test_s31_a_queue_that_is_not_subscribed_is_the_error_with_the_command(doctor, account):
     account.unsubscribe()
 
     said = doctor()
@@ -104,7 +104,7 @@ def test_a_topic_policy_that_is_not_understood_proves_nothing(doctor, account):
         ),
     ],
 )
-def test_a_queue_that_the_topic_may_not_send_to_is_the_error(doctor, account, policy):
+def test_s31_a_queue_that_the_topic_may_not_send_to_is_the_error(doctor, account, policy):
     account.queue_attributes(Policy=policy)
 
     said = doctor()

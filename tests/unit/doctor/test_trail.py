@@ -201,7 +201,7 @@ def test_a_region_that_does_not_answer_is_said(doctor, account):
     assert "in us-east-1 was not answered" in first.text
 
 
-def test_a_trail_without_a_topic_is_the_error(doctor, account):
+def test_s24_a_trail_without_a_topic_is_the_error(doctor, account):
     account.trail(SnsTopicName=None)
 
     said = doctor()

@@ -1,0 +1,547 @@
+"""Set-ups that people get wrong, one thing each: doctor names it first, and nothing else as error.
+
+The account is moto's, set up as the manual says; ``tests/aws_front.py`` answers in its place where
+moto does not do what AWS does.
+"""
+
+import json
+import re
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.aws_answers import s3_error
+from tests.aws_front import ACCOUNT, KEY, OWNER, Holder, Role, json_error
+from tests.http_stub import Reply, Server
+from tests.tls import authority
+from tests.trail_account import (
+    BUCKET,
+    DEAD_ARN,
+    QUEUE,
+    QUEUE_ARN,
+    REGION,
+    TOPIC_ARN,
+    TRAIL,
+    TrailAccount,
+    allowing,
+)
+
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/reader"
+KMS_KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1234"
+ASSUMING = f"""
+[sources.prod.credentials]
+kind = "assume-role"
+role_arn = "{ROLE}"
+external_id = "env:EXTERNAL_ID"
+"""
+
+
+@dataclass
+class World:
+    """The account, and what else a set-up may change: environment, configuration, broker."""
+
+    account: TrailAccount
+    broker: Any
+    monkeypatch: pytest.MonkeyPatch
+    folder: Any
+    instead: dict[str, str] = field(default_factory=dict)
+    more: str = ""
+    ends: list[Callable[[], Any]] = field(default_factory=list)
+
+    @property
+    def front(self):
+        return self.account.front
+
+    def env(self, **values):
+        for name, value in values.items():
+            self.monkeypatch.setenv(name, value)
+
+    def closed(self):
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            return listening.getsockname()[1]
+
+    def serve(self, answer, **more):
+        server = Server(answer, **more)
+        self.ends.append(server.close)
+        return server
+
+
+@pytest.fixture
+def world(account, client, monkeypatch, tmp_path):
+    made = World(account, client, monkeypatch, tmp_path)
+    yield made
+    for end in made.ends:
+        end()
+
+
+# the configuration and the way out
+
+
+def fifo_queue(w):
+    w.instead[f"/{QUEUE}"] = f"/{QUEUE}.fifo"
+
+
+def name_unknown(w):
+    getaddrinfo = socket.getaddrinfo
+
+    def resolve(host, *more, **how):
+        if host == "aws.example":
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return getaddrinfo(host, *more, **how)
+
+    w.monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    w.env(AWS_ENDPOINT_URL="https://aws.example")
+
+
+def firewall(w):
+    w.env(AWS_ENDPOINT_URL=f"https://127.0.0.1:{w.closed()}")
+
+
+def proxy_refuses(w):
+    w.env(AWS_ENDPOINT_URL="https://aws.example", HTTPS_PROXY=w.serve(lambda _: Reply(403)).url)
+
+
+def strange_certificate(w):
+    _, context = authority(w.folder)
+    w.env(AWS_ENDPOINT_URL=w.serve(lambda _: Reply(400), tls=context).url)
+
+
+def no_answer(w):
+    w.monkeypatch.setattr("trailcourier.doctor.subject.CALL", 0.5)
+    w.front.silent |= {"sqs", "s3", "sns", "cloudtrail"}
+
+
+# credentials
+
+
+def no_keys(w):
+    w.monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    w.monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+
+
+def key_state(state):
+    def broken(w):
+        w.front.holders[KEY].state = state
+
+    return broken
+
+
+def clock_off(w):
+    w.front.clock = 3600
+
+
+def clock_drifts(w):
+    w.front.clock = 120
+
+
+def session_keys(w):
+    w.env(AWS_SESSION_TOKEN="example")
+
+
+def other_partition(w):
+    w.front.holders[KEY] = Holder(OWNER.replace(":aws:", ":aws-cn:"))
+
+
+def wrong_external_id(w):
+    w.env(EXTERNAL_ID="mistyped")
+    w.front.roles[ROLE] = Role("the-right-one")
+    w.more = ASSUMING
+
+
+def no_such_role(w):
+    w.env(EXTERNAL_ID="any")
+    w.more = ASSUMING
+
+
+# the queue
+
+
+def wrong_name(w):
+    w.instead[f"/{QUEUE}"] = f"/{QUEUE}-2"
+
+
+def other_region(w):
+    w.instead['queue_region = "eu-west-1"'] = 'queue_region = "us-east-1"'
+
+
+def denied(action):
+    def broken(w):
+        w.front.denied[action] = ""
+
+    return broken
+
+
+def short_visibility(w):
+    w.more = "[line]\nvisibility = 20\n"
+
+
+def leases_lost(w):
+    w.broker.hset("trailcourier:1:s:prod:sums", mapping={"leases:lost": 4, "messages:deleted": 9})
+
+
+def no_dead_letters(w):
+    w.account.queue_attributes(RedrivePolicy="")
+
+
+def few_receives(w):
+    policy = {"deadLetterTargetArn": DEAD_ARN, "maxReceiveCount": 1}
+    w.account.queue_attributes(RedrivePolicy=json.dumps(policy))
+
+
+def bad_messages(w):
+    url = w.account.queue_url(f"{QUEUE}-dead", at=w.account.moto)
+    w.account.client("sqs").send_message(QueueUrl=url, MessageBody="bad")
+
+
+def queue_key_disabled(w):
+    key = w.account.client("kms").create_key()["KeyMetadata"]["Arn"]
+    w.account.client("kms").disable_key(KeyId=key.rpartition("/")[2])
+    w.account.queue_attributes(KmsMasterKeyId=key)
+    w.front.denied["kms:GetKeyPolicy"] = ""
+
+
+def queue_key_denied(w):
+    w.account.queue_attributes(KmsMasterKeyId=KMS_KEY)
+    w.front.denied |= {"kms:Decrypt": "", "kms:GetKeyPolicy": ""}
+
+
+def managed_key(w):
+    w.account.purge()
+    w.account.queue_attributes(KmsMasterKeyId="alias/aws/sqs")
+
+
+# the way into the queue
+
+
+def not_subscribed(w):
+    w.account.unsubscribe()
+
+
+def not_confirmed(w):
+    pending = b"<SubscriptionArn>PendingConfirmation<"
+    w.front.changes["sns:ListSubscriptionsByTopic"] = lambda reply: reply._replace(
+        body=re.sub(rb"<SubscriptionArn>[^<]*<", pending, reply.body), length=None
+    )
+
+
+def topic_policy(w):
+    other = f"arn:aws:cloudtrail:{REGION}:{ACCOUNT}:trail/other"
+    w.account.topic_policy(allowing("cloudtrail.amazonaws.com", "sns:Publish", TOPIC_ARN, other))
+    status(w, LatestNotificationError="AuthorizationError")
+
+
+def queue_policy(w):
+    w.account.queue_attributes(Policy="")
+
+
+def filtering(w):
+    sns = w.account.client("sns")
+    (found,) = sns.list_subscriptions_by_topic(TopicArn=TOPIC_ARN)["Subscriptions"]
+    sns.set_subscription_attributes(
+        SubscriptionArn=found["SubscriptionArn"],
+        AttributeName="FilterPolicy",
+        AttributeValue='{"kind": ["log"]}',
+    )
+
+
+def managed_topic_key(w):
+    w.account.client("sns").set_topic_attributes(
+        TopicArn=TOPIC_ARN, AttributeName="KmsMasterKeyId", AttributeValue="alias/aws/sns"
+    )
+
+
+# the trail
+
+
+def status(w, **more):
+    w.front.changes["cloudtrail:GetTrailStatus"] = lambda reply: reply._replace(
+        body=json.dumps(json.loads(reply.body) | more).encode(), length=None
+    )
+
+
+def no_trail(w):
+    w.account.client("cloudtrail").delete_trail(Name=TRAIL)
+    w.account.empty()
+
+
+def stopped_trail(w):
+    w.account.client("cloudtrail").stop_logging(Name=TRAIL)
+
+
+def one_region(w):
+    w.account.trail(IsMultiRegionTrail=False)
+
+
+def cannot_deliver(w):
+    w.account.empty()
+    w.account.purge()
+    status(w, LatestDeliveryError="AccessDenied")
+
+
+def no_topic(w):
+    w.account.trail(SnsTopicName=None)
+
+
+def cannot_notify(w):
+    status(w, LatestNotificationError="InternalError")
+
+
+def no_digests(w):
+    w.account.trail(EnableLogFileValidation=False)
+
+
+def wrong_bucket(w):
+    w.instead[f'["{BUCKET}"]'] = '["acme-cloudtrial"]'
+
+
+# the bucket
+
+
+def bucket_gone(w):
+    w.front.denied["cloudtrail:DescribeTrails"] = ""
+    wrong_bucket(w)
+
+
+def region_differs(w):
+    w.front.regions[BUCKET] = "us-west-2"
+
+
+def region_differs_strictly(w):
+    region_differs(w)
+    w.instead["bucket_region"] = "strict_region = true\nbucket_region"
+
+
+def other_owner(w):
+    w.front.owners[BUCKET] = "999999999999"
+    w.instead["bucket_region"] = f'expected_bucket_owner = "{ACCOUNT}"\nbucket_region'
+
+
+def old_files(w):
+    aged(w, days=9)
+
+
+def aged(w, **how):
+    at = f"<LastModified>{datetime.now(UTC) - timedelta(**how):%Y-%m-%dT%H:%M:%SZ}<".encode()
+    w.front.changes["s3:ListBucket"] = lambda reply: reply._replace(
+        body=re.sub(rb"<LastModified>[^<]*<", at, reply.body), length=None
+    )
+
+
+def of_gets(reply):
+    return lambda asked: reply if asked.given["method"] == "GET" else None
+
+
+def object_key_denied(w):
+    w.account.empty()
+    w.account.deliver(ServerSideEncryption="aws:kms", SSEKMSKeyId=KMS_KEY)
+    w.front.answers["s3:GetObject"] = of_gets(s3_error(403, "AccessDenied"))
+
+
+def object_key_disabled(w):
+    w.front.answers["s3:GetObject"] = of_gets(s3_error(400, "KMS.DisabledException"))
+
+
+def archived(w):
+    w.account.empty()
+    w.account.deliver(StorageClass="GLACIER")
+
+
+# files beside messages
+
+
+def files_alone(w):
+    w.account.purge()
+    aged(w, hours=1)
+
+
+def messages_alone(w):
+    w.account.empty()
+
+
+def nothing(w):
+    w.account.empty()
+    w.account.purge()
+
+
+# the broker and the sinks
+
+
+def broker_down(w):
+    w.env(BROKER=f"redis://127.0.0.1:{w.closed()}/0")
+
+
+def evicting(w):
+    w.broker.config_set("maxmemory-policy", "allkeys-lru")
+    w.ends.append(lambda: w.broker.config_set("maxmemory-policy", "noeviction"))
+
+
+def forgetful(w):
+    w.broker.config_set("appendonly", "no")
+    w.ends.append(lambda: w.broker.config_set("appendonly", "yes"))
+
+
+def sink_folder_missing(w):
+    w.instead['path = "events"'] = 'path = "mnt/siem/events"'
+
+
+def sink_down(w):
+    w.instead['type = "file"\npath = "events"'] = (
+        'type = "insightidr"\nway = "collector"\nhost = "127.0.0.1"\n'
+        f"port = {w.closed()}\ntls = false"
+    )
+
+
+ERRORS = [
+    ("TC001", fifo_queue), ("TC101", name_unknown), ("TC102", firewall), ("TC103", proxy_refuses),
+    ("TC104", strange_certificate), ("TC105", no_answer),
+    ("TC202", no_keys), ("TC203", key_state("revoked")), ("TC203", key_state("wrong-secret")),
+    ("TC204", key_state("expired")), ("TC205", clock_off), ("TC206", wrong_external_id),
+    ("TC206", no_such_role), ("TC207", other_partition),
+    ("TC301", wrong_name), ("TC301", other_region), ("TC303", denied("sqs:ReceiveMessage")),
+    ("TC304", denied("sqs:DeleteMessage")), ("TC310", queue_key_disabled),
+    ("TC310", queue_key_denied), ("TC310", managed_key),
+    ("TC402", not_subscribed), ("TC403", not_confirmed), ("TC404", topic_policy),
+    ("TC405", queue_policy), ("TC407", managed_topic_key),
+    ("TC501", no_trail), ("TC502", stopped_trail), ("TC504", cannot_deliver),
+    ("TC505", no_topic), ("TC506", cannot_notify), ("TC508", wrong_bucket),
+    ("TC601", bucket_gone), ("TC602", region_differs_strictly), ("TC603", other_owner),
+    ("TC606", denied("s3:GetObject")), ("TC607", object_key_denied), ("TC607", object_key_disabled),
+    ("TC701", files_alone), ("TC702", messages_alone), ("TC703", nothing),
+    ("TC801", broker_down), ("TC802", evicting), ("TC901", sink_folder_missing),
+    ("TC901", sink_down),
+]  # fmt: skip
+WARNINGS = [
+    ("TC204", session_keys), ("TC205", clock_drifts),
+    ("TC305", denied("sqs:ChangeMessageVisibility")), ("TC307", short_visibility),
+    ("TC307", leases_lost), ("TC308", no_dead_letters), ("TC308", few_receives),
+    ("TC309", bad_messages), ("TC406", filtering), ("TC503", one_region), ("TC507", no_digests),
+    ("TC602", region_differs), ("TC604", denied("s3:ListBucket")), ("TC605", old_files),
+    ("TC606", archived), ("TC803", forgetful),
+]  # fmt: skip
+
+
+def cases(table):
+    return [
+        pytest.param(id_, broken, id=f"{id_}-{broken.__qualname__.partition('.')[0]}-{at}")
+        for at, (id_, broken) in enumerate(table)
+    ]
+
+
+@pytest.mark.parametrize(("id_", "broken"), cases(ERRORS))
+def test_what_keeps_records_from_arriving_is_the_only_error(doctor, world, id_, broken):
+    broken(world)
+
+    said = doctor(instead=world.instead, more=world.more)
+
+    assert (said.code, said.said["first"]) == (1, id_)
+    assert said.errors == [id_]
+    assert said.of(id_)[0].fix
+    assert "hunter2" not in json.dumps(said.said)
+
+
+@pytest.mark.parametrize(("id_", "broken"), cases(WARNINGS))
+def test_what_costs_something_is_the_first_warning_and_no_error(doctor, world, id_, broken):
+    broken(world)
+
+    said = doctor(instead=world.instead, more=world.more)
+
+    assert (said.code, said.errors, said.said["first"]) == (0, [], None)
+    assert said.worst == id_
+    assert said.of(id_)[0].fix
+
+
+def test_of_an_account_in_which_all_is_well_nothing_is_said_against(doctor):
+    said = doctor()
+
+    assert said.code == 0
+    assert {each.level for each in said.findings} == {"ok", "unproved"}
+
+
+# every action, missing
+
+QUEUE_KEY = {"kms:Decrypt", "kms:DescribeKey", "kms:GetKeyPolicy"}
+ACTIONS = {
+    "sqs:ReceiveMessage": ("TC303", "error"),
+    "sqs:DeleteMessage": ("TC304", "error"),
+    "sqs:ChangeMessageVisibility": ("TC305", "warning"),
+    "sqs:GetQueueAttributes": ("TC306", "unproved"),
+    "kms:Decrypt": ("TC310", "error"),
+    "kms:DescribeKey": ("TC310", "unproved"),
+    "kms:GetKeyPolicy": ("TC407", "unproved"),
+    "sns:ListSubscriptionsByTopic": ("TC402", "unproved"),
+    "sns:GetTopicAttributes": ("TC404", "unproved"),
+    "sns:GetSubscriptionAttributes": ("TC406", "unproved"),
+    "cloudtrail:DescribeTrails": ("TC501", "unproved"),
+    "cloudtrail:GetTrailStatus": ("TC504", "unproved"),
+    "s3:ListBucket": ("TC604", "warning"),
+    "s3:GetObject": ("TC606", "error"),
+}
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_each_missing_action_is_named_with_who_what_and_the_statement(doctor, world, action):
+    id_, level = ACTIONS[action]
+    if action in QUEUE_KEY:
+        key = world.account.client("kms").create_key()["KeyMetadata"]["Arn"]
+        world.account.queue_attributes(KmsMasterKeyId=key)
+    world.front.denied[action] = ""
+
+    said = doctor(instead=world.instead)
+
+    (found,) = [each for each in said.of(id_) if action in each.text]
+    assert found.level == level
+    assert found.text.startswith(f"{OWNER} may not {action} on ")
+    (given,) = statements([found])
+    assert given["Action"] == action
+    assert given["Resource"] in found.text
+
+
+STATEMENT = re.compile(r'\{"Effect": "Allow", "Action".*?"Resource": "[^"]*"\}')
+
+
+def statements(findings):
+    return [json.loads(text) for each in findings for text in STATEMENT.findall(each.fix)]
+
+
+def test_s41_with_the_manuals_permissions_it_works_and_what_it_prints_lets_it_see_all(
+    doctor, account
+):
+    holder = account.front.holders[KEY]
+    holder.allowed = ("s3:Get*", "s3:List*", "sqs:ReceiveMessage", "sqs:DeleteMessage")
+
+    said = doctor()
+    assert (said.code, said.errors) == (0, [])
+    for _ in range(3):  # what a statement lets it see may need another
+        holder.allowed += tuple(each["Action"] for each in statements(said.findings))
+        said = doctor()
+
+    assert [each for each in said.findings if " may not " in each.text] == []
+    assert said.levels == well(doctor, account)
+
+
+def well(doctor, account):
+    account.front.holders[KEY].allowed = None
+    return doctor().levels
+
+
+def test_every_id_that_can_be_an_error_is_met_by_a_set_up():
+    from trailcourier.doctor.catalogue import CATALOGUE
+
+    met = {id_ for id_, _ in ERRORS}
+    rare = {"TC302", "TC803", "TC902"}  # not AWS's own; a disk that is full; --send
+
+    assert {id_ for id_, entry in CATALOGUE.items() if "error" in entry.levels} - met == rare
+
+
+def test_a_service_that_fails_is_no_error(doctor, account):
+    for action in ("sqs:ReceiveMessage", "sns:GetTopicAttributes", "cloudtrail:DescribeTrails"):
+        account.front.answers[action] = lambda _: json_error(500, "InternalFailure", "sorry")
+
+    said = doctor()
+
+    assert said.errors == []
+    assert QUEUE_ARN in said.of("TC301")[0].text
