@@ -113,10 +113,11 @@ def mute():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("scheme", "tls"), [("http", "false"), ("https", "true")])
+@pytest.mark.parametrize("scheme", ["http", "https"])
 def test_it_ends_within_half_a_minute_when_everything_hangs(
-    environment, account, tmp_path, mute, scheme, tls
+    environment, account, tmp_path, mute, scheme
 ):
+    tls = {"http": "false", "https": "true"}[scheme]
     more = MORE.format(queue=account.queue_url(), port=mute, tls=tls)
     (tmp_path / "trailcourier.toml").write_text(CONFIG.format(queue=account.queue_url()) + more)
     hanging = environment | {
