@@ -29,7 +29,8 @@ class Relay:
                 threading.Thread(target=self._carry, args=[client], daemon=True).start()
 
     def _carry(self, client: socket.socket) -> None:
-        with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
+        # closed while we look at it, a socket is a ValueError to select and ssl
+        with contextlib.suppress(OSError, ValueError), contextlib.ExitStack() as stack:
             stack.callback(client.close)
             if self._context:
                 client = stack.enter_context(self._context.wrap_socket(client, server_side=True))
