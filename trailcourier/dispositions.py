@@ -157,6 +157,13 @@ REASONS: dict[str, Reason] = {
         "that may not be assumed.",
         "credentials",
     ),
+    "bucket-credentials": Reason(
+        "parked",
+        "AWS did not accept the credentials that the source has for this bucket.",
+        "Check `bucket_credentials` of the source: missing, wrong, expired or revoked keys, or a "
+        "role that may not be assumed. Other buckets go on.",
+        "bucket",
+    ),
     "clock-skew": Reason(
         "parked",
         "AWS refused the signature because this machine's clock is off.",

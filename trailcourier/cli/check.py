@@ -50,6 +50,9 @@ def _summary(source: Source) -> dict[str, Any]:
         "region": queue.region,
         "account": queue.account,
         "credentials": source.credentials.role_arn or source.credentials.kind,
+        "bucket_credentials": {
+            glob: each.role_arn or each.kind for glob, each in source.bucket_credentials.items()
+        },
         "buckets": list(source.buckets),
         "bucket_region": source.bucket_region,
         "drops": source.drops,
@@ -73,8 +76,9 @@ def _line(name: str, source: Mapping[str, Any]) -> str:
     account = f", account {source['account']}" if source["account"] else ""
     buckets = ", ".join(source["buckets"]) or "any bucket"
     where = f" in {source['bucket_region']}" if source["bucket_region"] else ""
+    own = "".join(f", {glob} as {who}" for glob, who in source["bucket_credentials"].items())
     return (
         f"{name}: queue {source['queue']} in {source['region']}{account}, as "
-        f"{source['credentials']}; reads {buckets}{where}; {source['drops']}; "
+        f"{source['credentials']}; reads {buckets}{where}{own}; {source['drops']}; "
         f"sends to {', '.join(source['sinks'])}"
     )

@@ -49,7 +49,9 @@ def look(subject: Subject, bucket: str, region: str, found: logs.Found) -> Itera
         return
     try:
         seconds = subject.shared.left(PATIENCE)
-        data = bounded.within(seconds, lambda: _reader(subject, region).open(ref).body())
+        data = bounded.within(
+            seconds, lambda: _reader(subject, ref.bucket, region).open(ref).body()
+        )
     except TimeoutError:
         yield Finding("error", "TC606", f"{ref} did not come within {PATIENCE:.0f} s", _SLOW)
     except Fault as fault:
@@ -81,10 +83,10 @@ def _by_the_line(subject: Subject, bucket: str) -> Iterator[Finding]:
     yield Finding("unproved", "TC606", text)
 
 
-def _reader(subject: Subject, region: str) -> Reader:
+def _reader(subject: Subject, bucket: str, region: str) -> Reader:
     reach = replace(subject.reach, bucket_region=region)
     most = subject.source.max_compressed_mib * MIB
-    return Reader(subject.session, reach, max_compressed=most)
+    return Reader(subject.reading(bucket), reach, max_compressed=most)
 
 
 def _refused(subject: Subject, ref: ObjectRef, region: str, fault: Fault) -> Finding:

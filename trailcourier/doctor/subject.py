@@ -70,7 +70,12 @@ class Subject:
     @property
     def session(self) -> boto3.Session:
         """Speaks as the source does; made for this look alone."""
-        return self.known.get("session", self._session)
+        return self.known.get(("session", ""), self._session)
+
+    def reading(self, bucket: str) -> boto3.Session:
+        """Speaks as the source does to *bucket*, which may be as somebody else."""
+        glob = self.source.own_credentials(bucket)
+        return self.known.get(("session", glob), lambda: self._session(glob))
 
     def errors(self, *beginnings: str) -> list[Finding]:
         """Return the errors found so far whose ids begin so."""
@@ -103,7 +108,7 @@ class Subject:
         try:
             said = bounded.within(
                 seconds,
-                lambda: getattr(self.client(call.service, call.region), operation)(**call.given),
+                lambda: getattr(self._for(call), operation)(**call.given),
             )
         except TimeoutError:
             fault = Fault("network", f"{call}: no answer within {seconds:.0f} s")
@@ -136,9 +141,15 @@ class Subject:
         """Return a client that gives up early and, of S3, follows no redirect."""
         return self.known.get(("client", service, region), lambda: self._client(service, region))
 
+    def _for(self, call: Call) -> Any:
+        bucket = str(call.given.get("Bucket", ""))
+        if call.service == "s3" and self.source.own_credentials(bucket):
+            return self.stores(bucket).client(call.region)
+        return self.client(call.service, call.region)
+
     def _client(self, service: str, region: str) -> Any:
         if service == "s3":
-            return self.stores.client(region)
+            return self.stores().client(region)
         queue = self.source.queue
         ours = service == "sqs"
         return aws.client(
@@ -154,9 +165,10 @@ class Subject:
             attempts=1,
         )
 
-    @property
-    def stores(self) -> Stores:
-        return self.known.get("stores", lambda: Stores(self.session, self.reach))
+    def stores(self, bucket: str = "") -> Stores:
+        """The ways to *bucket*, as whom it is read."""
+        key = ("stores", self.source.own_credentials(bucket))
+        return self.known.get(key, lambda: Stores(self.reading(bucket), self.reach))
 
     @property
     def reach(self) -> Reach:
@@ -175,9 +187,9 @@ class Subject:
             whole=2 * CALL,
         )
 
-    def _session(self) -> boto3.Session:
+    def _session(self, glob: str = "") -> boto3.Session:
         return aws.session(
-            self.source.credentials,
+            self.source.bucket_credentials[glob] if glob else self.source.credentials,
             source=self.name,
             sts_region=self.source.queue.region,
             egress=self.shared.settings.egress,

@@ -16,7 +16,7 @@ from trailcourier.records import Limits
 from trailcourier.sinks import Outlet
 
 if TYPE_CHECKING:  # AWS's libraries cost a second to import, and the clock does without them
-    from trailcourier.objects import Reader
+    from trailcourier.objects import Reader, Readers
     from trailcourier.sqs import Queue
 
 Keep = Callable[[Sequence[bytes]], Sequence[str | None]]
@@ -30,7 +30,7 @@ class Line:
     source: str
     queue: "Queue"
     ledger: Ledger
-    reader: "Reader"
+    reader: "Reader | Readers"
     outlets: tuple[Outlet, ...]
     keep: Keep
     process: Process

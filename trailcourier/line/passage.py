@@ -108,7 +108,9 @@ class Passage:
     def _begin(self, etag: str, read: int) -> None:
         self._etag, self._read = etag, read
         source = self._line.source
-        self._succeeded += [f"credentials:{source}", f"bucket:{source}:{self._claim.ref.bucket}"]
+        bucket = self._claim.ref.bucket
+        shared = self._line.reader.shares(bucket)  # a role for this bucket says nothing of others
+        self._succeeded += [f"credentials:{source}"] * shared + [f"bucket:{source}:{bucket}"]
         known = self._standing if self._standing.etag == etag else Standing()
         for outlet in self._line.outlets:
             by_batch = outlet.commits == "batch"

@@ -8,5 +8,6 @@ that first reads with it, and never before a fork.
 from trailcourier.objects.opened import Opened
 from trailcourier.objects.reach import Noticed, Reach
 from trailcourier.objects.reader import Reader
+from trailcourier.objects.readers import Readers
 
-__all__ = ["Noticed", "Opened", "Reach", "Reader"]
+__all__ = ["Noticed", "Opened", "Reach", "Reader", "Readers"]

@@ -42,14 +42,22 @@ class Reader:
         *,
         max_compressed: int,
         noticed: Noticed = ignore,
+        own: bool = False,
     ) -> None:
+        """Read as *session*; *own* says that it is for some buckets, and not the source's."""
         self._session = session
+        self._own = own
         self._reach = reach
         self._max = max_compressed
         self._noticed = noticed
         self._stores = Stores(session, reach)
         self._whereabouts = Whereabouts(self._stores, reach, noticed)
         self._versionless: set[str] = set()
+
+    def shares(self, bucket: str) -> bool:
+        """Whether *bucket* is read with the credentials of the whole source."""
+        del bucket
+        return not self._own
 
     def open(self, ref: ObjectRef) -> Opened:
         """Return the object with its size and etag known, and its body still to be read.
@@ -146,6 +154,8 @@ class Reader:
         found = aws.fault(error, what=str(ref), where=ref.bucket)
         if found.reason == "credentials":
             aws.forget(self._session)
+            if self._own:  # others of the source are none the worse
+                return Fault("bucket-credentials", found.detail, where=found.where)
         return found
 
 

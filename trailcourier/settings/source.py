@@ -1,6 +1,7 @@
 """One event source as the operator writes it: ``[sources.NAME]``."""
 
 import json
+from fnmatch import fnmatchcase
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
@@ -47,6 +48,11 @@ class Source(BaseModel):
     )
     sinks: Names = Field(min_length=1, description="each takes every record that passes")
     credentials: Credentials = Credentials()
+    bucket_credentials: dict[Annotated[str, Field(min_length=1)], Credentials] = Field(
+        default_factory=dict,
+        description="others for some buckets: a table for each glob, of which the first counts; "
+        '`"*"` keeps `credentials` to the queue',
+    )
     unknown_key: Literal["read", "skip", "refuse"] = Field(
         "refuse", description="what becomes of an announced key in none of CloudTrail's shapes"
     )
@@ -109,6 +115,20 @@ class Source(BaseModel):
     def _role_beside_the_queue(cls, value: Credentials, info: ValidationInfo) -> Credentials:
         _one_partition(value.partition, info)
         return value
+
+    @field_validator("bucket_credentials")
+    @classmethod
+    def _roles_beside_the_queue(
+        cls, value: dict[str, Credentials], info: ValidationInfo
+    ) -> dict[str, Credentials]:
+        for each in value.values():
+            _one_partition(each.partition, info)
+        return value
+
+    def own_credentials(self, bucket: str) -> str:
+        """The glob whose credentials read *bucket*; empty where the source's do."""
+        globs = (glob for glob in self.bucket_credentials if fnmatchcase(bucket, glob))
+        return next(globs, "")
 
     @property
     def drops(self) -> str:

@@ -10,7 +10,7 @@ from trailcourier.errors import ConfigError, Fault
 from trailcourier.line import Keep, Line
 from trailcourier.line.process import Process
 from trailcourier.models import ObjectRef
-from trailcourier.objects import Reach, Reader
+from trailcourier.objects import Reach, Reader, Readers
 from trailcourier.records import Limits
 from trailcourier.settings import Source
 from trailcourier.sinks import Outlet, outlet
@@ -76,10 +76,12 @@ def carrying(source: str) -> Line:
 
 
 @wiring.once
-def _session(source: str) -> boto3.Session:
+def _session(source: str, buckets: str = "") -> boto3.Session:
+    """The session of *source*, or the one it has for the *buckets* of a glob."""
     given, egress = wiring.settings().sources[source], wiring.settings().egress
+    as_whom = given.bucket_credentials[buckets] if buckets else given.credentials
     region = given.queue.region
-    return aws.session(given.credentials, source=source, sts_region=region, egress=egress)
+    return aws.session(as_whom, source=source, sts_region=region, egress=egress)
 
 
 def _line(name: str, source: Source) -> Line:
@@ -105,7 +107,7 @@ def _line(name: str, source: Source) -> Line:
     )
 
 
-def _reader(name: str, source: Source) -> Reader:
+def _reader(name: str, source: Source) -> Reader | Readers:
     reach = Reach(
         home=source.queue.region,
         egress=wiring.settings().egress,
@@ -116,7 +118,14 @@ def _reader(name: str, source: Source) -> Reader:
         owner=source.expected_bucket_owner,
     )
     largest = source.max_compressed_mib * MIB
-    return Reader(_session(name), reach, max_compressed=largest, noticed=_noticed(name))
+    noticed = _noticed(name)
+
+    def reader(buckets: str = "") -> Reader:
+        session, own = _session(name, buckets), bool(buckets)
+        return Reader(session, reach, max_compressed=largest, noticed=noticed, own=own)
+
+    own = [(glob, reader(glob)) for glob in source.bucket_credentials]
+    return Readers(reader(), own) if own else reader()
 
 
 def _keep(source: Source) -> Keep:

@@ -105,6 +105,7 @@ def test_the_same_is_said_in_json(check):
                 "region": "us-east-1",
                 "account": "111122223333",
                 "credentials": "arn:aws:iam::111122223333:role/trailcourier",
+                "bucket_credentials": {},
                 "buckets": ["acme-cloudtrail*", "acme-audit"],
                 "bucket_region": "eu-west-1",
                 "drops": filters.describe(filters.DEFAULT_RULE),

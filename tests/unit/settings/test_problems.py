@@ -290,6 +290,13 @@ CASES = {
         credentials('role_arn = "arn:aws:iam::111122223333:role/x"'),
         'sources.prod.credentials.role_arn: does not belong to kind "default"; it is for',
     ),
+    "role-of-a-bucket-in-another-partition": (
+        credentials(
+            '[sources.prod.bucket_credentials."acme-*"]\nkind = "assume-role"\n'
+            'role_arn = "arn:aws-cn:iam::111122223333:role/x"'
+        ),
+        "sources.prod.bucket_credentials: is in partition aws-cn, the queue in aws (us-east-1)",
+    ),
     "role-in-another-partition": (
         credentials('kind = "assume-role"\nrole_arn = "arn:aws-cn:iam::111122223333:role/x"'),
         "sources.prod.credentials: is in partition aws-cn, the queue in aws (us-east-1)",

@@ -245,3 +245,27 @@ def test_what_is_likely_unmeant_is_a_warning(here):
 
 def test_a_configuration_that_is_meant_has_no_warning(small):
     assert settings.load().warnings() == []
+
+
+OWN = """
+[sources.prod.bucket_credentials."acme-eu-*"]
+kind = "assume-role"
+role_arn = "arn:aws:iam::444455556666:role/eu"
+external_id = "env:TRAILCOURIER_EXTERNAL_ID"
+
+[sources.prod.bucket_credentials."acme-*"]
+kind = "instance-profile"
+"""
+
+
+def test_buckets_may_have_credentials_of_their_own_and_the_first_glob_counts(small, monkeypatch):
+    monkeypatch.setenv("TRAILCOURIER_EXTERNAL_ID", "hunter3")
+    (small / "trailcourier.toml").write_text(SMALL + OWN)
+
+    source = settings.load().sources["prod"]
+
+    assert source.own_credentials("acme-eu-logs") == "acme-eu-*"
+    assert source.own_credentials("acme-us-logs") == "acme-*"
+    assert source.own_credentials("others") == ""
+    assert source.bucket_credentials["acme-eu-*"].external_id.reveal() == "hunter3"
+    assert source.credentials.kind == "default"
