@@ -169,3 +169,27 @@ def test_the_clock_does_without_awss_libraries(tmp_path):
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert said.stdout.strip() == ""
+
+
+OWN = """
+[sources.prod.bucket_credentials."acme-eu-*"]
+kind = "iam-user"
+access_key_id = "env:EU_ID"
+secret_access_key = "env:KEY"
+"""
+
+
+def test_a_bucket_is_read_as_whom_its_glob_says_and_the_queue_as_the_source(
+    configured, monkeypatch
+):
+    monkeypatch.setenv("EU_ID", "AKIAEU")
+    configured(CONFIG.replace("[sources.dev]", f"{OWN}[sources.dev]"))
+
+    line = lines.line("prod")
+
+    def key(bucket):
+        return line.reader._of(bucket)._session.get_credentials().access_key
+
+    assert (key("acme-eu-logs"), key("acme-us-logs")) == ("AKIAEU", "AKIAEXAMPLE")
+    assert [line.reader.shares(each) for each in ("acme-eu-logs", "acme-us-logs")] == [False, True]
+    assert line.queue._session.get_credentials().access_key == "AKIAEXAMPLE"
