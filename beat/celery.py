@@ -8,8 +8,7 @@ import celery.beat
 from beat.schedule import entries
 from tasks.celery import app
 from trailcourier import heartbeat, observe, wiring
-
-PULSE = 10.0  # seconds
+from trailcourier.duty import PULSE
 
 
 class Scheduler(celery.beat.Scheduler):
@@ -21,7 +20,7 @@ class Scheduler(celery.beat.Scheduler):
         if time.monotonic() - self._touched >= PULSE:
             self._touched = time.monotonic()
             try:
-                heartbeat.touch(wiring.settings().workers.heartbeat_file or heartbeat.default())
+                heartbeat.touch(wiring.settings().workers.heartbeat_file)
             except OSError as error:
                 observe.fact("heartbeat_failed", why=str(error))
         return float(super().tick(*args, **kwargs))

@@ -11,7 +11,6 @@ from typing import NoReturn
 
 from bench import hotpath, machine, picture, report
 from bench.bucket import Missing
-from bench.contenders import SHOWN
 from bench.figures import ENOUGH, figures, stub_is_fast
 from bench.measured import QUICK, Plan, measured
 
@@ -39,7 +38,7 @@ def main() -> None:
         into = asked.into or HERE
         facts = machine.facts(found.broker, HERE)
         date = dt.datetime.now(dt.UTC).strftime("%Y-%m-%d")
-        (into / "results.md").write_text(report.page(found, line, facts, date, SHOWN))
+        (into / "results.md").write_text(report.page(found, line, facts, date))
         picture.draw(found, into / "results.png")
     _say(f"the line took {time.monotonic() - began:.0f} s to measure")
     if not stub_is_fast(found):

@@ -17,7 +17,6 @@ from bench.notices import BUCKET, REGION
 from bench.queues import Announcements
 from trailcourier import child
 from trailcourier.fleet import Member, members, surroundings
-from trailcourier.settings.shape import Workers
 
 CONFIGURATION = """
 [broker]
@@ -25,7 +24,7 @@ url = "env:BENCH_BROKER"
 namespace = "{name}"
 [workers]
 threads = {threads}
-{events_setting} = {events}
+flower_objects = {events}
 [sources.{source}]
 queue_url = "{queue}"
 queue_region = "{region}"
@@ -41,8 +40,6 @@ type = "file"
 path = "{folder}/out"
 """
 GRACE = 30  # seconds to stop
-SHOWN = "flower_objects" if "flower_objects" in Workers.model_fields else "events"
-"""The setting that shows each object in Flower."""
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -121,7 +118,7 @@ def contender(
     config = folder / "trailcourier.toml"
     config.write_text(
         CONFIGURATION.format(
-            name=name, threads=threads, events_setting=SHOWN, events=str(events).lower(),
+            name=name, threads=threads, events=str(events).lower(),
             source=SOURCE, queue=queue.url, region=REGION, bucket=BUCKET, folder=folder,
         )
     )  # fmt: skip

@@ -27,7 +27,7 @@ together:
 
 - **line**: one worker on `control`, one on `objects` with 8 threads, and the clock, started as
   `trailcourier run` starts them; one file sink with fsync, the default filter, one object in each
-  message and ten messages in a receive, `{setting} = false`.
+  message and ten messages in a receive, `flower_objects = false`.
 - **bare loop** (`bench/bare.py`): one process with the same 8 threads and the same queue client,
   bucket client, parser, filter and sink; it receives and deletes by tens. No Celery, no Redis, no
   log, and nothing is made good.
@@ -75,16 +75,13 @@ ROLES = {"objects": "objects", "control": "control", "beat": "clock"}
 BESIDE = {"broker": "the broker", "nginx": "nginx", "sqs": "the SQS stub"}
 
 
-def page(
-    found: Measured, told: Sequence[Figure], facts: Mapping[str, str], date: str, setting: str
-) -> str:
-    """The whole page; *setting* is what shows objects in Flower."""
+def page(found: Measured, told: Sequence[Figure], facts: Mapping[str, str], date: str) -> str:
+    """The whole page."""
     line = found.turns["line 20"]
     first, last = found.memory
     served = (f"{called} {middle(line, part(role)):.2f}" for role, called in BESIDE.items())
     return PAGE.format(
         date=date,
-        setting=setting,
         facts=table(("", ""), facts.items()),
         cpu=_cpu(found.turns),
         rounds=len(line),

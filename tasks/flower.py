@@ -11,7 +11,6 @@ from typing import Any
 
 import click
 from celery import Celery, signals
-from flower.views.tasks import TASK_COLUMNS
 from tornado.options import options
 
 from tasks.worker import refuse
@@ -34,7 +33,12 @@ def settings() -> Settings:
 
 
 def set_defaults(app: Celery) -> None:
-    """Set what Flower does where it is not told otherwise."""
+    """Set what Flower does where it is not told otherwise.
+
+    Its pages are imported here, for every worker and the clock import this module.
+    """
+    from flower.views.tasks import TASK_COLUMNS  # noqa: PLC0415
+
     for name, value in flower.defaults(wiring.settings()).items():
         setattr(options, name, value)
     TASK_COLUMNS.update(flower.COLUMNS)

@@ -10,18 +10,13 @@ import urllib.request
 from typing import Any
 
 from tests.fleet import Fleet, until
+from tests.servers import free_port
 
 LOGIN = "operator:a-password-of-flowers"
 API = (  # all that it answers to GET, but for what it says of one task or one worker
     "workers?refresh=1", "workers?status=1", "tasks", "task/types", "queues/length",
 )  # fmt: skip
 _LINK = re.compile(r'href="(/[^"#]*)"')
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def listens(host: str, port: int) -> bool:

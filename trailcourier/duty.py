@@ -61,7 +61,7 @@ class Service:
     def __init__(self, given: Duty, settings: Settings, stopping: threading.Event) -> None:
         self.life = Life(stopping)
         self._stopping = stopping
-        self._file = settings.workers.heartbeat_file or heartbeat.default()
+        self._file = settings.workers.heartbeat_file
         self._samples = Samples() if given.tells else None
         self._clock_due = 0.0  # monotonic
         self._worker, self._carries, self._reported = "", 0, False

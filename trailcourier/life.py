@@ -8,6 +8,11 @@ STUCK = 60.0  # seconds without a turn of the consumer's loop, which turns every
 UNHEARD = 45.0  # seconds without an answer of the broker, which is asked every ten
 
 
+def silence(seconds: float) -> str:
+    """Say that the broker has not answered for so long, where that is too long."""
+    return f"the broker has not answered for {seconds:.0f} s" if seconds > UNHEARD else ""
+
+
 class Life:
     """What the consumer and the broker were last heard of.
 
@@ -57,7 +62,4 @@ class Life:
             return "stopping"
         if not self._consuming:
             return "not connected to the broker"
-        silent = self._clock() - self._heard
-        if silent > UNHEARD:
-            return f"the broker has not answered for {silent:.0f} s"
-        return self.trouble()
+        return silence(self._clock() - self._heard) or self.trouble()

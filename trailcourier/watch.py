@@ -16,11 +16,11 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from trailcourier import heartbeat, monitor, observe
 from trailcourier.errors import TrailcourierError
 from trailcourier.fleet import Member
+from trailcourier.life import silence
 from trailcourier.sample import Samples
 from trailcourier.settings import Settings
 
 LOOK = 10.0  # seconds
-UNHEARD = 45.0  # seconds
 BEATS = frozenset({"objects", "control", "beat"})  # the roles with a heartbeat file
 
 
@@ -61,10 +61,7 @@ class Watch:
         """Why no work is taken just now; empty where it is."""
         if self._stopping.is_set():
             return "stopping"
-        silent = time.monotonic() - self._heard
-        if silent > UNHEARD:
-            return f"the broker has not answered for {silent:.0f} s"
-        return self.trouble()
+        return silence(time.monotonic() - self._heard) or self.trouble()
 
     @contextmanager
     def serving(self, stopping: threading.Event) -> Iterator[None]:
@@ -89,7 +86,7 @@ class Watch:
                 page.close()
 
     def _look(self, over: threading.Event) -> None:
-        file = self._workers.heartbeat_file or heartbeat.default()
+        file = self._workers.heartbeat_file
         while not over.is_set():
             try:
                 if not self.trouble():

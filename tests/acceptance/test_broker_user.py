@@ -3,7 +3,6 @@
 import json
 import re
 import signal
-import socket
 import sys
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import urllib3
 from tests import announcements as say
 from tests.fleet import until
 from tests.host import counted
+from tests.servers import free_port
 from trailcourier import broker, child
 
 ROOT = Path(__file__).parents[2]
@@ -83,9 +83,7 @@ def announce(host, *numbers):
 @pytest.fixture
 def flower(fleet):
     """Flower's API."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     argv = [sys.executable, "-m", "celery", "-A", "tasks", "flower", f"--port={port}"]
     environment = {**fleet.environment, "FLOWER_BASIC_AUTH": "me:secret"}
     process = child.start([*argv, "--address=127.0.0.1"], environment=environment)

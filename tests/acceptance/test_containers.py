@@ -4,7 +4,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import time
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.engine import Engine, debian
+from tests.servers import free_port
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -32,9 +32,7 @@ class Stack:
     def __init__(self, engine: Engine, checkout: Path) -> None:
         self.engine = engine
         self.checkout = checkout
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.flower_port = probe.getsockname()[1]
+        self.flower_port = free_port()
 
     def compose(self, *arguments: str, seconds: float = 120) -> str:
         return self.engine.compose(

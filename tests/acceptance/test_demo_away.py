@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from tests.servers import valkey
+from tests.servers import free_port, valkey
 from trailcourier import child
 
 CONFIG = """
@@ -44,9 +44,7 @@ class Place:
     """A folder with the configuration of a fleet, and its commands."""
 
     def __init__(self, folder, broker):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self.folder = folder
         self.started = []
         self.environment = {

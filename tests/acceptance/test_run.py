@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import time
 
 import pytest
@@ -13,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests import announcements as say
 from tests.announcements import BUCKET
 from tests.host import counted, log_file, record
+from tests.servers import free_port
 from trailcourier import child
 
 FOLDER = "AWSLogs/111122223333/CloudTrail/us-east-1/2026/11/23"
@@ -133,9 +133,7 @@ def test_a_fleet_runs_until_it_is_stopped_and_leaves_nothing_behind(host, config
 @pytest.fixture
 def page(host):
     """The page of a run: its metrics by name and labels."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     host.environment["TRAILCOURIER_WORKERS__METRICS_PORT"] = str(port)
 
     def page():

@@ -9,6 +9,7 @@ from flower.urls import handlers
 
 from tests import flower
 from tests.fleet import until
+from tests.servers import free_port
 from trailcourier import child
 
 # what an operator may set, and would leave it open, or shut to everybody
@@ -63,7 +64,7 @@ def send(events, page, number):
 
 @pytest.mark.parametrize("around", [pytest.param(OPEN[name], id=name) for name in OPEN])
 def test_without_a_login_it_says_in_one_line_what_to_set_and_ends(fleet, around):
-    started = fleet.celery("-A", "tasks", "flower", f"--port={flower.free_port()}", **around)
+    started = fleet.celery("-A", "tasks", "flower", f"--port={free_port()}", **around)
 
     assert started.wait() == 78
     (line,) = started.said.splitlines()

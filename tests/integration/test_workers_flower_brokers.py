@@ -9,7 +9,7 @@ import redis
 
 from tests import programs, tls
 from tests.fleet import until
-from tests.flower import free_port
+from tests.servers import free_port
 from tests.watched import watching
 from trailcourier import broker, child
 

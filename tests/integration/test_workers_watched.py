@@ -2,20 +2,18 @@
 
 import os
 import signal
-import socket
 
 import pytest
 import urllib3
 
 from tests.fleet import until
+from tests.servers import free_port
 from trailcourier import child, heartbeat
 
 
 @pytest.fixture
 def port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    return free_port()
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import pytest
 import redis
 
 from tests import servers
+from tests.servers import free_port
 from trailcourier import broker, child
 from trailcourier.errors import ConfigError, Unreachable
 
@@ -26,12 +27,6 @@ def client(running):
         yield connected
         connected.config_set("maxmemory-policy", "noeviction")
         connected.flushall()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def test_a_broker_that_will_do_is_accepted(client):

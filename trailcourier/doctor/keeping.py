@@ -216,11 +216,9 @@ def _described(subject: Subject, key: str, arn: str) -> Finding:
     if asked.codes & UNUSABLE:
         text = f"the key that encrypts the queue: {asked.fault and asked.fault.detail}"
         return Finding("error", "TC310", text, "Encrypt the queue with a key that exists.")
-    if asked.denied:
-        lost = "whether the queue's key is enabled is not seen"
-        return statements.denied(subject, asked, "TC310", "unproved", lost)
     if not asked.good:
-        return trouble.told(subject, asked, "TC310", "unproved")
+        lost = "whether the queue's key is enabled is not seen"
+        return trouble.unseen(subject, asked, "TC310", lost)
     state = asked.said["KeyMetadata"]["KeyState"]
     if state != "Enabled":
         text = f"the key that encrypts the queue is {state}: {arn}"

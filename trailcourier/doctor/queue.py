@@ -216,7 +216,5 @@ def _changes(subject: Subject, answer: Answer) -> Finding:
 
 
 def _unseen(subject: Subject, answer: Answer) -> Finding:
-    if answer.denied:
-        lost = "depth, dead-letter queue, encryption and policy of the queue are not seen"
-        return statements.denied(subject, answer, "TC306", "unproved", lost)
-    return trouble.told(subject, answer, "TC306", "unproved")
+    lost = "depth, dead-letter queue, encryption and policy of the queue are not seen"
+    return trouble.unseen(subject, answer, "TC306", lost)

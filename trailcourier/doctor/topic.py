@@ -151,9 +151,7 @@ def _subscribed(
 ) -> Finding:
     if isinstance(found, Answer):
         lost = "whether the queue is subscribed to it is not seen"
-        if found.denied:
-            return statements.denied(subject, found, "TC402", "unproved", lost)
-        return trouble.told(subject, found, "TC402", "unproved")
+        return trouble.unseen(subject, found, "TC402", lost)
     if found is None:
         text = f"the queue is not subscribed to {topic}"
         endpoint = f"--protocol sqs --notification-endpoint {_queue_arn(subject)}"
@@ -174,11 +172,9 @@ def _filter(subject: Subject, topic: str, subscription: str) -> Finding:
         SubscriptionArn=subscription,
     )
     answer = subject.ask_once(asked)
-    if answer.denied:
-        lost = "whether the subscription filters is not seen"
-        return statements.denied(subject, answer, "TC406", "unproved", lost)
     if not answer.good:
-        return trouble.told(subject, answer, "TC406", "unproved")
+        lost = "whether the subscription filters is not seen"
+        return trouble.unseen(subject, answer, "TC406", lost)
     policy = answer.said["Attributes"].get("FilterPolicy")
     if policy and policy != "{}":
         text = f"the subscription has a filter policy, which drops what it does not match: {policy}"
@@ -189,12 +185,9 @@ def _filter(subject: Subject, topic: str, subscription: str) -> Finding:
 def _topic(subject: Subject, topic: str) -> Iterator[Finding]:
     """Look whether who publishes to *topic* may do so."""
     answer = subject.ask_once(_sns("get_topic_attributes", "GetTopicAttributes", topic))
-    if answer.denied:
-        lost = "whether CloudTrail may publish to it is not seen"
-        yield statements.denied(subject, answer, "TC404", "unproved", lost)
-        return
     if not answer.good:
-        yield trouble.told(subject, answer, "TC404", "unproved")
+        lost = "whether CloudTrail may publish to it is not seen"
+        yield trouble.unseen(subject, answer, "TC404", lost)
         return
     said: Mapping[str, str] = answer.said["Attributes"]
     publishers = _publishers(subject, topic)
@@ -278,7 +271,5 @@ def _key(subject: Subject, key: str, encrypted: str, service: str) -> Finding:
     if answer.good:
         request = Request(service, "kms:GenerateDataKey", arn, encrypted)
         return _verdict("TC407", answer.said["Policy"], request)
-    if answer.denied:
-        lost = f"whether {service} may use this key of {encrypted} is not seen"
-        return statements.denied(subject, answer, "TC407", "unproved", lost)
-    return trouble.told(subject, answer, "TC407", "unproved")
+    lost = f"whether {service} may use this key of {encrypted} is not seen"
+    return trouble.unseen(subject, answer, "TC407", lost)

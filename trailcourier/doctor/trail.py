@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from trailcourier import keys
-from trailcourier.doctor import broker, bucket, logs, order, statements, topic, trails, trouble
+from trailcourier.doctor import broker, bucket, logs, order, topic, trails, trouble
 from trailcourier.doctor.call import Answer, Call
 from trailcourier.doctor.finding import Entries, Entry, Finding
 from trailcourier.doctor.subject import Subject
@@ -114,11 +114,9 @@ def _asking(trail: Trail, region: str) -> Call:
 
 def _none(subject: Subject, found: trails.Seen) -> Finding:
     missed = found.trouble
-    if missed is not None and missed.denied:
-        lost = "whether a trail logs, delivers and announces is not seen"
-        return statements.denied(subject, missed, "TC501", "unproved", lost)
     if missed is not None:
-        return trouble.told(subject, missed, "TC501", "unproved")
+        lost = "whether a trail logs, delivers and announces is not seen"
+        return trouble.unseen(subject, missed, "TC501", lost)
     if _delivered_lately(subject):
         text = "no trail of this account feeds the source; log files come, from another account's"
         return Finding("unproved", "TC501", text, "Look at that trail with its own credentials.")
@@ -144,12 +142,9 @@ def _delivered_lately(subject: Subject) -> bool:
 
 def _logs(subject: Subject, trail: Trail, status: Answer, *, beside: int) -> Iterator[Finding]:
     """Say whether *trail* logs; *beside* is how many of the source's trails do."""
-    if status.denied:
-        lost = "whether it logs, delivers and announces is not seen"
-        yield statements.denied(subject, status, "TC504", "unproved", lost)
-        return
     if not status.good:
-        yield trouble.told(subject, status, "TC504", "unproved")
+        lost = "whether it logs, delivers and announces is not seen"
+        yield trouble.unseen(subject, status, "TC504", lost)
         return
     name, said = trail["Name"], status.said
     if not said.get("IsLogging"):

@@ -1,5 +1,6 @@
-"""What an answer means that is neither good nor a denial: the same wherever it is met."""
+"""What an answer means that is not good: the same wherever it is met."""
 
+from trailcourier.doctor import statements
 from trailcourier.doctor.call import Answer
 from trailcourier.doctor.finding import Entries, Entry, Finding, Level
 from trailcourier.doctor.subject import OUT_OF_TIME, SILENT, Subject
@@ -66,6 +67,16 @@ def of_keys(codes: frozenset[str], detail: str) -> Finding:
         "whether the secret belongs to it; a session key needs its session token."
     )
     return Finding("error", "TC203", detail, fix)
+
+
+def unseen(subject: Subject, answer: Answer, id_: str, lost: str) -> Finding:
+    """Return what it means that *answer* does not tell what was asked; *lost* is what is not seen.
+
+    A denial names the statement that would show it.
+    """
+    if answer.denied:
+        return statements.denied(subject, answer, id_, "unproved", lost)
+    return told(subject, answer, id_, "unproved")
 
 
 def clock(ahead: float | None) -> str:

@@ -109,8 +109,9 @@ class Passage:
         self._etag, self._read = etag, read
         source = self._line.source
         bucket = self._claim.ref.bucket
-        shared = self._line.reader.shares(bucket)  # a role for this bucket says nothing of others
-        self._succeeded += [f"credentials:{source}"] * shared + [f"bucket:{source}:{bucket}"]
+        self._succeeded.append(f"bucket:{source}:{bucket}")
+        if self._line.reader.shares(bucket):  # a role for this bucket says nothing of others
+            self._succeeded.append(f"credentials:{source}")
         known = self._standing if self._standing.etag == etag else Standing()
         for outlet in self._line.outlets:
             by_batch = outlet.commits == "batch"

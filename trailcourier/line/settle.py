@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from trailcourier import metrics, observe
 from trailcourier.ledger.leases import Verdict
 from trailcourier.line import Line, queue
-
-BATCH = 10  # messages; SQS deletes no more with one call
+from trailcourier.sqs import BATCH
 
 
 def settle(line: Line, messages: Sequence[str] | None) -> int:

@@ -1,7 +1,6 @@
 """Readers of one source whose buckets are read as different people."""
 
-from collections.abc import Sequence
-from fnmatch import fnmatchcase
+from collections.abc import Callable, Mapping
 
 from trailcourier.models import ObjectRef
 from trailcourier.objects.opened import Opened
@@ -9,20 +8,22 @@ from trailcourier.objects.reader import Reader
 
 
 class Readers:
-    """A reader for each glob of buckets, the first that matches, and one for all others."""
+    """*own* has a reader for each glob of buckets; *glob* says which is a bucket's, if one is."""
 
-    def __init__(self, others: Reader, own: Sequence[tuple[str, Reader]]) -> None:
+    def __init__(
+        self, others: Reader, own: Mapping[str, Reader], glob: Callable[[str], str]
+    ) -> None:
         self._others = others
-        self._own = tuple(own)
+        self._own = own
+        self._glob = glob
 
     def shares(self, bucket: str) -> bool:
         """Whether *bucket* is read with the credentials of the whole source."""
-        return self._of(bucket) is self._others
+        return not self._glob(bucket)
 
     def open(self, ref: ObjectRef) -> Opened:
         """As ``Reader.open``."""
         return self._of(ref.bucket).open(ref)
 
     def _of(self, bucket: str) -> Reader:
-        found = (reader for glob, reader in self._own if fnmatchcase(bucket, glob))
-        return next(found, self._others)
+        return self._own.get(self._glob(bucket), self._others)

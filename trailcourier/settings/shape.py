@@ -15,6 +15,7 @@ from pydantic import (
     field_validator,
 )
 
+from trailcourier import heartbeat
 from trailcourier.egress import Egress
 from trailcourier.errors import ConfigError
 from trailcourier.models import Numbers
@@ -89,8 +90,8 @@ class Workers(BaseModel):
     metrics_port: int = Field(
         9464, ge=0, le=65_535, description="its port, one for each process of a host; 0: none"
     )
-    heartbeat_file: Path | None = Field(
-        None,
+    heartbeat_file: Path = Field(
+        default_factory=heartbeat.default,
         description="what a process that is well touches, for `trailcourier healthcheck`; left "
         "out: `trailcourier-UID/heartbeat` among the temporary files",
     )

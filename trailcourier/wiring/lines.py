@@ -124,8 +124,8 @@ def _reader(name: str, source: Source) -> Reader | Readers:
         session, own = _session(name, buckets), bool(buckets)
         return Reader(session, reach, max_compressed=largest, noticed=noticed, own=own)
 
-    own = [(glob, reader(glob)) for glob in source.bucket_credentials]
-    return Readers(reader(), own) if own else reader()
+    own = {glob: reader(glob) for glob in source.bucket_credentials}
+    return Readers(reader(), own, source.own_credentials) if own else reader()
 
 
 def _keep(source: Source) -> Keep:

@@ -12,7 +12,12 @@ from trailcourier import aws
 from trailcourier.credentials import Credentials
 from trailcourier.egress import Egress
 from trailcourier.objects import Reach, Reader, Readers
+from trailcourier.settings import Source
 
+SOURCE = {
+    "queue_url": "https://sqs.us-east-1.amazonaws.com/111122223333/cloudtrail",
+    "sinks": ["archive"],
+}
 KEY = "AWSLogs/111122223333/CloudTrail/us-east-1/2026/11/24/{}.json.gz"
 
 
@@ -55,9 +60,10 @@ def world(make, bucket):
         def reader(key, *, own):
             return Reader(session(key, egress), reach, max_compressed=1 << 20, own=own)
 
-        own = [("acme-eu-*", reader("EU", own=True)), ("acme-*", reader("ACME", own=True))]
+        own = {"acme-eu-*": reader("EU", own=True), "acme-*": reader("ACME", own=True)}
+        globs = Source.model_validate({**SOURCE, "bucket_credentials": {glob: {} for glob in own}})
         yield make(
-            reader=Readers(reader("SOURCE", own=False), own),
+            reader=Readers(reader("SOURCE", own=False), own, globs.own_credentials),
             numbers={"breaker_failures": 2, "settle_gather": 0},
         )
 

@@ -80,7 +80,7 @@ def test_a_stub_that_is_not_much_faster_than_the_line_is_noticed(ceiling, fast):
     found = measured(ceiling=ceiling)
 
     assert stub_is_fast(found) is fast
-    assert ("NOT 5 times" in report.page(found, figures(found), {}, "", "")) is not fast
+    assert ("NOT 5 times" in report.page(found, figures(found), {}, "")) is not fast
 
 
 def test_a_share_is_a_value_that_was_measured():
@@ -119,7 +119,7 @@ def test_the_page_and_the_picture_tell_all_figures(tmp_path):
     found = measured()
     told = figures(found)
 
-    written = report.page(found, told, {"nginx": "1.22.1"}, "2026-11-28", "flower_objects")
+    written = report.page(found, told, {"nginx": "1.22.1"}, "2026-11-28")
     picture.draw(found, tmp_path / "results.png")
 
     assert [each.name for each in told if f"| `{each.name}` |" not in written] == []
