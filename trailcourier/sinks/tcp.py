@@ -23,6 +23,7 @@ from trailcourier.sinks.session import Session, Tls
 QUEUE = termios.TIOCOUTQ if sys.platform == "linux" else None
 FIRST_PAUSE = 0.0001  # seconds; about a round trip between two hosts of one network
 LONGEST_PAUSE = 0.02
+OVERTAKEN = 1.0  # seconds; a kernel says what it has within a fifth of one, and the way adds to it
 HEARD = 100  # bytes of what the other side says, for a person
 READS = 64  # at one look; what says more than so many times 4 KiB is no receiver of lines
 _ALERT = b"\x15\x03"  # how TLS begins to say that it did not understand
@@ -99,11 +100,24 @@ class Connection:
             while heard := self._socket.recv(4096):
                 self._hear(heard)
                 self._socket.settimeout(left(deadline))
-        self._check()
-        if _unacknowledged(self._socket):
-            raise ConnectionResetError(f"the other side ended before it had all{self._said()}")
+        self._demand_all(deadline)
         if self._heard:
             raise ConnectionAbortedError(f"it answers, as no receiver of lines does{self._said()}")
+
+    def _demand_all(self, deadline: float) -> None:
+        """Raise unless the other side's kernel has every byte, a moment after its end at most.
+
+        Over TLS its good-bye answers ours, and may overtake the word that our end has come too.
+        """
+        pause, ends = FIRST_PAUSE, min(deadline, time.monotonic() + OVERTAKEN)
+        while True:
+            self._check()
+            if not _unacknowledged(self._socket):
+                return
+            if time.monotonic() >= ends:
+                raise ConnectionResetError(f"the other side ended before it had all{self._said()}")
+            time.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
 
     def close(self) -> None:
         """Let go; never raises.

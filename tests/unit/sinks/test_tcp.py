@@ -198,6 +198,18 @@ def test_finishing_a_tls_session_waits_for_it_too(encrypted):
         assert server.bytes == len(MEBIBYTE)
 
 
+def test_an_end_that_overtakes_its_kernel_s_word_is_one_all_the_same(monkeypatch):
+    """So it may be over TLS, where the peer's good-bye answers ours and not our end."""
+    late = iter([1, 1])
+    monkeypatch.setattr(tcp, "_unacknowledged", lambda _: next(late, 0))
+    with peer(read_all) as it, connected(it.port) as connection:
+        connection.write(b"line\n", soon())
+
+        connection.finish(soon())
+
+    assert next(late, None) is None
+
+
 def test_a_peer_that_does_not_read_has_not_finished():
     with peer(read_all, held=True) as it, connected(it.port) as connection:
         connection.write(b"line\n", soon())
