@@ -92,6 +92,8 @@ class QoS(stock.QoS):
         keys = [prefix + key for key in (self.unacked_index_key, self.unacked_key, *queues)]
         answer = script(keys, [time(), room, *tags])
         del self.acked[: len(tags)]
+        if answer:
+            failpoint("after-take")  # in `unacked`, not yet begun
         taken = [(queues[number], json.loads(item)) for number, item in answer]
         self.noted.update(message["properties"]["delivery_tag"] for _queue, message in taken)
         return taken

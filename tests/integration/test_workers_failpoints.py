@@ -6,6 +6,7 @@ import signal
 import pytest
 from celery import chord
 
+from tests.fleet import until
 from trailcourier import broker
 
 KEYS = "trailcourier:1:celery:"
@@ -18,15 +19,22 @@ def client(shared_broker, fleet):
 
 
 @pytest.fixture
-def die_at(fleet):
+def die_at(fleet, client):
     """A function that has a worker take a chord of one and die at a fail point."""
 
-    def die_at(point):
-        armed = {"TRAILCOURIER_FAIL_POINT": f"{point}@{fleet.folder}/died"}
-        worker = fleet.worker("-Q", "objects", "-I", "tests.integration.trial", **armed)
+    def send():
         app, folder = fleet.app, str(fleet.folder)
         header = app.signature("trial.hold", (folder, 0), queue="objects")
         chord([header], app=app)(app.signature("trial.done", (folder,), queue="control"))
+
+    def die_at(point):
+        armed = {"TRAILCOURIER_FAIL_POINT": f"{point}@{fleet.folder}/died"}
+        if point == "after-take":  # of what waits already
+            send()
+        worker = fleet.worker("-Q", "objects", "-I", "tests.integration.trial", **armed)
+        if point != "after-take":  # what it waits for
+            until(lambda: client.info("clients")["blocked_clients"])
+            send()
         return worker.wait()
 
     return die_at
@@ -45,6 +53,7 @@ def tasks(client, key):
     ("point", "left"),
     [
         pytest.param("after-brpop", ([], [], 0), id="taken and nowhere"),
+        pytest.param("after-take", ([], ["trial.hold"], 0), id="taken and noted"),
         pytest.param("at-chord-claim", ([], ["trial.hold"], 1), id="claimed, its body not sent"),
         pytest.param(
             "after-chord-publish",

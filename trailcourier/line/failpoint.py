@@ -10,6 +10,7 @@ POINTS = frozenset(
         "after-admit",
         "after-publish",
         "after-brpop",
+        "after-take",
         "at-claim",
         "between-batches",
         "before-outcome",

@@ -1,0 +1,284 @@
+"""How tasks come from their queues to a worker, on a real broker and in kombu's own loop."""
+
+import json
+
+import pytest
+import redis
+from kombu import Connection, Consumer, Exchange, Queue
+from kombu.asynchronous import Hub
+from kombu.transport import redis as stock
+
+from tasks import transport as ours
+from trailcourier import broker
+
+PREFIX = "fleet:"
+OPTIONS = {"global_keyprefix": PREFIX, "priority_steps": [0], "visibility_timeout": 30}
+
+
+def named(queue):
+    """A queue as the fleet declares them."""
+    return Queue(queue, Exchange(queue), queue)
+
+
+@pytest.fixture
+def client(shared_broker):
+    with broker.connect(shared_broker.url) as connected:
+        connected.flushall()
+        connected.script_load(ours.TAKE)  # so that it is sent by its name alone
+        yield connected
+
+
+@pytest.fixture
+def publish(shared_broker, client):
+    """A function that publishes so many numbered messages to a queue."""
+    with Connection(shared_broker.url, transport=ours.Transport, transport_options=OPTIONS) as to:
+        producer = to.Producer()
+
+        def publish(many, queue="objects"):
+            for number in range(many):
+                producer.publish(number, routing_key=queue, exchange=queue, declare=[named(queue)])
+
+        yield publish
+
+
+class Worker:
+    """As a Celery worker consumes: a loop, a channel, and room for so many tasks."""
+
+    def __init__(self, url, room, *queues, kind=ours.Transport):
+        self.connection = Connection(url, transport=kind, transport_options=OPTIONS)
+        self.channel = self.connection.default_channel
+        self.got = []
+        self.hub = Hub()
+        self.connection.register_with_event_loop(self.hub)
+        self.consumer = Consumer(self.channel, list(map(named, queues)))
+        self.consumer.on_message = self.got.append
+        self.channel.basic_qos(0, room, False)
+        self.consumer.consume()
+        self.loop = self.hub.create_loop()
+
+    @property
+    def numbers(self):
+        return [message.decode() for message in self.got]
+
+    def turn(self):
+        """One turn of the loop, which ends at the next event, or without one after a second."""
+        next(self.loop)
+
+    def at_once(self):
+        """One turn that waits for nothing."""
+        self.hub.call_soon(lambda: None)
+        self.turn()
+
+    def until(self, many):
+        for _ in range(20):
+            if len(self.got) >= many:
+                return
+            self.turn()
+        raise AssertionError(f"{self.numbers} are all that came")
+
+    def close(self):
+        self.connection.close()
+        self.hub.close()
+
+
+@pytest.fixture
+def worker(shared_broker, client):
+    """A function that starts a worker."""
+    started = []
+
+    def worker(room, *queues, kind=ours.Transport):
+        started.append(Worker(shared_broker.url, room, *(queues or ("objects",)), kind=kind))
+        return started[-1]
+
+    yield worker
+    for each in started:
+        each.close()
+
+
+def noted(client):
+    """The numbers of the messages that somebody holds, and those of the index by time."""
+    held = client.hgetall(f"{PREFIX}unacked")
+    index = client.zrange(f"{PREFIX}unacked_index", 0, -1)
+    assert set(held) == set(index)
+    return sorted(number(json.loads(entry)[0]) for entry in held.values())
+
+
+def number(raw):
+    return int(stock.Channel.codecs["base64"].decode(raw["body"]))
+
+
+def errands(client):
+    """How often anything that a worker sends for its tasks was called."""
+    stats = client.info("commandstats")
+    names = ("brpop", "evalsha", "eval", "multi", "rpop")
+    return {name: stats[f"cmdstat_{name}"]["calls"] for name in names if f"cmdstat_{name}" in stats}
+
+
+def test_a_turn_takes_what_there_is_room_for_in_one_errand(client, publish, worker):
+    publish(5)
+    taking = worker(3)
+    client.config_resetstat()
+
+    taking.at_once()
+
+    assert taking.numbers == [0, 1, 2]
+    assert noted(client) == [0, 1, 2]
+    assert client.llen(f"{PREFIX}objects") == 2
+    assert errands(client) == {"evalsha": 1, "rpop": 3}
+
+
+def test_what_is_done_is_acknowledged_by_the_errand_that_takes_more(client, publish, worker):
+    publish(5)
+    taking = worker(3)
+    taking.at_once()
+    client.config_resetstat()
+
+    for message in taking.got[:2]:
+        message.ack()
+    assert errands(client) == {}
+    taking.at_once()
+
+    assert taking.numbers == [0, 1, 2, 3, 4]
+    assert noted(client) == [2, 3, 4]
+    assert errands(client) == {"evalsha": 1, "rpop": 2}
+
+
+def test_what_is_done_is_acknowledged_while_nothing_waits(client, publish, worker):
+    publish(2)
+    taking = worker(3)
+    taking.at_once()
+    client.config_resetstat()
+
+    for message in taking.got:
+        message.ack()
+    taking.at_once()
+
+    assert noted(client) == []
+    assert errands(client) == {"multi": 1}  # BRPOP was sent the turn before
+
+
+def test_a_worker_that_found_nothing_is_woken(client, publish, worker):
+    waiting = worker(3)
+    waiting.at_once()
+
+    publish(1)
+    waiting.until(1)
+
+    assert waiting.numbers == noted(client) == [0]
+
+
+def test_queues_have_turns(client, publish, worker):
+    publish(4, "objects")
+    publish(4, "control")
+
+    taking = worker(5, "objects", "control")
+    taking.at_once()
+    at_first = taking.numbers
+    for message in taking.got:
+        message.ack()
+    taking.at_once()
+
+    assert sorted(at_first) == [0, 0, 1, 1, 2]
+    assert sorted(taking.numbers) == [0, 0, 1, 1, 2, 2, 3, 3]
+
+
+def test_a_full_worker_takes_nothing(client, publish, worker):
+    publish(2)
+    taking = worker(1)
+    taking.at_once()
+    client.config_resetstat()
+
+    taking.at_once()
+
+    assert taking.numbers == [0]
+    assert errands(client) == {}
+
+
+def test_a_worker_that_consumes_no_more_acknowledges_at_once(client, publish, worker):
+    publish(2)
+    taking = worker(2)
+    taking.at_once()
+    first, second = taking.got
+
+    first.ack()
+    taking.consumer.cancel()
+    left_to_the_cancel = noted(client)
+    second.ack()
+
+    assert left_to_the_cancel == [1]
+    assert noted(client) == []
+
+
+def test_acknowledgements_outlive_an_errand_that_failed(client, publish, worker, monkeypatch):
+    publish(2)
+    taking = worker(1)
+    taking.at_once()
+    taking.got[0].ack()
+
+    def fails(*_args):
+        raise redis.ConnectionError("cut")
+
+    with monkeypatch.context() as broken, pytest.raises(redis.ConnectionError):
+        broken.setattr(taking.channel, "_take", fails)
+        taking.at_once()
+    taking.loop = taking.hub.create_loop()
+    taking.at_once()
+
+    assert taking.numbers == [0, 1]
+    assert noted(client) == [1]
+
+
+@pytest.mark.parametrize("kind", [stock.Transport, ours.Transport], ids=["kombu", "ours"])
+def test_the_note_is_one_that_kombu_can_restore(client, publish, worker, kind):
+    publish(1)
+    dies = worker(1, kind=kind)
+    dies.until(1)
+    (tag,) = client.hkeys(f"{PREFIX}unacked")
+
+    other = worker(1, "control", kind=stock.Transport)
+    other.channel.qos.restore_by_tag(tag.decode())
+
+    (raw,) = client.lrange(f"{PREFIX}objects", 0, -1)
+    assert number(json.loads(raw)) == 0
+    assert json.loads(raw)["headers"]["redelivered"] is True
+    assert noted(client) == []
+
+
+def test_a_full_broker_hands_out_what_it_has(client, publish, worker):
+    publish(2)
+    taking = worker(2)
+    client.config_set("maxmemory", 1)
+    try:
+        taking.at_once()
+    finally:
+        client.config_set("maxmemory", 0)
+
+    assert taking.numbers == noted(client) == [0, 1]
+
+
+def test_what_is_no_message_does_not_take_others_along(client, publish, worker):
+    publish(1)
+    client.lpush(f"{PREFIX}objects", "garbage")
+    publish(1)
+
+    taking = worker(3)
+    with pytest.raises(ValueError, match="Expecting value"):  # as kombu does
+        taking.at_once()
+
+    assert noted(client) == [0, 0]
+
+
+def test_who_asks_for_one_message_gets_one(shared_broker, client, publish):
+    publish(2)
+    got = []
+
+    with Connection(shared_broker.url, transport=ours.Transport, transport_options=OPTIONS) as asks:
+        consumer = Consumer(asks.default_channel, [named("objects")], on_message=got.append)
+        consumer.qos(prefetch_count=2)
+        with consumer:
+            asks.drain_events(timeout=5)
+            got[0].ack()
+
+    assert len(got) == 1
+    assert noted(client) == []
+    assert client.llen(f"{PREFIX}objects") == 1
