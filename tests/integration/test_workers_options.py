@@ -7,13 +7,15 @@ import socket
 
 import pytest
 
+from tests.fleet import until
 from trailcourier import broker, child
 
 NODE = socket.gethostname()
 
 
 def stats(fleet):
-    """What the one worker of *fleet* says of itself."""
+    """What the one worker of *fleet* says of itself, once it listens: it is ready before that."""
+    until(lambda: patterns(fleet))
     ((name, answer),) = fleet.app.control.inspect(timeout=5, limit=1).stats().items()
     return name, answer["pool"], answer["prefetch_count"]
 
@@ -58,6 +60,7 @@ def test_a_worker_neither_gossips_nor_mingles(fleet):
     worker = fleet.worker("-Q", "objects")
 
     assert "mingle" not in worker.said
+    assert stats(fleet)  # it has subscribed to all that it will
     assert patterns(fleet) == 1  # remote control only
 
 
