@@ -115,6 +115,8 @@ def _finish(line: Line, claim: Claim, passage: Passage, report: Report) -> Carri
     if written.opened:
         observe.fact("breaker_opened", source=line.source, breaker=written.opened,
                      why=f"{outcome.reason}: {outcome.detail}")  # fmt: skip
+    for breaker in written.closed:
+        observe.fact("breaker_closed", source=line.source, breaker=breaker)
     if outcome.status == "refused":
         line.ledger.quarantine.put(_entry(claim, passage, outcome))
     return Carried(outcome.status, outcome.reason, settle=written.settle)
