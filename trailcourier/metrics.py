@@ -44,8 +44,8 @@ METRICS: dict[str, Metric] = {
     # objects and what is in them
     "objects_total": Metric(
         "counter",
-        "Objects by what became of them. `parked` counts each try that ended so, the others each "
-        "object once.",
+        "Objects by what became of them. `parked` and `pending` count each try that ended so, the "
+        "others each object once.",
         ("source", "disposition", "reason"),
     ),
     "duplicates_total": Metric(
