@@ -146,7 +146,7 @@ def _say(line: Line, claim: Claim, passage: Passage, report: Report, outcome: Ou
     observe.fact(f"object_{outcome.status}", **fields, seconds=round(seconds, 3))
     metrics.measured("object_seconds", seconds, source=line.source)
     if outcome.status in ("delivered", "refused"):  # tries used up may have made it another
-        for name, by, labels in as_metrics(line.source, report.sums, outcome.reason):
+        for name, by, labels in as_metrics(line.source, report.sums, outcome):
             if by:
                 metrics.count(name, by, **labels)
     if outcome.status == "delivered" and passage.newest:
