@@ -64,7 +64,7 @@ METRICS: dict[str, Metric] = {
     ),
     "bytes_read_total": Metric(
         "counter",
-        "Bytes as S3 stores them, of objects whose records were sent, by what became of the object.",
+        "Bytes as S3 stores them, of objects whose records were sent, by what became of each.",
         ("source", "disposition", "reason"),
     ),
     "bytes_inflated_total": Metric(
