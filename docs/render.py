@@ -337,8 +337,8 @@ same, so take the largest: `max by (source) (trailcourier_objects_parked)`.
 
 {table(("metric", "kind", "labels", "meaning"), rows)}
 
-Beside these each worker tells what the Prometheus client knows of any process: `process_*` and
-`python_*`. [What to alert on](operations.md#what-to-alert-on).
+Beside these a worker that serves its own page tells what the Prometheus client knows of any
+process: `process_*` and `python_*`. [What to alert on](operations.md#what-to-alert-on).
 """
 
 
