@@ -337,8 +337,8 @@ same, so take the largest: `max by (source) (trailcourier_objects_parked)`.
 
 {table(("metric", "kind", "labels", "meaning"), rows)}
 
-Beside these each worker tells what the Prometheus client knows of any process: `process_*` and
-`python_*`. [What to alert on](operations.md#what-to-alert-on).
+Beside these a worker that serves its own page tells what the Prometheus client knows of any
+process: `process_*` and `python_*`. [What to alert on](operations.md#what-to-alert-on).
 """
 
 
@@ -347,12 +347,16 @@ def logs() -> str:
     return f"""# The log
 
 One line for each fact, on standard error: JSON, or for people where that is a terminal
-(`--log-format`, `workers.log_format`, `TRAILCOURIER_LOG_FORMAT`), from a level on
+(`trailcourier run --log-format`, `workers.log_format`, `TRAILCOURIER_LOG_FORMAT`), from a level on
 (`workers.log_level`, `TRAILCOURIER_LOG_LEVEL`). Every line has `timestamp` (UTC), `level` and
 `event`, one of the names below, and the fields that name has. A line never holds a record's
 content or a secret; what comes from outside is escaped. The lines of delivered and refused objects
 also carry the object's sums, under the names that they are added up by: `records:in`,
 `bytes:read`, `sink:NAME:delivered` and so on.
+
+Lines of libraries, such as Celery's, are written alike: their `event` is a text, and a `logger`
+says whose it is; `-l` of Celery's commands says from what level on. What `trailcourier run` itself
+says of its processes begins with `trailcourier:` and is for people.
 
 What became of an object is written once for each object, always. What one cause may repeat without
 end is written ten times a minute for that cause; the next line says in `repeats_left_out` how many

@@ -271,3 +271,13 @@ REASONS: dict[str, Reason] = {
     "held": Reason("parked", "Another copy is at work on it.", "Nothing to do."),
     "stopping": Reason("parked", "The worker is stopping.", "Nothing to do."),
 }
+
+
+def advice(reason: str, breaker: str = "") -> str:
+    """What to do about *reason*, and nothing about one of another version.
+
+    *breaker*, by the name it has in the ledger, says which sink it is about, if one.
+    """
+    told = REASONS[reason].advice if reason in REASONS else ""
+    kind, _, name = breaker.partition(":")
+    return told.replace("sink test NAME", f"sink test {name}") if kind == "sink" else told

@@ -11,7 +11,7 @@ import msgspec
 import redis
 from msgspec import Meta
 
-from trailcourier.dispositions import REASONS
+from trailcourier.dispositions import advice
 from trailcourier.ledger import Ledger
 from trailcourier.ledger.breakers import Breaker
 from trailcourier.ledger.flow import Waiting
@@ -214,14 +214,12 @@ def _why(look: Progress, breakers: Sequence[Breaker], waiting: Sequence[Waiting]
 
 def _causes(breakers: Sequence[Breaker]) -> Iterator[str]:
     for each in breakers:
-        reason = REASONS.get(each.reason)
-        yield f"{each.name}: {each.reason}: {each.text}. {reason.advice if reason else ''}".rstrip()
+        told = advice(each.reason, each.name)
+        yield f"{each.name}: {each.reason}: {each.text}. {told}".rstrip()
 
 
 def _alone(waiting: Sequence[Waiting]) -> Iterator[str]:
     """What waits behind no open breaker, by its reason."""
     firsts = {each.reason: each.ref for each in reversed(waiting)}
     for name, count in Counter(each.reason for each in waiting).items():
-        reason = REASONS.get(name)
-        advice = reason.advice if reason else ""
-        yield f"{count} as {name}, {printable(firsts[name])} among them. {advice}".rstrip()
+        yield f"{count} as {name}, {printable(firsts[name])} among them. {advice(name)}".rstrip()

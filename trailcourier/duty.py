@@ -94,7 +94,7 @@ class Service:
 
         From another thread: this one is the consumer's, and has no time to wait for the broker.
         """
-        self.life.consuming()
+        self.life.connected()
         questions = (self._report, self._look)
         threading.Thread(target=self._ask, args=questions, name="connected", daemon=True).start()
 

@@ -28,7 +28,7 @@ class Life:
         self._consuming = False
         self._turned = self._heard = clock()
 
-    def consuming(self) -> None:
+    def connected(self) -> None:
         """Note that the consumer is connected; its loop turns from now on."""
         self._turned, self._consuming = self._clock(), True
 

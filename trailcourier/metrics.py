@@ -44,8 +44,8 @@ METRICS: dict[str, Metric] = {
     # objects and what is in them
     "objects_total": Metric(
         "counter",
-        "Objects by what became of them. `parked` counts each try that ended so, the others each "
-        "object once.",
+        "Objects by what became of them. `parked` and `pending` count each try that ended so, the "
+        "others each object once.",
         ("source", "disposition", "reason"),
     ),
     "duplicates_total": Metric(
@@ -62,8 +62,16 @@ METRICS: dict[str, Metric] = {
     "records_truncated_total": Metric(
         "counter", "Records delivered cut to size, because the sink says so.", ("source", "sink")
     ),
-    "bytes_read_total": Metric("counter", "Bytes of these objects as S3 stores them."),
-    "bytes_inflated_total": Metric("counter", "Bytes of these objects as text."),
+    "bytes_read_total": Metric(
+        "counter",
+        "Bytes as S3 stores them, of objects whose records were sent, by what became of each.",
+        ("source", "disposition", "reason"),
+    ),
+    "bytes_inflated_total": Metric(
+        "counter",
+        "Bytes of the same objects as text, once inflated.",
+        ("source", "disposition", "reason"),
+    ),
     # how fast
     "delivery_lag_seconds": Metric(
         "histogram",

@@ -4,7 +4,7 @@ import threading
 
 import msgspec
 
-from trailcourier.dispositions import REASONS
+from trailcourier.dispositions import advice
 from trailcourier.ledger.leases import Named
 from trailcourier.ledger.quarantine import Entry
 from trailcourier.line import Line
@@ -71,6 +71,6 @@ def _told(line: Line, entry: Entry, status: str) -> Retried:
             text = f"{what} is being carried by a worker just now."
         case _:
             now = line.ledger.quarantine.get(entry.id) or entry
-            advice = REASONS[now.reason].advice if now.reason in REASONS else ""
-            text = f"{what} was refused again, as {now.reason}: {printable(now.detail)}. {advice}"
+            why = f"{now.reason}: {printable(now.detail)}"
+            text = f"{what} was refused again, as {why}. {advice(now.reason)}"
     return Retried(False, text)

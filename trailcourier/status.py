@@ -6,7 +6,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from trailcourier.dispositions import REASONS
+from trailcourier.dispositions import advice
 from trailcourier.ledger import Ledger
 from trailcourier.ledger.breakers import Breaker
 from trailcourier.ledger.sums import by_sink, under
@@ -112,7 +112,8 @@ def _open(breaker: Breaker, now: int) -> OpenBreaker:
 
 def _advice(ledger: Ledger, breakers: Sequence[Breaker], workers: int) -> Iterator[str]:
     for each in breakers:
-        yield f"{each.name} is open: {printable(each.text)}. {_repair(each.reason)}".rstrip()
+        what = f"{each.name} is open: {printable(each.text)}."
+        yield f"{what} {advice(each.reason, each.name)}".rstrip()
     if not workers:
         yield (
             "No object worker is alive, so nothing is received. Start one: "
@@ -135,7 +136,3 @@ def _advice(ledger: Ledger, breakers: Sequence[Breaker], workers: int) -> Iterat
             f"{refused} refused: `trailcourier quarantine list --source {ledger.store.source}` "
             "says why."
         )
-
-
-def _repair(reason: str) -> str:
-    return REASONS[reason].advice if reason in REASONS else ""

@@ -66,7 +66,7 @@ class Watch:
     @contextmanager
     def serving(self, stopping: threading.Event) -> Iterator[None]:
         """Look and serve until the block ends; *stopping* says that the fleet is about to."""
-        self._stopping, over = stopping, threading.Event()
+        self._stopping, ended = stopping, threading.Event()
         registry = CollectorRegistry()
         collect: Any = MultiProcessCollector  # untyped
         collect(registry, path=str(self._folder))
@@ -75,19 +75,19 @@ class Watch:
         page = port and monitor.serve(
             host, port, registry, trouble=self.trouble, unready=self.unready
         )
-        looking = threading.Thread(target=self._look, args=(over,), name="watch", daemon=True)
+        looking = threading.Thread(target=self._look, args=(ended,), name="watch", daemon=True)
         looking.start()
         try:
             yield
         finally:
-            over.set()
+            ended.set()
             looking.join()
             if page:
                 page.close()
 
-    def _look(self, over: threading.Event) -> None:
+    def _look(self, ended: threading.Event) -> None:
         file = self._workers.heartbeat_file
-        while not over.is_set():
+        while not ended.is_set():
             try:
                 if not self.trouble():
                     heartbeat.touch(file)
@@ -95,7 +95,7 @@ class Watch:
                 self._heard = time.monotonic()
             except (OSError, TrailcourierError, redis.RedisError) as error:
                 observe.fact("heartbeat_failed", why=str(error))
-            over.wait(LOOK)
+            ended.wait(LOOK)
 
 
 @contextmanager

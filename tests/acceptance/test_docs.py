@@ -13,6 +13,7 @@ from trailcourier.dispositions import REASONS
 from trailcourier.metrics import METRICS
 
 ROOT = Path(__file__).parents[2]
+PACKAGES = ("beat", "tasks", "trailcourier")
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "bench").glob("*.md")])
 page = pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 
@@ -85,6 +86,35 @@ def test_a_link_leads_somewhere(page):
             astray.append(link)
 
     assert astray == []
+
+
+PLACES = ("beat", "bench", "changelog.d", "deploy", "docs", "tasks", "tests", "trailcourier")
+FILES = {
+    str(path.relative_to(ROOT)) + "/" * path.is_dir()
+    for place in PLACES
+    for path in (ROOT / place).rglob("*")
+    if "__pycache__" not in path.parts
+} | {f"{place}/" for place in PLACES}
+
+
+@pytest.mark.parametrize("name", ["CONTRIBUTING.md", "docs/code.md"])
+def test_a_module_that_a_developer_is_sent_to_is_there(name):
+    text = re.sub(r"(?s)```.*?```", "", (ROOT / name).read_text())
+    named = re.findall(r"`([\w./]*[a-z_]\w*(?:\.py|/))`", text)
+
+    assert named
+    assert [each for each in named if not any(f"/{x}".endswith(f"/{each}") for x in FILES)] == []
+
+
+def test_the_map_of_the_code_has_every_module():
+    text = (ROOT / "docs/code.md").read_text()
+    modules = [
+        *(f"{file.name}/" for file in (ROOT / "trailcourier").iterdir() if file.is_dir()),
+        *(file.name for place in PACKAGES for file in (ROOT / place).glob("*.py")),
+    ]
+
+    unnamed = {name for name in modules if name not in text}
+    assert unnamed - {"__init__.py", "__pycache__/"} == set()
 
 
 @page

@@ -44,6 +44,13 @@ def test_the_clock_calls_for_every_poll_and_tend_and_keeps_no_schedule_file(flee
     assert set(fleet.folder.iterdir()) - before == {*clock.files, fleet.folder / "heartbeat"}
 
 
+def test_a_clock_ends_when_told_to_in_the_middle_of_a_tick(fleet):
+    clock = fleet.celery("-A", "tests.integration.trial_clock", "beat")
+
+    assert clock.wait() == 0
+    assert "I/O operation on closed file" in clock.said
+
+
 def test_a_tick_ends_after_ten_seconds(fleet, client):
     fleet.celery("-A", "beat", "beat")
     until(lambda: ticks(client))

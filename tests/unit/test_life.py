@@ -35,14 +35,14 @@ def test_a_process_that_has_no_broker_yet_is_well_and_not_ready(life, clock):
 
 
 def test_a_process_that_takes_work_is_ready(life):
-    life.consuming()
+    life.connected()
     life.heard()
 
     assert life.unready() == ""
 
 
 def test_a_consumer_that_stands_still_is_trouble(life, clock):
-    life.consuming()
+    life.connected()
     clock.now += STUCK + 1
     life.heard()
 
@@ -51,7 +51,7 @@ def test_a_consumer_that_stands_still_is_trouble(life, clock):
 
 
 def test_a_consumer_that_turns_is_not(life, clock):
-    life.consuming()
+    life.connected()
     for _ in range(5):
         clock.now += STUCK - 1
         life.turned()
@@ -60,7 +60,7 @@ def test_a_consumer_that_turns_is_not(life, clock):
 
 
 def test_who_lost_its_broker_is_well_however_long_that_takes(life, clock):
-    life.consuming()
+    life.connected()
     life.disconnected()
     clock.now += 3600
 
@@ -69,16 +69,16 @@ def test_who_lost_its_broker_is_well_however_long_that_takes(life, clock):
 
 
 def test_who_has_its_broker_again_has_time_for_its_first_turn(life, clock):
-    life.consuming()
+    life.connected()
     life.disconnected()
     clock.now += 3600
-    life.consuming()
+    life.connected()
 
     assert life.trouble() == ""
 
 
 def test_a_broker_that_says_nothing_makes_it_unready_and_is_no_reason_to_restart_it(life, clock):
-    life.consuming()
+    life.connected()
     life.heard()
     clock.now += UNHEARD + 1
     life.turned()
@@ -88,7 +88,7 @@ def test_a_broker_that_says_nothing_makes_it_unready_and_is_no_reason_to_restart
 
 
 def test_who_stops_is_not_ready(life, stopping):
-    life.consuming()
+    life.connected()
     stopping.set()
 
     assert life.unready() == "stopping"

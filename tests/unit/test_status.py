@@ -91,6 +91,14 @@ def test_an_open_breaker_holds_it_up_and_comes_with_what_to_do(ledger, pass_time
     )
 
 
+def test_the_advice_about_a_sink_names_it(ledger):
+    ledger.breakers.failed("sink:siem", "a", reason="sink-unreachable", text="refused", limit=1)
+
+    assert advice(ledger) == [
+        "sink:siem is open: refused. `trailcourier sink test siem`, then the network between."
+    ]
+
+
 def test_a_breaker_opened_for_a_reason_of_a_newer_version_is_shown_without_advice(ledger):
     ledger.breakers.failed("sink:archive", "a", reason="of-next-year", text="words", limit=1)
 

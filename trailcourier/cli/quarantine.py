@@ -10,7 +10,7 @@ from trailcourier import retry, wiring
 from trailcourier.cli import output
 from trailcourier.cli.exits import Exit
 from trailcourier.cli.sources import asked
-from trailcourier.dispositions import REASONS
+from trailcourier.dispositions import REASONS, advice
 from trailcourier.ledger.quarantine import Entry
 from trailcourier.wiring import lines
 
@@ -128,6 +128,4 @@ def _what(entry: Entry) -> str:
 
 
 def _told(name: str, entry: Entry) -> dict[str, object]:
-    reason = REASONS.get(entry.reason)
-    advice = reason.advice if reason else ""
-    return {"source": name, **msgspec.to_builtins(entry), "advice": advice}
+    return {"source": name, **msgspec.to_builtins(entry), "advice": advice(entry.reason)}

@@ -65,8 +65,7 @@ def run(
     """
     if not until_empty and (strict or as_json):
         raise typer.BadParameter("--strict and --json go with --drain")
-    found = settings.load(ctx.obj.config)
-    more = _written(found, log_format)
+    found, more = _written(settings.load(ctx.obj.config), log_format)
     if not until_empty:
         with host.running(found, say=_say, more=more) as running:
             _say(f"running {', '.join(found.sources)}; stop with Ctrl-C")
@@ -120,11 +119,18 @@ def _drain(found: Settings, more: dict[str, str], timeout: float) -> Result:
         )
 
 
-def _written(found: Settings, style: LogFormat | None) -> dict[str, str]:
-    """Have the fleet write its log in *style*, or, through our pipe, for the terminal we have."""
+def _written(found: Settings, style: LogFormat | None) -> tuple[Settings, dict[str, str]]:
+    """Have all of us write the log in *style*, or for the terminal we have.
+
+    The answer is our own settings, and what the fleet is told, which writes into a pipe of ours.
+    """
     if style is None and found.workers.log_format == "auto" and console.is_terminal:
         style = LogFormat.console
-    return {"TRAILCOURIER_WORKERS__LOG_FORMAT": style.value} if style else {}
+    if style is None:
+        return found, {}
+    workers = found.workers.model_copy(update={"log_format": style.value})
+    told = {"TRAILCOURIER_WORKERS__LOG_FORMAT": style.value}
+    return found.model_copy(update={"workers": workers}), told
 
 
 @contextmanager

@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from trailcourier.dispositions import REASONS
+from trailcourier.dispositions import advice
 from trailcourier.doctor import bounded, hosts
 from trailcourier.doctor.finding import Entries, Entry, Finding
 from trailcourier.doctor.subject import Subject
@@ -126,11 +126,10 @@ def _send(subject: Subject, name: str) -> Finding:
         event = bounded.within(subject.shared.left(PATIENCE), do)
     except TimeoutError:
         text = f"sink {name} did not take a record within {PATIENCE:.0f} s"
-        return Finding("error", "TC902", text, REASONS["sink-busy"].advice)
+        return Finding("error", "TC902", text, advice("sink-busy"))
     except Fault as fault:
         text = f"sink {name} did not take a record: {fault.detail} ({fault.reason})"
-        advice = REASONS[fault.reason].advice if fault.reason in REASONS else ""
-        return Finding("error", "TC902", text, advice)
+        return Finding("error", "TC902", text, advice(fault.reason, f"sink:{name}"))
     except ConfigError as error:
         return Finding("error", "TC902", f"sink {name}: {error}", "Correct its settings.")
     return Finding("ok", "TC902", f"sink {name} took a record; look for eventID {event} there")

@@ -21,11 +21,7 @@ if fail(ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]) then return 1 end
 return 0
 """)
 
-SUCCEEDED = Script("""
-local was = is_open(ARGV[1])
-succeed(ARGV[1])
-return was and 1 or 0
-""")
+SUCCEEDED = Script("return succeed(ARGV[1]) and 1 or 0")
 
 RESET = Script("""
 local key = G .. 'b:' .. ARGV[1]

@@ -73,28 +73,25 @@ if held[1] then
   end
   return {held[3] == '0' and 'settle' or 'held'}
 end
-local out, open, fresh, known = {}, {}, 0, 0
+local out, open, known, refused, news = {}, {}, 0, false, false
 for i = 0, n - 1 do
   local at = 9 + i * 6
   local oid, digest, verdict, entry = ARGV[at], ARGV[at + 1], ARGV[at + 4], ARGV[at + 5]
   if holds(contents(oid, spans), digest) then
     out[i] = 'skipped:already-delivered'
-    count('objects:' .. out[i], 1)
     known = known + 1
   elseif handle ~= '' and met(entry) then
-    out[i] = 'refused:quarantined'
+    out[i], refused = 'refused:quarantined', true
   elseif verdict ~= '' then
     out[i] = verdict
-    fresh = fresh + 1
-    count('objects:' .. verdict, 1)
+    news = news or string.sub(verdict, 1, 7) == 'refused'
   else
-    open[#open + 1] = i
+    open[#open + 1], news = i, true
   end
 end
-if #open == 0 and fresh == 0 then
-  local refused = false
-  for i = 0, n - 1 do refused = refused or out[i] == 'refused:quarantined' end
-  if refused then return {'quarantined'} end
+if refused and not news then return {'quarantined'} end
+for _, what in pairs(out) do
+  if what ~= 'refused:quarantined' then count('objects:' .. what, 1) end
 end
 redis.call('HSET', key, 'h', handle, 'c', c, 'w', w, 'r', NOW, 'u', NOW + visible,
   'n', n, 'o', #open, 'sent', sent)

@@ -37,12 +37,14 @@ class Written(msgspec.Struct, frozen=True):
     """What a forward's outcome came to.
 
     *settle* asks for a settle: its message has no open object left, and nobody else has asked for
-    those finished just now.  *opened* is the breaker that this failure opened, if one did.
+    those finished just now.  *opened* is the breaker that this failure opened, if one did; *closed*
+    are those that it was the first success of.
     """
 
     outcome: Outcome
     settle: bool
     opened: str = ""
+    closed: Sequence[str] = ()
 
 
 OUTCOME = Script(
@@ -56,14 +58,17 @@ if not fenced(mid, i, oid, token, task, ARGV[12], spans) then return {'stale'} e
 local key, state, member = S .. 'm:' .. mid, S .. 'o:' .. oid, mid .. '/' .. i
 local leased = redis.call('HEXISTS', key, i .. ':r') == 1
 redis.call('DEL', S .. 'c:' .. oid)
-for _, name in ipairs(facts.ok) do succeed(name) end
+local closed = {}
+for _, name in ipairs(facts.ok) do
+  if succeed(name) then closed[#closed + 1] = name end
+end
 local status, reason, opened = facts.status, facts.reason, ''
 if status == 'pending' then
   redis.call('HINCRBY', state, 's', -1)
 end
 if etag ~= '' then of_content(state, etag) end
 for name, value in pairs(facts.state) do redis.call('HSET', state, name, value) end
-if status == 'pending' then return {'pending', reason, 0, ''} end
+if status == 'pending' then return {'pending', reason, 0, '', closed} end
 if status == 'parked' or (status == 'refused' and facts.tries > 0) then
   local was = redis.call('HMGET', state, 'tr', 't', 'ft')
   local tries = was[1] == reason and tonumber(was[2]) + 1 or 1
@@ -88,7 +93,7 @@ if status == 'parked' or (status == 'refused' and facts.tries > 0) then
       redis.call('ZREM', S .. 'flight', member)
       redis.call('ZADD', S .. 'parked', NOW + math.floor(wait), member)
     end
-    return {status, reason, 0, opened}
+    return {status, reason, 0, opened, closed}
   end
 end
 for field, by in pairs(sums) do count(field, by) end
@@ -115,7 +120,7 @@ if leased and redis.call('HEXISTS', key, i .. ':o') == 0 then
   redis.call('ZREM', S .. 'parked', member)
   if redis.call('HINCRBY', key, 'o', -1) == 0 then settle = finished(mid) end
 end
-return {status, reason, settle, opened}
+return {status, reason, settle, opened, closed}
 """
 )
 
@@ -140,7 +145,8 @@ class Outcomes:
         if answer[0] == b"stale":
             raise Stale(f"the claim on {claim.ref} was overtaken")
         outcome = Outcome(answer[0].decode(), answer[1].decode(), report.outcome.detail)
-        return Written(outcome, bool(answer[2]), answer[3].decode())
+        closed = [name.decode() for name in answer[4]]
+        return Written(outcome, bool(answer[2]), answer[3].decode(), closed)
 
     def _facts(self, report: Report, jitter: float) -> bytes:
         numbers, outcome = self._store.numbers, report.outcome

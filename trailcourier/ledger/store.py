@@ -82,10 +82,10 @@ end
 local function succeed(name)
   local key = G .. 'b:' .. name
   redis.call('DEL', key .. ':f')
-  if redis.call('HDEL', key, 'open', 'reason', 'text') > 0 then
-    redis.call('HSET', key, 'closed', NOW)
-  end
+  local was = redis.call('HDEL', key, 'open', 'reason', 'text') > 0
+  if was then redis.call('HSET', key, 'closed', NOW) end
   redis.call('HSET', key, 'ok', NOW)
+  return was
 end
 local function fail(name, what, limit, reason, text)
   local key = G .. 'b:' .. name

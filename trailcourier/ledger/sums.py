@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from trailcourier.ledger.store import Script, Store
+from trailcourier.models import Outcome
 
 ADD = Script("""
 for a = 1, #ARGV, 2 do count(ARGV[a], ARGV[a + 1]) end
@@ -43,27 +44,22 @@ class Sums:
         return (reason.decode(), int(run)) if reason and run else ("", 0)
 
 
-_READ = {
-    "records:in": "records_read_total",
-    "bytes:read": "bytes_read_total",
-    "bytes:in": "bytes_inflated_total",
-}
+_BYTES = {"bytes:read": "bytes_read_total", "bytes:in": "bytes_inflated_total"}
 
 
 def as_metrics(
-    source: str, sums: Mapping[str, int], reason: str
+    source: str, sums: Mapping[str, int], outcome: Outcome
 ) -> Iterator[tuple[str, int, dict[str, str]]]:
-    """What one object's *sums* add to the metrics: name, by how much, and labels.
-
-    *reason* is why records of it were refused, if some were.
-    """
-    for name, metric in _READ.items():
-        yield metric, sums.get(name, 0), {"source": source}
+    """What one object's *sums* add to the metrics: name, by how much, and labels."""
+    yield "records_read_total", sums.get("records:in", 0), {"source": source}
+    for name, metric in _BYTES.items():
+        labels = _kind({"source": source}, outcome.status, outcome.reason)
+        yield metric, sums.get(name, 0), labels
     rules = under("records:filtered", sums)
     for sink, each in by_sink(sums).items():
         labels = {"source": source, "sink": sink}
         yield "records_truncated_total", each.get("truncated", 0), labels
-        for status, why in (("delivered", ""), ("refused", reason)):
+        for status, why in (("delivered", ""), ("refused", outcome.reason)):
             # a later try delivers what an earlier one counted as refused: none comes back from that
             yield "records_total", max(0, each[status]), _kind(labels, status, why)
         for rule, by in rules.items():

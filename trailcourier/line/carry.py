@@ -115,6 +115,8 @@ def _finish(line: Line, claim: Claim, passage: Passage, report: Report) -> Carri
     if written.opened:
         observe.fact("breaker_opened", source=line.source, breaker=written.opened,
                      why=f"{outcome.reason}: {outcome.detail}")  # fmt: skip
+    for breaker in written.closed:
+        observe.fact("breaker_closed", source=line.source, breaker=breaker)
     if outcome.status == "refused":
         line.ledger.quarantine.put(_entry(claim, passage, outcome))
     return Carried(outcome.status, outcome.reason, settle=written.settle)
@@ -144,7 +146,7 @@ def _say(line: Line, claim: Claim, passage: Passage, report: Report, outcome: Ou
     observe.fact(f"object_{outcome.status}", **fields, seconds=round(seconds, 3))
     metrics.measured("object_seconds", seconds, source=line.source)
     if outcome.status in ("delivered", "refused"):  # tries used up may have made it another
-        for name, by, labels in as_metrics(line.source, report.sums, outcome.reason):
+        for name, by, labels in as_metrics(line.source, report.sums, outcome):
             if by:
                 metrics.count(name, by, **labels)
     if outcome.status == "delivered" and passage.newest:

@@ -26,11 +26,9 @@ def receive(line: Line, most: int, wait: int) -> list[Message] | None:
     except Fault as fault:
         what = f"receive:{time.monotonic_ns()}"  # each failure counts as one of its own
         failed(line, fault)
-        if line.ledger.breakers.failed(breaker, what, reason=fault.reason, text=fault.detail):
-            observe.fact("breaker_opened", source=line.source, breaker=breaker, why=str(fault))
+        _count_failure(line, breaker, what, fault)
         return None
-    if line.ledger.breakers.succeeded(breaker):
-        observe.fact("breaker_closed", source=line.source, breaker=breaker)
+    _count_success(line, breaker)
     failpoint("after-receive")
     return messages
 
@@ -75,11 +73,10 @@ def commit(line: Line, entries: Sequence[tuple[str, str]]) -> list[str]:
         changed = line.queue.delete(entries)
     except Fault as fault:
         failed(line, fault)
-        text = fault.detail
-        line.ledger.breakers.failed(breaker, "delete", reason=fault.reason, text=text, limit=1)
+        _count_failure(line, breaker, "delete", fault, limit=1)
         return []
     failpoint("after-delete")
-    line.ledger.breakers.succeeded(breaker)
+    _count_success(line, breaker)
     lost(line, changed)
     _say(line, changed)
     return list(changed.done)
@@ -106,6 +103,17 @@ def back_off(line: Line, message: str, receipt: str, receive_count: int) -> None
 def failed(line: Line, fault: Fault) -> None:
     """Say that the queue did not do what was asked."""
     observe.fact("queue_failed", source=line.source, error=fault.reason, detail=fault.detail)
+
+
+def _count_failure(line: Line, breaker: str, what: str, fault: Fault, limit: int = 0) -> None:
+    reason, text = fault.reason, fault.detail
+    if line.ledger.breakers.failed(breaker, what, reason=reason, text=text, limit=limit):
+        observe.fact("breaker_opened", source=line.source, breaker=breaker, why=str(fault))
+
+
+def _count_success(line: Line, breaker: str) -> None:
+    if line.ledger.breakers.succeeded(breaker):
+        observe.fact("breaker_closed", source=line.source, breaker=breaker)
 
 
 def _say(line: Line, changed: Changed) -> None:

@@ -102,12 +102,12 @@ def admit(line: Line, message: Message, received: float, visibility: int) -> Arr
         case "held":
             return Arrival(message.id, notice.shape)
         case kind:
-            if notice.skipped:
-                entries = sum(notice.skipped.values())
-                line.ledger.sums.count({"objects:skipped:non-create": entries})
-            if admitted.known:
-                observe.fact("objects_skipped", source=line.source, message=message.id,
-                             reason="already-delivered", objects=admitted.known)  # fmt: skip
+            if beside := sum(notice.skipped.values()):
+                line.ledger.sums.count({"objects:skipped:non-create": beside})
+            for reason, by in (("non-create", beside), ("already-delivered", admitted.known)):
+                if by:
+                    observe.fact("objects_skipped", source=line.source, message=message.id,
+                                 reason=reason, objects=by)  # fmt: skip
             _note(line, message, named)
             works = [Work(line.source, message.id, i, 1, str(refs[i])) for i in admitted.indices]
             return Arrival(message.id, notice.shape, works=works, finished=kind == "settle")

@@ -148,3 +148,43 @@ def test_an_object_known_as_delivered_is_said_to_be_skipped(world):
 
     said = [(line["event"], line["reason"]) for line in log if line["event"] == "objects_skipped"]
     assert said == [("objects_skipped", "already-delivered")]
+
+
+def breakers_said(log):
+    names = ("breaker_opened", "breaker_closed")
+    return [(line["event"], line["breaker"]) for line in log if line["event"] in names]
+
+
+def test_a_breaker_of_a_bucket_is_said_to_open_and_to_close_once_each(world):
+    world.s3.fault("*", code="AccessDenied", times=-1)
+    for at in range(8):
+        world.announce(world.put(at))
+
+    with structlog.testing.capture_logs() as log:
+        world.run()
+        world.s3.heal()
+        for _ in range(2):
+            world.pass_time(31)
+            world.tend()
+            world.forward_all()
+
+    bucket = f"bucket:prod:{BUCKET}"
+    assert world.delivered() == expected(*range(8))
+    assert breakers_said(log) == [("breaker_opened", bucket), ("breaker_closed", bucket)]
+
+
+@pytest.mark.parametrize("action", ["ReceiveMessage", "DeleteMessageBatch"])
+def test_a_breaker_of_a_queue_is_said_to_open_and_to_close_once_each(world, action):
+    world.sqs.fault(action, code="AccessDenied", status=403, times=5)
+    world.announce(world.put(1))
+
+    with structlog.testing.capture_logs() as log:
+        for _ in range(12):
+            world.run()
+            world.pass_time(31)
+            world.tend()
+
+    said = breakers_said(log)
+    assert world.waiting() == []
+    assert [event for event, _ in said] == ["breaker_opened", "breaker_closed"]
+    assert {name for _, name in said} <= {"queue:prod", "delete:prod"}

@@ -202,6 +202,17 @@ def test_what_the_configuration_says_of_the_log_holds_on_a_terminal_too(
     assert started.more.keys() == {"TRAILCOURIER_LINE__RECEIVE_WAIT"}
 
 
+@pytest.mark.parametrize("drain", [[], ["--drain"]])
+def test_all_of_it_writes_the_log_as_it_is_told(call, ends, started, terminal, drain):
+    ends(Result([drained()]))
+    started.stopping.set()
+
+    call("run", *drain, "--log-format", "json")
+
+    assert started.more["TRAILCOURIER_WORKERS__LOG_FORMAT"] == "json"
+    assert run.wiring.settings().workers.log_format == "json"
+
+
 def test_what_the_fleet_says_stands_above_the_progress(call, ends, started, terminal):
     ends(Result([drained()]))
     call("run", "--drain")

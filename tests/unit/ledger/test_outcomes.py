@@ -104,6 +104,28 @@ def test_a_success_closes_the_breaker_it_belongs_to(ledger):
     assert not ledger.breakers.failed("sink:archive", "o9", reason="sink-error", text="no")
 
 
+def test_the_first_success_closes_a_breaker_and_says_so(ledger):
+    admit(ledger, "m", refs("a", "b"))
+    report = Report(Outcome("delivered"), succeeded=["bucket:prod:acme-logs", "sink:archive"])
+    one, other = (claim(ledger, "m", at, task=f"task-{at}") for at in range(2))
+    ledger.breakers.failed("sink:archive", "o", reason="sink-error", text="no", limit=1)
+
+    closed = [ledger.outcomes.finish(held, report, jitter=1).closed for held in (one, other)]
+
+    assert closed == [["sink:archive"], []]
+
+
+@pytest.mark.parametrize("outcome", [Outcome("pending", "stopping"), Outcome("parked", "archived")])
+def test_a_breaker_is_closed_by_a_success_whatever_becomes_of_the_object(ledger, outcome):
+    admit(ledger, "m", refs("a"))
+    held = claim(ledger, "m")
+    ledger.breakers.failed("sink:archive", "o", reason="sink-error", text="no", limit=1)
+
+    written = ledger.outcomes.finish(held, Report(outcome, succeeded=["sink:archive"]), jitter=1)
+
+    assert written.closed == ["sink:archive"]
+
+
 def test_the_fifth_distinct_object_opens_the_breaker_and_says_so(ledger):
     opened = []
     admit(ledger, "m", refs(*"abcde"))

@@ -2,17 +2,20 @@
 
 from collections import Counter
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from trailcourier.ledger.sums import as_metrics
 from trailcourier.metrics import METRICS
+from trailcourier.models import Outcome
 
 count = st.integers(0, 10_000)
 
 
 def counted(sums, reason=""):
-    return [(name, by, labels) for name, by, labels in as_metrics("prod", sums, reason) if by]
+    outcome = Outcome("refused" if reason else "delivered", reason)
+    return [(name, by, labels) for name, by, labels in as_metrics("prod", sums, outcome) if by]
 
 
 @given(rules=st.dictionaries(st.sampled_from(["a", "b"]), count), delivered=count, refused=count)
@@ -68,10 +71,13 @@ def test_a_later_try_that_delivers_what_was_refused_takes_nothing_back():
     assert told == [("delivered", 2)]
 
 
-def test_bytes_are_those_read_and_those_of_the_text():
-    sums = {"bytes:read": 10, "bytes:in": 100}
+@pytest.mark.parametrize(
+    ("reason", "disposition"), [("", "delivered"), ("rejected-records", "refused")]
+)
+def test_bytes_are_those_read_and_those_of_the_text_by_what_became_of_them(reason, disposition):
+    labels = {"source": "prod", "disposition": disposition, "reason": reason}
 
-    assert counted(sums) == [
-        ("bytes_read_total", 10, {"source": "prod"}),
-        ("bytes_inflated_total", 100, {"source": "prod"}),
+    assert counted({"bytes:read": 10, "bytes:in": 100}, reason) == [
+        ("bytes_read_total", 10, labels),
+        ("bytes_inflated_total", 100, labels),
     ]
