@@ -1,9 +1,11 @@
 """Where chords count their headers, with two repairs; each goes when Celery has it."""
 
+from functools import cached_property
 from typing import Any
 
-from celery.backends.redis import CHORD_CLEANUP_LUA, RedisBackend
+from celery.backends.redis import CHORD_CLEANUP_LUA, CHORD_PART_RETURN_LUA, RedisBackend
 
+from trailcourier.broker import Client
 from trailcourier.line.failpoint import failpoint
 
 
@@ -14,6 +16,19 @@ class Backend(RedisBackend):
     work was done (celery/celery#3363); its script may be asked twice.  And it subscribes to every
     task it sends, and gives up for good when that is cut ("must be restarted").
     """
+
+    @cached_property
+    def _pooled(self) -> Client:
+        return Client(connection_pool=self._get_pool(**self.connparams))
+
+    @property
+    def client(self) -> Any:
+        """This thread's: Celery has all threads of a worker use one backend."""
+        return self._pooled.own
+
+    @cached_property
+    def _chord_part_return_script(self) -> Any:
+        return self._pooled.register_script(CHORD_PART_RETURN_LUA)
 
     def on_chord_part_return(self, *args: Any, **kwargs: Any) -> None:
         count = super().on_chord_part_return

@@ -11,6 +11,7 @@ from kombu.transport import TRANSPORT_ALIASES
 from tasks import flower
 from tasks.worker import Turns, Worker, refuse
 from trailcourier import observe, wiring
+from trailcourier.broker import CONNECTIONS
 from trailcourier.duty import QUEUES
 from trailcourier.errors import ConfigError
 from trailcourier.ledger.store import FORMAT
@@ -24,6 +25,7 @@ FIXED: dict[str, Any] = {
     "redis_socket_timeout": 10,  # as for the broker, which it is
     "redis_socket_connect_timeout": 3,
     "redis_backend_health_check_interval": 10,  # before use, if idle for longer
+    "redis_max_connections": CONNECTIONS,  # each thread keeps one
     # longer than SQS lets anybody hold a message: a chord whose headers end further apart
     # loses its body without a word
     "result_expires": 86_400,

@@ -108,6 +108,7 @@ class Channel(stock.Channel):
 
     QoS = QoS
     _shared: Any = None
+    _take: Any = None
 
     def _connparams(self, asynchronous: bool = False) -> Any:
         if self.connection is None or self.connection.client is None:
@@ -120,8 +121,6 @@ class Channel(stock.Channel):
             pool, client = self.pool, self._shared
             if client is None or client.connection_pool is not pool:
                 client = self._shared = self._create_client()
-                # prefixes its keys itself
-                self._take = redis.Redis(connection_pool=pool).register_script(TAKE)
         yield client
 
     def _brpop_start(self, timeout: Any = None) -> None:
@@ -132,9 +131,12 @@ class Channel(stock.Channel):
 
     def take(self, room: int) -> int:
         """Deliver up to *room* tasks that wait in the queues; answer how many there were."""
+        if self._take is None or self._take.registered_client.connection_pool is not self.pool:
+            # a connection of its own, as in trailcourier.broker.Client
+            own = redis.Redis(connection_pool=self.pool, single_connection_client=True)
+            self._take = own.register_script(TAKE)
         queues = self._queue_cycle.consume(len(self.active_queues))
-        with self.conn_or_acquire():
-            taken = self.qos.take(self._take, queues, room)
+        taken = self.qos.take(self._take, queues, room)
         for queue, _message in taken:
             self._queue_cycle.rotate(queue)
         self.connection.deliver(taken)

@@ -218,6 +218,7 @@ def test_acknowledgements_outlive_an_errand_that_failed(client, publish, worker,
     def fails(*_args):
         raise redis.ConnectionError("cut")
 
+    fails.registered_client = taking.channel._take.registered_client
     with monkeypatch.context() as broken:
         broken.setattr(taking.channel, "_take", fails)
         with pytest.raises(redis.ConnectionError):

@@ -6,8 +6,7 @@ costs duplicates bounded by what was in flight, never a record.
 
 from collections.abc import Collection
 
-import redis
-
+from trailcourier.broker import Client
 from trailcourier.ledger.breakers import Breakers
 from trailcourier.ledger.claims import Claims
 from trailcourier.ledger.depth import Depth
@@ -25,7 +24,7 @@ class Ledger:
 
     def __init__(
         self,
-        client: redis.Redis,
+        client: Client,
         source: str,
         numbers: Numbers,
         namespace: str = "trailcourier",

@@ -29,6 +29,7 @@ from typing import Any
 
 import redis
 
+from trailcourier.broker import Client
 from trailcourier.models import Numbers, ObjectRef
 
 FORMAT = 1
@@ -131,7 +132,7 @@ class Store:
     """One source's corner of one Redis."""
 
     def __init__(
-        self, client: redis.Redis, source: str, numbers: Numbers, namespace: str = "trailcourier"
+        self, client: Client, source: str, numbers: Numbers, namespace: str = "trailcourier"
     ) -> None:
         self.client: Any = client  # typed for str and bytes at once; here it answers bytes
         self.source = source
@@ -144,9 +145,9 @@ class Store:
         """Run *script*; Redis is sent its text only where it does not know it yet."""
         keys_and_args = (self.everyone, self.own, *args)
         try:
-            return self.client.evalsha(script.sha, 2, *keys_and_args)
+            return self.client.own.evalsha(script.sha, 2, *keys_and_args)
         except redis.exceptions.NoScriptError:
-            return self.client.eval(script.text, 2, *keys_and_args)
+            return self.client.own.eval(script.text, 2, *keys_and_args)
 
 
 def object_id(ref: ObjectRef) -> bytes:

@@ -67,7 +67,7 @@ def forget() -> None:
 
 
 @once
-def client() -> redis.Redis:
+def client() -> broker.Client:
     """The broker; raises ConfigError where none is configured."""
     found = settings()
     ca_file = str(found.broker.ca_file) if found.broker.ca_file else None
