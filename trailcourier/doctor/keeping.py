@@ -14,6 +14,7 @@ SHORT = 60  # seconds; half of it is left for an extension
 SHORT_UNEXTENDED = 600
 FEW_RECEIVES = 5
 MOST_IN_FLIGHT = 120_000  # SQS hands out no more than about so many
+LONGEST = 1_209_600  # seconds; SQS keeps nothing for longer
 MANAGED = "alias/aws/sqs"
 PROVEN = frozenset({"DryRunOperationException", "DryRunOperation"})
 UNUSABLE = frozenset(
@@ -40,7 +41,7 @@ TOLD: Entries = {
         "Without a redrive policy a message that cannot be carried comes back until its retention "
         "ends, and is then gone. `maxReceiveCount` 10 is right: an outage costs one receive in "
         "twelve hours. A message keeps its age when it moves, so the dead-letter queue has to keep "
-        "messages for longer.",
+        "messages for longer, or for the 14 days that are the most there is.",
     ),
     "TC309": Entry(
         "Does anything lie in the dead-letter queue?",
@@ -147,14 +148,14 @@ def _dead(subject: Subject, arn: str) -> Call:
 def _dead_queue(said: Mapping[str, str], dead: Answer, most: int, name: str) -> Iterator[Finding]:
     theirs: Mapping[str, str] = dead.said["Attributes"]
     kept, longer = (int(each["MessageRetentionPeriod"]) for each in (said, theirs))
-    if longer <= kept:
+    if longer <= kept and longer < LONGEST:
         text = (
             f"{name} keeps messages for {_days(longer)} and the queue for {_days(kept)}: one that "
             "moves late is gone at once, for it keeps its age"
         )
         yield Finding("warning", "TC308", text, f"Let {name} keep them for 14 days.")
     else:
-        text = f"after {most} receives a message moves to {name}, which keeps it {_days(longer)}"
+        text = f"after {most} receives a message moves to {name}, kept up to {_days(longer)}"
         yield Finding("ok", "TC308", text)
     lie = int(theirs["ApproximateNumberOfMessages"])
     if lie:

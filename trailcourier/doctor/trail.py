@@ -6,13 +6,12 @@ from typing import Any
 
 from trailcourier import keys
 from trailcourier.doctor import broker, bucket, logs, order, topic, trails, trouble
-from trailcourier.doctor.call import Answer, Call
+from trailcourier.doctor.call import Answer
 from trailcourier.doctor.finding import Entries, Entry, Finding
 from trailcourier.doctor.subject import Subject
 from trailcourier.doctor.trails import Trail
 from trailcourier.printable import age
 
-MOST = 3  # trails looked at
 LATE = timedelta(hours=1)
 UNANNOUNCED = timedelta(minutes=15)
 RECENT = timedelta(days=1)
@@ -85,10 +84,10 @@ def look(subject: Subject) -> Iterator[Finding]:
     if not found.ours:
         yield _none(subject, found)
         return
-    ours = found.ours[:MOST]
+    ours = found.ours[: trails.MOST]
     names = ", ".join(trail["TrailARN"] for trail in ours)
     yield Finding("ok", "TC501", f"fed by {names}")
-    states = {trail["TrailARN"]: _status(subject, trail) for trail in ours}
+    states = {trail["TrailARN"]: trails.status(subject, trail) for trail in ours}
     logging = [trail for trail in ours if states[trail["TrailARN"]].said.get("IsLogging")]
     for trail in ours:
         home = states[trail["TrailARN"]]
@@ -100,16 +99,6 @@ def look(subject: Subject) -> Iterator[Finding]:
             yield _notifications(subject, trail, said)
         yield _digests(trail)
         yield from _writes(subject, trail)
-
-
-def _status(subject: Subject, trail: Trail, region: str = "") -> Answer:
-    return subject.ask_once(_asking(trail, region or trail["HomeRegion"]))
-
-
-def _asking(trail: Trail, region: str) -> Call:
-    arn = trail["TrailARN"]
-    action = "cloudtrail:GetTrailStatus"
-    return Call("cloudtrail", "get_trail_status", region, action, arn, {"Name": arn})
 
 
 def _none(subject: Subject, found: trails.Seen) -> Finding:
@@ -241,7 +230,7 @@ def _elsewhere(subject: Subject, trail: Trail) -> dict[str, Answer]:
         for region in logs.recent(subject, place.name, place.region).regions
         if region != trail["HomeRegion"]
     )
-    answers = subject.together([_asking(trail, region) for region in regions])
+    answers = subject.together([trails.asking(trail, region) for region in regions])
     return dict(zip(regions, answers, strict=True))
 
 
@@ -258,7 +247,8 @@ def _deliveries(trail: Trail, said: Mapping[str, Status]) -> Finding:
     if last is None:
         return Finding("warning", "TC504", f"trail {name} has not delivered yet", _WAIT)
     old = datetime.now(UTC) - last
-    text = f"trail {name} delivered {age(old.total_seconds())} ago, in {len(said)} regions asked"
+    asked = f"{len(said)} region{'s' if len(said) > 1 else ''} asked"
+    text = f"trail {name} delivered {age(old.total_seconds())} ago, in {asked}"
     return Finding("warning", "TC504", text, _WAIT) if old > LATE else Finding("ok", "TC504", text)
 
 

@@ -365,6 +365,7 @@ def messages_alone(w):
 def nothing(w):
     w.account.empty()
     w.account.purge()
+    status(w, StartLoggingTime=(datetime.now(UTC) - timedelta(hours=1)).timestamp())
 
 
 # the broker and the sinks

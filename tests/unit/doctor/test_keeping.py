@@ -15,7 +15,7 @@ def test_a_queue_that_is_well_says_so(doctor):
     said = doctor()
 
     assert said.one("TC308").text == (
-        f"after 10 receives a message moves to {DEAD}, which keeps it 14 days"
+        f"after 10 receives a message moves to {DEAD}, kept up to 14 days"
     )
     assert said.one("TC309").text == f"nothing lies in {DEAD}"
     assert said.one("TC310").text.startswith("messages are encrypted with SQS's own keys")
@@ -98,6 +98,12 @@ def test_a_dead_letter_queue_that_keeps_messages_no_longer_is_a_warning(doctor, 
 
     assert found.level == "warning"
     assert found.text.startswith(f"{DEAD} keeps messages for 4 days and the queue for 4 days")
+
+
+def test_two_queues_that_keep_messages_for_the_longest_there_is_are_well(doctor, account):
+    account.queue_attributes(MessageRetentionPeriod="1209600")
+
+    assert doctor().one("TC308").level == "ok"
 
 
 def test_a_dead_letter_queue_that_is_gone_is_a_warning(doctor, account):
