@@ -300,6 +300,27 @@ def test_statements_that_others_wrote_stay_as_they_are(site):
     assert attributes(ours, ours.name)["VisibilityTimeout"] == "30"
 
 
+def test_nothing_is_added_to_what_others_made_but_statements_beside_theirs(site):
+    ours = site()
+    iam = ours.client("iam")
+    iam.create_user(UserName=ours.name)
+    ours.client("s3").create_bucket(Bucket=ours.layout.bucket)
+
+    surveyed, told = ours.survey(), ours.apply()
+
+    for step, of in {
+        "access-key": "user",
+        "membership": "user",
+        "bucket-privacy": "bucket",
+    }.items():
+        why = f"the {of} is not setup's own: choose another --name, or do it yourself"
+        assert (surveyed[step].state, told[step].state) == ("left as it is", "left as it is")
+        assert (surveyed[step].detail, told[step].detail) == (why, why)
+    assert iam.list_access_keys(UserName=ours.name)["AccessKeyMetadata"] == []
+    assert iam.list_groups_for_user(UserName=ours.name)["Groups"] == []
+    assert (told["bucket-policy"].state, told["group-policy"].state) == ("made", "made")
+
+
 def test_what_drifted_is_set_right_and_said(made):
     sqs, s3, iam = (made.client(each) for each in ("sqs", "s3", "iam"))
     url = sqs.get_queue_url(QueueName=made.name)["QueueUrl"]

@@ -89,6 +89,7 @@ def test_s03_s58_one_command_makes_saves_validates_and_goes_live(apply, name):
     assert lines[0].startswith(f"account {ACCOUNT}, us-east-1, partition aws, as arn:aws:sts::")
     assert "saved: written to trailcourier.toml" in lines
     assert "valid: nothing is wrong with it" in lines
+    assert "its secret is in secret, its id in secret.id, for you alone to read" in said.out
     assert any(line.startswith("live: the queue can be received from, and is") for line in lines)
     assert lines[-2:] == ["17 made", "next: trailcourier run"]
 
@@ -336,8 +337,19 @@ def test_destroy_asks_first_and_takes_away_what_it_said(call, apply, gate, monke
     assert done.out.splitlines()[-1] == "14 removed"
 
 
-def test_destroy_in_json(call, apply):
+def test_destroy_that_finds_nothing_says_what_it_looked_for(call, name):
+    said = call("destroy", "--yes")
+
+    assert said.code == Exit.DONE, said.err
+    assert said.out.splitlines()[0].startswith(f"account {ACCOUNT}, us-east-1")
+    assert said.out.splitlines()[-1].startswith(f"Nothing called {name} was found in us-east-1.")
+
+
+def test_destroy_in_json(call, apply, gate):
     apply("--secret-file", "secret")
+    gate.calls.clear()
+    unasked = call("destroy", "--json")
+    assert (unasked.code, gate.calls) == (Exit.USAGE, [])
 
     said = call("destroy", "--yes", "--json").json
 

@@ -2,6 +2,7 @@ import pytest
 
 from trailcourier.provision import Found, Request, problems, unknown
 
+KEY = "arn:aws:kms:us-east-1:444455556666:key/1234"
 TOPIC = "arn:aws:sns:us-east-1:444455556666:cloudtrail"
 
 
@@ -15,6 +16,10 @@ TOPIC = "arn:aws:sns:us-east-1:444455556666:cloudtrail"
             id="somebody-elses-trail",
         ),
         pytest.param({"kms_key": "new", "policy": "kms"}, id="kms"),
+        pytest.param(
+            {"kms_key": KEY, "region": "eu-west-1", "bucket": "logs", "existing_bucket": True},
+            id="a-key-for-a-bucket-that-may-be-anywhere",
+        ),
     ],
 )
 def test_what_makes_sense_has_no_problems(choices):
@@ -62,6 +67,21 @@ def test_what_makes_sense_has_no_problems(choices):
             {"kms_key": "new", "bucket_region": "eu-west-1", "encrypt": ("logs", "queue")},
             "one new key cannot serve",
             id="one-key",
+        ),
+        pytest.param(
+            {"kms_key": KEY, "bucket_region": "eu-west-1"},
+            "--kms-key: is in us-east-1, and log files want one of the bucket's, eu-west-1",
+            id="key-of-the-bucket",
+        ),
+        pytest.param(
+            {"kms_key": KEY, "region": "eu-west-1"},
+            "log files want one of the bucket's, eu-west-1",
+            id="key-of-a-new-bucket",
+        ),
+        pytest.param(
+            {"kms_key": KEY, "region": "eu-west-1", "encrypt": ("queue",)},
+            "--kms-key: is in us-east-1, and queue and topic want one of eu-west-1",
+            id="key-of-the-queue",
         ),
         pytest.param(
             {"region": "us-gov-west-1", "topic": TOPIC},

@@ -171,6 +171,8 @@ def _walked(
                 output.say(telling.line(told))
             if told.step == "access-key" and told.state == "made" and keep:
                 _keep(keep, steps, asker)
+                if wanted.secret_file and not wanted.as_json:
+                    output.say(_where(wanted.secret_file))
             yield told
     except Exception:
         print(
@@ -178,6 +180,10 @@ def _walked(
             file=sys.stderr,
         )
         raise
+
+
+def _where(file: Path) -> str:
+    return f"{'':15}its secret is in {file}, its id in {beside(file)}, for you alone to read"
 
 
 def _keep(keep: Keep, steps: Sequence[Step], asker: Asker) -> None:
