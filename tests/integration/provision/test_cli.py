@@ -187,7 +187,7 @@ def test_a_second_apply_says_that_all_is_so_and_keeps_the_file(apply):
     assert Path("trailcourier.toml").read_text() == before
 
 
-def test_the_source_is_added_to_a_file_and_what_is_there_stays(apply):
+def test_s50_the_source_is_added_to_a_file_and_what_is_there_stays(apply):
     there = (
         '# ours\n[sources.old]\nqueue_url = "https://sqs.us-east-1.amazonaws.com/111122223333/q"'
     )
