@@ -195,9 +195,14 @@ def _announces(subject: Subject, trail: Trail, ours: Sequence[Trail]) -> Finding
     name = trail["Name"]
     if announced := trail.get("SnsTopicARN"):
         return Finding("ok", "TC505", f"trail {name} announces to {announced}")
+    if first := subject.errors("TC408"):
+        return trouble.behind("TC505", first[0].id)
     if topic.announced_otherwise(subject):
         return Finding("ok", "TC505", f"what trail {name} delivers is announced by S3")
     other = any(each.get("SnsTopicARN") for each in ours)
+    if not other and (denied := bucket.unannounced(subject)):
+        lost = f"trail {name} has no SNS topic, and whether S3 announces its files is not seen"
+        return trouble.unseen(subject, denied, "TC505", lost)
     text = f"trail {name} announces nothing: it has no SNS topic"
     fix = f"aws cloudtrail update-trail --name {trail['TrailARN']} --sns-topic-name TOPIC"
     return Finding("unproved" if other else "error", "TC505", text, fix)

@@ -254,6 +254,12 @@ def managed_topic_key(w):
     )
 
 
+def s3_silent(w):
+    by_s3 = allowing("s3.amazonaws.com", "sqs:SendMessage", QUEUE_ARN, f"arn:aws:s3:::{BUCKET}")
+    w.account.queue_attributes(Policy=by_s3)
+    w.account.trail(SnsTopicName=None)
+
+
 # the trail
 
 
@@ -406,7 +412,7 @@ ERRORS = [
     ("TC304", denied("sqs:DeleteMessage")), ("TC310", queue_key_disabled),
     ("TC310", queue_key_denied), ("TC310", managed_key),
     ("TC402", not_subscribed), ("TC403", not_confirmed), ("TC404", topic_policy),
-    ("TC405", queue_policy), ("TC407", managed_topic_key),
+    ("TC405", queue_policy), ("TC407", managed_topic_key), ("TC408", s3_silent),
     ("TC501", no_trail), ("TC502", stopped_trail), ("TC504", cannot_deliver),
     ("TC505", no_topic), ("TC506", cannot_notify), ("TC508", wrong_bucket),
     ("TC601", bucket_gone), ("TC602", region_differs_strictly), ("TC603", other_owner),

@@ -211,6 +211,17 @@ def test_s24_a_trail_without_a_topic_is_the_error(doctor, account):
     assert "--sns-topic-name" in said.one("TC505").fix
 
 
+def test_where_s3_may_announce_unseen_a_trail_without_a_topic_is_no_error(doctor, account):
+    account.trail(SnsTopicName=None)
+    account.front.denied["s3:GetBucketNotification"] = ""
+
+    found = doctor().one("TC505")
+
+    assert found.level == "unproved"
+    assert "whether S3 announces its files is not seen" in found.text
+    assert f'"Action": "s3:GetBucketNotification", "Resource": "arn:aws:s3:::{BUCKET}"' in found.fix
+
+
 def test_a_trail_without_a_topic_beside_one_that_announces_is_no_error(doctor, account):
     account.client("cloudtrail").create_trail(Name="second", S3BucketName=BUCKET)
 
