@@ -97,7 +97,7 @@ def look(subject: Subject) -> Iterator[Finding]:
         yield _announces(subject, trail, ours)
         if said and trail.get("SnsTopicARN"):
             yield _notifications(subject, trail, said)
-        yield _digests(trail)
+        yield _digests(trail, said)
         yield from _writes(subject, trail)
 
 
@@ -175,8 +175,13 @@ def _regions(trail: Trail) -> Finding:
     return Finding("warning", "TC503", text, fix)
 
 
-def _digests(trail: Trail) -> Finding:
+def _digests(trail: Trail, said: Mapping[str, Status]) -> Finding:
     name = trail["Name"]
+    if wrong := _errors(said, "LatestDigestDeliveryError"):
+        text = f"trail {name} cannot write digests to {trail['S3BucketName']}: {wrong}"
+        return Finding(
+            "warning", "TC507", text, "Let the bucket's policy cover CloudTrail-Digest/."
+        )
     if trail.get("LogFileValidationEnabled"):
         return Finding("ok", "TC507", f"trail {name} writes digests")
     text = f"trail {name} writes no digests: nobody can prove that its files are unaltered"

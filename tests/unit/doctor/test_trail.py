@@ -267,6 +267,15 @@ def test_a_trail_without_digests_is_a_warning(doctor, account):
     assert (said.code, said.worst) == (0, "TC507")
 
 
+def test_digests_that_cannot_be_written_are_a_warning(doctor, account):
+    status(account, LatestDigestDeliveryError="AccessDenied")
+
+    said = doctor()
+
+    assert (said.errors, said.worst) == ([], "TC507")
+    assert said.one("TC507").text.endswith(f"digests to {BUCKET}: AccessDenied in {REGION}")
+
+
 def test_trails_that_may_not_be_seen_are_unproved_with_the_statement(doctor, account):
     account.front.denied["cloudtrail:DescribeTrails"] = ""
 
