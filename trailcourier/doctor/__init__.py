@@ -12,6 +12,7 @@ from queue import Empty, SimpleQueue
 import msgspec
 
 from trailcourier.doctor import (
+    backlog,
     broker,
     bucket,
     configuration,
@@ -40,6 +41,7 @@ CHECKS: tuple[Check, ...] = (
     identity.look,
     queue.look,
     keeping.look,
+    backlog.look,
     topic.look,
     direct.look,
     trail.look,

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from trailcourier.doctor import (
+    backlog,
     broker,
     bucket,
     configuration,
@@ -24,7 +25,7 @@ GROUPS: Mapping[str, Entries] = {
     "The configuration, and doctor itself": configuration.TOLD,
     "The way out": hosts.TOLD | trouble.TOLD,
     "Credentials": identity.TOLD,
-    "The queue": queue.TOLD | keeping.TOLD,
+    "The queue": queue.TOLD | keeping.TOLD | backlog.TOLD,
     "The way into the queue": topic.TOLD | direct.TOLD,
     "The trail": trail.TOLD,
     "The bucket": bucket.TOLD | reading.TOLD,

@@ -101,6 +101,7 @@ def needed(subject: Subject) -> list[Host]:
             for each in dict.fromkeys((home, bucket_region))
         ),
         ("kms", home, "describe_key", {"KeyId": "k"}, "keys", False),
+        ("cloudwatch", home, "list_metrics", {}, "the age of the oldest message", False),
     ]
     return [
         Host(_peer(subject, service, region, operation, given), why, line, service, region)

@@ -8,12 +8,10 @@ from trailcourier.doctor import broker, order, queue, statements, trouble
 from trailcourier.doctor.call import Answer, Call
 from trailcourier.doctor.finding import Entries, Entry, Finding
 from trailcourier.doctor.subject import Subject
-from trailcourier.printable import age
 
 SHORT = 60  # seconds; half of it is left for an extension
 SHORT_UNEXTENDED = 600
 FEW_RECEIVES = 5
-MOST_IN_FLIGHT = 120_000  # SQS hands out no more than about so many
 LONGEST = 1_209_600  # seconds; SQS keeps nothing for longer
 MANAGED = "alias/aws/sqs"
 PROVEN = frozenset({"DryRunOperationException", "DryRunOperation"})
@@ -57,13 +55,6 @@ TOLD: Entries = {
         "so SNS and S3 cannot send to a queue encrypted with it: use SQS's own encryption "
         "(SSE-SQS), or a customer key.",
     ),
-    "TC311": Entry(
-        "How much waits?",
-        ("ok", "warning"),
-        "What SQS has to give, what is received and not settled, and the age of the oldest that "
-        "the line holds. How old the oldest is that still waits, SQS tells CloudWatch alone "
-        "(`ApproximateAgeOfOldestMessage`).",
-    ),
 }
 
 
@@ -80,7 +71,6 @@ def look(subject: Subject) -> Iterator[Finding]:
     said: Mapping[str, str] = seen.said["Attributes"]
     yield from _dead_letters(subject, said)
     yield from _key(subject, said)
-    yield _depth(subject, said)
 
 
 def _held(subject: Subject) -> Finding:
@@ -226,23 +216,3 @@ def _described(subject: Subject, key: str, arn: str) -> Finding:
         return Finding("error", "TC310", text, "Enable it; until then no message is handed out.")
     text = f"the queue's key {arn} is enabled; whether it may be used for kms:Decrypt is not proved"
     return Finding("unproved", "TC310", text, statements.remedy(subject, ["kms:Decrypt"], arn))
-
-
-def _depth(subject: Subject, said: Mapping[str, str]) -> Finding:
-    visible, flying, delayed = (
-        int(said.get(f"ApproximateNumberOfMessages{each}", 0))
-        for each in ("", "NotVisible", "Delayed")
-    )
-    kept = int(said.get("MessageRetentionPeriod", 0))
-    line = broker.line(subject)
-    oldest = line.standing.oldest_seconds if line else None
-    text = f"{visible} wait, {flying} are received and not settled, {delayed} delayed"
-    if oldest is not None:
-        text = f"{text}; the oldest that the line holds was sent {age(oldest)} ago"
-    if flying > MOST_IN_FLIGHT * 0.9:
-        fix = "See what takes messages and does not settle them: another collector on this queue?"
-        return Finding("warning", "TC311", f"{text}: SQS hands out no more than 120,000", fix)
-    if kept and oldest and oldest > kept * 0.75:
-        fix = "`trailcourier status` says what holds it up; until then let the queue keep 14 days."
-        return Finding("warning", "TC311", f"{text}, and the queue keeps {_days(kept)}", fix)
-    return Finding("ok", "TC311", text)

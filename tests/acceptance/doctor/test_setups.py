@@ -476,6 +476,7 @@ ACTIONS = {
     "sqs:DeleteMessage": ("TC304", "error"),
     "sqs:ChangeMessageVisibility": ("TC305", "warning"),
     "sqs:GetQueueAttributes": ("TC306", "unproved"),
+    "cloudwatch:GetMetricStatistics": ("TC312", "unproved"),
     "kms:Decrypt": ("TC310", "error"),
     "kms:DescribeKey": ("TC310", "unproved"),
     "kms:GetKeyPolicy": ("TC407", "unproved"),

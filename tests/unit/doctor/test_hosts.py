@@ -46,7 +46,7 @@ def test_s11_the_line_needs_the_queue_and_the_host_of_its_bucket(rows):
     assert names(found, "doctor") == [
         "sts.us-east-1.amazonaws.com", "sns.us-east-1.amazonaws.com",
         "cloudtrail.us-east-1.amazonaws.com", "cloudtrail.eu-west-1.amazonaws.com",
-        "kms.us-east-1.amazonaws.com",
+        "kms.us-east-1.amazonaws.com", "monitoring.us-east-1.amazonaws.com",
     ]  # fmt: skip
 
 
