@@ -121,7 +121,7 @@ def _spelling(request: Request) -> Iterator[str]:
     )
     for option, value, rule, wanted in rules:
         if value and not rule.fullmatch(value):
-            yield f"{option}: is not what AWS takes: {wanted}"
+            yield f"{option} {value}: it takes {wanted}"
     if request.prefix.startswith("/") or request.prefix.endswith("/"):
         yield "--prefix: neither begins nor ends with a slash; CloudTrail puts one after it"
     if request.kms_key not in {"", "new"} and not _KEY.fullmatch(request.kms_key):

@@ -174,6 +174,18 @@ def test_s43_a_secret_that_was_lost_is_said_with_what_to_do(apply, name):
     assert not Path("other").exists()
 
 
+def test_what_is_wrong_with_tables_that_are_only_printed_names_no_file(apply):
+    apply("--secret-file", "secret")
+
+    said = apply()
+
+    assert said.code == Exit.NO
+    wrong = [line for line in said.out.splitlines() if line.startswith("not valid: ")]
+    assert [line.split(":")[1] for line in wrong] == [
+        " sources.prod.credentials.access_key_id", " sources.prod.credentials.secret_access_key",
+    ]  # fmt: skip
+
+
 def test_a_second_apply_says_that_all_is_so_and_keeps_the_file(apply):
     options = ("--write", "trailcourier.toml", "--secret-file", "secret")
     apply(*options)

@@ -29,13 +29,13 @@ def test_what_makes_sense_has_no_problems(choices):
 @pytest.mark.parametrize(
     ("choices", "words"),
     [
-        pytest.param({"name": "X"}, "--name: is not what AWS takes: 3 to 28", id="name"),
-        pytest.param({"source": "a_b"}, "--source: ", id="source"),
-        pytest.param({"bucket": "UPPER"}, "--bucket: ", id="bucket"),
-        pytest.param({"account": "1234"}, "--account: is not what AWS takes: 12 digits", id="acc"),
+        pytest.param({"name": "X"}, "--name X: it takes 3 to 28", id="name"),
+        pytest.param({"source": "a_b"}, "--source a_b: ", id="source"),
+        pytest.param({"bucket": "UPPER"}, "--bucket UPPER: ", id="bucket"),
+        pytest.param({"account": "1234"}, "--account 1234: it takes 12 digits", id="acc"),
         pytest.param({"prefix": "/a"}, "--prefix: neither begins nor ends", id="slash"),
-        pytest.param({"prefix": "a*"}, "--prefix: is not what AWS takes", id="star"),
-        pytest.param({"topic": "cloudtrail"}, "--topic: is not what AWS takes: arn:", id="topic"),
+        pytest.param({"prefix": "a*"}, "--prefix a*: it takes up to 200", id="star"),
+        pytest.param({"topic": "cloudtrail"}, "--topic cloudtrail: it takes arn:", id="topic"),
         pytest.param({"kms_key": "alias/x"}, '--kms-key: is neither "new" nor', id="key"),
         pytest.param(
             {"delivery": "s3", "topic": TOPIC}, "go with --delivery sns, not with s3", id="s3-topic"

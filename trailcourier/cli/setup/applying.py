@@ -242,13 +242,14 @@ def _checked(
 ) -> tuple[tuple[str, ...], Settings | None]:
     """Load the configuration as the collector will; what is wrong with it, or the settings."""
     with tempfile.TemporaryDirectory() as folder:
-        path = wanted.write or Path(folder, "trailcourier.toml")
+        shown = Path(folder, "trailcourier.toml")
+        path = wanted.write or shown
         if wanted.write is None:
             path.write_text(tables, encoding="utf-8")
         try:
             return (), settings.load(path, environ)
         except ConfigError as error:
-            return error.problems, None
+            return tuple(each.removeprefix(f"{shown}: ") for each in error.problems), None
 
 
 def _live(
