@@ -224,9 +224,10 @@ def _delivers(
         return {}
     states = {trail["HomeRegion"]: home} | _elsewhere(subject, trail)
     said = {region: each.said for region, each in states.items() if each.good}
-    if missed := sorted(region for region, each in states.items() if not each.good):
-        text = f"how trail {trail['Name']} does in {', '.join(missed)} was not answered"
-        yield Finding("unproved", "TC504", text, "Let CloudTrail's hosts of these be reached.")
+    missed = {region: each for region, each in states.items() if not each.good}
+    for region, each in missed.items():
+        lost = f"how trail {trail['Name']} does in {region} is not seen"
+        yield trouble.unseen(subject, each, "TC504", lost)
     yield _deliveries(trail, said)
     return said
 

@@ -188,17 +188,29 @@ def test_each_region_with_log_files_is_asked(doctor, account):
     assert {each.region for each in asked} == {REGION, "us-east-1"}
 
 
-def test_a_region_that_does_not_answer_is_said(doctor, account):
+@pytest.mark.parametrize(
+    ("code", "text", "fix"),
+    [
+        (
+            "AccessDeniedException",
+            f"how trail {TRAIL} does in us-east-1 is not seen",
+            "GetTrailStatus",
+        ),
+        ("InternalFailure", "cloudtrail:GetTrailStatus", "Run doctor again in a minute."),
+    ],
+)
+def test_a_region_that_does_not_say_is_unproved(doctor, account, code, text, fix):
     key = "AWSLogs/123456789012/CloudTrail/us-east-1/2026/11/20/x.json.gz"
     account.client("s3").put_object(Bucket=BUCKET, Key=key, Body=b"x")
     account.front.answers["cloudtrail:GetTrailStatus"] = lambda asked: (
-        json_error(400, "AccessDeniedException", "no") if asked.region == "us-east-1" else None
+        json_error(400, code, "no") if asked.region == "us-east-1" else None
     )
 
     first, second = doctor().of("TC504")
 
     assert (first.level, second.level) == ("unproved", "ok")
-    assert "in us-east-1 was not answered" in first.text
+    assert text in first.text
+    assert fix in first.fix
 
 
 def test_s24_a_trail_without_a_topic_is_the_error(doctor, account):
