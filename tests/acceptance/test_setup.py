@@ -70,9 +70,12 @@ def test_two_commands_carry_records_from_an_empty_account(emulated, tmp_path, ch
     )  # fmt: skip
     assert made.returncode == 0, made.stderr + made.stdout
     wanted = announced(emulated, by_s3="s3" in choices)
+    looked = call(tmp_path, emulated, "doctor", "--json")
 
     ran = call(tmp_path, emulated, "run", "--drain", "--json")
 
+    found = json.loads(looked.stdout)["findings"]
+    assert [each for each in found if each["level"] in {"error", "warning"}] == []
     assert ran.returncode == 0, ran.stderr
     (source,) = json.loads(ran.stdout)["sources"]
     assert source["objects"]["delivered"] == 1

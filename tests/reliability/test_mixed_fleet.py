@@ -3,7 +3,7 @@
 import signal
 
 
-def test_an_object_of_a_source_one_worker_does_not_know_waits_for_one_that_does(make):
+def test_s51_an_object_of_a_source_one_worker_does_not_know_waits_for_one_that_does(make):
     world = make()
     older = world.folder / "older.toml"
     older.write_text(world.config.read_text().replace("[sources.prod", "[sources.older"))

@@ -150,3 +150,27 @@ def test_a_decision_is_numbered_and_has_its_three_parts():
     assert [page.name[:3] for page in pages] == [f"{number:03}" for number in range(len(pages))]
     for page in pages[1:]:
         assert re.findall(r"(?m)^## (.*)", page.read_text()) == ["Context", "Decision", "Price"]
+
+
+# the rows of the manual's checklist that say what has to be so
+MANUAL = (
+    *("01", "02", "03", "04"),  # what it is for
+    *("10", "11", "12", "13", "14"),  # CloudTrail everywhere
+    *("20", "21", "22", "23", "24", "25"),  # the trail
+    *("30", "31"),  # the queue and its subscription
+    *("40", "41", "42", "43"),  # permissions
+    *("50", "51", "52", "53", "54", "55", "55a", "56", "57", "58"),  # the form
+    *("60", "61"),  # no logs, and the 301
+)
+
+
+def test_every_row_of_the_manual_has_a_test_named_after_it():
+    tests = [path for path in (ROOT / "tests").rglob("test_*.py") if path != Path(__file__)]
+    named = {
+        row
+        for path in tests
+        for function in functions(path)
+        for row in re.findall(r"(?<=_s)\d\d[a-z]?(?=_)", function.name)
+    }
+
+    assert named == set(MANUAL)

@@ -12,9 +12,11 @@ from queue import Empty, SimpleQueue
 import msgspec
 
 from trailcourier.doctor import (
+    backlog,
     broker,
     bucket,
     configuration,
+    direct,
     hosts,
     identity,
     keeping,
@@ -39,7 +41,9 @@ CHECKS: tuple[Check, ...] = (
     identity.look,
     queue.look,
     keeping.look,
+    backlog.look,
     topic.look,
+    direct.look,
     trail.look,
     bucket.look,
     traffic.look,

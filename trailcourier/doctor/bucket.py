@@ -90,16 +90,23 @@ def _head(subject: Subject, name: str, region: str, *, owner: str | None = None)
 
 def notifications(subject: Subject, place: Place) -> Mapping[str, Any]:
     """Return what the bucket notifies whom of, as far as that may be seen."""
-    asked = Call(
-        "s3",
-        "get_bucket_notification_configuration",
-        place.region,
-        "s3:GetBucketNotification",
-        arn(subject, place.name),
-        {"Bucket": place.name},
-    )
-    answer = subject.ask_once(asked)
+    answer = notified(subject, place)
     return answer.said if answer.good else {}
+
+
+def unannounced(subject: Subject) -> Answer | None:
+    """Return the denial that keeps it from being seen what a bucket notifies whom of."""
+    asked = [notified(subject, place) for place in places(subject)]
+    return next((each for each in asked if each.denied), None)
+
+
+def notified(subject: Subject, place: Place) -> Answer:
+    """Return S3's answer to whom the bucket notifies of what."""
+    call, given = "get_bucket_notification_configuration", {"Bucket": place.name}
+    resource = arn(subject, place.name)
+    return subject.ask_once(
+        Call("s3", call, place.region, "s3:GetBucketNotification", resource, given)
+    )
 
 
 def arn(subject: Subject, name: str) -> str:

@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 
 from trailcourier.doctor import (
+    backlog,
     broker,
     bucket,
     configuration,
+    direct,
     hosts,
     identity,
     keeping,
@@ -23,8 +25,8 @@ GROUPS: Mapping[str, Entries] = {
     "The configuration, and doctor itself": configuration.TOLD,
     "The way out": hosts.TOLD | trouble.TOLD,
     "Credentials": identity.TOLD,
-    "The queue": queue.TOLD | keeping.TOLD,
-    "The way into the queue": topic.TOLD,
+    "The queue": queue.TOLD | keeping.TOLD | backlog.TOLD,
+    "The way into the queue": topic.TOLD | direct.TOLD,
     "The trail": trail.TOLD,
     "The bucket": bucket.TOLD | reading.TOLD,
     "Files beside messages": traffic.TOLD,

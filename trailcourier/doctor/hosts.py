@@ -21,6 +21,7 @@ from trailcourier.egress import Egress, Peer
 from trailcourier.errors import ConfigError
 from trailcourier.objects.stores import Stores
 from trailcourier.secret import Secret
+from trailcourier.settings import Source
 from trailcourier.sinks import SinkConfig, trust
 
 ANY = "any-bucket"  # stands for a bucket whose name is not known
@@ -84,23 +85,39 @@ def needed(subject: Subject) -> list[Host]:
     """Return AWS's hosts for the source; nothing is asked and no credentials are needed."""
     source = subject.source
     home, bucket_region = source.queue.region, source.bucket_region or source.queue.region
-    role = source.credentials.kind == "assume-role"
-    sts = source.credentials.sts_region or home
     asked = [
         ("sqs", home, "get_queue_url", {"QueueName": "q"}, "the queue", True),
         *(
             ("s3", bucket_region, "head_bucket", {"Bucket": each}, _of_bucket(subject, each), True)
             for each in _buckets(subject)
         ),
-        ("sts", sts, "get_caller_identity", {}, "the role" if role else "the credentials", role),
+        *(
+            ("sts", region, "get_caller_identity", {}, why, line)
+            for region, why, line in _issuers(source)
+        ),
         ("sns", home, "get_topic_attributes", {"TopicArn": "arn"}, "the topic", False),
-        ("cloudtrail", home, "describe_trails", {}, "the trail", False),
+        *(
+            ("cloudtrail", each, "describe_trails", {}, "the trail", False)
+            for each in dict.fromkeys((home, bucket_region))
+        ),
         ("kms", home, "describe_key", {"KeyId": "k"}, "keys", False),
+        ("cloudwatch", home, "list_metrics", {}, "the age of the oldest message", False),
     ]
     return [
         Host(_peer(subject, service, region, operation, given), why, line, service, region)
         for service, region, operation, given, why, line in asked
     ]
+
+
+def _issuers(source: Source) -> Iterator[tuple[str, str, bool]]:
+    """Yield the region of each STS that is asked, for what, and whether records need it."""
+    home = source.queue.region
+    role = source.credentials.kind == "assume-role"
+    why = "the role" if role else "the credentials"
+    yield source.credentials.sts_region or home, why, role
+    for glob, each in source.bucket_credentials.items():
+        if each.kind == "assume-role":
+            yield each.sts_region or home, f"the role for buckets {glob}", True
 
 
 def beside(shared: Shared) -> list[Host]:

@@ -8,12 +8,11 @@ from trailcourier.doctor import broker, order, queue, statements, trouble
 from trailcourier.doctor.call import Answer, Call
 from trailcourier.doctor.finding import Entries, Entry, Finding
 from trailcourier.doctor.subject import Subject
-from trailcourier.printable import age
 
 SHORT = 60  # seconds; half of it is left for an extension
 SHORT_UNEXTENDED = 600
 FEW_RECEIVES = 5
-MOST_IN_FLIGHT = 120_000  # SQS hands out no more than about so many
+LONGEST = 1_209_600  # seconds; SQS keeps nothing for longer
 MANAGED = "alias/aws/sqs"
 PROVEN = frozenset({"DryRunOperationException", "DryRunOperation"})
 UNUSABLE = frozenset(
@@ -40,7 +39,7 @@ TOLD: Entries = {
         "Without a redrive policy a message that cannot be carried comes back until its retention "
         "ends, and is then gone. `maxReceiveCount` 10 is right: an outage costs one receive in "
         "twelve hours. A message keeps its age when it moves, so the dead-letter queue has to keep "
-        "messages for longer.",
+        "messages for longer, or for the 14 days that are the most there is.",
     ),
     "TC309": Entry(
         "Does anything lie in the dead-letter queue?",
@@ -55,13 +54,6 @@ TOLD: Entries = {
         "KMS is asked for a dry run. The AWS-managed key `alias/aws/sqs` cannot be given a policy, "
         "so SNS and S3 cannot send to a queue encrypted with it: use SQS's own encryption "
         "(SSE-SQS), or a customer key.",
-    ),
-    "TC311": Entry(
-        "How much waits?",
-        ("ok", "warning"),
-        "What SQS has to give, what is received and not settled, and the age of the oldest that "
-        "the line holds. How old the oldest is that still waits, SQS tells CloudWatch alone "
-        "(`ApproximateAgeOfOldestMessage`).",
     ),
 }
 
@@ -79,7 +71,6 @@ def look(subject: Subject) -> Iterator[Finding]:
     said: Mapping[str, str] = seen.said["Attributes"]
     yield from _dead_letters(subject, said)
     yield from _key(subject, said)
-    yield _depth(subject, said)
 
 
 def _held(subject: Subject) -> Finding:
@@ -147,14 +138,14 @@ def _dead(subject: Subject, arn: str) -> Call:
 def _dead_queue(said: Mapping[str, str], dead: Answer, most: int, name: str) -> Iterator[Finding]:
     theirs: Mapping[str, str] = dead.said["Attributes"]
     kept, longer = (int(each["MessageRetentionPeriod"]) for each in (said, theirs))
-    if longer <= kept:
+    if longer <= kept and longer < LONGEST:
         text = (
             f"{name} keeps messages for {_days(longer)} and the queue for {_days(kept)}: one that "
             "moves late is gone at once, for it keeps its age"
         )
         yield Finding("warning", "TC308", text, f"Let {name} keep them for 14 days.")
     else:
-        text = f"after {most} receives a message moves to {name}, which keeps it {_days(longer)}"
+        text = f"after {most} receives a message moves to {name}, kept up to {_days(longer)}"
         yield Finding("ok", "TC308", text)
     lie = int(theirs["ApproximateNumberOfMessages"])
     if lie:
@@ -225,23 +216,3 @@ def _described(subject: Subject, key: str, arn: str) -> Finding:
         return Finding("error", "TC310", text, "Enable it; until then no message is handed out.")
     text = f"the queue's key {arn} is enabled; whether it may be used for kms:Decrypt is not proved"
     return Finding("unproved", "TC310", text, statements.remedy(subject, ["kms:Decrypt"], arn))
-
-
-def _depth(subject: Subject, said: Mapping[str, str]) -> Finding:
-    visible, flying, delayed = (
-        int(said.get(f"ApproximateNumberOfMessages{each}", 0))
-        for each in ("", "NotVisible", "Delayed")
-    )
-    kept = int(said.get("MessageRetentionPeriod", 0))
-    line = broker.line(subject)
-    oldest = line.standing.oldest_seconds if line else None
-    text = f"{visible} wait, {flying} are received and not settled, {delayed} delayed"
-    if oldest is not None:
-        text = f"{text}; the oldest that the line holds was sent {age(oldest)} ago"
-    if flying > MOST_IN_FLIGHT * 0.9:
-        fix = "See what takes messages and does not settle them: another collector on this queue?"
-        return Finding("warning", "TC311", f"{text}: SQS hands out no more than 120,000", fix)
-    if kept and oldest and oldest > kept * 0.75:
-        fix = "`trailcourier status` says what holds it up; until then let the queue keep 14 days."
-        return Finding("warning", "TC311", f"{text}, and the queue keeps {_days(kept)}", fix)
-    return Finding("ok", "TC311", text)

@@ -60,7 +60,7 @@ TOLD: Entries = {
         "Can the queue's attributes be seen?",
         ("unproved",),
         "Without `sqs:GetQueueAttributes` Trailcourier works, but nobody sees depth, dead-letter "
-        "queue, encryption or the queue's policy: TC308 to TC311 and a part of TC4 are not told.",
+        "queue, encryption or the queue's policy: TC308 to TC312 and a part of TC4 are not told.",
     ),
 }
 

@@ -10,6 +10,7 @@ from trailcourier.doctor import bounded, hosts
 from trailcourier.doctor.finding import Entries, Entry, Finding
 from trailcourier.doctor.subject import Subject
 from trailcourier.errors import ConfigError, Fault
+from trailcourier.provision.outside import leaving
 from trailcourier.sinks import SinkConfig, trial
 from trailcourier.sinks.file import File
 from trailcourier.sinks.stdout import Stdout
@@ -36,8 +37,8 @@ TOLD: Entries = {
         "Do records stay in the partition?",
         ("unproved",),
         "A source in GovCloud, China or the European sovereign cloud with a sink elsewhere moves "
-        "records out of that partition. InsightIDR keeps its data in standard AWS regions. Whether "
-        "that may be is for you to say.",
+        "records out of that partition. InsightIDR keeps its data in standard AWS regions, by "
+        "whichever way it gets there. Whether that may be is for you to say.",
     ),
 }
 
@@ -53,11 +54,8 @@ def _sink(subject: Subject, name: str, config: SinkConfig) -> Iterator[Finding]:
         yield _sent(subject, name)
     else:
         yield _ready(subject, name, config)
-    partition = subject.source.queue.partition
-    away = [] if partition == "aws" else _peers(name, config)
-    if away:
-        text = f"sink {name}: records leave partition {partition} for {away[0].peer}"
-        yield Finding("unproved", "TC903", text, "See that this may be; it is not known from here.")
+    if left := leaving(subject.source.queue.partition, name, config):
+        yield Finding("unproved", "TC903", left, "Whether that may be is for you to say.")
 
 
 def _ready(subject: Subject, name: str, config: SinkConfig) -> Finding:

@@ -68,9 +68,7 @@ def look(subject: Subject) -> Iterator[Finding]:
         return
     topics, others = _topics(subject), _others(subject)
     if not topics and not others:
-        text = "what announces log files to this queue is not seen"
-        fix = "Let the queue's attributes (TC306) or the trails (TC501) be seen."
-        yield Finding("unproved", "TC401", text, fix)
+        yield _unseen(subject)
         return
     yield Finding("ok", "TC401", f"log files are announced by {', '.join([*topics, *others])}")
     subscriptions = {topic: _subscription(subject, topic) for topic in topics}
@@ -81,6 +79,14 @@ def look(subject: Subject) -> Iterator[Finding]:
         yield from _into_queue(subject, topic)
         if isinstance(found, Mapping) and _confirmed(found):
             yield _filter(subject, topic, found["SubscriptionArn"])
+
+
+def _unseen(subject: Subject) -> Finding:
+    text = "what announces log files to this queue is not seen"
+    if denied := bucket.unannounced(subject):
+        return trouble.unseen(subject, denied, "TC401", text)
+    fix = "Let the queue's attributes (TC306) or the trails (TC501) be seen."
+    return Finding("unproved", "TC401", text, fix)
 
 
 def _topics(subject: Subject) -> list[str]:

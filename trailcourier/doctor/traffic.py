@@ -9,19 +9,25 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from trailcourier.doctor import broker, bucket, logs, order, queue
+from trailcourier.doctor import broker, bucket, logs, order, queue, trails
 from trailcourier.doctor.finding import Entries, Entry, Finding
 from trailcourier.doctor.subject import Subject
 from trailcourier.printable import age
 
 JUST_NOW = 900  # seconds; what is newer may still be on its way through the line
+IN_ORDER = (  # the manual's, for a source that receives no logs
+    "Look in this order: whether the policies are right (TC3, TC6), whether the right region is "
+    "asked (TC302), whether log files exist in the bucket (TC605; TC5 says whether a trail writes "
+    "them), whether the source's region is the bucket's (TC602)."
+)
 
 TOLD: Entries = {
     "TC700": Entry(
         "Do files and messages go together?",
         ("ok", "unproved"),
         "Log files are in the bucket, and messages that announce them come. Not judged where an "
-        "error was found before: what is wrong here would only follow from it.",
+        "error was found before, for what is wrong here would only follow from it, nor in the "
+        "first quarter of an hour of a trail.",
     ),
     "TC701": Entry(
         "Files, and no messages?",
@@ -39,10 +45,7 @@ TOLD: Entries = {
     "TC703": Entry(
         "Neither files nor messages?",
         ("error",),
-        "Nothing arrives at all. Look in this order: whether the policies are right (TC3, TC6), "
-        "whether the right region is asked (TC302), whether log files exist in the bucket (TC605; "
-        "TC5 says whether a trail writes them), whether the source's region is the bucket's "
-        "(TC602).",
+        f"Nothing arrives at all. {IN_ORDER}",
     ),
 }
 
@@ -53,7 +56,7 @@ class Facts(msgspec.Struct, frozen=True):
     *newest* is the newest log file, *settled* the newest that has long been announced if anything
     announces; *messages* are those that wait or are held.  *delivered* is the line's last delivery
     and *known* whether there is a ledger to know it.  *kept* is for how long the queue keeps a
-    message.
+    message, *begun* when the first of the trails began to log, where that is seen.
     """
 
     newest: float | None
@@ -62,6 +65,7 @@ class Facts(msgspec.Struct, frozen=True):
     delivered: float | None
     known: bool
     kept: float
+    begun: float | None = None
 
 
 @order.after("TC", says="TC700")
@@ -97,6 +101,7 @@ def _facts(subject: Subject) -> Facts | str:
         delivered=line.standing.last_success_seconds if line else None,
         known=line is not None,
         kept=int(said.get("MessageRetentionPeriod", 0)),
+        begun=max(trails.began(subject), default=None),
     )
 
 
@@ -106,8 +111,7 @@ def _judged(facts: Facts) -> Finding:
         fix = "Name in `buckets` the bucket the messages name: `trailcourier quarantine list`."
         return Finding("error", "TC702", f"the bucket holds no log file; {messages}", fix)
     if facts.newest is None:
-        fix = "Look at the trail first: does it log, and to this bucket (TC5)? Then wait 15 min."
-        return Finding("error", "TC703", "the bucket holds no log file and the queue nothing", fix)
+        return _nothing(facts.begun)
     newest = f"the newest log file is {age(facts.newest)} old"
     if facts.messages:
         return Finding("ok", "TC700", f"{newest}; {messages}")
@@ -124,6 +128,15 @@ def _judged(facts: Facts) -> Finding:
         "what is written from now on is announced."
     )
     return Finding("error", "TC701", text, fix)
+
+
+def _nothing(begun: float | None) -> Finding:
+    text = "the bucket holds no log file and the queue nothing"
+    if begun is not None and begun < JUST_NOW:
+        text = f"{text}, and the trail began to log only {age(begun)} ago"
+        fix = "Look again when it is 15 min old: the first file takes that long."
+        return Finding("unproved", "TC700", text, fix)
+    return Finding("error", "TC703", text, IN_ORDER)
 
 
 def _came(facts: Facts) -> bool:

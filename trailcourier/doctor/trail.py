@@ -6,13 +6,12 @@ from typing import Any
 
 from trailcourier import keys
 from trailcourier.doctor import broker, bucket, logs, order, topic, trails, trouble
-from trailcourier.doctor.call import Answer, Call
+from trailcourier.doctor.call import Answer
 from trailcourier.doctor.finding import Entries, Entry, Finding
 from trailcourier.doctor.subject import Subject
 from trailcourier.doctor.trails import Trail
 from trailcourier.printable import age
 
-MOST = 3  # trails looked at
 LATE = timedelta(hours=1)
 UNANNOUNCED = timedelta(minutes=15)
 RECENT = timedelta(days=1)
@@ -85,10 +84,10 @@ def look(subject: Subject) -> Iterator[Finding]:
     if not found.ours:
         yield _none(subject, found)
         return
-    ours = found.ours[:MOST]
+    ours = found.ours[: trails.MOST]
     names = ", ".join(trail["TrailARN"] for trail in ours)
     yield Finding("ok", "TC501", f"fed by {names}")
-    states = {trail["TrailARN"]: _status(subject, trail) for trail in ours}
+    states = {trail["TrailARN"]: trails.status(subject, trail) for trail in ours}
     logging = [trail for trail in ours if states[trail["TrailARN"]].said.get("IsLogging")]
     for trail in ours:
         home = states[trail["TrailARN"]]
@@ -98,18 +97,8 @@ def look(subject: Subject) -> Iterator[Finding]:
         yield _announces(subject, trail, ours)
         if said and trail.get("SnsTopicARN"):
             yield _notifications(subject, trail, said)
-        yield _digests(trail)
+        yield _digests(trail, said)
         yield from _writes(subject, trail)
-
-
-def _status(subject: Subject, trail: Trail, region: str = "") -> Answer:
-    return subject.ask_once(_asking(trail, region or trail["HomeRegion"]))
-
-
-def _asking(trail: Trail, region: str) -> Call:
-    arn = trail["TrailARN"]
-    action = "cloudtrail:GetTrailStatus"
-    return Call("cloudtrail", "get_trail_status", region, action, arn, {"Name": arn})
 
 
 def _none(subject: Subject, found: trails.Seen) -> Finding:
@@ -186,8 +175,13 @@ def _regions(trail: Trail) -> Finding:
     return Finding("warning", "TC503", text, fix)
 
 
-def _digests(trail: Trail) -> Finding:
+def _digests(trail: Trail, said: Mapping[str, Status]) -> Finding:
     name = trail["Name"]
+    if wrong := _errors(said, "LatestDigestDeliveryError"):
+        text = f"trail {name} cannot write digests to {trail['S3BucketName']}: {wrong}"
+        return Finding(
+            "warning", "TC507", text, "Let the bucket's policy cover CloudTrail-Digest/."
+        )
     if trail.get("LogFileValidationEnabled"):
         return Finding("ok", "TC507", f"trail {name} writes digests")
     text = f"trail {name} writes no digests: nobody can prove that its files are unaltered"
@@ -206,9 +200,14 @@ def _announces(subject: Subject, trail: Trail, ours: Sequence[Trail]) -> Finding
     name = trail["Name"]
     if announced := trail.get("SnsTopicARN"):
         return Finding("ok", "TC505", f"trail {name} announces to {announced}")
+    if first := subject.errors("TC408"):
+        return trouble.behind("TC505", first[0].id)
     if topic.announced_otherwise(subject):
         return Finding("ok", "TC505", f"what trail {name} delivers is announced by S3")
     other = any(each.get("SnsTopicARN") for each in ours)
+    if not other and (denied := bucket.unannounced(subject)):
+        lost = f"trail {name} has no SNS topic, and whether S3 announces its files is not seen"
+        return trouble.unseen(subject, denied, "TC505", lost)
     text = f"trail {name} announces nothing: it has no SNS topic"
     fix = f"aws cloudtrail update-trail --name {trail['TrailARN']} --sns-topic-name TOPIC"
     return Finding("unproved" if other else "error", "TC505", text, fix)
@@ -225,9 +224,10 @@ def _delivers(
         return {}
     states = {trail["HomeRegion"]: home} | _elsewhere(subject, trail)
     said = {region: each.said for region, each in states.items() if each.good}
-    if missed := sorted(region for region, each in states.items() if not each.good):
-        text = f"how trail {trail['Name']} does in {', '.join(missed)} was not answered"
-        yield Finding("unproved", "TC504", text, "Let CloudTrail's hosts of these be reached.")
+    missed = {region: each for region, each in states.items() if not each.good}
+    for region, each in missed.items():
+        lost = f"how trail {trail['Name']} does in {region} is not seen"
+        yield trouble.unseen(subject, each, "TC504", lost)
     yield _deliveries(trail, said)
     return said
 
@@ -241,7 +241,7 @@ def _elsewhere(subject: Subject, trail: Trail) -> dict[str, Answer]:
         for region in logs.recent(subject, place.name, place.region).regions
         if region != trail["HomeRegion"]
     )
-    answers = subject.together([_asking(trail, region) for region in regions])
+    answers = subject.together([trails.asking(trail, region) for region in regions])
     return dict(zip(regions, answers, strict=True))
 
 
@@ -258,7 +258,8 @@ def _deliveries(trail: Trail, said: Mapping[str, Status]) -> Finding:
     if last is None:
         return Finding("warning", "TC504", f"trail {name} has not delivered yet", _WAIT)
     old = datetime.now(UTC) - last
-    text = f"trail {name} delivered {age(old.total_seconds())} ago, in {len(said)} regions asked"
+    asked = f"{len(said)} region{'s' if len(said) > 1 else ''} asked"
+    text = f"trail {name} delivered {age(old.total_seconds())} ago, in {asked}"
     return Finding("warning", "TC504", text, _WAIT) if old > LATE else Finding("ok", "TC504", text)
 
 

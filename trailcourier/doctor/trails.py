@@ -1,6 +1,7 @@
 """The trails there are, and which of them feed this source."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -9,6 +10,8 @@ from trailcourier import keys
 from trailcourier.doctor import policies, queue, statements
 from trailcourier.doctor.call import Answer, Call
 from trailcourier.doctor.subject import Subject
+
+MOST = 3  # looked at
 
 Trail = Mapping[str, Any]
 
@@ -56,6 +59,29 @@ def _ours(subject: Subject, trails: Sequence[Trail]) -> list[Trail]:
         or (buckets and keys.allowed(trail["S3BucketName"], buckets))
     ]
     return found if found or buckets or topics else list(trails)
+
+
+def status(subject: Subject, trail: Trail) -> Answer:
+    """Return how *trail* does where it is at home."""
+    return subject.ask_once(asking(trail, trail["HomeRegion"]))
+
+
+def asking(trail: Trail, region: str) -> Call:
+    """Return the call that asks how *trail* does in *region*."""
+    arn = trail["TrailARN"]
+    action = "cloudtrail:GetTrailStatus"
+    return Call("cloudtrail", "get_trail_status", region, action, arn, {"Name": arn})
+
+
+def began(subject: Subject) -> list[float]:
+    """Return how many seconds ago each trail that logs began to, as far as that is seen."""
+    states = [status(subject, trail).said for trail in seen(subject).ours[:MOST]]
+    now = datetime.now(UTC)
+    return [
+        (now - said["StartLoggingTime"]).total_seconds()
+        for said in states
+        if said.get("IsLogging") and said.get("StartLoggingTime")
+    ]
 
 
 def senders(subject: Subject) -> dict[str, set[str]]:

@@ -132,6 +132,10 @@ class Asker:
         self._ours[step.id] = self._marked(step, view)
         return self._ours[step.id]
 
+    def theirs(self, step: Step) -> bool:
+        """Whether *step* belongs to what is there and is not this set-up's."""
+        return self._ours.get(step.of) is False
+
     def made(self, step: Step) -> None:
         """Remember that *step* was made just now, and so is ours."""
         self._ours[step.id] = True

@@ -5,14 +5,14 @@ from botocore.exceptions import ClientError
 from trailcourier import aws
 from trailcourier.errors import ConfigError, Unreachable
 from trailcourier.provision.asking import Clients
-from trailcourier.provision.request import Found, Request
+from trailcourier.provision.request import Found, Request, misplaced
 
 
 def found(request: Request, clients: Clients) -> Found:
     """Ask whose account this is, and what else *request* leaves open.
 
-    Raises ConfigError where it is another account than the one that was said, Unreachable where
-    AWS does not say.
+    Raises ConfigError where it is another account than the one that was said, or a region that
+    does not suit, Unreachable where AWS does not say.
     """
     try:
         told = clients("sts", request.region).get_caller_identity()
@@ -23,10 +23,13 @@ def found(request: Request, clients: Clients) -> Found:
         raise ConfigError(
             [f"--account {request.account}: these credentials are of account {account}"]
         )
+    bucket_region = _bucket_region(request, clients)
+    if wrong := misplaced(request, bucket_region):
+        raise ConfigError(wrong)
     return Found(
         account=account,
         caller=str(told["Arn"]),
-        bucket_region=_bucket_region(request, clients),
+        bucket_region=bucket_region,
         organization_id=_organization(request, clients),
     )
 

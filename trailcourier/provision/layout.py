@@ -67,6 +67,10 @@ class Layout(msgspec.Struct, frozen=True):
         return self.request.topic or self.arn("sns", self.name)
 
     @property
+    def topic_name(self) -> str:
+        return self.topic_arn.rpartition(":")[2]
+
+    @property
     def topic_region(self) -> str:
         return self.topic_arn.split(":")[3]
 

@@ -2,40 +2,46 @@
 
 import ipaddress
 from collections.abc import Iterator, Mapping
-from typing import Any
-from urllib.parse import urlsplit
 
 from trailcourier import regions
+from trailcourier.errors import ConfigError
+from trailcourier.sinks import SinkConfig
 
 _HERE = frozenset({"file", "stdout"})
-_PLACES = ("url", "host", "endpoint", "address", "bootstrap_servers")
 
 
-def outside(partition: str, sinks: Mapping[str, Any]) -> Iterator[str]:
+def outside(partition: str, sinks: Mapping[str, SinkConfig]) -> Iterator[str]:
     """Say of each sink what it means for records of *partition*; nothing for the standard one."""
-    if partition == "aws":
-        return
     for name, sink in sinks.items():
-        kind = getattr(sink, "type", "")
-        if kind in _HERE:
+        if partition != "aws" and sink.type in _HERE:
             yield f"sink {name}: writes on this host; if that is outside {partition}, records are"
-            continue
-        host = _host(sink)
-        if not host or not _inside(host, partition):
-            where = f" ({host})" if host else ""
-            yield (
-                f"sink {name}: a {kind} sink{where} is not in {partition}: records leave it, "
-                "whatever rules hold inside"
-            )
+        elif left := leaving(partition, name, sink):
+            yield left
 
 
-def _host(sink: Any) -> str:
-    for place in _PLACES:
-        value = getattr(sink, place, None)
-        if isinstance(value, str) and value:
-            parts = urlsplit(value if "://" in value else f"//{value}")
-            return parts.hostname or ""
-    return ""
+def leaving(partition: str, name: str, sink: SinkConfig) -> str:
+    """Say where a sink takes records of *partition*, if out of it; what stays on this host, no."""
+    if partition == "aws" or sink.type in _HERE:
+        return ""
+    if sink.type == "insightidr":  # by whichever way they get there
+        return (
+            f"sink {name}: InsightIDR keeps records in standard AWS regions: by this sink they "
+            f"leave partition {partition}, whatever rules hold inside"
+        )
+    away = [host for host in _hosts(sink) if not _inside(host, partition)]
+    if not away:
+        return ""
+    return (
+        f"sink {name}: {', '.join(away)} is none of AWS's hosts in partition {partition}: unless "
+        "it stands inside, records leave it, whatever rules hold there"
+    )
+
+
+def _hosts(sink: SinkConfig) -> list[str]:
+    try:
+        return [peer.host for peer in sink.peers()]
+    except (ValueError, ConfigError):  # the secret that names it is gone
+        return ["a host that is not known"]
 
 
 def _inside(host: str, partition: str) -> bool:
@@ -44,6 +50,8 @@ def _inside(host: str, partition: str) -> bool:
         return ipaddress.ip_address(host).is_private
     except ValueError:
         pass
+    if host == "localhost":
+        return True
     if partition == "aws-us-gov":  # shares its suffix with the standard partition
         return ".us-gov-" in host and host.endswith(".amazonaws.com")
     return host.endswith(f".{regions.suffix(partition)}")

@@ -81,7 +81,30 @@ def unknown(request: Request, found: Found) -> list[str]:
 
 def problems(request: Request) -> list[str]:
     """Say what is wrong, one line each."""
-    return [*_spelling(request), *_sense(request), *_partitions(request)]
+    said = [*_spelling(request), *_sense(request), *_partitions(request)]
+    return said or misplaced(request)
+
+
+def misplaced(request: Request, bucket_region: str = "") -> list[str]:
+    """Say what lies in another region than AWS wants, with the bucket in *bucket_region*.
+
+    A bucket that is there and whose region nobody said may be anywhere.
+    """
+    new = "" if request.existing_bucket else request.region
+    bucket = bucket_region or request.bucket_region or new
+    said = []
+    if request.delivery != "sns" and bucket not in {"", request.region}:
+        said.append(
+            f"--delivery {request.delivery}: the queue has to be in the bucket's region, {bucket}"
+        )
+    if not _KEY.fullmatch(request.kms_key):
+        return said
+    key = request.kms_key.split(":")[3]
+    if "logs" in request.encrypt and request.trail and bucket not in {"", key}:
+        said.append(f"--kms-key: is in {key}, and log files want one of the bucket's, {bucket}")
+    if {"queue", "topic"} & set(request.encrypt) and key != request.region:
+        said.append(f"--kms-key: is in {key}, and queue and topic want one of {request.region}")
+    return said
 
 
 def _spelling(request: Request) -> Iterator[str]:
@@ -98,7 +121,7 @@ def _spelling(request: Request) -> Iterator[str]:
     )
     for option, value, rule, wanted in rules:
         if value and not rule.fullmatch(value):
-            yield f"{option}: is not what AWS takes: {wanted}"
+            yield f"{option} {value}: it takes {wanted}"
     if request.prefix.startswith("/") or request.prefix.endswith("/"):
         yield "--prefix: neither begins nor ends with a slash; CloudTrail puts one after it"
     if request.kms_key not in {"", "new"} and not _KEY.fullmatch(request.kms_key):
@@ -138,8 +161,6 @@ def _direct(request: Request) -> Iterator[str]:
             f"--delivery {request.delivery}: is configured on the bucket, which is another "
             "account's: use its topic (--topic ARN)"
         )
-    if request.bucket_region not in {"", request.region}:
-        yield f"--delivery {request.delivery}: the queue has to be in the bucket's region"
 
 
 def _without_a_trail(request: Request) -> Iterator[str]:

@@ -42,7 +42,7 @@ def survey(steps: Sequence[Step], asker: Asker) -> Iterator[Told]:
 
 def _surveyed(step: Step, view: View, asker: Asker) -> Told:
     if not view.there:
-        return Told(step.id, "to make", step.words)
+        return _belonging(step, asker) or Told(step.id, "to make", step.words)
     ours = asker.ours(step, view)
     if not view.differs:
         return Told(step.id, "already so", step.words)
@@ -67,13 +67,7 @@ def apply(steps: Sequence[Step], asker: Asker) -> Iterator[Told]:
 def _applied(step: Step, asker: Asker) -> Told:
     view = asker.look(step)
     if not view.there:
-        if not step.make:
-            raise Unreachable(f"{step.id}: {step.resource} is not there, or is another account's")
-        asker.merge(step, view)
-        for call in step.make:
-            asker.ask(call)
-        asker.made(step)
-        return Told(step.id, "made", step.words)
+        return _belonging(step, asker) or _made(step, view, asker)
     ours = asker.ours(step, view)
     if not view.differs:
         return Told(step.id, "already so", step.words)
@@ -84,6 +78,27 @@ def _applied(step: Step, asker: Asker) -> Told:
     if step.of in asker.fresh:
         return Told(step.id, "made", step.words)
     return _differing(step, view, ours=ours, state="changed")
+
+
+def _made(step: Step, view: View, asker: Asker) -> Told:
+    if not step.make:
+        raise Unreachable(f"{step.id}: {step.resource} is not there, or is another account's")
+    asker.merge(step, view)
+    for call in step.make:
+        asker.ask(call)
+    asker.made(step)
+    return Told(step.id, "made", step.words)
+
+
+def _belonging(step: Step, asker: Asker) -> Told | None:
+    """Say that nothing is added to what others made: a key for their user, say, is theirs to give.
+
+    Statements beside theirs are no such thing; their steps belong to nothing.
+    """
+    if not asker.theirs(step):
+        return None
+    why = f"the {step.of} is not setup's own: choose another --name, or do it yourself"
+    return Told(step.id, "left as it is", step.words, why)
 
 
 def _differing(step: Step, view: View, *, ours: bool, state: State) -> Told:

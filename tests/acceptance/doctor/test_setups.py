@@ -254,6 +254,12 @@ def managed_topic_key(w):
     )
 
 
+def s3_silent(w):
+    by_s3 = allowing("s3.amazonaws.com", "sqs:SendMessage", QUEUE_ARN, f"arn:aws:s3:::{BUCKET}")
+    w.account.queue_attributes(Policy=by_s3)
+    w.account.trail(SnsTopicName=None)
+
+
 # the trail
 
 
@@ -365,6 +371,7 @@ def messages_alone(w):
 def nothing(w):
     w.account.empty()
     w.account.purge()
+    status(w, StartLoggingTime=(datetime.now(UTC) - timedelta(hours=1)).timestamp())
 
 
 # the broker and the sinks
@@ -405,7 +412,7 @@ ERRORS = [
     ("TC304", denied("sqs:DeleteMessage")), ("TC310", queue_key_disabled),
     ("TC310", queue_key_denied), ("TC310", managed_key),
     ("TC402", not_subscribed), ("TC403", not_confirmed), ("TC404", topic_policy),
-    ("TC405", queue_policy), ("TC407", managed_topic_key),
+    ("TC405", queue_policy), ("TC407", managed_topic_key), ("TC408", s3_silent),
     ("TC501", no_trail), ("TC502", stopped_trail), ("TC504", cannot_deliver),
     ("TC505", no_topic), ("TC506", cannot_notify), ("TC508", wrong_bucket),
     ("TC601", bucket_gone), ("TC602", region_differs_strictly), ("TC603", other_owner),
@@ -469,6 +476,7 @@ ACTIONS = {
     "sqs:DeleteMessage": ("TC304", "error"),
     "sqs:ChangeMessageVisibility": ("TC305", "warning"),
     "sqs:GetQueueAttributes": ("TC306", "unproved"),
+    "cloudwatch:GetMetricStatistics": ("TC312", "unproved"),
     "kms:Decrypt": ("TC310", "error"),
     "kms:DescribeKey": ("TC310", "unproved"),
     "kms:GetKeyPolicy": ("TC407", "unproved"),

@@ -18,7 +18,7 @@ from trailcourier.line.carry import carry
 from trailcourier.line.settle import settle
 
 
-def test_every_record_of_every_object_is_delivered_and_the_message_deleted(world):
+def test_s02_every_record_of_every_object_is_delivered_and_the_message_deleted(world):
     world.announce(world.put(1), world.put(2))
     world.announce(world.put(3))
 

@@ -126,6 +126,26 @@ def test_s24_every_log_file_is_announced_on_a_topic_that_cloudtrail_may_publish_
     assert "__default_statement_ID" in statements  # the owner's own is kept
 
 
+def test_s24_a_topic_that_is_there_is_used_and_what_it_says_stays(site):
+    theirs = site()
+    topic = theirs.client("sns").create_topic(Name=f"old-{theirs.name}")["TopicArn"]
+    ours = site(topic=topic)
+
+    told = ours.apply()
+
+    assert told["topic"].state == "already so"
+    policy = theirs.client("sns").get_topic_attributes(TopicArn=topic)["Attributes"]["Policy"]
+    assert set(by_sid(policy)) == {"__default_statement_ID", ours.layout.sid("Publish")}
+    trail = ours.client("cloudtrail").get_trail(Name=ours.name)["Trail"]
+    assert trail["SnsTopicARN"] == topic
+    ours.client("sns").publish(TopicArn=topic, Message="a notice")
+    assert json.loads(received(ours)[0])["Message"] == "a notice"
+    assert states(ours.apply()) == {"already so"}
+    gone = ours.destroy()
+    assert (gone["topic-policy"].state, gone["subscription"].state) == ("removed", "removed")
+    assert theirs.client("sns").get_topic_attributes(TopicArn=topic)
+
+
 def test_s25_a_trail_that_was_created_logs(made):
     assert made.client("cloudtrail").get_trail_status(Name=made.name)["IsLogging"] is True
 
@@ -298,6 +318,27 @@ def test_statements_that_others_wrote_stay_as_they_are(site):
     assert told["queue"].state == "left as it is"
     assert "it is not setup's own; VisibilityTimeout is" in told["queue"].detail
     assert attributes(ours, ours.name)["VisibilityTimeout"] == "30"
+
+
+def test_nothing_is_added_to_what_others_made_but_statements_beside_theirs(site):
+    ours = site()
+    iam = ours.client("iam")
+    iam.create_user(UserName=ours.name)
+    ours.client("s3").create_bucket(Bucket=ours.layout.bucket)
+
+    surveyed, told = ours.survey(), ours.apply()
+
+    for step, of in {
+        "access-key": "user",
+        "membership": "user",
+        "bucket-privacy": "bucket",
+    }.items():
+        why = f"the {of} is not setup's own: choose another --name, or do it yourself"
+        assert (surveyed[step].state, told[step].state) == ("left as it is", "left as it is")
+        assert (surveyed[step].detail, told[step].detail) == (why, why)
+    assert iam.list_access_keys(UserName=ours.name)["AccessKeyMetadata"] == []
+    assert iam.list_groups_for_user(UserName=ours.name)["Groups"] == []
+    assert (told["bucket-policy"].state, told["group-policy"].state) == ("made", "made")
 
 
 def test_what_drifted_is_set_right_and_said(made):

@@ -89,6 +89,7 @@ def test_s03_s58_one_command_makes_saves_validates_and_goes_live(apply, name):
     assert lines[0].startswith(f"account {ACCOUNT}, us-east-1, partition aws, as arn:aws:sts::")
     assert "saved: written to trailcourier.toml" in lines
     assert "valid: nothing is wrong with it" in lines
+    assert "its secret is in secret, its id in secret.id, for you alone to read" in said.out
     assert any(line.startswith("live: the queue can be received from, and is") for line in lines)
     assert lines[-2:] == ["17 made", "next: trailcourier run"]
 
@@ -173,6 +174,18 @@ def test_s43_a_secret_that_was_lost_is_said_with_what_to_do(apply, name):
     assert not Path("other").exists()
 
 
+def test_what_is_wrong_with_tables_that_are_only_printed_names_no_file(apply):
+    apply("--secret-file", "secret")
+
+    said = apply()
+
+    assert said.code == Exit.NO
+    wrong = [line for line in said.out.splitlines() if line.startswith("not valid: ")]
+    assert [line.split(":")[1] for line in wrong] == [
+        " sources.prod.credentials.access_key_id", " sources.prod.credentials.secret_access_key",
+    ]  # fmt: skip
+
+
 def test_a_second_apply_says_that_all_is_so_and_keeps_the_file(apply):
     options = ("--write", "trailcourier.toml", "--secret-file", "secret")
     apply(*options)
@@ -186,7 +199,7 @@ def test_a_second_apply_says_that_all_is_so_and_keeps_the_file(apply):
     assert Path("trailcourier.toml").read_text() == before
 
 
-def test_the_source_is_added_to_a_file_and_what_is_there_stays(apply):
+def test_s50_the_source_is_added_to_a_file_and_what_is_there_stays(apply):
     there = (
         '# ours\n[sources.old]\nqueue_url = "https://sqs.us-east-1.amazonaws.com/111122223333/q"'
     )
@@ -336,8 +349,19 @@ def test_destroy_asks_first_and_takes_away_what_it_said(call, apply, gate, monke
     assert done.out.splitlines()[-1] == "14 removed"
 
 
-def test_destroy_in_json(call, apply):
+def test_destroy_that_finds_nothing_says_what_it_looked_for(call, name):
+    said = call("destroy", "--yes")
+
+    assert said.code == Exit.DONE, said.err
+    assert said.out.splitlines()[0].startswith(f"account {ACCOUNT}, us-east-1")
+    assert said.out.splitlines()[-1].startswith(f"Nothing called {name} was found in us-east-1.")
+
+
+def test_destroy_in_json(call, apply, gate):
     apply("--secret-file", "secret")
+    gate.calls.clear()
+    unasked = call("destroy", "--json")
+    assert (unasked.code, gate.calls) == (Exit.USAGE, [])
 
     said = call("destroy", "--yes", "--json").json
 

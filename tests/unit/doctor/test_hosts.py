@@ -44,8 +44,10 @@ def test_s11_the_line_needs_the_queue_and_the_host_of_its_bucket(rows):
         "sqs.us-east-1.amazonaws.com", "acme-logs.s3.eu-west-1.amazonaws.com",
     ]  # fmt: skip
     assert names(found, "doctor") == [
-        f"{service}.us-east-1.amazonaws.com" for service in ("sts", "sns", "cloudtrail", "kms")
-    ]
+        "sts.us-east-1.amazonaws.com", "sns.us-east-1.amazonaws.com",
+        "cloudtrail.us-east-1.amazonaws.com", "cloudtrail.eu-west-1.amazonaws.com",
+        "kms.us-east-1.amazonaws.com", "monitoring.us-east-1.amazonaws.com",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -117,6 +119,19 @@ def test_a_role_makes_sts_a_host_of_the_line(rows):
     found = rows(ROLE.format(ARN, 'sts_region = "eu-west-1"'))
 
     assert "sts.eu-west-1.amazonaws.com" in names(found, "line")
+
+
+def test_a_role_for_some_buckets_makes_its_sts_a_host_of_the_line(rows):
+    more = """
+[sources.prod.bucket_credentials."acme-eu-*"]
+kind = "assume-role"
+role_arn = "arn:aws:iam::444455556666:role/logs"
+sts_region = "eu-west-1"
+"""
+
+    (found,) = [each for each in rows(more) if each.host == "sts.eu-west-1.amazonaws.com"]
+
+    assert (found.by, found.why) == ("line", "the role for buckets acme-eu-* of prod")
 
 
 def test_endpoints_of_ones_own_are_the_hosts(rows):

@@ -185,20 +185,6 @@ def test_with_neither_nothing_is_known_of_what_announces(doctor, account):
     assert said.errors == []
 
 
-def test_a_bucket_that_announces_by_itself_needs_no_topic(doctor, account):
-    bucket = f"arn:aws:s3:::{BUCKET}"
-    account.queue_attributes(
-        Policy=allowing("s3.amazonaws.com", "sqs:SendMessage", QUEUE_ARN, bucket)
-    )
-    account.trail(SnsTopicName=None)
-
-    said = doctor()
-
-    assert said.errors == []
-    assert said.one("TC401").text == f"log files are announced by {bucket}"
-    assert said.one("TC505").text.endswith("is announced by S3")
-
-
 def test_a_bucket_that_announces_by_a_topic_is_seen_in_its_notifications(doctor, account):
     account.trail(SnsTopicName=None)
     bucket = f"arn:aws:s3:::{BUCKET}"

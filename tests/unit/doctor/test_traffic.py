@@ -1,5 +1,6 @@
 """Files beside messages: what it means where there is one without the other."""
 
+import json
 import re
 from datetime import UTC, datetime, timedelta
 
@@ -26,6 +27,8 @@ FACTS = {
         pytest.param({"settled": 400_000.0}, "TC700", "unproved", id="older-than-the-queue-keeps"),
         pytest.param({"newest": None, "messages": 2}, "TC702", "error", id="messages-alone"),
         pytest.param({"newest": None}, "TC703", "error", id="nothing"),
+        pytest.param({"newest": None, "begun": 1000.0}, "TC703", "error", id="nothing-for-long"),
+        pytest.param({"newest": None, "begun": 800.0}, "TC700", "unproved", id="nothing-yet"),
     ],
 )
 def test_one_without_the_other_is_judged(facts, id_, level):
@@ -73,13 +76,34 @@ def test_s60_messages_without_files_are_an_error(doctor, account):
 def test_s60_nothing_at_all_is_an_error_with_the_manuals_order(doctor, account):
     account.empty()
     account.purge()
+    began(account, hours=1)
 
     said = doctor()
 
     assert said.errors == ["TC703"]
-    means = TOLD["TC703"].means
-    at = [means.index(each) for each in ("policies", "right region", "log files exist", "bucket's")]
+    fix = said.one("TC703").fix
+    at = [fix.index(each) for each in ("policies", "right region", "log files exist", "bucket's")]
     assert at == sorted(at)
+    assert fix in TOLD["TC703"].means
+
+
+def began(account, **ago):
+    """Have the trail have begun to log so long ago."""
+    at = (datetime.now(UTC) - timedelta(**ago)).timestamp()
+    account.front.changes["cloudtrail:GetTrailStatus"] = lambda reply: reply._replace(
+        body=json.dumps(json.loads(reply.body) | {"StartLoggingTime": at}).encode(), length=None
+    )
+
+
+def test_a_trail_that_has_just_begun_is_given_time(doctor, account):
+    account.empty()
+    account.purge()
+    began(account, minutes=10)
+
+    said = doctor()
+
+    assert said.errors == []
+    assert said.one("TC700").text.endswith("the trail began to log only 10 min ago")
 
 
 def deny(account, action):

@@ -188,17 +188,29 @@ def test_each_region_with_log_files_is_asked(doctor, account):
     assert {each.region for each in asked} == {REGION, "us-east-1"}
 
 
-def test_a_region_that_does_not_answer_is_said(doctor, account):
+@pytest.mark.parametrize(
+    ("code", "text", "fix"),
+    [
+        (
+            "AccessDeniedException",
+            f"how trail {TRAIL} does in us-east-1 is not seen",
+            "GetTrailStatus",
+        ),
+        ("InternalFailure", "cloudtrail:GetTrailStatus", "Run doctor again in a minute."),
+    ],
+)
+def test_a_region_that_does_not_say_is_unproved(doctor, account, code, text, fix):
     key = "AWSLogs/123456789012/CloudTrail/us-east-1/2026/11/20/x.json.gz"
     account.client("s3").put_object(Bucket=BUCKET, Key=key, Body=b"x")
     account.front.answers["cloudtrail:GetTrailStatus"] = lambda asked: (
-        json_error(400, "AccessDeniedException", "no") if asked.region == "us-east-1" else None
+        json_error(400, code, "no") if asked.region == "us-east-1" else None
     )
 
     first, second = doctor().of("TC504")
 
     assert (first.level, second.level) == ("unproved", "ok")
-    assert "in us-east-1 was not answered" in first.text
+    assert text in first.text
+    assert fix in first.fix
 
 
 def test_s24_a_trail_without_a_topic_is_the_error(doctor, account):
@@ -209,6 +221,17 @@ def test_s24_a_trail_without_a_topic_is_the_error(doctor, account):
     assert said.errors == ["TC505"]
     assert said.one("TC505").text == f"trail {TRAIL} announces nothing: it has no SNS topic"
     assert "--sns-topic-name" in said.one("TC505").fix
+
+
+def test_where_s3_may_announce_unseen_a_trail_without_a_topic_is_no_error(doctor, account):
+    account.trail(SnsTopicName=None)
+    account.front.denied["s3:GetBucketNotification"] = ""
+
+    found = doctor().one("TC505")
+
+    assert found.level == "unproved"
+    assert "whether S3 announces its files is not seen" in found.text
+    assert f'"Action": "s3:GetBucketNotification", "Resource": "arn:aws:s3:::{BUCKET}"' in found.fix
 
 
 def test_a_trail_without_a_topic_beside_one_that_announces_is_no_error(doctor, account):
@@ -254,6 +277,15 @@ def test_a_trail_without_digests_is_a_warning(doctor, account):
     said = doctor()
 
     assert (said.code, said.worst) == (0, "TC507")
+
+
+def test_digests_that_cannot_be_written_are_a_warning(doctor, account):
+    status(account, LatestDigestDeliveryError="AccessDenied")
+
+    said = doctor()
+
+    assert (said.errors, said.worst) == ([], "TC507")
+    assert said.one("TC507").text.endswith(f"digests to {BUCKET}: AccessDenied in {REGION}")
 
 
 def test_trails_that_may_not_be_seen_are_unproved_with_the_statement(doctor, account):

@@ -36,6 +36,20 @@ def test_whose_account_it_is_is_asked():
     assert facts.found(Request(), Clients()) == Found(account=ACCOUNT, caller=ME)
 
 
+@pytest.mark.parametrize(
+    ("choices", "words"),
+    [
+        ({"delivery": "s3"}, "the queue has to be in the bucket's region, eu-west-1"),
+        ({"kms_key": "arn:aws:kms:us-east-1:111122223333:key/1"}, "log files want one of"),
+    ],
+)
+def test_a_bucket_that_turns_out_elsewhere_than_it_has_to_be_is_said(choices, words):
+    asked = Request(bucket="logs", existing_bucket=True, **choices)
+
+    with pytest.raises(ConfigError, match=words):
+        facts.found(asked, Clients(head_bucket={"BucketRegion": "eu-west-1"}))
+
+
 def test_another_account_than_was_said_is_an_error():
     with pytest.raises(ConfigError, match="these credentials are of account 111122223333"):
         facts.found(Request(account="444455556666"), Clients())

@@ -2,6 +2,7 @@ import pytest
 
 from trailcourier.provision import Found, Request, problems, unknown
 
+KEY = "arn:aws:kms:us-east-1:444455556666:key/1234"
 TOPIC = "arn:aws:sns:us-east-1:444455556666:cloudtrail"
 
 
@@ -15,6 +16,10 @@ TOPIC = "arn:aws:sns:us-east-1:444455556666:cloudtrail"
             id="somebody-elses-trail",
         ),
         pytest.param({"kms_key": "new", "policy": "kms"}, id="kms"),
+        pytest.param(
+            {"kms_key": KEY, "region": "eu-west-1", "bucket": "logs", "existing_bucket": True},
+            id="a-key-for-a-bucket-that-may-be-anywhere",
+        ),
     ],
 )
 def test_what_makes_sense_has_no_problems(choices):
@@ -24,13 +29,13 @@ def test_what_makes_sense_has_no_problems(choices):
 @pytest.mark.parametrize(
     ("choices", "words"),
     [
-        pytest.param({"name": "X"}, "--name: is not what AWS takes: 3 to 28", id="name"),
-        pytest.param({"source": "a_b"}, "--source: ", id="source"),
-        pytest.param({"bucket": "UPPER"}, "--bucket: ", id="bucket"),
-        pytest.param({"account": "1234"}, "--account: is not what AWS takes: 12 digits", id="acc"),
+        pytest.param({"name": "X"}, "--name X: it takes 3 to 28", id="name"),
+        pytest.param({"source": "a_b"}, "--source a_b: ", id="source"),
+        pytest.param({"bucket": "UPPER"}, "--bucket UPPER: ", id="bucket"),
+        pytest.param({"account": "1234"}, "--account 1234: it takes 12 digits", id="acc"),
         pytest.param({"prefix": "/a"}, "--prefix: neither begins nor ends", id="slash"),
-        pytest.param({"prefix": "a*"}, "--prefix: is not what AWS takes", id="star"),
-        pytest.param({"topic": "cloudtrail"}, "--topic: is not what AWS takes: arn:", id="topic"),
+        pytest.param({"prefix": "a*"}, "--prefix a*: it takes up to 200", id="star"),
+        pytest.param({"topic": "cloudtrail"}, "--topic cloudtrail: it takes arn:", id="topic"),
         pytest.param({"kms_key": "alias/x"}, '--kms-key: is neither "new" nor', id="key"),
         pytest.param(
             {"delivery": "s3", "topic": TOPIC}, "go with --delivery sns, not with s3", id="s3-topic"
@@ -62,6 +67,21 @@ def test_what_makes_sense_has_no_problems(choices):
             {"kms_key": "new", "bucket_region": "eu-west-1", "encrypt": ("logs", "queue")},
             "one new key cannot serve",
             id="one-key",
+        ),
+        pytest.param(
+            {"kms_key": KEY, "bucket_region": "eu-west-1"},
+            "--kms-key: is in us-east-1, and log files want one of the bucket's, eu-west-1",
+            id="key-of-the-bucket",
+        ),
+        pytest.param(
+            {"kms_key": KEY, "region": "eu-west-1"},
+            "log files want one of the bucket's, eu-west-1",
+            id="key-of-a-new-bucket",
+        ),
+        pytest.param(
+            {"kms_key": KEY, "region": "eu-west-1", "encrypt": ("queue",)},
+            "--kms-key: is in us-east-1, and queue and topic want one of eu-west-1",
+            id="key-of-the-queue",
         ),
         pytest.param(
             {"region": "us-gov-west-1", "topic": TOPIC},

@@ -107,11 +107,14 @@ def destroy(
 
     Only what carries the tag "trailcourier", and entries of ours in policies of others.
     """
+    if as_json and not yes:
+        raise typer.BadParameter("--json: nobody is asked, so say --yes with it")
     account = Account(request, profile)
     found = account.found()
     steps = provision.plan(request, found)
-    if not yes:
+    if not as_json:
         output.say(telling.whose(Layout(request, found), found.caller))
+    if not yes:
         telling.say(telling.line(each) for each in provision.outlook(steps, account.asker(found)))
         typer.confirm("Take away what is to be removed?", abort=True)
     told: list[Told] = []
@@ -123,6 +126,7 @@ def destroy(
         output.say_json({"steps": telling.as_json(told)})
     else:
         output.say(telling.sum_of(told))
+        telling.say(telling.nothing_of(request, told))
 
 
 @app.command()

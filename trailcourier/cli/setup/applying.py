@@ -171,6 +171,8 @@ def _walked(
                 output.say(telling.line(told))
             if told.step == "access-key" and told.state == "made" and keep:
                 _keep(keep, steps, asker)
+                if wanted.secret_file and not wanted.as_json:
+                    output.say(_where(wanted.secret_file))
             yield told
     except Exception:
         print(
@@ -178,6 +180,10 @@ def _walked(
             file=sys.stderr,
         )
         raise
+
+
+def _where(file: Path) -> str:
+    return f"{'':15}its secret is in {file}, its id in {beside(file)}, for you alone to read"
 
 
 def _keep(keep: Keep, steps: Sequence[Step], asker: Asker) -> None:
@@ -236,13 +242,14 @@ def _checked(
 ) -> tuple[tuple[str, ...], Settings | None]:
     """Load the configuration as the collector will; what is wrong with it, or the settings."""
     with tempfile.TemporaryDirectory() as folder:
-        path = wanted.write or Path(folder, "trailcourier.toml")
+        shown = Path(folder, "trailcourier.toml")
+        path = wanted.write or shown
         if wanted.write is None:
             path.write_text(tables, encoding="utf-8")
         try:
             return (), settings.load(path, environ)
         except ConfigError as error:
-            return error.problems, None
+            return tuple(each.removeprefix(f"{shown}: ") for each in error.problems), None
 
 
 def _live(

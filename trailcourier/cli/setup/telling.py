@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from trailcourier.cli import output
-from trailcourier.provision import Layout, Step, Told
+from trailcourier.provision import Layout, Request, Step, Told
 from trailcourier.provision.elsewhere import Elsewhere
 from trailcourier.provision.steps import shown
 
@@ -27,6 +27,15 @@ def whose(layout: Layout, caller: str = "") -> str:
 def sum_of(told: Sequence[Told]) -> str:
     counts = Counter(each.state for each in told)
     return ", ".join(f"{count} {state}" for state, count in counts.items())
+
+
+def nothing_of(request: Request, told: Sequence[Told]) -> Iterator[str]:
+    """Where destroying found nothing at all: what was looked for may be called otherwise."""
+    if {each.state for each in told} == {"not there"}:
+        yield (
+            f"Nothing called {request.name} was found in {request.region}. Give the options it was "
+            "made with: --name, --region, --bucket, --delivery, --reader."
+        )
 
 
 def others(steps: Iterable[Elsewhere]) -> Iterator[str]:

@@ -99,7 +99,7 @@ def access_key(layout: Layout) -> Step:
     }
     return Step(
         id="access-key",
-        words=f"user {layout.name} has an access key, whose secret is shown once",
+        words=f"user {layout.name} has an access key, whose secret AWS tells once",
         resource=layout.user_arn,
         look=(call("ListAccessKeys", held, **named),),
         absent=_GONE,

@@ -50,8 +50,9 @@ def trail(layout: Layout) -> Step:
     given = {"Name": layout.name, **both, "EnableLogFileValidation": True}
     wanted = {**both, "LogFileValidationEnabled": True}
     if asked.delivery == "sns":
-        # a topic of one's own goes by its name; emulators know no other way
-        given["SnsTopicName"] = layout.topic_arn if asked.topic else layout.name
+        # a topic beside the trail goes by its name; emulators know no other way
+        beside = layout.topic_arn == layout.arn("sns", layout.topic_name)
+        given["SnsTopicName"] = layout.topic_name if beside else layout.topic_arn
         wanted["SnsTopicARN"] = layout.topic_arn
     whose = f"of organisation {layout.organization}" if asked.organization else "of this account"
     return Step(
