@@ -13,10 +13,10 @@ def client(shared_broker):
         yield connected
 
 
-def in_a_thread(function):
-    """What *function* answers there; the thread has ended when this returns."""
+def of_a_thread(client):
+    """The number of the connection of a new thread, which has ended when this returns."""
     answers = []
-    thread = threading.Thread(target=lambda: answers.append(function()))
+    thread = threading.Thread(target=lambda: answers.append(client.own.client_id()))
     thread.start()
     thread.join(10)
     return answers[0]
@@ -29,15 +29,15 @@ def test_a_thread_keeps_its_connection(client):
 
 
 def test_threads_have_a_connection_each(client):
-    ours, theirs = client.own.client_id(), in_a_thread(lambda: client.own.client_id())
+    ours, theirs = client.own.client_id(), of_a_thread(client)
 
     assert ours != theirs
 
 
 def test_a_thread_that_ends_leaves_its_connection_to_others(client):
-    left = in_a_thread(lambda: client.own.client_id())
+    left = of_a_thread(client)
 
-    assert in_a_thread(lambda: client.own.client_id()) == left
+    assert of_a_thread(client) == left
 
 
 def test_a_connection_that_was_cut_is_made_anew(client):
