@@ -15,7 +15,7 @@ import signal
 import time
 import urllib.request
 from collections import deque
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple, Self
 
 from tests.http_stub import Fault, Faults, Reply, Request, Server, spoil
@@ -47,6 +47,7 @@ class SqsStub:
         self.queues: dict[str, Queue] = {}
         self._log: deque[Entry] = deque(maxlen=None if keep_log else 0)
         self._failing: dict[str, list[Fault]] = {}
+        self.refuses: Callable[[Request], str] = lambda request: ""  # a code
         self.long_polls = 0  # that wait now
         self._clock_offset = 0.0
         self.server = Server(self._answer, port=port)
@@ -160,6 +161,8 @@ class SqsStub:
     def _perform(self, action: str, request: Request) -> Reply | Awaitable[Reply]:
         arguments: Arguments = json.loads(request.body or b"{}")
         try:
+            if code := self.refuses(request):
+                raise SqsError(code, "The security token included in the request is not good.", status=403)
             queue = self._named(arguments)
             if action == "ReceiveMessage":
                 return self._receive(queue, request, arguments)

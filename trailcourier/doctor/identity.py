@@ -190,6 +190,8 @@ def _refused(subject: Subject, error: Exception) -> Finding:
         fault = aws.fault(error, what=what, where="sts")
         if fault.reason == "network":
             return trouble.silent(fault.detail)
+        if fault.reason == "instance-metadata":
+            return trouble.hop(fault)
         return Finding("error", "TC202", fault.detail, _missing(given))
     role = given.role_arn or "the role"
     asked = Call("sts", "assume_role", _sts(subject), "sts:AssumeRole", role)
@@ -205,8 +207,8 @@ def _missing(given: Credentials) -> str:
     match given.kind:
         case "instance-profile":
             return (
-                "Attach an instance profile to this instance; in a container let the metadata "
-                "service's hop limit be 2 (`aws ec2 modify-instance-metadata-options`)."
+                "Attach an instance profile to this instance (`aws ec2 "
+                "associate-iam-instance-profile`)."
             )
         case "iam-user":
             return "See that the variables and files that `credentials` names hold a key pair."

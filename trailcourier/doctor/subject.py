@@ -193,6 +193,8 @@ class Subject:
             source=self.name,
             sts_region=self.source.queue.region,
             egress=self.shared.settings.egress,
+            fips=self.source.fips,
+            dualstack=self.source.dualstack,
         )
 
 

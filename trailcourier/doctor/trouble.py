@@ -1,5 +1,7 @@
 """What an answer means that is not good: the same wherever it is met."""
 
+from trailcourier import aws
+from trailcourier.dispositions import REASONS
 from trailcourier.doctor import statements
 from trailcourier.doctor.call import Answer
 from trailcourier.doctor.finding import Entries, Entry, Finding, Level
@@ -38,8 +40,8 @@ def told(subject: Subject, answer: Answer, id_: str, level: Level = "error") -> 
     if fault.reason == "clock-skew":
         text = f"{clock(answer.skew)}: {fault.detail}"
         return _said(subject, id_, Finding("error", "TC205", text, CLOCK_FIX))
-    if fault.reason == "credentials":
-        return _said(subject, id_, of_keys(answer.codes, fault.detail))
+    if fault.reason in aws.OF_KEYS:
+        return _said(subject, id_, of_keys(answer.codes, fault))
     if fault.reason == "network":
         return _said(subject, id_, silent(fault.detail, level))
     if fault.reason in PASSING or answer.codes & FAILING:
@@ -57,16 +59,23 @@ def behind(id_: str, first: str) -> Finding:
     return Finding("unproved", id_, text, fix)
 
 
-def of_keys(codes: frozenset[str], detail: str) -> Finding:
-    """Return what AWS says of keys it was shown."""
+def hop(fault: Fault) -> Finding:
+    """Return what it means that the instance's metadata service is there and not heard."""
+    return Finding("error", "TC202", fault.detail, REASONS[fault.reason].advice)
+
+
+def of_keys(codes: frozenset[str], fault: Fault) -> Finding:
+    """Return what AWS says of keys it was shown, or that an instance gives none."""
+    if fault.reason == "instance-metadata":
+        return hop(fault)
     if codes & EXPIRED:
         fix = "Get new keys; better, let `credentials` name what renews itself: a role, a profile."
-        return Finding("error", "TC204", detail, fix)
+        return Finding("error", "TC204", fault.detail, fix)
     fix = (
         "See whether the access key still exists and is active (`aws iam list-access-keys`), and "
         "whether the secret belongs to it; a session key needs its session token."
     )
-    return Finding("error", "TC203", detail, fix)
+    return Finding("error", "TC203", fault.detail, fix)
 
 
 def unseen(subject: Subject, answer: Answer, id_: str, lost: str) -> Finding:
