@@ -162,7 +162,7 @@ class SqsStub:
         arguments: Arguments = json.loads(request.body or b"{}")
         try:
             if code := self.refuses(request):
-                raise SqsError(code, "The security token included in the request is not good.", status=403)
+                raise SqsError(code, "The security token is not good.", status=403)
             queue = self._named(arguments)
             if action == "ReceiveMessage":
                 return self._receive(queue, request, arguments)
