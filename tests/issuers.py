@@ -108,15 +108,13 @@ class Sts:
             if asked["WebIdentityToken"] not in self.tokens:
                 return _sts_error("ExpiredTokenException", "Token expired", status=400)
         elif self.external_ids.get(role, "") != asked.get("ExternalId", ""):
-            return _sts_error("AccessDenied", f"not authorized to perform: sts:AssumeRole on {role}")
+            return _sts_error(
+                "AccessDenied", f"not authorized to perform: sts:AssumeRole on {role}"
+            )
         issued = self.keys.issue(role)
-        told = "".join(
-            f"<{name if name != 'Token' else 'SessionToken'}>{value}"
-            f"</{name if name != 'Token' else 'SessionToken'}>"
-            for name, value in issued.items()
-        )
-        user = f"<AssumedRoleUser><Arn>{role}/s</Arn><AssumedRoleId>I:s</AssumedRoleId></AssumedRoleUser>"
-        body = f"<{action}Response><{action}Result><Credentials>{told}</Credentials>{user}"
+        issued["SessionToken"] = issued.pop("Token")
+        told = "".join(f"<{name}>{value}</{name}>" for name, value in issued.items())
+        body = f"<{action}Response><{action}Result><Credentials>{told}</Credentials>"
         return Reply(200, f"{body}</{action}Result></{action}Response>".encode(), (_XML,))
 
 

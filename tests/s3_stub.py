@@ -113,9 +113,7 @@ class S3Stub:
         return reply if fault is None else spoil(fault, reply)
 
     def _reply(self, request: Request, bucket: str, key: str, query: str) -> Reply:
-        if code := self.refuses(request):
-            return _error(code, *WORDS[code])
-        if wrong := self._elsewhere(request, bucket):
+        if wrong := self._refused(request) or self._elsewhere(request, bucket):
             return wrong
         if not self._has(bucket):
             return _error("NoSuchBucket", *WORDS["NoSuchBucket"])
@@ -130,6 +128,10 @@ class S3Stub:
         if body is None:
             return _error("NoSuchKey", *WORDS["NoSuchKey"])
         return _part(body, request.headers.get("range", ""))
+
+    def _refused(self, request: Request) -> Reply | None:
+        code = self.refuses(request)
+        return _error(code, *WORDS[code]) if code else None
 
     def _elsewhere(self, request: Request, bucket: str) -> Reply | None:
         home = self.regions.get(bucket)

@@ -161,8 +161,7 @@ class SqsStub:
     def _perform(self, action: str, request: Request) -> Reply | Awaitable[Reply]:
         arguments: Arguments = json.loads(request.body or b"{}")
         try:
-            if code := self.refuses(request):
-                raise SqsError(code, "The security token is not good.", status=403)
+            self._allow(request)
             queue = self._named(arguments)
             if action == "ReceiveMessage":
                 return self._receive(queue, request, arguments)
@@ -253,6 +252,10 @@ class SqsStub:
     ) -> Reply:
         self._note("ReceiveMessage", request, [message.id for message, _ in found])
         return _json({"Messages": messages_in(found, names)} if found else {})
+
+    def _allow(self, request: Request) -> None:
+        if code := self.refuses(request):
+            raise SqsError(code, "The security token is not good.", status=403)
 
     def _named(self, arguments: Arguments) -> Queue:
         name = str(arguments.get("QueueUrl", arguments.get("QueueName"))).rpartition("/")[2]

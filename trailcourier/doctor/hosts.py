@@ -21,6 +21,7 @@ from trailcourier.egress import Egress, Peer
 from trailcourier.errors import ConfigError
 from trailcourier.objects.stores import Stores
 from trailcourier.secret import Secret
+from trailcourier.settings import Source
 from trailcourier.sinks import SinkConfig, trust
 
 ANY = "any-bucket"  # stands for a bucket whose name is not known
@@ -84,15 +85,13 @@ def needed(subject: Subject) -> list[Host]:
     """Return AWS's hosts for the source; nothing is asked and no credentials are needed."""
     source = subject.source
     home, bucket_region = source.queue.region, source.bucket_region or source.queue.region
-    role = source.credentials.kind == "assume-role"
-    sts = source.credentials.sts_region or home
     asked = [
         ("sqs", home, "get_queue_url", {"QueueName": "q"}, "the queue", True),
         *(
             ("s3", bucket_region, "head_bucket", {"Bucket": each}, _of_bucket(subject, each), True)
             for each in _buckets(subject)
         ),
-        ("sts", sts, "get_caller_identity", {}, "the role" if role else "the credentials", role),
+        *(("sts", *each) for each in _sts(source)),
         ("sns", home, "get_topic_attributes", {"TopicArn": "arn"}, "the topic", False),
         ("cloudtrail", home, "describe_trails", {}, "the trail", False),
         ("kms", home, "describe_key", {"KeyId": "k"}, "keys", False),
@@ -179,6 +178,16 @@ def _of_bucket(subject: Subject, bucket: str) -> str:
     whose = "the buckets" if bucket == ANY else f"bucket {bucket}"
     known = subject.source.bucket_region is not None
     return whose if known else f"{whose} (if in the queue's region, for none is set)"
+
+
+def _sts(source: Source) -> Iterator[tuple[str, str, dict[str, Any], str, bool]]:
+    """Give each region whose STS is asked: for a role, without which nothing is carried, or not."""
+    home, those = source.queue.region, [source.credentials, *source.bucket_credentials.values()]
+    roles = {each.sts_region or home for each in those if each.kind == "assume-role"}
+    for region in sorted(roles | {source.credentials.sts_region or home}):
+        needed = region in roles
+        why = "the role" if needed else "the credentials"
+        yield region, "get_caller_identity", {}, why, needed
 
 
 class _Asked(Exception):

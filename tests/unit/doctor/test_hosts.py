@@ -119,6 +119,44 @@ def test_a_role_makes_sts_a_host_of_the_line(rows):
     assert "sts.eu-west-1.amazonaws.com" in names(found, "line")
 
 
+def test_a_role_for_some_buckets_makes_its_sts_a_host_of_the_line(rows):
+    role = ROLE.format(ARN, 'sts_region = "eu-west-1"').replace(
+        ".credentials]", '.bucket_credentials."acme-eu-*"]'
+    )
+
+    found = rows(role)
+
+    assert "sts.eu-west-1.amazonaws.com" in names(found, "line")
+    assert "sts.us-east-1.amazonaws.com" in names(found, "doctor")
+
+
+@pytest.mark.parametrize(
+    ("more", "host"),
+    [("fips = true", "sts-fips.us-east-1.amazonaws.com"),
+     ("dualstack = true", "sts.us-east-1.api.aws"),
+     ("fips = true\ndualstack = true", "sts-fips.us-east-1.api.aws")],
+)  # fmt: skip
+def test_a_roles_sts_has_fips_and_dual_stack_names_too(rows, more, host):
+    assert host in names(rows(f"{more}\n{ROLE.format(ARN, '')}"), "line")
+
+
+def test_interface_endpoints_of_a_vpc_are_the_hosts(tmp_path):
+    """Without private DNS: the queue's by its URL, the others' by the environment."""
+    vpce = "vpce-0ab1-x.{}.us-east-1.vpce.amazonaws.com"
+    text = SOURCE.format(region="us-east-1", suffix="amazonaws.com", more=ROLE.format(ARN, ""))
+    path = tmp_path / "trailcourier.toml"
+    path.write_text(text.replace("sqs.us-east-1.amazonaws.com", vpce.format("sqs")))
+    s3 = f"bucket.{vpce.format('s3')}"
+    env = {
+        "AWS_ENDPOINT_URL_S3": f"https://{s3}",
+        "AWS_ENDPOINT_URL_STS": f"https://{vpce.format('sts')}",
+    }
+
+    found = hosts.rows(Shared(settings.load(path, env)), ["prod"])
+
+    assert names(found, "line") == [vpce.format("sqs"), s3, vpce.format("sts")]
+
+
 def test_endpoints_of_ones_own_are_the_hosts(rows):
     env = {"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9000", "AWS_ENDPOINT_URL": "https://aws.corp"}
 
