@@ -201,10 +201,9 @@ def _chain(profile: str | None, sts: _Sts) -> Keys | None:
     core = Session(profile=profile)
     if core.get_config_variable("region") is None:
         core.set_config_variable("region", sts.region)
-    if sts.egress.endpoint("sts") is None:
-        for name, wanted in (("fips", sts.fips), ("dualstack", sts.dualstack)):
-            if wanted:
-                core.set_config_variable(f"use_{name}_endpoint", True)
+    for name, wanted in (("fips", sts.fips), ("dualstack", sts.dualstack)):
+        if wanted:
+            core.set_config_variable(f"use_{name}_endpoint", True)
     found: Keys | None = core.get_credentials()
     if found is None:
         metadata.explain(core)

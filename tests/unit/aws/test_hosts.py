@@ -156,7 +156,7 @@ ROLE = Credentials(
 def test_an_endpoint_of_ones_own_goes_before_fips_and_dual_stack(
     tmp_path, monkeypatch, credentials
 ):
-    """Such as that of a VPC: botocore refuses to have both."""
+    """Such as that of a VPC."""
     file = tmp_path / "token"
     file.write_text("a-token")
     sts = Sts(Keys())
