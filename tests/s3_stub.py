@@ -11,7 +11,7 @@ import json
 import re
 import signal
 from collections import Counter
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 from urllib.parse import parse_qs, unquote
@@ -39,6 +39,7 @@ WORDS = {
     ),
     "RequestTimeTooSkewed": (403, "The difference between the request time and now is too large."),
     "ExpiredToken": (400, "The provided token has expired."),
+    "InvalidAccessKeyId": (403, "The AWS Access Key Id you provided does not exist."),
 }
 
 
@@ -56,6 +57,7 @@ class S3Stub:
         self.faults = Faults()
         self.regions: dict[str, str] = {}  # of buckets that must be asked for in their region
         self.log: list[Entry] = []
+        self.refuses: Callable[[Request], str] = lambda request: ""  # a code of WORDS
         self._objects: dict[tuple[str, str], bytes] = {}
         self._buckets: set[str] = set()
         self._directory = directory
@@ -111,7 +113,7 @@ class S3Stub:
         return reply if fault is None else spoil(fault, reply)
 
     def _reply(self, request: Request, bucket: str, key: str, query: str) -> Reply:
-        if wrong := self._elsewhere(request, bucket):
+        if wrong := self._refused(request) or self._elsewhere(request, bucket):
             return wrong
         if not self._has(bucket):
             return _error("NoSuchBucket", *WORDS["NoSuchBucket"])
@@ -126,6 +128,10 @@ class S3Stub:
         if body is None:
             return _error("NoSuchKey", *WORDS["NoSuchKey"])
         return _part(body, request.headers.get("range", ""))
+
+    def _refused(self, request: Request) -> Reply | None:
+        code = self.refuses(request)
+        return _error(code, *WORDS[code]) if code else None
 
     def _elsewhere(self, request: Request, bucket: str) -> Reply | None:
         home = self.regions.get(bucket)

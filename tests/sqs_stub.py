@@ -15,7 +15,7 @@ import signal
 import time
 import urllib.request
 from collections import deque
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple, Self
 
 from tests.http_stub import Fault, Faults, Reply, Request, Server, spoil
@@ -47,6 +47,7 @@ class SqsStub:
         self.queues: dict[str, Queue] = {}
         self._log: deque[Entry] = deque(maxlen=None if keep_log else 0)
         self._failing: dict[str, list[Fault]] = {}
+        self.refuses: Callable[[Request], str] = lambda request: ""  # a code
         self.long_polls = 0  # that wait now
         self._clock_offset = 0.0
         self.server = Server(self._answer, port=port)
@@ -160,6 +161,7 @@ class SqsStub:
     def _perform(self, action: str, request: Request) -> Reply | Awaitable[Reply]:
         arguments: Arguments = json.loads(request.body or b"{}")
         try:
+            self._allow(request)
             queue = self._named(arguments)
             if action == "ReceiveMessage":
                 return self._receive(queue, request, arguments)
@@ -250,6 +252,10 @@ class SqsStub:
     ) -> Reply:
         self._note("ReceiveMessage", request, [message.id for message, _ in found])
         return _json({"Messages": messages_in(found, names)} if found else {})
+
+    def _allow(self, request: Request) -> None:
+        if code := self.refuses(request):
+            raise SqsError(code, "The security token is not good.", status=403)
 
     def _named(self, arguments: Arguments) -> Queue:
         name = str(arguments.get("QueueUrl", arguments.get("QueueName"))).rpartition("/")[2]

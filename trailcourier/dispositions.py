@@ -125,7 +125,8 @@ REASONS: dict[str, Reason] = {
         "parked",
         "AWS denied the read.",
         "Allow `s3:GetObject` on the object (bucket policy and role), and `kms:Decrypt` on its key "
-        "if it is encrypted. Without `s3:ListBucket` a missing object looks the same.",
+        "if it is encrypted. Without `s3:ListBucket` a missing object looks the same, and so does "
+        "a bucket of another account than `expected_bucket_owner` names.",
         "bucket",
         tries=6,
         beside_success=True,
@@ -155,6 +156,14 @@ REASONS: dict[str, Reason] = {
         "AWS did not accept the credentials.",
         "Check `credentials` of the source: missing, wrong, expired or revoked keys, or a role "
         "that may not be assumed.",
+        "credentials",
+    ),
+    "instance-metadata": Reason(
+        "parked",
+        "The EC2 instance's metadata service is there, and its answer does not arrive.",
+        "In a container its answers have one hop further to go. Allow it, on the instance: `aws "
+        "ec2 modify-instance-metadata-options --instance-id ID --http-put-response-hop-limit 2`. "
+        "Or give the container a role of its own.",
         "credentials",
     ),
     "bucket-credentials": Reason(

@@ -25,7 +25,12 @@ TOLD = 100  # parked objects that are named
 STARTS = 60  # seconds a fleet may take to be there, however short the timeout
 
 # reasons a queue gives that no time repairs, nor another try
-HOPELESS = frozenset({"credentials", "clock-skew", "queue-denied", "no-such-queue", "queue-key"})
+HOPELESS = frozenset(
+    {
+        *("credentials", "instance-metadata", "clock-skew"),
+        *("queue-denied", "no-such-queue", "queue-key"),
+    }
+)
 
 
 class Progress(msgspec.Struct, frozen=True):

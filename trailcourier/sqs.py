@@ -170,7 +170,7 @@ class Queue:
 
     def _fault(self, operation: str, error: Exception) -> Fault:
         found = aws.fault(error, what=self._url, where="queue")
-        if found.reason == "credentials":
+        if found.reason in aws.OF_KEYS:
             aws.forget(self._session)
         if isinstance(error, ClientError) and aws.codes(error) & DENIED and operation in OPTIONAL:
             return NotAllowed(found.reason, found.detail, where="queue")

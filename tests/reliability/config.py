@@ -24,6 +24,13 @@ LINE = {
     "batch_records": 2,
 }
 
+KEYS = """
+[sources.prod.credentials]
+kind = "iam-user"
+access_key_id = "env:WORLD_KEY"
+secret_access_key = "env:WORLD_KEY"
+"""
+
 
 def configured(
     folder: Path,
@@ -32,10 +39,11 @@ def configured(
     *,
     bucket: str,
     source: str = "",
+    credentials: str = KEYS,
     threads: int = 4,
     **given: Any,
 ) -> tuple[Path, Numbers]:
-    """Write the configuration; *source* is more of it, *given* numbers of the line."""
+    """Write the configuration; *source* and *credentials* are more of it, *given* numbers."""
     numbers = Numbers(**{**LINE, **given})
     sinks = ["archive", "siem"] if receiving else ["archive"]
     text = f"""
@@ -55,10 +63,7 @@ buckets = ["{bucket}"]
 unfiltered = true
 sinks = {json.dumps(sinks)}
 {source}
-[sources.prod.credentials]
-kind = "iam-user"
-access_key_id = "env:WORLD_KEY"
-secret_access_key = "env:WORLD_KEY"
+{credentials}
 [sinks.archive]
 type = "file"
 path = "{folder / "out"}"

@@ -12,6 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 from obstore.exceptions import BaseError
 
+from trailcourier.aws.metadata import MetadataSilent
 from trailcourier.errors import ConfigError, Fault
 
 ERRORS = (
@@ -23,6 +24,9 @@ ERRORS = (
     ConfigError,
 )
 """What a call may raise that ``fault`` knows; obstore says FileNotFoundError for a 404."""
+
+OF_KEYS = frozenset({"credentials", "instance-metadata"})
+"""Reasons after which keys are made anew, for there are none or they are not taken."""
 
 LONGEST = 600  # characters of AWS's words in a detail
 
@@ -56,6 +60,7 @@ _REASONS = {code: reason for reason, listed in _CODES.items() for code in listed
 _OF_QUEUES = {"access-denied": "queue-denied", "kms": "queue-key", "aws-error": "queue-error"}
 
 _CLASSES: tuple[tuple[str, tuple[type[Exception], ...]], ...] = (
+    ("instance-metadata", (MetadataSilent,)),
     (
         "credentials",
         (

@@ -16,25 +16,27 @@ from botocore.credentials import (
     AssumeRoleCredentialFetcher,
     CredentialProvider,
     CredentialResolver,
-    DeferredRefreshableCredentials,
-    InstanceMetadataProvider,
     ReadOnlyCredentials,
+    RefreshableCredentials,
 )
 from botocore.credentials import Credentials as Keys
-from botocore.exceptions import CredentialRetrievalError, NoCredentialsError
+from botocore.exceptions import BotoCoreError, CredentialRetrievalError, NoCredentialsError
 from botocore.loaders import Loader, create_loader
 from botocore.session import Session
-from botocore.utils import InstanceMetadataFetcher, resolve_imds_endpoint_mode
 
+from trailcourier.aws import metadata
 from trailcourier.aws.clients import client
 from trailcourier.credentials import Credentials
 from trailcourier.egress import Egress
 from trailcourier.errors import ConfigError
 from trailcourier.secret import Secret
 
-IMDS_TIMEOUT = 2  # seconds; the service is on the host itself
-IMDS_ATTEMPTS = 3
-REFRESH_AHEAD = 900  # seconds before the end, as botocore does for roles
+ADVISED, OBLIGED = 900, 600  # seconds before the end, as botocore has it for an hour's keys
+
+
+# what botocore lets through of a token file that is not there (OSError) or holds no token
+# (ValueError), of an answer without keys (KeyError), and says of keys that have ended already
+_FOREIGN = (OSError, ValueError, KeyError, RuntimeError)
 
 
 class Holding(msgspec.Struct, frozen=True):
@@ -63,16 +65,19 @@ class Renewed(Keys):
 
     def get_frozen_credentials(self) -> ReadOnlyCredentials:
         """Return the keys of this moment; raises what botocore raises where there are none."""
-        with self._lock:
-            if self._made is None:
-                self._made = self._make()
-            made = self._made
-        if made is None:
-            raise NoCredentialsError
         try:
+            with self._lock:
+                if self._made is None:
+                    self._made = self._make()
+                made = self._made
+            if made is None:
+                raise NoCredentialsError
             return made.get_frozen_credentials()
-        except RuntimeError as error:  # so botocore says that what it was given has ended already
-            raise CredentialRetrievalError(provider=self.method, error_msg=str(error)) from error
+        except (BotoCoreError, ConfigError):
+            raise
+        except _FOREIGN as error:
+            said = f"{type(error).__name__}: {error}"
+            raise CredentialRetrievalError(provider=self.method, error_msg=said) from error
 
     def forget(self) -> None:
         with self._lock:
@@ -109,25 +114,52 @@ class _Given(CredentialProvider):
         return self._keys
 
 
+class _Sts(msgspec.Struct, frozen=True):
+    """Which STS a role is asked of, and how it is reached."""
+
+    region: str
+    egress: Egress
+    fips: bool
+    dualstack: bool
+
+    def client(self, caller: boto3.Session, region: str | None = None) -> Any:
+        return client(
+            caller,
+            "sts",
+            region or self.region,
+            egress=self.egress,
+            fips=self.fips,
+            dualstack=self.dualstack,
+        )
+
+
 def session(
-    credentials: Credentials, *, source: str, sts_region: str, egress: Egress
+    credentials: Credentials,
+    *,
+    source: str,
+    sts_region: str,
+    egress: Egress,
+    fips: bool = False,
+    dualstack: bool = False,
 ) -> boto3.Session:
     """Return a session that speaks as *credentials* say.
 
     Nothing is asked of AWS before the session is used.  *source* names the role's session where
-    the credentials do not; *sts_region* is whose STS is asked for a role where they name none.
+    the credentials do not; *sts_region* is whose STS is asked for a role where they name none,
+    which *fips* and *dualstack* are about.
     """
+    sts = _Sts(sts_region, egress, fips, dualstack)
 
     def make() -> Keys | None:
         match credentials.kind:
             case "iam-user":
                 return _keys(credentials)
             case "instance-profile":
-                return _instance()
+                return metadata.instance()
             case "assume-role":
-                return _role(credentials, source=source, region=sts_region, egress=egress)
+                return _role(credentials, source=source, sts=sts)
             case _:
-                return _chain(credentials.profile)
+                return _chain(credentials.profile, sts)
 
     return _session(Renewed(make, credentials.kind), credentials.profile)
 
@@ -164,8 +196,18 @@ def _models() -> Loader:
     return create_loader()
 
 
-def _chain(profile: str | None) -> Keys | None:
-    return Session(profile=profile).get_credentials()
+def _chain(profile: str | None, sts: _Sts) -> Keys | None:
+    """Ask AWS's own chain; what is in it asks STS as the source would, where nobody says how."""
+    core = Session(profile=profile)
+    if core.get_config_variable("region") is None:
+        core.set_config_variable("region", sts.region)
+    for name, wanted in (("fips", sts.fips), ("dualstack", sts.dualstack)):
+        if wanted:
+            core.set_config_variable(f"use_{name}_endpoint", True)
+    found: Keys | None = core.get_credentials()
+    if found is None:
+        metadata.explain(core)
+    return found
 
 
 def _keys(credentials: Credentials) -> Keys:
@@ -184,34 +226,20 @@ def _text(secret: Secret | None) -> str | None:
         raise CredentialRetrievalError(provider="a file", error_msg=str(error)) from error
 
 
-def _instance() -> Keys | None:
-    """Ask the instance's metadata service, version 2 of it, and nothing else."""
-    core = Session()
-    config = {
-        "ec2_metadata_service_endpoint": core.get_config_variable("ec2_metadata_service_endpoint"),
-        "ec2_metadata_service_endpoint_mode": resolve_imds_endpoint_mode(core),
-        "ec2_credential_refresh_window": REFRESH_AHEAD,
-        "ec2_metadata_v1_disabled": True,
-    }
-    fetcher = InstanceMetadataFetcher(
-        timeout=IMDS_TIMEOUT,
-        num_attempts=IMDS_ATTEMPTS,
-        user_agent=core.user_agent(),
-        config=config,
-    )
-    return InstanceMetadataProvider(iam_role_fetcher=fetcher).load()
+def _role(credentials: Credentials, *, source: str, sts: _Sts) -> Keys:
+    """Assume the role as the key pair says, or else as the default chain does.
 
-
-def _role(credentials: Credentials, *, source: str, region: str, egress: Egress) -> Keys:
-    """Assume the role as the key pair says, or else as the default chain does."""
+    Its keys are renewed in the last quarter of their life: botocore's own times are more than all
+    of the shortest, which would be asked for again with every request.
+    """
     given = credentials.access_key_id is not None
-    with_keys = _keys(credentials) if given else _chain(credentials.profile)
+    with_keys = _keys(credentials) if given else _chain(credentials.profile, sts)
     if with_keys is None:
         raise NoCredentialsError
     caller = _session(with_keys)
 
-    def creator(service: str, **_: object) -> Any:
-        return client(caller, service, credentials.sts_region or region, egress=egress)
+    def creator(*_: object, **__: object) -> Any:
+        return sts.client(caller, credentials.sts_region)
 
     extra: dict[str, Any] = {
         "RoleSessionName": credentials.session_name or f"trailcourier-{source}"[:64],
@@ -224,4 +252,14 @@ def _role(credentials: Credentials, *, source: str, region: str, egress: Egress)
         credentials.role_arn or "",
         extra_args={name: value for name, value in extra.items() if value is not None},
     )
-    return DeferredRefreshableCredentials(fetcher.fetch_credentials, "assume-role")
+    first = fetcher.fetch_credentials()
+    ends = datetime.fromisoformat(first["expiry_time"])
+    lives = max(0, int((ends - datetime.now(ends.tzinfo)).total_seconds()))
+    made: Keys = RefreshableCredentials.create_from_metadata(
+        first,
+        fetcher.fetch_credentials,
+        "assume-role",
+        advisory_timeout=min(ADVISED, lives // 4),
+        mandatory_timeout=min(OBLIGED, lives // 6),
+    )
+    return made

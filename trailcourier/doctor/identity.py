@@ -7,8 +7,7 @@ from botocore.exceptions import ClientError
 
 from trailcourier import aws
 from trailcourier.aws import Holding
-from trailcourier.credentials import Credentials
-from trailcourier.doctor import bounded, order, statements, trouble
+from trailcourier.doctor import bounded, order, trouble
 from trailcourier.doctor.call import Answer, Call, failed
 from trailcourier.doctor.finding import Entries, Entry, Finding
 from trailcourier.doctor.subject import Subject
@@ -92,7 +91,7 @@ def look(subject: Subject) -> Iterator[Finding]:
         kind = subject.source.credentials.kind
         text = f"credentials ({kind}): whoever issues them did not answer in {PATIENCE:.0f} s"
         subject.keep_silent("TC202")
-        yield Finding("error", "TC202", text, _missing(subject.source.credentials))
+        yield Finding("error", "TC202", text, trouble.missing(subject.source.credentials))
         return
     except aws.ERRORS as error:
         found = _refused(subject, error)
@@ -190,45 +189,8 @@ def _refused(subject: Subject, error: Exception) -> Finding:
         fault = aws.fault(error, what=what, where="sts")
         if fault.reason == "network":
             return trouble.silent(fault.detail)
-        return Finding("error", "TC202", fault.detail, _missing(given))
-    role = given.role_arn or "the role"
-    asked = Call("sts", "assume_role", _sts(subject), "sts:AssumeRole", role)
-    said = failed(asked, error)
-    role_itself = said.fault is not None and said.fault.reason == "credentials"
-    if role_itself and not said.codes & (trouble.KEYS | trouble.EXPIRED):
-        text = f"{role} may not be assumed: {said.fault.detail if said.fault else ''}"
-        return Finding("error", "TC206", text, _trust(given))
-    return trouble.told(subject, said, "TC206")
-
-
-def _missing(given: Credentials) -> str:
-    match given.kind:
-        case "instance-profile":
-            return (
-                "Attach an instance profile to this instance; in a container let the metadata "
-                "service's hop limit be 2 (`aws ec2 modify-instance-metadata-options`)."
-            )
-        case "iam-user":
-            return "See that the variables and files that `credentials` names hold a key pair."
-        case _:
-            return (
-                "Give AWS's default chain something: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, "
-                "a profile, a container's or instance's role; or say which under "
-                "[sources.NAME.credentials]."
-            )
-
-
-def _trust(given: Credentials) -> str:
-    """AWS does not say which of the two sides is wrong."""
-    role = given.role_arn or "*"
-    own = statements.statement(["sts:AssumeRole"], role)
-    trust = (
-        '{"Effect": "Allow", "Principal": {"AWS": "<who assumes it>"}, "Action": "sts:AssumeRole", '
-        '"Condition": {"StringEquals": {"sts:ExternalId": "<the external id>"}}}'
-    )
-    has = "is configured" if given.external_id else "is not configured"
-    return (
-        f"AWS does not tell these apart: who assumes the role needs {own}; the role's trust policy "
-        f"needs {trust}; the external id in it ({has} here) must be the very same; the role must "
-        "exist."
-    )
+        if fault.reason == "instance-metadata":
+            return trouble.hop(fault)
+        return Finding("error", "TC202", fault.detail, trouble.missing(given))
+    asked = Call("sts", "assume_role", _sts(subject), "sts:AssumeRole", given.role_arn or "*")
+    return trouble.told(subject, failed(asked, error), "TC206")

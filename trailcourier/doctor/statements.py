@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from trailcourier.credentials import Credentials
 from trailcourier.doctor.call import Answer
 from trailcourier.doctor.finding import Finding, Level
 from trailcourier.doctor.subject import Subject
@@ -68,3 +69,19 @@ def bearer(principal: str) -> str:
     if kind != "assumed-role":
         return principal
     return f"arn:{parts[1]}:iam::{parts[4]}:role/{rest.partition('/')[0]}"
+
+
+def trust(given: Credentials) -> str:
+    """What both sides of a role need; AWS does not say which of them is wrong."""
+    role = given.role_arn or "*"
+    own = statement(["sts:AssumeRole"], role)
+    trust = (
+        '{"Effect": "Allow", "Principal": {"AWS": "<who assumes it>"}, "Action": "sts:AssumeRole", '
+        '"Condition": {"StringEquals": {"sts:ExternalId": "<the external id>"}}}'
+    )
+    has = "is configured" if given.external_id else "is not configured"
+    return (
+        f"AWS does not tell these apart: who assumes the role needs {own}; the role's trust policy "
+        f"needs {trust}; the external id in it ({has} here) must be the very same; the role must "
+        "exist."
+    )

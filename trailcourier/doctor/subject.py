@@ -9,6 +9,7 @@ from typing import Any
 import boto3
 
 from trailcourier import aws
+from trailcourier.credentials import Credentials
 from trailcourier.doctor import bounded
 from trailcourier.doctor.call import Answer, Call, answered, failed
 from trailcourier.doctor.finding import Finding
@@ -76,6 +77,11 @@ class Subject:
         """Speaks as the source does to *bucket*, which may be as somebody else."""
         glob = self.source.own_credentials(bucket)
         return self.known.get(("session", glob), lambda: self._session(glob))
+
+    def as_whom(self, bucket: str = "") -> Credentials:
+        """The credentials of the source, or those that it has for *bucket*."""
+        glob = self.source.own_credentials(bucket)
+        return self.source.bucket_credentials[glob] if glob else self.source.credentials
 
     def errors(self, *beginnings: str) -> list[Finding]:
         """Return the errors found so far whose ids begin so."""
@@ -193,6 +199,8 @@ class Subject:
             source=self.name,
             sts_region=self.source.queue.region,
             egress=self.shared.settings.egress,
+            fips=self.source.fips,
+            dualstack=self.source.dualstack,
         )
 
 

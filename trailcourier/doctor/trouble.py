@@ -1,5 +1,8 @@
 """What an answer means that is not good: the same wherever it is met."""
 
+from trailcourier import aws
+from trailcourier.credentials import Credentials
+from trailcourier.dispositions import REASONS
 from trailcourier.doctor import statements
 from trailcourier.doctor.call import Answer
 from trailcourier.doctor.finding import Entries, Entry, Finding, Level
@@ -38,8 +41,9 @@ def told(subject: Subject, answer: Answer, id_: str, level: Level = "error") -> 
     if fault.reason == "clock-skew":
         text = f"{clock(answer.skew)}: {fault.detail}"
         return _said(subject, id_, Finding("error", "TC205", text, CLOCK_FIX))
-    if fault.reason == "credentials":
-        return _said(subject, id_, of_keys(answer.codes, fault.detail))
+    if fault.reason in aws.OF_KEYS:
+        given = subject.as_whom(str(answer.call.given.get("Bucket", "")))
+        return _said(subject, id_, of_keys(given, answer.codes, fault))
     if fault.reason == "network":
         return _said(subject, id_, silent(fault.detail, level))
     if fault.reason in PASSING or answer.codes & FAILING:
@@ -57,16 +61,46 @@ def behind(id_: str, first: str) -> Finding:
     return Finding("unproved", id_, text, fix)
 
 
-def of_keys(codes: frozenset[str], detail: str) -> Finding:
-    """Return what AWS says of keys it was shown."""
+def hop(fault: Fault) -> Finding:
+    """Return what it means that the instance's metadata service is there and not heard."""
+    return Finding("error", "TC202", fault.detail, REASONS[fault.reason].advice)
+
+
+def of_keys(given: Credentials, codes: frozenset[str], fault: Fault) -> Finding:
+    """Return what AWS says of the keys of *given*, or that there are none."""
+    if fault.reason == "instance-metadata":
+        return hop(fault)
     if codes & EXPIRED:
         fix = "Get new keys; better, let `credentials` name what renews itself: a role, a profile."
-        return Finding("error", "TC204", detail, fix)
+        return Finding("error", "TC204", fault.detail, fix)
+    if not codes:
+        return Finding("error", "TC202", fault.detail, missing(given))
+    if given.role_arn and not codes & KEYS:
+        text = f"{given.role_arn} may not be assumed: {fault.detail}"
+        return Finding("error", "TC206", text, statements.trust(given))
     fix = (
         "See whether the access key still exists and is active (`aws iam list-access-keys`), and "
         "whether the secret belongs to it; a session key needs its session token."
     )
-    return Finding("error", "TC203", detail, fix)
+    return Finding("error", "TC203", fault.detail, fix)
+
+
+def missing(given: Credentials) -> str:
+    """Return what gives keys of the kind of *given*, where there are none."""
+    match given.kind:
+        case "instance-profile":
+            return (
+                "Attach an instance profile to this instance (`aws ec2 "
+                "associate-iam-instance-profile`)."
+            )
+        case "iam-user":
+            return "See that the variables and files that `credentials` names hold a key pair."
+        case _:
+            return (
+                "Give AWS's default chain something: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, "
+                "a profile, a container's or instance's role; or say which under "
+                "[sources.NAME.credentials]."
+            )
 
 
 def unseen(subject: Subject, answer: Answer, id_: str, lost: str) -> Finding:

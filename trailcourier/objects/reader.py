@@ -152,7 +152,7 @@ class Reader:
 
     def _fault(self, error: Exception, ref: ObjectRef) -> Fault:
         found = aws.fault(error, what=str(ref), where=ref.bucket)
-        if found.reason == "credentials":
+        if found.reason in aws.OF_KEYS:
             aws.forget(self._session)
             if self._own:  # others of the source are none the worse
                 return Fault("bucket-credentials", found.detail, where=found.where)

@@ -114,6 +114,10 @@ def text(
     tables = [
         _table(f"sources.{name}", source),
         _table(f"sources.{name}.credentials", _credentials(layout, credential)),
+        _table(
+            f'sources.{name}.bucket_credentials."{layout.bucket}"',
+            _bucket_credentials(layout, credential),
+        ),
         *([] if sinks else [ARCHIVE]),
     ]
     return "\n".join(filter(None, tables))
@@ -122,11 +126,7 @@ def text(
 def _credentials(layout: Layout, named: Credential) -> dict[str, Any]:
     match layout.request.reader:
         case "user":
-            return {
-                "kind": "iam-user",
-                "access_key_id": named.access_key_id,
-                "secret_access_key": named.secret_access_key,
-            }
+            return {"kind": "iam-user", **_key(named)}
         case "instance-profile":
             return {"kind": "instance-profile"}
         case "cross-account":
@@ -134,6 +134,22 @@ def _credentials(layout: Layout, named: Credential) -> dict[str, Any]:
             return {"kind": "assume-role", "role_arn": layout.role_arn, **external}
         case _:  # the default chain finds a pod's, and whatever else there is
             return {}
+
+
+def _bucket_credentials(layout: Layout, named: Credential) -> dict[str, Any]:
+    """The role of the bucket's own account, taken as the collector itself."""
+    role = layout.request.bucket_role
+    if not role:
+        return {}
+    held = {"kind": "assume-role", "role_arn": role, "external_id": named.external_id}
+    return {**held, **_key(named)} if layout.request.reader == "user" else held
+
+
+def _key(named: Credential) -> dict[str, str]:
+    return {
+        "access_key_id": named.access_key_id,
+        "secret_access_key": named.secret_access_key,
+    }
 
 
 def _table(name: str, values: dict[str, Any]) -> str:

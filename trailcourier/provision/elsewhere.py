@@ -6,9 +6,11 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from trailcourier.provision import policies
+from trailcourier.provision import documents, policies
 from trailcourier.provision.layout import Layout
 from trailcourier.provision.policies import Statement
+
+EXTERNAL_ID = "EXTERNAL_ID"
 
 
 class Elsewhere(msgspec.Struct, frozen=True):
@@ -68,8 +70,28 @@ def _bucket(layout: Layout) -> Iterator[Elsewhere]:
     if layout.request.trail:
         why = "add these statements to the bucket's policy, so that CloudTrail may write"
         yield Elsewhere(who, why, statements=policies.bucket(layout))
+    if layout.request.bucket_role:
+        yield Elsewhere(who, _WHY_A_ROLE, tuple(_role(layout)))
+        return
     why = "add these statements to the bucket's policy, so that the collector may read"
     yield Elsewhere(who, why, statements=policies.bucket_for(layout, reader_arn(layout)))
+
+
+_WHY_A_ROLE = (
+    f"make the role that the collector takes to read the bucket; {EXTERNAL_ID} stands for what "
+    "--external-id names"
+)
+
+
+def _role(layout: Layout) -> Iterator[str]:
+    """Say how the bucket's own account makes the role; once its taker exists, or IAM refuses."""
+    name = layout.request.bucket_role.rpartition("/")[2]
+    trust = documents.policy((policies.taken_by(taker_arn(layout), EXTERNAL_ID),))
+    may = documents.policy(policies.bucket_reader(layout))
+    yield _aws("iam", "create-role", "--role-name", name,
+               "--assume-role-policy-document", json.dumps(trust))  # fmt: skip
+    yield _aws("iam", "put-role-policy", "--role-name", name, "--policy-name", layout.name,
+               "--policy-document", json.dumps(may))  # fmt: skip
 
 
 def _key(layout: Layout) -> Iterator[Elsewhere]:
@@ -77,10 +99,9 @@ def _key(layout: Layout) -> Iterator[Elsewhere]:
     if len(named) < 5 or named[4] == layout.account:  # none, or one of our own
         return
     why = "add these statements to the key's policy, so that the collector may decrypt"
-    statements: Sequence[Statement] = (
-        *policies.key(layout),
-        *policies.key_for(layout, reader_arn(layout)),
-    )
+    statements: Sequence[Statement] = policies.key(layout)
+    if not layout.request.bucket_role or layout.encrypted("queue"):
+        statements = (*statements, *policies.key_for(layout, reader_arn(layout)))
     who = f"account {named[4]}, whose key {layout.request.kms_key} is"
     yield Elsewhere(who, why, statements=tuple(statements))
 
@@ -110,10 +131,16 @@ def _host(layout: Layout) -> Iterator[Elsewhere]:
                 ),
             )  # fmt: skip
         case "cross-account":
-            may = {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": layout.role_arn}
+            roles = [layout.role_arn, *filter(None, [layout.request.bucket_role])]
+            may = {
+                "Effect": "Allow",
+                "Action": "sts:AssumeRole",
+                "Resource": roles if len(roles) > 1 else roles[0],
+            }
+            what = "the roles" if len(roles) > 1 else "the role"
             yield Elsewhere(
                 layout.request.principal,
-                "a policy of its own has to let it take the role",
+                f"a policy of its own has to let it take {what}",
                 statements=(may,),
             )
         case "user" | "none":
@@ -129,6 +156,13 @@ def reader_arn(layout: Layout) -> str:
             return f"arn:{layout.partition}:iam::{layout.account}:root"
         case _:
             return layout.role_arn
+
+
+def taker_arn(layout: Layout) -> str:
+    """Who takes the bucket's role: the collector itself, before it takes any."""
+    if layout.request.reader == "cross-account":
+        return layout.request.principal
+    return reader_arn(layout)
 
 
 def _aws(*words: str) -> str:

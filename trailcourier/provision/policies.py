@@ -7,6 +7,7 @@ topic, bucket or rule it does it for (``aws:SourceArn``), so that nobody else's 
 from typing import Any
 
 from trailcourier.provision.layout import Layout
+from trailcourier.provision.request import Encrypted
 
 Statement = dict[str, Any]
 
@@ -82,6 +83,8 @@ def key(layout: Layout) -> tuple[Statement, ...]:
     statements: list[Statement] = []
     if layout.encrypted("logs") and layout.request.trail:
         statements += _of_log_files(layout)
+    if layout.encrypted("logs") and layout.request.bucket_role:
+        statements += key_for(layout, layout.request.bucket_role)
     if layout.encrypted("topic") and layout.request.trail:
         statements.append(_through(layout, "Topic", CLOUDTRAIL))
     if layout.encrypted("queue"):
@@ -140,20 +143,45 @@ def _through(layout: Layout, what: str, service: str) -> Statement:
 
 def reader(layout: Layout, key_arn: Any = "") -> tuple[Statement, ...]:
     """What the collector may do: the least it works with, or what it works well with."""
+    least = layout.form == "minimum"
+    queue = _queue_actions(layout, "Receive", "Delete")
+    if not least:
+        queue["Action"] += ["sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes"]
+    if layout.request.bucket_role:
+        return (queue, _take(layout.request.bucket_role), *_decrypt(layout, "queue", key_arn))
+    reads = _of_bucket(layout)
+    both = [*reads, queue] if least else [queue, *reads]
+    return (*both, *_decrypt(layout, "logs", key_arn))
+
+
+def bucket_reader(layout: Layout) -> tuple[Statement, ...]:
+    """What the bucket's role may do, where the collector takes one for it."""
+    return (*_of_bucket(layout), *_decrypt(layout, "logs"))
+
+
+def _of_bucket(layout: Layout) -> list[Statement]:
     if layout.form == "minimum":
-        statements = [_minimum_of_bucket(layout), _queue_actions(layout, "Receive", "Delete")]
-    else:
-        statements = _recommended(layout)
-    if layout.request.kms_key:
-        statements.append(
-            {
-                "Sid": "Decrypt",
-                "Effect": "Allow",
-                "Action": "kms:Decrypt",
-                "Resource": key_arn or layout.request.kms_key,
-            }
-        )
-    return tuple(statements)
+        return [_minimum_of_bucket(layout)]
+    return _bucket_reads(layout)
+
+
+def _take(role: str) -> Statement:
+    return {"Sid": "TakeRole", "Effect": "Allow", "Action": "sts:AssumeRole", "Resource": role}
+
+
+def _decrypt(layout: Layout, what: Encrypted, key_arn: Any = "") -> list[Statement]:
+    """What a reader of *what* needs of the key; one without a role for the bucket reads all."""
+    alone = not layout.request.bucket_role
+    if not (layout.request.kms_key and (alone or layout.encrypted(what))):
+        return []
+    return [
+        {
+            "Sid": "Decrypt",
+            "Effect": "Allow",
+            "Action": "kms:Decrypt",
+            "Resource": key_arn or layout.request.kms_key,
+        }
+    ]
 
 
 def _minimum_of_bucket(layout: Layout) -> Statement:
@@ -168,12 +196,6 @@ def _minimum_of_bucket(layout: Layout) -> Statement:
 def _queue_actions(layout: Layout, *verbs: str) -> Statement:
     names = [f"sqs:{verb}Message" for verb in verbs]
     return {"Sid": "Queue", "Effect": "Allow", "Action": names, "Resource": layout.queue_arn}
-
-
-def _recommended(layout: Layout) -> list[Statement]:
-    queue = _queue_actions(layout, "Receive", "Delete")
-    queue["Action"] += ["sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes"]
-    return [queue, *_bucket_reads(layout)]
 
 
 def _bucket_reads(layout: Layout) -> list[Statement]:
@@ -219,21 +241,24 @@ def key_for(layout: Layout, principal: str) -> tuple[Statement, ...]:
 def trust(layout: Layout, external_id: Any = "") -> tuple[Statement, ...]:
     """Who may take the reader's role."""
     if layout.request.reader == "cross-account":
-        return (
-            {
-                "Sid": "Collector",
-                "Effect": "Allow",
-                "Principal": {"AWS": layout.request.principal},
-                "Action": "sts:AssumeRole",
-                "Condition": {"StringEquals": {"sts:ExternalId": external_id}},
-            },
-        )
+        return (taken_by(layout.request.principal, external_id),)
     if layout.request.reader == "pod-identity":
         service, action = "pods.eks.amazonaws.com", ["sts:AssumeRole", "sts:TagSession"]
         return (_service_trust(service, action),)
     # EC2's principal is the one that has another name in China
     ec2 = "ec2.amazonaws.com.cn" if layout.partition == "aws-cn" else "ec2.amazonaws.com"
     return (_service_trust(ec2, "sts:AssumeRole"),)
+
+
+def taken_by(principal: str, external_id: Any) -> Statement:
+    """What lets *principal* take a role, if it says the external id."""
+    return {
+        "Sid": "Collector",
+        "Effect": "Allow",
+        "Principal": {"AWS": principal},
+        "Action": "sts:AssumeRole",
+        "Condition": {"StringEquals": {"sts:ExternalId": external_id}},
+    }
 
 
 def _service_trust(service: str, action: str | list[str]) -> Statement:

@@ -24,6 +24,7 @@ _ACCOUNT = re.compile(r"\d{12}", re.ASCII)
 _ORGANIZATION = re.compile(r"o-[a-z0-9]{10,32}")
 _TOPIC = re.compile(r"arn:(aws[a-z-]*):sns:([a-z0-9-]+):(\d{12}):([A-Za-z0-9_-]{1,256})", re.ASCII)
 _KEY = re.compile(r"arn:(aws[a-z-]*):kms:([a-z0-9-]+):(\d{12}):key/[A-Za-z0-9-]+", re.ASCII)
+_ROLE = re.compile(r"arn:(aws[a-z-]*):iam::(\d{12}):role/[A-Za-z0-9_+=,.@-]{1,64}", re.ASCII)
 _PRINCIPAL = re.compile(r"arn:(aws[a-z-]*):iam::(\d{12}):(root|user/.+|role/.+)", re.ASCII)
 
 
@@ -32,7 +33,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
     *name* begins the name of everything.  *data_events* are buckets, or ``("all",)``.  *topic* is
     the ARN of one that is there.  *kms_key* is an ARN or ``"new"``, for what *encrypt* lists.
-    *principal* is who assumes the role of a cross-account reader.
+    *principal* is who assumes the role of a cross-account reader, *bucket_role* a role of the
+    bucket's account that the collector takes to read it.
     """
 
     name: str = "trailcourier"
@@ -42,6 +44,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     bucket: str = ""
     bucket_region: str = ""
     bucket_account: str = ""
+    bucket_role: str = ""
     existing_bucket: bool = False
     prefix: str = ""
     trail: bool = True
@@ -118,6 +121,7 @@ def _spelling(request: Request) -> Iterator[str]:
         ("--organization-id", request.organization_id, _ORGANIZATION, "o- and 10 to 32 more"),
         ("--topic", request.topic, _TOPIC, "arn:aws:sns:REGION:ACCOUNT:NAME"),
         ("--principal", request.principal, _PRINCIPAL, "arn:aws:iam::ACCOUNT:role/NAME"),
+        ("--bucket-role", request.bucket_role, _ROLE, "arn:aws:iam::ACCOUNT:role/NAME"),
     )
     for option, value, rule, wanted in rules:
         if value and not rule.fullmatch(value):
@@ -138,6 +142,8 @@ def _sense(request: Request) -> Iterator[str]:
          "--existing-bucket: needs --bucket, which says its name"),
         (request.bucket_account and not request.existing_bucket,
          "--bucket-account: a bucket of another account is there already: --existing-bucket"),
+        (request.bucket_role and request.bucket_role.split(":")[4:5] != [request.bucket_account],
+         "--bucket-role: is a role of the bucket's own account: say which with --bucket-account"),
         (request.reader == "cross-account" and not request.principal,
          "--principal: say who may assume the role: arn:aws:iam::ACCOUNT:role/NAME"),
         (request.policy == "kms" and not request.kms_key,
@@ -181,6 +187,7 @@ def _partitions(request: Request) -> Iterator[str]:
         ("--topic", _TOPIC.fullmatch(request.topic)),
         ("--kms-key", _KEY.fullmatch(request.kms_key)),
         ("--principal", _PRINCIPAL.fullmatch(request.principal)),
+        ("--bucket-role", _ROLE.fullmatch(request.bucket_role)),
     )
     for option, found in named:
         if found and found[1] != here:

@@ -96,6 +96,16 @@ class Source(BaseModel):
         _one_partition(regions.partition(value) if value else None, info)
         return value
 
+    @field_validator("fips")
+    @classmethod
+    def _there_are_such(cls, value: bool, info: ValidationInfo) -> bool:
+        url = info.data.get("queue_url")
+        if value and url:
+            queue = regions.queue(url, info.data.get("queue_region"))
+            if queue.partition == "aws-cn":
+                raise ValueError("there are no FIPS endpoints in China: leave it out")
+        return value
+
     @field_validator("filter")
     @classmethod
     def _rules_are_meant(cls, value: object, info: ValidationInfo) -> object:

@@ -80,8 +80,14 @@ def _session(source: str, buckets: str = "") -> boto3.Session:
     """The session of *source*, or the one it has for the *buckets* of a glob."""
     given, egress = wiring.settings().sources[source], wiring.settings().egress
     as_whom = given.bucket_credentials[buckets] if buckets else given.credentials
-    region = given.queue.region
-    return aws.session(as_whom, source=source, sts_region=region, egress=egress)
+    return aws.session(
+        as_whom,
+        source=source,
+        sts_region=given.queue.region,
+        egress=egress,
+        fips=given.fips,
+        dualstack=given.dualstack,
+    )
 
 
 def _line(name: str, source: Source) -> Line:

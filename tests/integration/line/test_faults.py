@@ -1,6 +1,7 @@
 """One call that fails keeps nothing else from being done, and is said."""
 
 import threading
+from dataclasses import replace
 
 import pytest
 import structlog
@@ -13,8 +14,16 @@ from tests.integration.line.conftest import (
     log_file,
     records,
 )
+from tests.issuers import Imds, Keys
+from trailcourier import aws, regions
+from trailcourier.aws import metadata
+from trailcourier.credentials import Credentials
+from trailcourier.dispositions import REASONS
+from trailcourier.egress import Egress
 from trailcourier.line.carry import carry
 from trailcourier.line.receive import poll
+from trailcourier.sqs import Queue
+from trailcourier.status import standing
 
 
 @pytest.fixture
@@ -105,6 +114,50 @@ def test_credentials_that_s3_refuses_stop_the_poll_though_the_queue_takes_them(w
 
     assert (held, after_a_probe) == ([0, 0, 0], 0)
     assert [breaker.name for breaker in world.ledger.breakers.open()] == ["credentials:prod"]
+
+
+@pytest.mark.parametrize("code", ["ExpiredToken", "InvalidClientTokenId", "SignatureDoesNotMatch"])
+def test_keys_the_queue_refuses_hold_the_source_up_loudly_with_what_to_do(world, code):
+    world.announce(world.put(1))
+    world.sqs.fault("*", code=code, status=403, times=-1)
+
+    with structlog.testing.capture_logs() as log:
+        for _ in range(6):
+            world.poll()
+    held_up = standing(world.ledger)
+    asked = len(world.sqs.log("ReceiveMessage"))
+    world.poll()
+
+    said = [(line["log_level"], line["why"]) for line in log if line["event"] == "breaker_opened"]
+    assert [(level, why.partition(":")[0]) for level, why in said] == [("error", "credentials")]
+    assert code in said[0][1]
+    assert held_up.state == "held up"
+    (told,) = held_up.advice
+    assert told.startswith("queue:prod is open: ")
+    assert told.endswith(REASONS["credentials"].advice)
+    assert len(world.sqs.log("ReceiveMessage")) == asked  # it is left alone
+
+
+def test_a_hop_limit_that_is_too_small_holds_the_source_up_with_the_command(world, monkeypatch):
+    """As in a container whose instance's metadata service answers, and is not heard."""
+    monkeypatch.setattr(metadata, "TIMEOUT", 0.2)
+    monkeypatch.delenv("AWS_EC2_METADATA_DISABLED")
+    imds = Imds(Keys(), "collector", far=True)
+    monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", imds.url)
+    session = aws.session(
+        Credentials(kind="instance-profile"), source="prod", sts_region="us-east-1", egress=Egress()
+    )
+    address = regions.queue(world.sqs.queue_url("trail"), "us-east-1")
+    world.line = replace(world.line, queue=Queue(session, address, egress=Egress()))
+
+    with imds.server:
+        for _ in range(5):
+            world.poll()
+
+    (told,) = standing(world.ledger).advice
+    assert "/latest/api/token" in told
+    assert "--http-put-response-hop-limit 2" in told
+    assert world.sqs.log("ReceiveMessage") == []
 
 
 def test_credentials_that_are_good_again_let_everything_go_on(world):

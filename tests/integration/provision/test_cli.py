@@ -4,16 +4,20 @@ import io
 import json
 import os
 import secrets
+import shlex
 import stat
 import sys
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+import boto3
 import pytest
 
-from trailcourier import cli, settings
+from trailcourier import aws, cli, settings
 from trailcourier.cli.exits import Exit
 from trailcourier.cli.setup import applying
+from trailcourier.egress import Egress
 
 ACCOUNT = "123456789012"
 
@@ -253,6 +257,67 @@ def test_a_role_across_accounts_takes_its_external_id_by_reference(apply, site, 
     literal = apply(*who, "--external-id", "literal-value")
     assert literal.code == Exit.CONFIG
     assert "literal-value" not in literal.err
+
+
+def test_a_bucket_of_another_account_is_read_as_a_role_of_that_account(
+    apply, site, gate, name, monkeypatch
+):
+    """What is printed for the other side is done there; then what was written reads the bucket."""
+    monkeypatch.setenv("AN_ID", "id-between-two")
+    gate.denied.add("sns:Subscribe")  # which is for the other side too
+    theirs = as_account("444455556666", gate.url)
+    bucket = f"{name}-logs"
+    theirs("s3").create_bucket(Bucket=bucket)
+    theirs("s3").put_object(Bucket=bucket, Key="k", Body=b"x")
+
+    said = apply(
+        "--no-trail", "--topic", "arn:aws:sns:us-east-1:444455556666:cloudtrail",
+        "--existing-bucket", "--bucket", bucket, "--bucket-region", "us-east-1",
+        "--bucket-account", "444455556666", "--bucket-role",
+        "arn:aws:iam::444455556666:role/their-logs", "--external-id", "env:AN_ID",
+        "--secret-file", "secret", "--write", "trailcourier.toml",
+    )  # fmt: skip
+    for line in said.out.splitlines():
+        if line.startswith("  aws iam "):
+            verb, *options = shlex.split(line.replace("EXTERNAL_ID", "id-between-two"))[2:]
+            given = {each[2:].title().replace("-", ""): value for each, value in pairs(options)}
+            getattr(theirs("iam"), verb.replace("-", "_"))(**given)
+
+    assert "id-between-two" not in said.out
+    source = loaded().sources["prod"]
+    session = aws.session(
+        source.bucket_credentials[source.own_credentials(bucket)],
+        source="prod", sts_region="us-east-1", egress=Egress(endpoint_url=gate.url),
+    )  # fmt: skip
+    made = partial(aws.client, session, region="us-east-1", egress=Egress(endpoint_url=gate.url))
+    whose = made(service="sts").get_caller_identity()
+    assert whose["Arn"].startswith("arn:aws:sts::444455556666:assumed-role/their-logs/")
+    body = made(service="s3").get_object(Bucket=bucket, Key="k", ExpectedBucketOwner="444455556666")
+    assert body["Body"].read() == b"x"
+    role = theirs("iam").get_role(RoleName="their-logs")["Role"]["AssumeRolePolicyDocument"]
+    user = site().client("iam").get_user(UserName=name)["User"]["Arn"]
+    assert role["Statement"][0]["Principal"] == {"AWS": user}
+    assert theirs("iam").list_role_policies(RoleName="their-logs")["PolicyNames"] == [name]
+
+
+def as_account(account, url):
+    """Clients in another of moto's accounts."""
+    sts = boto3.client("sts", region_name="us-east-1", endpoint_url=url)
+    role = f"arn:aws:iam::{account}:role/anybody"
+    held = sts.assume_role(RoleArn=role, RoleSessionName="other")["Credentials"]
+
+    def client(service):
+        return boto3.client(
+            service, region_name="us-east-1", endpoint_url=url,
+            aws_access_key_id=held["AccessKeyId"], aws_session_token=held["SessionToken"],
+            aws_secret_access_key=held["SecretAccessKey"],
+        )  # fmt: skip
+
+    return client
+
+
+def pairs(options):
+    return zip(options[::2], options[1::2], strict=True)
 
 
 def test_a_plan_says_the_same_words_as_apply(call, apply):

@@ -211,13 +211,36 @@ def test_the_instances_own_keys_are_said_with_their_end(doctor, account, metadat
     assert "from the instance profile, temporary, until " in said.one("TC201").text
 
 
-def test_an_instance_without_a_profile_is_told_of_the_hop_limit(doctor, metadata_service):
-    metadata_service(lambda request: Reply(404))
+def test_an_instance_without_a_profile_is_told_to_get_one(doctor, metadata_service):
+    def answer(request):
+        return Reply(200, b"token") if request.method == "PUT" else Reply(404)
+
+    metadata_service(answer)
 
     said = doctor(more=PROFILE)
 
     assert said.errors == ["TC202"]
-    assert "hop limit be 2" in said.one("TC202").fix
+    assert "aws ec2 associate-iam-instance-profile" in said.one("TC202").fix
+    assert "hop limit" not in said.one("TC202").text
+
+
+@pytest.mark.parametrize("more", [PROFILE, ""], ids=["instance-profile", "default"])
+def test_a_container_behind_a_hop_limit_of_one_is_told_how_to_raise_it(
+    doctor, metadata_service, monkeypatch, more
+):
+    monkeypatch.setattr("trailcourier.aws.metadata.TIMEOUT", 0.3)
+
+    def answer(request):
+        return _never(request) if request.method == "PUT" else Reply(401)
+
+    metadata_service(answer)
+
+    said = doctor(more=more)
+
+    assert said.errors == ["TC202"]
+    assert "/latest/api/token" in said.one("TC202").text
+    assert "aws ec2 modify-instance-metadata-options" in said.one("TC202").fix
+    assert "--http-put-response-hop-limit 2" in said.one("TC202").fix
 
 
 def test_keys_nobody_hands_out_are_waited_for_a_while_only(doctor, metadata_service, monkeypatch):

@@ -134,6 +134,33 @@ sts_region = "eu-west-1"
     assert (found.by, found.why) == ("line", "the role for buckets acme-eu-* of prod")
 
 
+@pytest.mark.parametrize(
+    ("more", "host"),
+    [("fips = true", "sts-fips.us-east-1.amazonaws.com"),
+     ("dualstack = true", "sts.us-east-1.api.aws"),
+     ("fips = true\ndualstack = true", "sts-fips.us-east-1.api.aws")],
+)  # fmt: skip
+def test_a_roles_sts_has_fips_and_dual_stack_names_too(rows, more, host):
+    assert host in names(rows(f"{more}\n{ROLE.format(ARN, '')}"), "line")
+
+
+def test_interface_endpoints_of_a_vpc_are_the_hosts(tmp_path):
+    """Without private DNS: the queue's by its URL, the others' by the environment."""
+    vpce = "vpce-0ab1-x.{}.us-east-1.vpce.amazonaws.com"
+    text = SOURCE.format(region="us-east-1", suffix="amazonaws.com", more=ROLE.format(ARN, ""))
+    path = tmp_path / "trailcourier.toml"
+    path.write_text(text.replace("sqs.us-east-1.amazonaws.com", vpce.format("sqs")))
+    s3 = f"bucket.{vpce.format('s3')}"
+    env = {
+        "AWS_ENDPOINT_URL_S3": f"https://{s3}",
+        "AWS_ENDPOINT_URL_STS": f"https://{vpce.format('sts')}",
+    }
+
+    found = hosts.rows(Shared(settings.load(path, env)), ["prod"])
+
+    assert names(found, "line") == [vpce.format("sqs"), s3, vpce.format("sts")]
+
+
 def test_endpoints_of_ones_own_are_the_hosts(rows):
     env = {"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9000", "AWS_ENDPOINT_URL": "https://aws.corp"}
 
@@ -296,7 +323,7 @@ def test_a_partition_without_fips_is_a_wrong_configuration(tmp_path, monkeypatch
     said = Doctor.call(capfd, text)
 
     assert said.errors == ["TC001"]
-    assert "does not support FIPS" in said.of("TC001")[-1].text
+    assert "there are no FIPS endpoints in China" in said.one("TC001").text
 
 
 def test_a_bucket_elsewhere_whose_host_is_closed_is_an_error(doctor, account, monkeypatch):

@@ -2,6 +2,8 @@
 
 import pytest
 
+from tests.aws_front import Role
+from tests.issuers import Imds, Keys
 from trailcourier import settings
 from trailcourier.doctor.call import Call
 from trailcourier.doctor.subject import Shared, Subject
@@ -50,3 +52,73 @@ def test_the_queue_is_asked_as_the_source(subject):
     call = Call("sqs", "receive_message", "us-east-1", "sqs:ReceiveMessage", "*")
 
     assert key(subject._for(call)) == "AKIASOURCE"
+
+
+LOGS = "arn:aws:iam::999988887777:role/logs"
+AS_LOGS = f"""
+[sources.prod.bucket_credentials."*"]
+kind = "assume-role"
+role_arn = "{LOGS}"
+"""
+
+
+def test_a_buckets_role_that_may_not_be_assumed_is_named_and_the_queue_is_well(doctor, account):
+    account.front.roles[LOGS] = Role("an-external-id")
+
+    said = doctor(more=AS_LOGS)
+
+    assert said.errors == ["TC206"]
+    found = said.one("TC206")
+    assert found.text.startswith(f"{LOGS} may not be assumed: ")
+    assert f'"Action": "sts:AssumeRole", "Resource": "{LOGS}"' in found.fix
+    assert "is not configured here" in found.fix
+    assert said.one("TC201").level == "ok"
+
+
+def test_a_buckets_role_is_taken_to_read_it(doctor, account):
+    account.front.roles[LOGS] = Role()
+
+    said = doctor(more=AS_LOGS)
+
+    assert said.errors == []
+    read = {asked.key for asked in account.front.asked("s3:*")}
+    received = {asked.key for asked in account.front.asked("sqs:*")}
+    assert read.isdisjoint(received)
+
+
+def test_an_instance_that_gives_a_bucket_no_keys_is_told_of_its_hop_limit(doctor, monkeypatch):
+    monkeypatch.setattr("trailcourier.aws.metadata.TIMEOUT", 0.3)
+    monkeypatch.delenv("AWS_EC2_METADATA_DISABLED")
+    imds = Imds(Keys(), "collector", far=True)
+    monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", imds.url)
+
+    with imds.server:
+        said = doctor(more='[sources.prod.bucket_credentials."*"]\nkind = "instance-profile"\n')
+
+    assert said.errors == ["TC202"]
+    assert "--http-put-response-hop-limit 2" in said.one("TC202").fix
+    assert said.one("TC201").level == "ok"
+
+
+def test_a_buckets_keys_that_are_not_there_are_missing(doctor, monkeypatch, tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_text("example")
+    more = f"""
+[sources.prod.bucket_credentials."*"]
+kind = "iam-user"
+access_key_id = "file:{secret}"
+secret_access_key = "file:{secret}"
+"""
+    load = settings.load
+
+    def gone_since(*arguments):
+        found = load(*arguments)
+        secret.unlink()
+        return found
+
+    monkeypatch.setattr(settings, "load", gone_since)
+
+    said = doctor(more=more)
+
+    assert said.errors == ["TC202"]
+    assert "cannot read" in said.one("TC202").text

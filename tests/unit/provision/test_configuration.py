@@ -1,5 +1,6 @@
 import tomllib
 
+import msgspec
 import pytest
 
 from trailcourier import settings
@@ -60,6 +61,35 @@ def test_s55_the_credential_is_of_the_readers_kind(tmp_path, choices, credential
     found = written(tmp_path, layout(**choices), credential)
 
     assert found.sources["prod"].credentials.kind == kind
+    assert found.warnings() == []
+
+
+@pytest.mark.parametrize(
+    ("choices", "key"),
+    [
+        pytest.param({}, "AKIA", id="user"),
+        pytest.param({"reader": "pod-identity"}, None, id="pod"),
+        pytest.param(
+            {"reader": "cross-account", "principal": "arn:aws:iam::444455556666:root"},
+            None,
+            id="cross-account",
+        ),
+    ],
+)
+def test_the_bucket_is_read_as_the_role_of_its_account(tmp_path, choices, key):
+    role = "arn:aws:iam::444455556666:role/logs"
+    ours = layout(
+        bucket="their.logs", existing_bucket=True, bucket_account="444455556666",
+        bucket_region="eu-west-1", bucket_role=role, **choices,
+    )  # fmt: skip
+
+    found = written(tmp_path, ours, msgspec.structs.replace(KEYS, external_id="env:XID"))
+
+    source = found.sources["prod"]
+    held = source.bucket_credentials[source.own_credentials("their.logs")]
+    assert (held.kind, held.role_arn, held.external_id.reveal()) == ("assume-role", role, "x")
+    assert (held.access_key_id.reveal() if held.access_key_id else None) == key
+    assert source.credentials.role_arn != role
     assert found.warnings() == []
 
 

@@ -1,3 +1,4 @@
+import json
 import shlex
 
 import pytest
@@ -5,6 +6,7 @@ import pytest
 from trailcourier.provision import Layout, Request
 from trailcourier.provision.elsewhere import elsewhere
 
+USER = "arn:aws:iam::111122223333:user/trailcourier"
 TOPIC = "arn:aws:sns:eu-west-1:444455556666:aws-controltower-AllConfigNotifications"
 TOWER = {
     "trail": False,
@@ -84,3 +86,69 @@ def test_every_command_is_one_that_a_shell_reads_as_it_is_written():
     for each in [*steps(**TOWER), *steps(reader="instance-profile")]:
         for command in each.commands:
             assert shlex.join(shlex.split(command)) == command
+
+
+ROLE = "arn:aws:iam::555566667777:role/trailcourier-logs"
+BY_ROLE = {
+    "trail": False,
+    "topic": "arn:aws:sns:us-east-1:111122223333:cloudtrail",
+    "bucket": "their-logs",
+    "existing_bucket": True,
+    "bucket_account": "555566667777",
+    "bucket_role": ROLE,
+}
+COLLECTOR = "arn:aws:iam::444455556666:role/collector"
+
+
+@pytest.mark.parametrize(
+    ("choices", "taker"),
+    [
+        ({}, "arn:aws:iam::111122223333:user/trailcourier"),
+        ({"reader": "pod-identity"}, "arn:aws:iam::111122223333:role/trailcourier"),
+        ({"reader": "cross-account", "principal": COLLECTOR}, COLLECTOR),
+        ({"reader": "none"}, "arn:aws:iam::111122223333:root"),
+    ],
+    ids=["user", "pod", "cross-account", "none"],
+)
+def test_the_buckets_account_makes_the_role_that_the_collector_takes(choices, taker):
+    theirs = steps(**BY_ROLE, **choices)[0]
+
+    create, put = (shlex.split(each) for each in theirs.commands)
+    assert theirs.who == "account 555566667777, whose bucket their-logs is"
+    assert create[:5] == ["aws", "iam", "create-role", "--role-name", "trailcourier-logs"]
+    (trust,) = json.loads(create[-1])["Statement"]
+    assert trust["Principal"] == {"AWS": taker}
+    assert trust["Condition"] == {"StringEquals": {"sts:ExternalId": "EXTERNAL_ID"}}
+    assert "EXTERNAL_ID stands for what --external-id names" in theirs.why
+    assert put[:5] == ["aws", "iam", "put-role-policy", "--role-name", "trailcourier-logs"]
+    assert "s3:GetObject" in put[-1]
+    assert "sqs:" not in put[-1]
+
+
+def test_with_a_role_the_buckets_policy_lets_cloudtrail_write_and_nobody_read():
+    theirs = [each for each in steps(**{**BY_ROLE, "trail": True}) if "bucket" in each.who]
+
+    statements = [each for step in theirs for each in step.statements]
+    assert {each["Principal"]["Service"] for each in statements} == {"cloudtrail.amazonaws.com"}
+
+
+def test_a_collector_elsewhere_has_to_be_let_take_both_roles():
+    *_, last = steps(**BY_ROLE, reader="cross-account", principal=COLLECTOR)
+
+    assert last.who == COLLECTOR
+    (statement,) = last.statements
+    assert statement["Resource"] == ["arn:aws:iam::111122223333:role/trailcourier", ROLE]
+
+
+@pytest.mark.parametrize(
+    ("encrypt", "readers"), [(("logs",), [ROLE]), (("logs", "queue"), [ROLE, USER])]
+)
+def test_the_keys_account_lets_those_decrypt_that_read(encrypt, readers):
+    key = "arn:aws:kms:us-east-1:555566667777:key/abc"
+
+    *_, theirs = steps(**BY_ROLE, kms_key=key, encrypt=encrypt)
+
+    may = [
+        each["Principal"]["AWS"] for each in theirs.statements if each["Action"] == "kms:Decrypt"
+    ]
+    assert may == readers

@@ -46,6 +46,44 @@ def test_with_a_key_every_form_may_decrypt(form):
     assert (decrypt["Action"], decrypt["Resource"]) == ("kms:Decrypt", KEY)
 
 
+ROLE = "arn:aws:iam::444455556666:role/logs"
+THEIRS = {
+    "bucket": "logs", "existing_bucket": True, "bucket_account": "444455556666",
+    "bucket_role": ROLE,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", ["", "minimum"])
+def test_a_role_for_the_bucket_leaves_the_reader_the_queue_alone(form):
+    ours = layout(**THEIRS, policy=form)
+
+    queue, take = policies.reader(ours)
+    reads = policies.bucket_reader(ours)
+
+    assert {verb.split(":")[0] for verb in queue["Action"]} == {"sqs"}
+    assert (take["Action"], take["Resource"]) == ("sts:AssumeRole", ROLE)
+    assert all(str(each["Action"]).count("s3:") for each in reads)
+    assert all("arn:aws:s3:::logs" in str(each["Resource"]) for each in reads)
+
+
+@pytest.mark.parametrize(
+    ("encrypt", "reader", "role"),
+    [(("logs",), 0, 1), (("queue",), 1, 0), (("logs", "queue"), 1, 1)],
+    ids=str,
+)
+def test_with_a_role_for_the_bucket_each_may_decrypt_what_it_reads(encrypt, reader, role):
+    ours = layout(**THEIRS, kms_key=KEY, encrypt=encrypt)
+
+    assert sids(policies.reader(ours)).count("Decrypt") == reader
+    assert sids(policies.bucket_reader(ours)).count("Decrypt") == role
+
+
+def test_our_key_lets_the_buckets_role_decrypt_log_files():
+    *_, last = policies.key(layout(**THEIRS, kms_key=KEY))
+
+    assert (last["Principal"], last["Action"]) == ({"AWS": ROLE}, "kms:Decrypt")
+
+
 def test_the_form_follows_from_the_choices():
     assert layout().form == "recommended"
     assert layout(kms_key="new").form == "kms"

@@ -20,6 +20,15 @@ TOPIC = "arn:aws:sns:us-east-1:444455556666:cloudtrail"
             {"kms_key": KEY, "region": "eu-west-1", "bucket": "logs", "existing_bucket": True},
             id="a-key-for-a-bucket-that-may-be-anywhere",
         ),
+        pytest.param(
+            {
+                "bucket": "logs",
+                "existing_bucket": True,
+                "bucket_account": "444455556666",
+                "bucket_role": "arn:aws:iam::444455556666:role/logs",
+            },
+            id="role-for-the-bucket",
+        ),
     ],
 )
 def test_what_makes_sense_has_no_problems(choices):
@@ -36,6 +45,17 @@ def test_what_makes_sense_has_no_problems(choices):
         pytest.param({"prefix": "/a"}, "--prefix: neither begins nor ends", id="slash"),
         pytest.param({"prefix": "a*"}, "--prefix a*: it takes up to 200", id="star"),
         pytest.param({"topic": "cloudtrail"}, "--topic cloudtrail: it takes arn:", id="topic"),
+        pytest.param({"bucket_role": "logs"}, "--bucket-role logs: it takes arn:", id="role"),
+        pytest.param(
+            {"bucket_role": "arn:aws:iam::444455556666:role/logs"},
+            "--bucket-role: is a role of the bucket's own account: say which with --bucket-account",
+            id="role-of-whom",
+        ),
+        pytest.param(
+            {"bucket_role": "arn:aws-cn:iam::444455556666:role/logs"},
+            "--bucket-role: is in partition aws-cn, and us-east-1 in aws",
+            id="role-in-china",
+        ),
         pytest.param({"kms_key": "alias/x"}, '--kms-key: is neither "new" nor', id="key"),
         pytest.param(
             {"delivery": "s3", "topic": TOPIC}, "go with --delivery sns, not with s3", id="s3-topic"

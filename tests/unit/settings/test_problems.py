@@ -130,6 +130,12 @@ CASES = {
         config('bucket_region = "us-gov-west-1"'),
         "sources.prod.bucket_region: is in partition aws-us-gov, the queue in aws (us-east-1)",
     ),
+    "fips-in-china": (
+        config(
+            "fips = true", url="https://sqs.cn-north-1.amazonaws.com.cn/111122223333/cloudtrail"
+        ),
+        "sources.prod.fips: there are no FIPS endpoints in China: leave it out",
+    ),
     "owner": (config('expected_bucket_owner = "acme"'), "sources.prod.expected_bucket_owner: m"),
     "rules-beside-unfiltered": (
         config('unfiltered = true\nfilter.drop = [{ eventName = "Decrypt" }]'),

@@ -23,7 +23,8 @@ Profile = Annotated[
 ExternalId = Annotated[
     str,
     typer.Option(
-        metavar="REF", help="With --reader cross-account: env:NAME or file:/path of the id."
+        metavar="REF",
+        help="With --reader cross-account or --bucket-role: env:NAME or file:/path of the id.",
     ),
 ]
 

@@ -109,7 +109,7 @@ def _held(layout: Layout, wanted: Wanted) -> Held:
 
 
 def _external_id(request: Request, wanted: Wanted) -> dict[str, str]:
-    if request.reader != "cross-account":
+    if request.reader != "cross-account" and not request.bucket_role:
         return {}
     if not wanted.external_id:
         raise ConfigError(["--external-id: say which, as env:NAME or file:/path"])

@@ -55,6 +55,7 @@ CHOICES = (
     _switch("existing_bucket", "--existing-bucket", "It is there: add to it what is needed."),
     _text("bucket_region", "REGION", "Where an existing bucket is; else AWS is asked."),
     _text("bucket_account", "ID", "Whose bucket it is, if not ours."),
+    _text("bucket_role", "ARN", "A role of the bucket's account, to read the bucket as."),
     _text("prefix", "TEXT", "Goes before AWSLogs/ in the bucket."),
     _switch("trail", "--trail/--no-trail", "Make a trail, or use one that is there.", default=True),
     _switch("organization", "--organization", "Record every account of the organisation."),
