@@ -5,7 +5,7 @@ from typing import Any
 
 from celery.backends.redis import CHORD_CLEANUP_LUA, CHORD_PART_RETURN_LUA, RedisBackend
 
-from trailcourier.broker import Client
+from trailcourier.client import Client
 from trailcourier.line.failpoint import failpoint
 
 

@@ -11,7 +11,7 @@ from kombu.transport import TRANSPORT_ALIASES
 from tasks import flower
 from tasks.worker import Turns, Worker, refuse
 from trailcourier import observe, wiring
-from trailcourier.broker import CONNECTIONS
+from trailcourier.client import CONNECTIONS
 from trailcourier.duty import QUEUES
 from trailcourier.errors import ConfigError
 from trailcourier.ledger.store import FORMAT

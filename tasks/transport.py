@@ -132,7 +132,7 @@ class Channel(stock.Channel):
     def take(self, room: int) -> int:
         """Deliver up to *room* tasks that wait in the queues; answer how many there were."""
         if self._take is None or self._take.registered_client.connection_pool is not self.pool:
-            # a connection of its own, as in trailcourier.broker.Client
+            # a connection of its own, as in trailcourier.client.Client
             own = redis.Redis(connection_pool=self.pool, single_connection_client=True)
             self._take = own.register_script(TAKE)
         queues = self._queue_cycle.consume(len(self.active_queues))

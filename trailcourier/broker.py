@@ -8,11 +8,10 @@ import secrets
 import shutil
 import socket
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 import redis
@@ -20,37 +19,14 @@ from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
 from redis.retry import Retry
 
 from trailcourier import child
+from trailcourier.client import Client
 from trailcourier.errors import ConfigError, Unreachable
 
 CONNECT_SECONDS = 3
 ANSWER_SECONDS = 10
 START_SECONDS = 30  # to answer the first PING; begins anew while it still loads its data
 LOCK_SECONDS = 5  # the broker of a run that was just killed needs a moment to end
-CONNECTIONS = 1024  # of a process, at most; redis-py's own limit is 100, and threads may be 256
 PORTS = 5  # tries, should another program take the free port first
-
-
-class Client(redis.Redis):
-    """A client that also keeps a connection for each thread that wants one.
-
-    A pool looks whether a connection still stands each time it hands it out: a fifth of the CPU of
-    a short script.  A thread's own is found broken, and made anew, by the command that meets it.
-    """
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._threads = threading.local()
-
-    @property
-    def own(self) -> redis.Redis:
-        """This thread's client, of one connection, which goes back to the pool with the thread."""
-        client: redis.Redis | None = getattr(self._threads, "client", None)
-        if client is None:
-            client = redis.Redis(
-                connection_pool=self.connection_pool, single_connection_client=True
-            )
-            self._threads.client = client
-        return client
 
 
 def connect(url: str, *, ca_file: str | None = None) -> Client:
@@ -63,13 +39,12 @@ def connect(url: str, *, ca_file: str | None = None) -> Client:
     if ca_file and url.startswith("rediss:"):
         options["ssl_ca_certs"] = ca_file
     try:
-        client = Client.from_url(
+        return Client.at(
             url.replace("redis+socket:", "unix:", 1).replace("virtual_host=", "db="),
             decode_responses=False,
             socket_connect_timeout=CONNECT_SECONDS,
             socket_timeout=ANSWER_SECONDS,
             health_check_interval=30,
-            max_connections=CONNECTIONS,
             retry=Retry(ExponentialWithJitterBackoff(base=0.1, cap=1), 2),
             **options,
         )
@@ -79,7 +54,6 @@ def connect(url: str, *, ca_file: str | None = None) -> Client:
             "rediss:// for TLS; percent-encode / # ? @ : in the password."
         )
         raise ConfigError([problem]) from None
-    return cast("Client", client)  # redis-py types it as its own class
 
 
 def masked(url: str) -> str:

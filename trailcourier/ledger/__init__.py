@@ -6,7 +6,7 @@ costs duplicates bounded by what was in flight, never a record.
 
 from collections.abc import Collection
 
-from trailcourier.broker import Client
+from trailcourier.client import Client
 from trailcourier.ledger.breakers import Breakers
 from trailcourier.ledger.claims import Claims
 from trailcourier.ledger.depth import Depth

@@ -29,7 +29,7 @@ from typing import Any
 
 import redis
 
-from trailcourier.broker import Client
+from trailcourier.client import Client
 from trailcourier.models import Numbers, ObjectRef
 
 FORMAT = 1

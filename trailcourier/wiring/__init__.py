@@ -17,6 +17,7 @@ import redis
 
 from trailcourier import broker, observe
 from trailcourier import settings as configuration
+from trailcourier.client import Client
 from trailcourier.errors import ConfigError
 from trailcourier.ledger import Ledger
 from trailcourier.line import failpoint
@@ -67,7 +68,7 @@ def forget() -> None:
 
 
 @once
-def client() -> broker.Client:
+def client() -> Client:
     """The broker; raises ConfigError where none is configured."""
     found = settings()
     ca_file = str(found.broker.ca_file) if found.broker.ca_file else None
