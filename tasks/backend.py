@@ -1,4 +1,7 @@
-"""Where chords count their headers, with two repairs; each goes when Celery has it."""
+"""Where chords count their headers, with two repairs and a connection for each thread.
+
+Each goes when Celery has it.
+"""
 
 from functools import cached_property
 from typing import Any
