@@ -32,6 +32,7 @@ def figures(found: Measured) -> list[Figure]:
                 f"line {events}", _ms))
             for events in SIZES
         ),
+        _of("line_beyond_bare_in_empty_tasks_20", "tasks", beyond(found)),
         _of("line_objects_per_s_20", "objects/s", [t.rate for t in turns["line 20"]]),
         _of("line_events_per_s_200", "events/s", [t.rate * 200 for t in turns["line 200"]]),
         _of("line_cpu_ms_per_object_20", "ms", [t.ms for t in turns["line 20"]]),
@@ -48,6 +49,12 @@ def paired(
 ) -> list[float]:
     """*above* through *below*, round by round: what slows the machine meets both of a round."""
     return [what(a) / what(b) for a, b in zip(turns[above], turns[below], strict=True)]
+
+
+def beyond(found: Measured) -> list[float]:
+    """What the line adds to the bare loop, in Celery's empty tasks, round by round."""
+    rounds = zip(found.turns["line 20"], found.turns["bare 20"], found.nothing, strict=True)
+    return [(line.ms - bare.ms) / empty for line, bare, empty in rounds]
 
 
 def stub_is_fast(found: Measured) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from bench import latency, processes
+from bench import latency, nothing, processes
 from bench.contenders import Contender, contender
 from bench.stage import Stage, stage
 from bench.turns import Turn, clear, turn
@@ -22,6 +22,7 @@ class Plan(msgspec.Struct, frozen=True):
     """
 
     rounds: int = 5
+    nothing: int = 2000
     files: tuple[int, ...] = (1000, 600, 150)
     few: int = 500
     workers: int = 600
@@ -34,6 +35,7 @@ class Plan(msgspec.Struct, frozen=True):
 
 QUICK = Plan(
     rounds=1,
+    nothing=200,
     files=(150, 90, 72),
     few=90,
     workers=150,
@@ -56,7 +58,8 @@ class Measured(msgspec.Struct, frozen=True):
     """All of it; *turns* by what had them, such as ``line 20``.
 
     *ceiling* is the SQS stub's own, messages a second; *waits* are seconds, ascending, when *paced*
-    files a second were announced.
+    files a second were announced; *nothing* are milliseconds for an empty task, each round of the
+    smallest files.
     """
 
     ceiling: float
@@ -65,6 +68,7 @@ class Measured(msgspec.Struct, frozen=True):
     paced: float
     waits: list[float]
     memory: tuple[Memory, Memory]
+    nothing: list[float]
 
 
 Say = Callable[[str], None]
@@ -75,6 +79,7 @@ class Rounds:
 
     def __init__(self, on: Stage, say: Say) -> None:
         self.turns: dict[str, list[Turn]] = {}
+        self.nothing: list[float] = []  # milliseconds of CPU for an empty task, each round
         self._on = on
         self._say = say
 
@@ -103,7 +108,8 @@ def measured(plan: Plan, say: Say) -> Measured:
             line = who["line"]
             _warm(20, {each: plan.warm if each is line else 100 for each in who.values()})
             first = _memory(line)
-            _smallest(plan, rounds, who)
+            with nothing.idle(on.place.broker) as idle:
+                _smallest(plan, rounds, who, idle)
             for name in ("stock", "events"):
                 who.pop(name).close()
             had = rounds.turns["line 20"]
@@ -114,14 +120,17 @@ def measured(plan: Plan, say: Say) -> Measured:
             last = _memory(line)
             _larger(plan, rounds, who)
         _workers(plan, rounds, on)
-        return Measured(on.ceiling, on.broker, rounds.turns, paced, waits, (first, last))
+        return Measured(
+            on.ceiling, on.broker, rounds.turns, paced, waits, (first, last), rounds.nothing
+        )
 
 
-def _smallest(plan: Plan, rounds: Rounds, who: Mapping[str, Contender]) -> None:
+def _smallest(plan: Plan, rounds: Rounds, who: Mapping[str, Contender], idle: nothing.Idle) -> None:
     """Files of 20 events: all have a turn, and the line another one when receives bring little."""
     line = who["line"]
     for _ in range(plan.rounds):
         rounds.give(20, plan.files[0], who)
+        rounds.nothing.append(idle.ms(plan.nothing))
         line.queue.most(*FEW)
         rounds.give(20, plan.few, {"few": line})
         line.queue.most(10)

@@ -14,7 +14,12 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 ROOT = Path(__file__).parents[2]
 RATIOS = ["hotpath_200_vs_plain", "hotpath_5000_vs_plain", "line_cpu_vs_bare_20"]
 RATIOS += ["line_cpu_vs_bare_200", "line_cpu_vs_bare_2000"]
-LINE = ["line_objects_per_s_20", "line_events_per_s_200", "line_cpu_ms_per_object_20"]
+LINE = [
+    "line_beyond_bare_in_empty_tasks_20",
+    "line_objects_per_s_20",
+    "line_events_per_s_200",
+    "line_cpu_ms_per_object_20",
+]
 LINE += ["line_vs_stock_celery_20", "two_workers_vs_one", "latency_p50_s", "latency_p99_s"]
 
 

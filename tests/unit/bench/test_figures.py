@@ -38,6 +38,7 @@ def measured(**changed):
         "paced": 50.0,
         "waits": [0.01 * (at + 1) for at in range(200)],
         "memory": (Memory(2000, 110.0), Memory(20_000, 113.5)),
+        "nothing": [1.0, 1.5, 0.5],
     }
     return Measured(**given | changed)
 
@@ -58,6 +59,7 @@ def test_each_figure_is_the_median_of_the_rounds():
         "line_cpu_vs_bare_20": (0.4, "ratio"),
         "line_cpu_vs_bare_200": (0.4, "ratio"),
         "line_cpu_vs_bare_2000": (0.75, "ratio"),
+        "line_beyond_bare_in_empty_tasks_20": (2.0, "tasks"),
         "line_objects_per_s_20": (100, "objects/s"),
         "line_events_per_s_200": (40_000, "events/s"),
         "line_cpu_ms_per_object_20": (4, "ms"),
