@@ -98,7 +98,6 @@ def text(
     sinks: Sequence[str] = (),
 ) -> str:
     """The source's tables, and a file sink where there are no *sinks*."""
-    owner = layout.request.bucket_account or layout.account
     source: dict[str, Any] = {"queue_url": url}
     try:
         regions.queue(url)
@@ -107,9 +106,10 @@ def text(
     source |= {
         "bucket_region": layout.bucket_region,
         "buckets": [layout.bucket],
-        "expected_bucket_owner": owner,
         "sinks": list(sinks) or ["archive"],
     }
+    if owner := layout.request.bucket_account:  # a bucket of one's own is not asked for each file
+        source["expected_bucket_owner"] = owner
     name = layout.request.source
     tables = [
         _table(f"sources.{name}", source),
