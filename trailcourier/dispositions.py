@@ -203,7 +203,7 @@ REASONS: dict[str, Reason] = {
     "s3-error": Reason(
         "parked",
         "S3 answered with an error that has no entry here.",
-        "The detail carries its code and words.",
+        "Its own code and words say why.",
         "bucket",
     ),
     "queue-denied": Reason(
@@ -228,7 +228,7 @@ REASONS: dict[str, Reason] = {
     "queue-error": Reason(
         "parked",
         "SQS answered with an error that has no entry here.",
-        "The detail carries its code and words.",
+        "Its own code and words say why.",
         "queue",
     ),
     "sink-unreachable": Reason(
@@ -249,7 +249,7 @@ REASONS: dict[str, Reason] = {
     "sink-error": Reason(
         "parked",
         "The sink failed to take the records.",
-        "The detail carries its words; `trailcourier sink test NAME` shows it alone.",
+        "Its own words say why; `trailcourier sink test NAME` tries it alone.",
         "sink",
     ),
     "sink-full": Reason(

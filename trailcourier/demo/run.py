@@ -15,7 +15,7 @@ from trailcourier import host, settings
 from trailcourier.demo import home, manifest
 from trailcourier.demo.aws import DEAD, Account, emulated
 from trailcourier.demo.simulator import simulate
-from trailcourier.demo.stage import Stage
+from trailcourier.demo.stage import SOURCE, Stage
 from trailcourier.demo.traffic import Traffic
 from trailcourier.demo.verdict import Verdict, left_wrong
 from trailcourier.fleet import Member, flower
@@ -119,12 +119,13 @@ def judged(
 ) -> Verdict:
     """What became of *traffic*, by the files below *output* and by what the queues still hold."""
     held = [*account.held(), *account.held(DEAD)]
-    tally = manifest.compare(traffic.manifest, output, refused)
+    # beside it lies what `sink test` wrote for somebody who looked around
+    tally = manifest.compare(traffic.manifest, output / SOURCE, refused)
     return Verdict(tally, tuple(left_wrong(traffic.left, held)))
 
 
 def keep(verdict: Verdict, stopping: threading.Event, console: Console) -> None:
     """Show the *verdict*, and let all of it run until *stopping* is set."""
     console.print(verdict.table())
-    console.print("All of it runs on; stop with Ctrl-C.")
+    console.print("All of it runs on; Ctrl-C or SIGTERM (docker-compose stop) ends it.")
     stopping.wait()

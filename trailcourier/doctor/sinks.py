@@ -25,7 +25,8 @@ TOLD: Entries = {
         ("ok", "unproved", "warning", "error"),
         "Without sending: a folder that may be written to and has room, a host that is found, "
         "takes a connection and shows a certificate that is trusted. That the sink accepts a "
-        "record, `--send` shows.",
+        "record, `--send` shows. It is seen from where `doctor` runs: run it where the object "
+        "workers do.",
     ),
     "TC902": Entry(
         "Does it take one?",
@@ -75,6 +76,9 @@ def _folder(name: str, path: Path) -> Finding:
     if not there.is_dir():
         text = f"sink {name}: {there} is no folder"
         return Finding("error", "TC901", text, f"Make {there}, or mount it.")
+    if os.statvfs(there).f_flag & os.ST_RDONLY:
+        text = f"sink {name}: {there} cannot be written to here: its file system is read-only"
+        return Finding("error", "TC901", text, "Mount it writable, or ask where the workers run.")
     if not os.access(there, os.W_OK | os.X_OK):
         text = f"sink {name}: this user may not write to {there}"
         return Finding("error", "TC901", text, "Let the user the workers run as write there.")

@@ -5,7 +5,9 @@ import msgspec
 import pytest
 from rich.console import Console
 
+from trailcourier.demo import run
 from trailcourier.demo.manifest import Tally
+from trailcourier.demo.simulator import simulate
 from trailcourier.demo.verdict import Verdict, left_wrong
 
 GOOD = Tally(
@@ -62,3 +64,17 @@ def test_the_table_shows_every_number():
 )
 def test_the_queue_must_hold_what_is_left_and_nothing_else(held, words):
     assert left_wrong(["poison", "cut"], held) == words
+
+
+@pytest.mark.parametrize(("folder", "extra"), [("sink-test", 0), ("demo", 1)])
+def test_what_was_tried_on_the_sink_meanwhile_is_no_delivery(tmp_path, folder, extra):
+    class Emptied:
+        def held(self, queue=""):
+            return []
+
+    (tmp_path / folder).mkdir()
+    (tmp_path / folder / "tried.ndjson").write_text('{"eventID":"0b6e"}\n')
+
+    verdict = run.judged(simulate(5, files=12), Emptied(), tmp_path, [])
+
+    assert verdict.tally.extra == extra

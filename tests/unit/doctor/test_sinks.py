@@ -73,6 +73,17 @@ def test_a_folder_that_this_user_may_not_write_to_is_the_error(doctor, monkeypat
     assert "this user may not write to" in said.one("TC901").text
 
 
+def test_a_folder_that_is_read_only_here_is_the_error(doctor, monkeypatch):
+    read_only = os.statvfs_result((*os.statvfs(".")[:8], os.ST_RDONLY, 255))
+    monkeypatch.setattr(os, "statvfs", lambda path: read_only)
+
+    said = doctor()
+
+    assert said.errors == ["TC901"]
+    assert "its file system is read-only" in said.one("TC901").text
+    assert "where the workers run" in said.one("TC901").fix
+
+
 def test_a_disk_that_is_almost_full_is_a_warning(doctor, monkeypatch):
     usage = shutil.disk_usage(".")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=1_000_000))
