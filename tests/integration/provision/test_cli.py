@@ -203,6 +203,51 @@ def test_a_second_apply_says_that_all_is_so_and_keeps_the_file(apply):
     assert Path("trailcourier.toml").read_text() == before
 
 
+def test_a_new_key_that_the_file_does_not_name_is_said_with_what_to_write(apply, site, name):
+    """As where a secret was lost, its key deleted, and apply run again."""
+    write = ("--write", "trailcourier.toml")
+    apply(*write, "--secret-file", "secret")
+    key = Path("secret.id").read_text().strip()
+    site().client("iam").delete_access_key(UserName=name, AccessKeyId=key)
+
+    said = apply(*write, "--secret-file", "other")
+    again = apply(*write)
+
+    folder = Path.cwd()
+    (warning,) = [line for line in said.out.splitlines() if line.startswith("warning: ")]
+    assert warning == (
+        "warning: sources.prod.credentials names another access key than the one just made: let it "
+        f'say access_key_id = "file:{folder}/other.id" and '
+        f'secret_access_key = "file:{folder}/other"'
+    )
+    assert "warning" not in again.out
+
+
+def test_what_comes_next_names_the_file_that_was_written(apply):
+    options = ("--reader", "none")
+
+    printed = apply(*options)
+    usual = apply(*options, "--write", str(Path("trailcourier.toml").absolute()))
+    aside = apply(*options, "--write", "my own.toml")
+    printed_again = apply(*options)
+
+    assert [each.out.splitlines()[-1] for each in (printed, usual, aside, printed_again)] == [
+        "next: with the tables above in trailcourier.toml, trailcourier run",
+        "next: trailcourier run",
+        "next: trailcourier run --config 'my own.toml'",
+        "next: with the tables above in trailcourier.toml, trailcourier run",
+    ]
+
+
+def test_it_says_where_the_records_go_where_nobody_else_did(apply):
+    options = ("--reader", "none", "--write", "trailcourier.toml")
+
+    first, second = apply(*options), apply(*options)
+
+    assert "\nrecords go to files below events, in the folder it is started in" in first.out
+    assert "records go" not in second.out
+
+
 def test_s50_the_source_is_added_to_a_file_and_what_is_there_stays(apply):
     there = (
         '# ours\n[sources.old]\nqueue_url = "https://sqs.us-east-1.amazonaws.com/111122223333/q"'

@@ -135,8 +135,8 @@ CASES = {
     "bucket-region-by-its-name": (
         config('bucket_region = "US_EST_OHIO"'),
         (
-            "sources.prod.bucket_region: is no region: us-east-1 is one, and so is US_STANDARD; did "
-            "you mean US_EAST_OHIO?"
+            "sources.prod.bucket_region: is no region: us-east-1 is one, and so is US_STANDARD; "
+            "did you mean US_EAST_OHIO?"
         ),
     ),
     "bucket-region-shapeless": (

@@ -11,6 +11,7 @@ from trailcourier.cli.exits import Exit
 from trailcourier.cli.setup import applying, planning, telling
 from trailcourier.cli.setup.account import Account
 from trailcourier.cli.setup.choices import asking
+from trailcourier.cli.setup.result import Wanted
 from trailcourier.provision import Found, Layout, Request, Told
 from trailcourier.provision.export import FORMATS, Format
 
@@ -84,7 +85,7 @@ def apply(
     What is so already stays; run it again after a failure, and it goes on from there. Exits with 1
     if something is left for somebody else to do, or the queue cannot be received from.
     """
-    wanted = applying.Wanted(
+    wanted = Wanted(
         write=write, sinks=tuple(sink or ()), secret_file=secret_file, external_id=external_id,
         wait=wait, as_json=as_json,
     )  # fmt: skip
