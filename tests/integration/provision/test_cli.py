@@ -365,6 +365,52 @@ def pairs(options):
     return zip(options[::2], options[1::2], strict=True)
 
 
+def test_plan_and_destroy_take_the_options_that_apply_was_called_with(
+    call, apply, gate, monkeypatch
+):
+    monkeypatch.setenv("AN_ID", "id-between-two")
+    Path("trailcourier.toml").write_text(WITH_KEYS.replace("archive", "siem"))
+    options = (
+        "--reader", "cross-account", "--principal", "arn:aws:iam::444455556666:root",
+        "--external-id", "env:AN_ID", "--write", "trailcourier.toml", "--secret-file", "secret",
+        "--wait", "0",
+    )  # fmt: skip
+
+    planned = call("plan", *options)
+    otherwise = call("plan", *options, "--sink", "one", "--sink", "two")
+    applied = apply(*options)
+    there = call("plan", *options)
+    untold = call("plan", *options[:4])
+    monkeypatch.setenv("AN_ID", "another")
+    differs = call("plan", *options)
+    destroyed = call("destroy", "--yes", *options, "--sink", "siem")
+
+    assert planned.code == Exit.DONE, planned.err
+    assert 'external_id = "env:AN_ID"' in planned.out
+    assert '\nsinks = ["siem"]\n' in planned.out
+    assert '\nsinks = ["one", "two"]\n' in otherwise.out
+    assert "14 made" in applied.out, applied.err
+    assert "14 already so; nothing was changed" in there.out
+    assert "14 already so; nothing was changed" in untold.out
+    assert "not known yet: the external id: --external-id says where it is" in untold.out
+    assert "not known yet" not in there.out
+    assert "\nto change      role: " in differs.out
+    assert destroyed.code == Exit.DONE, destroyed.err
+    assert "removed        queue:" in destroyed.out
+
+
+def test_a_plan_over_what_is_there_says_what_a_key_that_is_not_made_yet_will_change(call, apply):
+    apply("--reader", "none")
+
+    said = call("plan", "--reader", "none", "--kms-key", "new", "--encrypt", "queue")
+    gone = call("destroy", "--yes", "--reader", "none", "--kms-key", "new", "--encrypt", "queue")
+
+    (queue,) = [line for line in said.out.splitlines() if " queue: " in line]
+    assert queue.startswith("to change"), said.err
+    assert queue.endswith("(key_arn is not known yet)")
+    assert "removed        queue:" in gone.out, gone.err
+
+
 def test_a_plan_says_the_same_words_as_apply(call, apply):
     planned = call("plan")
     applied = apply("--secret-file", "secret")

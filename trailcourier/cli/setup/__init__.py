@@ -42,6 +42,9 @@ SecretFile = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Put a new secret access key there, for you alone."),
 ]
+# options of apply that its own words are repeated with, and that change nothing elsewhere
+Ignored = Annotated[str, typer.Option(hidden=True)]
+IgnoredList = Annotated[list[str] | None, typer.Option("--sink", hidden=True)]
 Wait = Annotated[int, typer.Option(min=0, max=20, help="Seconds that the first receive waits.")]
 
 
@@ -54,13 +57,22 @@ def show_plan(
     offline: Annotated[
         bool, typer.Option("--offline", help="Ask AWS nothing; needs no credentials.")
     ] = False,
+    write: Write = None,
+    sink: Sinks = None,
+    secret_file: SecretFile = None,
+    external_id: ExternalId = "",
+    wait: Ignored = "",
     as_json: AsJson = False,
 ) -> None:
-    """Say what apply would do, and change nothing.
+    """Say what apply would do with the same options, and change nothing.
 
     With credentials it looks at what is there; without, it says what it would find out.
     """
-    planned, lines = planning.plan(Account(request, profile), offline=offline)
+    del wait
+    wanted = Wanted(
+        write=write, sinks=tuple(sink or ()), secret_file=secret_file, external_id=external_id
+    )
+    planned, lines = planning.plan(Account(request, profile), wanted, offline=offline)
     if as_json:
         output.say_json(planned)
     else:
@@ -103,12 +115,18 @@ def destroy(
     *,
     profile: Profile = "",
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before it.")] = False,
+    write: Ignored = "",
+    sink: IgnoredList = None,
+    secret_file: Ignored = "",
+    external_id: Ignored = "",
+    wait: Ignored = "",
     as_json: AsJson = False,
 ) -> None:
     """Take away what setup made, with the options it was made with; never a log file.
 
     Only what carries the tag "trailcourier", and entries of ours in policies of others.
     """
+    del write, sink, secret_file, external_id, wait
     if as_json and not yes:
         raise typer.BadParameter("--json: nobody is asked, so say --yes with it")
     account = Account(request, profile)

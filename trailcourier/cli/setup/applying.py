@@ -30,8 +30,8 @@ def apply(account: Account, wanted: Wanted) -> Result:
     """Make everything, write and check the configuration, receive once, and say all of it."""
     found = account.found()
     layout, steps = Layout(account.request, found), provision.plan(account.request, found)
-    there = _held(layout, wanted)
-    known = _external_id(account.request, wanted)
+    there = held(layout, wanted)
+    known = external_id(account.request, wanted)
     asker = account.asker(found, known)
     say = _quiet if wanted.as_json else output.say
     say(telling.whose(layout, found.caller))
@@ -60,7 +60,7 @@ def _quiet(text: str) -> None:
     del text
 
 
-def _held(layout: Layout, wanted: Wanted) -> Held:
+def held(layout: Layout, wanted: Wanted) -> Held:
     """What the configuration holds, before anything is made that could not be written there."""
     if wanted.write is None:
         return Held()
@@ -70,7 +70,8 @@ def _held(layout: Layout, wanted: Wanted) -> Held:
     return there
 
 
-def _external_id(request: Request, wanted: Wanted) -> dict[str, str]:
+def external_id(request: Request, wanted: Wanted) -> dict[str, str]:
+    """The external id of the roles, by the name that the plan has for it; nothing without any."""
     if request.reader != "cross-account" and not request.bucket_role:
         return {}
     if not wanted.external_id:
