@@ -23,8 +23,8 @@ from typer.testing import CliRunner
 
 from trailcourier import cli, provision
 from trailcourier.cli.exits import Exit
-from trailcourier.cli.setup.applying import Result
 from trailcourier.cli.setup.planning import Planned
+from trailcourier.cli.setup.result import Result
 from trailcourier.credentials import Credentials
 from trailcourier.dispositions import REASONS, Reason
 from trailcourier.doctor.catalogue import GROUPS

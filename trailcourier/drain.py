@@ -2,7 +2,6 @@
 
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import repeat
 from typing import Annotated
@@ -17,11 +16,10 @@ from trailcourier.ledger.breakers import Breaker
 from trailcourier.ledger.flow import Waiting
 from trailcourier.ledger.quarantine import Entry
 from trailcourier.ledger.sums import by_sink, under
-from trailcourier.printable import printable
+from trailcourier.parked import NAMED, causes
 
 QUIET = 2  # long polls in a row that brought nothing this run has not refused already
 LOOK = 0.2  # seconds between two looks at the ledger
-TOLD = 100  # parked objects that are named
 STARTS = 60  # seconds a fleet may take to be there, however short the timeout
 
 # reasons a queue gives that no time repairs, nor another try
@@ -79,7 +77,8 @@ class Drained(msgspec.Struct, frozen=True):
         Meta(description="quarantine entries made or met again: what stays in the queue"),
     ] = ()
     waiting: Annotated[
-        Sequence[Waiting], Meta(description="parked objects, why, and behind which breaker")
+        Sequence[Waiting],
+        Meta(description="parked objects, why, in words too, and behind which breaker"),
     ] = ()
 
 
@@ -139,7 +138,7 @@ class Watch:
             self._last, self._last_at = last, now
         if look.drained or look.in_flight or now - self._last_at <= timeout:
             return ""
-        waiting = self._ledger.flow.waiting(TOLD)
+        waiting = self._ledger.flow.waiting(NAMED)
         behind = {each.breaker for each in waiting}
         there = self._ledger.breakers.open()
         return _why(look, [x for x in there if _of_queue(x) or x.name in behind], waiting)
@@ -156,7 +155,7 @@ class Watch:
             by_sink(sums),
             under("messages", sums),
             refused,
-            ledger.flow.waiting(TOLD),
+            ledger.flow.waiting(NAMED),
         )
 
     def _since(self) -> dict[str, int]:
@@ -212,19 +211,12 @@ def _why(look: Progress, breakers: Sequence[Breaker], waiting: Sequence[Waiting]
     else:
         held = "nothing can be received"
     known = {each.name for each in breakers}
-    alone = _alone([each for each in waiting if each.breaker not in known])
-    causes = "; ".join([*_causes(breakers), *alone]) or "it got nowhere, and nothing says why"
-    return f"source {look.source} is not drained, {held}: {causes.rstrip('.')}."
+    told = [*_causes(breakers), *causes(waiting, known)]
+    why = "; ".join(told) or "it got nowhere, and nothing says why"
+    return f"source {look.source} is not drained, {held}: {why.rstrip('.')}."
 
 
 def _causes(breakers: Sequence[Breaker]) -> Iterator[str]:
     for each in breakers:
         told = advice(each.reason, each.name)
-        yield f"{each.name}: {each.reason}: {each.text}. {told}".rstrip()
-
-
-def _alone(waiting: Sequence[Waiting]) -> Iterator[str]:
-    """What waits behind no open breaker, by its reason."""
-    firsts = {each.reason: each.ref for each in reversed(waiting)}
-    for name, count in Counter(each.reason for each in waiting).items():
-        yield f"{count} as {name}, {printable(firsts[name])} among them. {advice(name)}".rstrip()
+        yield f"{each.name}: {each.reason}: {each.text.rstrip('.')}. {told}".rstrip()

@@ -4,6 +4,7 @@ Pure: nothing is asked.  Hosts are those of botocore's endpoint rules; the older
 those of S3's first client libraries, which event-source forms still show.
 """
 
+import difflib
 import re
 from functools import lru_cache
 from urllib.parse import SplitResult, urlsplit
@@ -99,7 +100,9 @@ def code(text: str) -> str:
     """
     found = LEGACY_NAMES.get(text.strip().upper()) or text.strip().lower().replace("_", "-")
     if not _CODE.fullmatch(found):
-        raise ValueError("is no region: us-east-1 is one, and so is US_STANDARD")
+        near = difflib.get_close_matches(text.strip().upper(), LEGACY_NAMES, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise ValueError(f"is no region: us-east-1 is one, and so is US_STANDARD{hint}")
     return found
 
 

@@ -10,6 +10,7 @@ from trailcourier.dispositions import advice
 from trailcourier.ledger import Ledger
 from trailcourier.ledger.breakers import Breaker
 from trailcourier.ledger.sums import by_sink, under
+from trailcourier.parked import NAMED, causes
 from trailcourier.printable import printable
 
 SKIPS_TO_MENTION = 100
@@ -111,9 +112,13 @@ def _open(breaker: Breaker, now: int) -> OpenBreaker:
 
 
 def _advice(ledger: Ledger, breakers: Sequence[Breaker], workers: int) -> Iterator[str]:
+    again = f"tried again every {ledger.store.numbers.breaker_probe:g} s"
     for each in breakers:
-        what = f"{each.name} is open: {printable(each.text)}."
+        what = f"{each.name} is open, and {again}: {printable(each.text).rstrip('.')}."
         yield f"{what} {advice(each.reason, each.name)}".rstrip()
+    behind = {each.name for each in breakers}
+    for cause in causes(ledger.flow.waiting(NAMED), behind):
+        yield f"Parked, and tried again by itself: {cause}"
     if not workers:
         yield (
             "No object worker is alive, so nothing is received. Start one: "

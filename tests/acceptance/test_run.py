@@ -237,7 +237,8 @@ def test_parked_work_ends_a_drain_at_its_timeout_with_what_waits_for_what(host):
         ("access-denied", f"bucket:prod:{BUCKET}")
     ]
     last = said.err.splitlines()[-1]
-    assert f"1 as access-denied, s3://{BUCKET}/{key('denied')} among them. Allow" in last
+    assert f"1 as access-denied, s3://{BUCKET}/{key('denied')} among them: AccessDenied" in last
+    assert "Allow `s3:GetObject`" in last
     # whoever repairs it and starts a drain need not wait for what is parked to be due
     assert again.code == 0
     assert host.arrived().total() == 2 * len(wanted)

@@ -173,7 +173,7 @@ def test_parked_work_holds_it_until_the_timeout_and_says_what_waits_for_what(led
     result = run(ledger, quiet(ledger), quiet(ledger), timeout=0)
 
     assert result.why.startswith("source prod is not drained, 1 parked object: 1 as access-denied,")
-    assert "s3://acme-logs/a among them. Allow `s3:GetObject`" in result.why
+    assert "s3://acme-logs/a among them: words of it. Allow `s3:GetObject`" in result.why
     assert "\n" not in result.why
 
 

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from tests.unit.ledger.conftest import admit, claim, refs
+from trailcourier.dispositions import REASONS
 from trailcourier.ledger.outcomes import Report
 from trailcourier.ledger.quarantine import Entry
 from trailcourier.models import Outcome
@@ -86,23 +87,63 @@ def test_an_open_breaker_holds_it_up_and_comes_with_what_to_do(ledger, pass_time
     assert (breaker.name, breaker.reason) == ("sink:archive", "sink-full")
     assert breaker.open_seconds == pytest.approx(30, abs=1)
     assert found.advice[0] == (
-        "sink:archive is open: no room left on \\x1b[2Jdisk. "
+        "sink:archive is open, and tried again every 30 s: no room left on \\x1b[2Jdisk. "
         "Make room on the disk the sink writes to."
     )
+
+
+def test_words_that_end_in_a_full_stop_do_not_get_another(ledger):
+    ledger.breakers.failed("sink:siem", "a", reason="of-next-year", text="It is away.", limit=1)
+
+    assert advice(ledger) == ["sink:siem is open, and tried again every 30 s: It is away."]
+
+
+def test_what_is_parked_behind_no_breaker_comes_with_the_cause_and_what_to_do(ledger):
+    for message in ("m1", "m2"):
+        finish(
+            ledger, Outcome("parked", "sink-unreachable", "siem:5999: \x1b[2Jrefused."),
+            message=message, breaker="sink:siem",
+        )  # fmt: skip
+    finish(ledger, Outcome("parked", "archived", "s3://acme-logs/m3: in Glacier"), message="m3")
+    ledger.flow.heartbeat("worker", 8)
+    found = standing(ledger)
+
+    assert found.state == "see below"
+    first, second = found.advice
+    assert first == (
+        "Parked, and tried again by itself: 2 as sink-unreachable, s3://acme-logs/m1 among them: "
+        "siem:5999: \\x1b[2Jrefused. `trailcourier sink test siem`, then the network between."
+    )
+    assert second == (
+        "Parked, and tried again by itself: 1 as archived, s3://acme-logs/m3 among them: in "
+        "Glacier. " + REASONS["archived"].advice
+    )
+
+
+def test_what_is_parked_behind_an_open_breaker_is_told_by_the_breaker_alone(ledger):
+    finish(ledger, Outcome("parked", "sink-unreachable", "refused"), breaker="sink:siem")
+    ledger.breakers.failed("sink:siem", "b", reason="sink-unreachable", text="refused", limit=1)
+
+    (said,) = advice(ledger)
+
+    assert said.startswith("sink:siem is open")
 
 
 def test_the_advice_about_a_sink_names_it(ledger):
     ledger.breakers.failed("sink:siem", "a", reason="sink-unreachable", text="refused", limit=1)
 
     assert advice(ledger) == [
-        "sink:siem is open: refused. `trailcourier sink test siem`, then the network between."
+        (
+            "sink:siem is open, and tried again every 30 s: refused. "
+            "`trailcourier sink test siem`, then the network between."
+        )
     ]
 
 
 def test_a_breaker_opened_for_a_reason_of_a_newer_version_is_shown_without_advice(ledger):
     ledger.breakers.failed("sink:archive", "a", reason="of-next-year", text="words", limit=1)
 
-    assert advice(ledger) == ["sink:archive is open: words."]
+    assert advice(ledger) == ["sink:archive is open, and tried again every 30 s: words."]
 
 
 def test_without_workers_it_says_how_to_start_one(ledger, pass_time):

@@ -59,7 +59,7 @@ def _depth(name: str) -> tuple[int | None, str]:
     try:
         depth = lines.queue(name).depth()
     except (Fault, ConfigError) as error:
-        return None, f"The queue does not say how much waits in it: {error}."
+        return None, f"The queue does not say how much waits in it: {str(error).rstrip('.')}."
     if depth is None:
         return None, ""
     return depth.visible, ""

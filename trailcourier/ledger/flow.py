@@ -27,11 +27,12 @@ class Lost(msgspec.Struct, frozen=True):
 
 
 class Waiting(msgspec.Struct, frozen=True):
-    """A parked object: why, and behind which breaker, if behind one."""
+    """A parked object: why, behind which breaker, if behind one, and what went wrong, in words."""
 
     ref: ObjectRef
     reason: str
     breaker: str = ""
+    detail: str = ""
 
 
 class Room(msgspec.Struct, frozen=True):
@@ -176,8 +177,8 @@ WAITING = Script(
 local found = {}
 for _, member in ipairs(redis.call('ZRANGE', S .. 'parked', 0, tonumber(ARGV[1]) - 1)) do
   local mid, i = parts(member)
-  local f = redis.call('HMGET', S .. 'm:' .. mid, i .. ':r', i .. ':pr', i .. ':p')
-  if f[1] then found[#found + 1] = {f[1], f[2] or 'breaker-open', f[3] or ''} end
+  local f = redis.call('HMGET', S .. 'm:' .. mid, i .. ':r', i .. ':pr', i .. ':p', i .. ':pd')
+  if f[1] then found[#found + 1] = {f[1], f[2] or 'breaker-open', f[3] or '', f[4] or ''} end
 end
 return found
 """
@@ -249,8 +250,8 @@ class Flow:
     def waiting(self, most: int) -> tuple[Waiting, ...]:
         """Up to *most* parked objects, the next due first."""
         return tuple(
-            Waiting(msgspec.json.decode(ref, type=ObjectRef), reason.decode(), breaker.decode())
-            for ref, reason, breaker in self._store.call(WAITING, most)
+            Waiting(msgspec.json.decode(ref, type=ObjectRef), *(each.decode() for each in told))
+            for ref, *told in self._store.call(WAITING, most)
         )
 
     def in_hand(self) -> tuple[int, int, int]:

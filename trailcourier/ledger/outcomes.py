@@ -89,7 +89,8 @@ if status == 'parked' or (status == 'refused' and facts.tries > 0) then
     end
     if leased then
       local wait = math.min(facts.last, facts.first * 2 ^ math.min(tries - 1, 30)) * facts.jitter
-      redis.call('HSET', key, i .. ':p', facts.breaker, i .. ':pt', NOW, i .. ':pr', reason)
+      redis.call('HSET', key, i .. ':p', facts.breaker, i .. ':pt', NOW, i .. ':pr', reason,
+        i .. ':pd', facts.text)
       redis.call('ZREM', S .. 'flight', member)
       redis.call('ZADD', S .. 'parked', NOW + math.floor(wait), member)
     end

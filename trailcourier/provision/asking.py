@@ -101,7 +101,12 @@ class Asker:
                 raise
             if any(jmespath.search(path, answer) is None for path in call.gives.values()):
                 return View(there=False, answer=answer)
-        return self._compared(step, answer)
+        try:
+            return self._compared(step, answer)
+        except NotKnown as lacking:
+            # the external id need not be told to plan and destroy; all else is yet to be made
+            told = () if str(lacking) == "external_id" else (f"{lacking} is not known yet",)
+            return View(there=True, differs=told, answer=answer)
 
     def _compared(self, step: Step, answer: Any) -> View:
         match step.want:

@@ -7,6 +7,12 @@ from trailcourier.errors import ConfigError, Unreachable
 from trailcourier.provision.asking import Clients
 from trailcourier.provision.request import Found, Request, misplaced
 
+_HINTS = {
+    "credentials": " (setup goes by AWS's default chain: AWS_ACCESS_KEY_ID and "
+    "AWS_SECRET_ACCESS_KEY, AWS_PROFILE or --profile NAME, `aws sso login`, an instance's role)",
+    "network": " (check the network between, HTTPS_PROXY, AWS_CA_BUNDLE and AWS_ENDPOINT_URL)",
+}
+
 
 def found(request: Request, clients: Clients) -> Found:
     """Ask whose account this is, and what else *request* leaves open.
@@ -43,6 +49,10 @@ def _bucket_region(request: Request, clients: Clients) -> str:
         headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
         if region := headers.get("x-amz-bucket-region"):
             return str(region)
+        if aws.codes(error) & {"404", "NoSuchBucket"}:
+            told = f"--existing-bucket: there is no bucket {request.bucket}: check its name"
+            made = "" if request.bucket_account else "; without --existing-bucket it is made"
+            raise ConfigError([f"{told}{made}"]) from error
         raise _unreachable(f"where bucket {request.bucket} is", error) from error
     except aws.ERRORS as error:
         raise _unreachable(f"where bucket {request.bucket} is", error) from error
@@ -60,4 +70,5 @@ def _organization(request: Request, clients: Clients) -> str:
 
 
 def _unreachable(what: str, error: Exception) -> Unreachable:
-    return Unreachable(f"AWS does not say {aws.fault(error, what=what, where='').detail}")
+    fault = aws.fault(error, what=what, where="")
+    return Unreachable(f"AWS does not say {fault.detail}{_HINTS.get(fault.reason, '')}")

@@ -23,6 +23,7 @@ def region(code: str) -> str:
     """Return *code* if there is such a region; raises ValueError with the nearest if not."""
     if code in regions():
         return code
-    near = difflib.get_close_matches(code, sorted(regions()), n=1)
+    swapped = [each for each in regions() if sorted(each) == sorted(code)]
+    near = swapped or difflib.get_close_matches(code, sorted(regions()), n=1)
     hint = f"; did you mean {near[0]}?" if near else ""
     raise ValueError(f"{code} is no region that the installed boto3 knows{hint}")

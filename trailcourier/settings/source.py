@@ -101,11 +101,9 @@ class Source(BaseModel):
     @field_validator("fips")
     @classmethod
     def _there_are_such(cls, value: bool, info: ValidationInfo) -> bool:
-        url = info.data.get("queue_url")
-        if value and url:
-            queue = regions.queue(url, info.data.get("queue_region"))
-            if queue.partition == "aws-cn":
-                raise ValueError("there are no FIPS endpoints in China: leave it out")
+        queue = _queue(info) if value else None
+        if queue and queue.partition == "aws-cn":
+            raise ValueError("there are no FIPS endpoints in China: leave it out")
         return value
 
     @field_validator("filter")
@@ -155,11 +153,15 @@ class Source(BaseModel):
 
 def _one_partition(partition: str | None, info: ValidationInfo) -> None:
     """Refuse to reach from one partition into another: no credential is good in two."""
-    url = info.data.get("queue_url")
-    if partition is None or url is None:
-        return
-    queue = regions.queue(url, info.data.get("queue_region"))
-    if partition != queue.partition:
+    queue = _queue(info)
+    if partition and queue and partition != queue.partition:
         raise ValueError(
             f"is in partition {partition}, the queue in {queue.partition} ({queue.region})"
         )
+
+
+def _queue(info: ValidationInfo) -> regions.QueueAddress | None:
+    """The queue, where neither its URL nor its region is wrong, which is said there."""
+    if not {"queue_url", "queue_region"} <= info.data.keys():
+        return None
+    return regions.queue(info.data["queue_url"], info.data["queue_region"])

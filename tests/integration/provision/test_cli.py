@@ -203,6 +203,51 @@ def test_a_second_apply_says_that_all_is_so_and_keeps_the_file(apply):
     assert Path("trailcourier.toml").read_text() == before
 
 
+def test_a_new_key_that_the_file_does_not_name_is_said_with_what_to_write(apply, site, name):
+    """As where a secret was lost, its key deleted, and apply run again."""
+    write = ("--write", "trailcourier.toml")
+    apply(*write, "--secret-file", "secret")
+    key = Path("secret.id").read_text().strip()
+    site().client("iam").delete_access_key(UserName=name, AccessKeyId=key)
+
+    said = apply(*write, "--secret-file", "other")
+    again = apply(*write)
+
+    folder = Path.cwd()
+    (warning,) = [line for line in said.out.splitlines() if line.startswith("warning: ")]
+    assert warning == (
+        "warning: sources.prod.credentials names another access key than the one just made: let it "
+        f'say access_key_id = "file:{folder}/other.id" and '
+        f'secret_access_key = "file:{folder}/other"'
+    )
+    assert "warning" not in again.out
+
+
+def test_what_comes_next_names_the_file_that_was_written(apply):
+    options = ("--reader", "none")
+
+    printed = apply(*options)
+    usual = apply(*options, "--write", str(Path("trailcourier.toml").absolute()))
+    aside = apply(*options, "--write", "my own.toml")
+    printed_again = apply(*options)
+
+    assert [each.out.splitlines()[-1] for each in (printed, usual, aside, printed_again)] == [
+        "next: with the tables above in trailcourier.toml, trailcourier run",
+        "next: trailcourier run",
+        "next: trailcourier run --config 'my own.toml'",
+        "next: with the tables above in trailcourier.toml, trailcourier run",
+    ]
+
+
+def test_it_says_where_the_records_go_where_nobody_else_did(apply):
+    options = ("--reader", "none", "--write", "trailcourier.toml")
+
+    first, second = apply(*options), apply(*options)
+
+    assert "\nrecords go to files below events, in the folder it is started in" in first.out
+    assert "records go" not in second.out
+
+
 def test_s50_the_source_is_added_to_a_file_and_what_is_there_stays(apply):
     there = (
         '# ours\n[sources.old]\nqueue_url = "https://sqs.us-east-1.amazonaws.com/111122223333/q"'
@@ -318,6 +363,52 @@ def as_account(account, url):
 
 def pairs(options):
     return zip(options[::2], options[1::2], strict=True)
+
+
+def test_plan_and_destroy_take_the_options_that_apply_was_called_with(
+    call, apply, gate, monkeypatch
+):
+    monkeypatch.setenv("AN_ID", "id-between-two")
+    Path("trailcourier.toml").write_text(WITH_KEYS.replace("archive", "siem"))
+    options = (
+        "--reader", "cross-account", "--principal", "arn:aws:iam::444455556666:root",
+        "--external-id", "env:AN_ID", "--write", "trailcourier.toml", "--secret-file", "secret",
+        "--wait", "0",
+    )  # fmt: skip
+
+    planned = call("plan", *options)
+    otherwise = call("plan", *options, "--sink", "one", "--sink", "two")
+    applied = apply(*options)
+    there = call("plan", *options)
+    untold = call("plan", *options[:4])
+    monkeypatch.setenv("AN_ID", "another")
+    differs = call("plan", *options)
+    destroyed = call("destroy", "--yes", *options, "--sink", "siem")
+
+    assert planned.code == Exit.DONE, planned.err
+    assert 'external_id = "env:AN_ID"' in planned.out
+    assert '\nsinks = ["siem"]\n' in planned.out
+    assert '\nsinks = ["one", "two"]\n' in otherwise.out
+    assert "14 made" in applied.out, applied.err
+    assert "14 already so; nothing was changed" in there.out
+    assert "14 already so; nothing was changed" in untold.out
+    assert "not known yet: the external id: --external-id says where it is" in untold.out
+    assert "not known yet" not in there.out
+    assert "\nto change      role: " in differs.out
+    assert destroyed.code == Exit.DONE, destroyed.err
+    assert "removed        queue:" in destroyed.out
+
+
+def test_a_plan_over_what_is_there_says_what_a_key_that_is_not_made_yet_will_change(call, apply):
+    apply("--reader", "none")
+
+    said = call("plan", "--reader", "none", "--kms-key", "new", "--encrypt", "queue")
+    gone = call("destroy", "--yes", "--reader", "none", "--kms-key", "new", "--encrypt", "queue")
+
+    (queue,) = [line for line in said.out.splitlines() if " queue: " in line]
+    assert queue.startswith("to change"), said.err
+    assert queue.endswith("(key_arn is not known yet)")
+    assert "removed        queue:" in gone.out, gone.err
 
 
 def test_a_plan_says_the_same_words_as_apply(call, apply):

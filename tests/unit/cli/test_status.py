@@ -119,7 +119,8 @@ def test_what_holds_a_source_up_is_said_below_the_table(call, client, ledger):
     said = call("status")
 
     assert "held up" in said.out
-    assert "\nprod: sink:archive is open: no room on \\x1b[2J[red]disk. Make room" in said.out
+    told = "\nprod: sink:archive is open, and tried again every 30 s: no room on \\x1b[2J[red]disk."
+    assert f"{told} Make room" in said.out
     assert "\ndev: sink:archive is open" in said.out  # sources share it
     assert "\nprod: No object worker is alive" in said.out
 

@@ -56,8 +56,21 @@ def test_another_account_than_was_said_is_an_error():
 
 
 def test_without_credentials_it_is_said_what_could_not_be_asked():
-    with pytest.raises(Unreachable, match="whose account this is"):
+    with pytest.raises(Unreachable, match=r"whose account this is.*--profile NAME"):
         facts.found(Request(), Clients(get_caller_identity=NoCredentialsError()))
+
+
+@pytest.mark.parametrize(
+    ("owner", "made"), [("", "without --existing-bucket it is made"), (ACCOUNT, "")]
+)
+def test_an_existing_bucket_that_is_not_there_is_said_with_what_to_do(owner, made):
+    absent = ClientError({"Error": {"Code": "404", "Message": "Not Found"}}, "HeadBucket")
+    asked = Request(bucket="lgos", existing_bucket=True, bucket_account=owner)
+
+    with pytest.raises(ConfigError, match="there is no bucket lgos: check its name") as error:
+        facts.found(asked, Clients(head_bucket=absent))
+
+    assert str(error.value).endswith(made or "check its name")
 
 
 @pytest.mark.parametrize(

@@ -122,6 +122,23 @@ CASES = {
         config('bucket_region = "eu-wset-1"'),
         "sources.prod.bucket_region: eu-wset-1 is no region that the installed boto3 knows; did ",
     ),
+    "queue-region-misspelt-and-nothing-else": (
+        config(
+            'queue_region = "us-esat-1"\nbucket_region = "us-east-1"',
+            url="http://127.0.0.1:5000/111122223333/q",
+        ),
+        (
+            "sources.prod.queue_region: us-esat-1 is no region that the installed boto3 knows; did "
+            "you mean us-east-1?"
+        ),
+    ),
+    "bucket-region-by-its-name": (
+        config('bucket_region = "US_EST_OHIO"'),
+        (
+            "sources.prod.bucket_region: is no region: us-east-1 is one, and so is US_STANDARD; "
+            "did you mean US_EAST_OHIO?"
+        ),
+    ),
     "bucket-region-shapeless": (
         config('bucket_region = "Ireland"'),
         "sources.prod.bucket_region: is no region: us-east-1 is one, and so is US_STANDARD",

@@ -11,6 +11,7 @@ from trailcourier.cli.exits import Exit
 from trailcourier.cli.setup import applying, planning, telling
 from trailcourier.cli.setup.account import Account
 from trailcourier.cli.setup.choices import asking
+from trailcourier.cli.setup.result import Wanted
 from trailcourier.provision import Found, Layout, Request, Told
 from trailcourier.provision.export import FORMATS, Format
 
@@ -41,6 +42,9 @@ SecretFile = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Put a new secret access key there, for you alone."),
 ]
+# options of apply that its own words are repeated with, and that change nothing elsewhere
+Ignored = Annotated[str, typer.Option(hidden=True)]
+IgnoredList = Annotated[list[str] | None, typer.Option("--sink", hidden=True)]
 Wait = Annotated[int, typer.Option(min=0, max=20, help="Seconds that the first receive waits.")]
 
 
@@ -53,13 +57,22 @@ def show_plan(
     offline: Annotated[
         bool, typer.Option("--offline", help="Ask AWS nothing; needs no credentials.")
     ] = False,
+    write: Write = None,
+    sink: Sinks = None,
+    secret_file: SecretFile = None,
+    external_id: ExternalId = "",
+    wait: Ignored = "",
     as_json: AsJson = False,
 ) -> None:
-    """Say what apply would do, and change nothing.
+    """Say what apply would do with the same options, and change nothing.
 
     With credentials it looks at what is there; without, it says what it would find out.
     """
-    planned, lines = planning.plan(Account(request, profile), offline=offline)
+    del wait
+    wanted = Wanted(
+        write=write, sinks=tuple(sink or ()), secret_file=secret_file, external_id=external_id
+    )
+    planned, lines = planning.plan(Account(request, profile), wanted, offline=offline)
     if as_json:
         output.say_json(planned)
     else:
@@ -84,7 +97,7 @@ def apply(
     What is so already stays; run it again after a failure, and it goes on from there. Exits with 1
     if something is left for somebody else to do, or the queue cannot be received from.
     """
-    wanted = applying.Wanted(
+    wanted = Wanted(
         write=write, sinks=tuple(sink or ()), secret_file=secret_file, external_id=external_id,
         wait=wait, as_json=as_json,
     )  # fmt: skip
@@ -102,12 +115,18 @@ def destroy(
     *,
     profile: Profile = "",
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before it.")] = False,
+    write: Ignored = "",
+    sink: IgnoredList = None,
+    secret_file: Ignored = "",
+    external_id: Ignored = "",
+    wait: Ignored = "",
     as_json: AsJson = False,
 ) -> None:
     """Take away what setup made, with the options it was made with; never a log file.
 
     Only what carries the tag "trailcourier", and entries of ours in policies of others.
     """
+    del write, sink, secret_file, external_id, wait
     if as_json and not yes:
         raise typer.BadParameter("--json: nobody is asked, so say --yes with it")
     account = Account(request, profile)

@@ -5,16 +5,14 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
 
 import boto3
-import msgspec
-from msgspec import Meta
 
 from trailcourier import aws, provision, settings
 from trailcourier.cli import output
-from trailcourier.cli.setup import telling
+from trailcourier.cli.setup import ending, telling
 from trailcourier.cli.setup.account import Account
+from trailcourier.cli.setup.result import Result, Wanted
 from trailcourier.errors import ConfigError
 from trailcourier.provision import Asker, Layout, Request, Step, Told, configuration, first
 from trailcourier.provision.configuration import Credential, Held
@@ -28,48 +26,12 @@ from trailcourier.settings import Settings, environment
 SECRET = "secret_access_key"  # noqa: S105 - what it is known by, not a secret
 
 
-class Wanted(msgspec.Struct, frozen=True, kw_only=True):
-    """What ``apply`` was told beside the request."""
-
-    write: Path | None = None
-    sinks: tuple[str, ...] = ()
-    secret_file: Path | None = None
-    external_id: str = ""
-    wait: int = 10
-    as_json: bool = False
-
-
-class Result(msgspec.Struct, frozen=True):
-    """What came of it; never a secret."""
-
-    account: Annotated[str, Meta(description="whose it is")]
-    steps: Annotated[
-        tuple[Told, ...],
-        Meta(description="of each step its id, what became of it, its words and what differed"),
-    ]
-    elsewhere: Annotated[
-        list[Any], Meta(description="what others have to do: commands, statements for policies")
-    ]
-    configuration: Annotated[str, Meta(description="the tables of the source; no secret is there")]
-    written: Annotated[str, Meta(description="where they were written, if anywhere")]
-    problems: Annotated[tuple[str, ...], Meta(description="what is wrong with the configuration")]
-    warnings: Annotated[tuple[str, ...], Meta(description="what may be meant, and often is not")]
-    live: Annotated[
-        Live, Meta(description="whether the queue could be received from, and what was seen there")
-    ]
-
-    @property
-    def good(self) -> bool:
-        done = all(each.state != "not from here" for each in self.steps)
-        return done and not self.problems and self.live.good
-
-
 def apply(account: Account, wanted: Wanted) -> Result:
     """Make everything, write and check the configuration, receive once, and say all of it."""
     found = account.found()
     layout, steps = Layout(account.request, found), provision.plan(account.request, found)
-    there = _held(layout, wanted)
-    known = _external_id(account.request, wanted)
+    there = held(layout, wanted)
+    known = external_id(account.request, wanted)
     asker = account.asker(found, known)
     say = _quiet if wanted.as_json else output.say
     say(telling.whose(layout, found.caller))
@@ -86,11 +48,11 @@ def apply(account: Account, wanted: Wanted) -> Result:
         configuration=tables,
         written=written,
         problems=problems,
-        warnings=tuple(_warnings(layout, loaded)),
+        warnings=tuple(_warnings(layout, loaded, asker, wanted)),
         live=live,
     )
     if not wanted.as_json:
-        telling.say(_ending(layout, result))
+        telling.say(ending.lines(layout, result, wanted))
     return result
 
 
@@ -98,7 +60,7 @@ def _quiet(text: str) -> None:
     del text
 
 
-def _held(layout: Layout, wanted: Wanted) -> Held:
+def held(layout: Layout, wanted: Wanted) -> Held:
     """What the configuration holds, before anything is made that could not be written there."""
     if wanted.write is None:
         return Held()
@@ -108,7 +70,8 @@ def _held(layout: Layout, wanted: Wanted) -> Held:
     return there
 
 
-def _external_id(request: Request, wanted: Wanted) -> dict[str, str]:
+def external_id(request: Request, wanted: Wanted) -> dict[str, str]:
+    """The external id of the roles, by the name that the plan has for it; nothing without any."""
     if request.reader != "cross-account" and not request.bucket_role:
         return {}
     if not wanted.external_id:
@@ -269,30 +232,25 @@ def _live(
     return first.receive(session, source.queue, egress=account.egress, wait=wanted.wait)
 
 
-def _warnings(layout: Layout, loaded: Settings | None) -> Iterator[str]:
+def _warnings(
+    layout: Layout, loaded: Settings | None, asker: Asker, wanted: Wanted
+) -> Iterator[str]:
     if loaded is None:
         return
     source = loaded.sources.get(layout.request.source)
+    if source and SECRET in asker.known:
+        held = source.credentials.access_key_id
+        if held is None or held.reveal().strip() != asker.known["access_key_id"]:
+            yield _other_key(layout.request, wanted)
     yield from loaded.warnings()
     sinks = source.sinks if source else ()
     yield from outside(layout.partition, {name: loaded.sinks[name] for name in sinks})
 
 
-def _ending(layout: Layout, result: Result) -> Iterator[str]:
-    yield from telling.others(elsewhere(layout))
-    yield ""
-    if result.written:
-        yield f"saved: {result.written}"
-    else:
-        yield "the source, to add to trailcourier.toml (or have it written: --write FILE):"
-        yield ""
-        yield from result.configuration.rstrip("\n").split("\n")
-        yield ""
-    yield from (f"not valid: {each}" for each in result.problems)
-    if not result.problems:
-        yield "valid: nothing is wrong with it"
-    yield from (f"warning: {each}" for each in result.warnings)
-    yield f"live: {result.live.words}" if result.live.good else f"not live: {result.live.words}"
-    yield telling.sum_of(result.steps)
-    if result.good:
-        yield "next: trailcourier run"
+def _other_key(request: Request, wanted: Wanted) -> str:
+    names = named(request, wanted.secret_file, "")
+    return (
+        f"sources.{request.source}.credentials names another access key than the one just made: "
+        f'let it say access_key_id = "{names.access_key_id}" and '
+        f'secret_access_key = "{names.secret_access_key}"'
+    )

@@ -9,8 +9,9 @@ from msgspec import Meta
 from trailcourier import provision
 from trailcourier.cli.setup import applying, telling
 from trailcourier.cli.setup.account import Account
+from trailcourier.cli.setup.result import Wanted
 from trailcourier.errors import Unreachable
-from trailcourier.provision import Found, Layout, Told, configuration
+from trailcourier.provision import Found, Layout, Request, Told, configuration
 from trailcourier.provision.elsewhere import elsewhere
 
 
@@ -33,28 +34,37 @@ class Planned(msgspec.Struct, frozen=True):
     configuration: Annotated[str, Meta(description="the tables of the source")]
 
 
-def plan(account: Account, *, offline: bool) -> tuple[Planned, list[str]]:
+def plan(account: Account, wanted: Wanted, *, offline: bool) -> tuple[Planned, list[str]]:
     """The plan, and the lines that say it."""
     found, unseen = (Found(), "AWS was not asked") if offline else _found_or_why(account)
     request = account.request
     layout, steps = Layout(request, found), provision.plan(request, found)
+    known = applying.external_id(request, wanted) if wanted.external_id else {}
     if unseen:
         told = [Told(step.id, "to make", step.words) for step in steps]
     else:
-        told = list(provision.survey(steps, account.asker(found)))
-    names = applying.named(request, None, "")
+        told = list(provision.survey(steps, account.asker(found, known)))
+    names = applying.named(request, wanted.secret_file, wanted.external_id)
+    sinks = wanted.sinks or applying.held(layout, wanted).sinks
+    url = configuration.queue_url(layout)
     planned = Planned(
         account=layout.account,
         region=layout.region,
         partition=layout.partition,
         caller=found.caller,
         unseen=unseen,
-        unknown=tuple(provision.unknown(request, found)),
+        unknown=tuple(_unknown(request, found, wanted)),
         steps=telling.steps_as_json(steps, told),
         elsewhere=telling.elsewhere_as_json(elsewhere(layout)),
-        configuration=configuration.text(layout, configuration.queue_url(layout), credential=names),
+        configuration=configuration.text(layout, url, credential=names, sinks=sinks),
     )
     return planned, list(_lines(layout, planned, told))
+
+
+def _unknown(request: Request, found: Found, wanted: Wanted) -> Iterator[str]:
+    yield from provision.unknown(request, found)
+    if (request.reader == "cross-account" or request.bucket_role) and not wanted.external_id:
+        yield "the external id: --external-id says where it is"
 
 
 def _found_or_why(account: Account) -> tuple[Found, str]:
