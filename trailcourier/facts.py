@@ -51,6 +51,11 @@ FACTS: dict[str, Fact] = {
         ("source", "messages"),
         (Count("messages_received_total", by="messages"),),
     ),
+    "messages_given_back": Fact(
+        "warning",
+        "The broker went away before received messages were admitted; the queue has them again.",
+        ("source", "messages", "why"),
+    ),
     "message_read": Fact(
         "debug",
         "A message was understood.",

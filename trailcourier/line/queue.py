@@ -4,7 +4,10 @@
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+
+import redis
 
 from trailcourier import observe
 from trailcourier.errors import Fault
@@ -28,9 +31,27 @@ def receive(line: Line, most: int, wait: int) -> list[Message] | None:
         failed(line, fault)
         _count_failure(line, breaker, what, fault)
         return None
-    _count_success(line, breaker)
+    with given_back(line, messages):
+        _count_success(line, breaker)
     failpoint("after-receive")
     return messages
+
+
+@contextmanager
+def given_back(line: Line, messages: Sequence[Message]) -> Iterator[None]:
+    """Give *messages* back to the queue where the ledger goes away before they are all admitted.
+
+    Else nobody would see them before the end of their visibility.  One that was admitted comes
+    again too, and its lease takes the newer handle.
+    """
+    try:
+        yield
+    except redis.RedisError as error:
+        with suppress(Fault):  # then they come when their visibility ends
+            line.queue.extend([(m.id, m.receipt, 0) for m in messages])
+        count = len(messages)
+        observe.fact("messages_given_back", source=line.source, messages=count, why=str(error))
+        raise
 
 
 def visibility(line: Line) -> int:

@@ -59,8 +59,10 @@ def poll(line: Line, slot: int, publish: Publish, stopping: threading.Event) -> 
             observe.fact("messages_received", source=line.source, messages=len(messages))
             if stopping.is_set():
                 queue.extend(line, [(m.id, m.receipt, 0) for m in messages])
-            else:
-                line.ledger.flow.heard(something_new=take(line, messages, publish))
+                break
+            with queue.given_back(line, messages):
+                new = take(line, messages, publish)
+            line.ledger.flow.heard(something_new=new)
     return came
 
 

@@ -4,6 +4,7 @@ import threading
 from dataclasses import replace
 
 import pytest
+import redis
 import structlog
 
 from tests.integration.line.conftest import (
@@ -241,3 +242,23 @@ def test_a_breaker_of_a_queue_is_said_to_open_and_to_close_once_each(world, acti
     assert world.waiting() == []
     assert [event for event, _ in said] == ["breaker_opened", "breaker_closed"]
     assert {name for _, name in said} <= {"queue:prod", "delete:prod"}
+
+
+@pytest.mark.parametrize(
+    ("part", "method"), [("breakers", "succeeded"), ("leases", "admit"), ("sums", "count")]
+)
+def test_messages_received_as_the_ledger_goes_away_come_again_at_once(
+    world, monkeypatch, part, method
+):
+    world.announce(world.put(1))
+
+    def gone(*_args, **_options):
+        raise redis.ConnectionError("gone")
+
+    with monkeypatch.context() as away:
+        away.setattr(getattr(world.ledger, part), method, gone)
+        with pytest.raises(redis.ConnectionError):
+            world.poll()
+
+    assert world.poll() == 1
+    assert world.forward_all() in (["delivered"], [])  # []: leased, which tend makes good
