@@ -94,7 +94,11 @@ def test_an_id_that_names_not_one_entry_is_a_wrong_command_line(call, put, given
 
     answer = call("quarantine", "show", given)
 
-    assert answer == (64, "", f"trailcourier: Invalid value: {said}; see `trailcourier --help`\n")
+    assert answer == (
+        64,
+        "",
+        f"trailcourier: Invalid value: {said}; see `trailcourier quarantine show --help`\n",
+    )
 
 
 def test_all_that_is_known_is_shown_with_what_to_do(call, put):
