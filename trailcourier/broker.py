@@ -293,7 +293,7 @@ def _locked(path: Path) -> int:
                 continue
             os.close(handle)
             raise Unreachable(
-                f"broker: another run uses {path.parent}. Stop it, or give this one a state "
-                "directory of its own."
+                f"broker: another run uses {path.parent}. Stop it, or give this one a "
+                "`workers.state_dir` of its own."
             ) from None
         return handle

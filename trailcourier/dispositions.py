@@ -90,14 +90,15 @@ REASONS: dict[str, Reason] = {
     "bucket-not-allowed": Reason(
         "refused",
         "The message names a bucket that the source does not allow.",
-        "If the bucket is yours, add it to `buckets` of the source. If not, somebody else can "
-        "write to your topic or queue: check their policies.",
+        "If the bucket is yours, add it to `buckets` of the source, then `trailcourier quarantine "
+        "retry --reason bucket-not-allowed`. If not, somebody else can write to your topic or "
+        "queue: check their policies.",
     ),
     "unknown-key": Reason(
         "refused",
         "The key has none of the shapes CloudTrail uses.",
         "For copies under other names set `keys` of the source to globs that match them, or "
-        '`unknown_key = "read"` or `"skip"`.',
+        '`unknown_key = "read"` or `"skip"`, then `trailcourier quarantine retry`.',
     ),
     "kills-worker": Reason(
         "refused",
@@ -234,7 +235,8 @@ REASONS: dict[str, Reason] = {
     "sink-unreachable": Reason(
         "parked",
         "The sink cannot be reached, or the connection broke.",
-        "`trailcourier sink test NAME`, then the network between.",
+        "See that it runs and listens where the sink's settings say (`trailcourier sink test "
+        "NAME`), then the network between.",
         "sink",
     ),
     "sink-busy": Reason(

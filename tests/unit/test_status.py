@@ -12,6 +12,10 @@ from trailcourier.ledger.quarantine import Entry
 from trailcourier.models import Outcome
 from trailcourier.status import Standing, standing
 
+LISTENS = (
+    "See that it runs and listens where the sink's settings say (`trailcourier sink test siem`), "
+    "then the network between."
+)
 SUMS = {
     "records:in": 12,
     "records:filtered:aws-reads": 4,
@@ -112,7 +116,7 @@ def test_what_is_parked_behind_no_breaker_comes_with_the_cause_and_what_to_do(le
     first, second = found.advice
     assert first == (
         "Parked, and tried again by itself: 2 as sink-unreachable, s3://acme-logs/m1 among them: "
-        "siem:5999: \\x1b[2Jrefused. `trailcourier sink test siem`, then the network between."
+        "siem:5999: \\x1b[2Jrefused. " + LISTENS
     )
     assert second == (
         "Parked, and tried again by itself: 1 as archived, s3://acme-logs/m3 among them: in "
@@ -133,10 +137,7 @@ def test_the_advice_about_a_sink_names_it(ledger):
     ledger.breakers.failed("sink:siem", "a", reason="sink-unreachable", text="refused", limit=1)
 
     assert advice(ledger) == [
-        (
-            "sink:siem is open, and tried again every 30 s: refused. "
-            "`trailcourier sink test siem`, then the network between."
-        )
+        ("sink:siem is open, and tried again every 30 s: refused. " + LISTENS)
     ]
 
 

@@ -7,6 +7,7 @@ and lets errors through: ``execute`` makes one line and the right status of each
 """
 
 import contextlib
+import difflib
 import importlib
 import io
 import os
@@ -60,6 +61,14 @@ class Verbs(typer.core.TyperGroup):
         command: Any = typer.main.get_command(importlib.import_module(f"{__name__}.{cmd_name}").app)
         _share(command, [each for each in self.params if each.name in {"config", "debug"}])
         return command
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        try:
+            return super().resolve_command(ctx, args)
+        except TyperException as error:
+            if near := difflib.get_close_matches(args[0], VERBS, n=1):
+                error.message = f"{error.message.rstrip('.')}; did you mean {near[0]}?"
+            raise
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - typer's signature
         with formatter.section("Verbs"):
@@ -177,7 +186,9 @@ def _explain(error: Exception, said: Invocation) -> None:
         case Abort():
             lines = ()
         case TyperException():
-            lines = [f"{error.format_message().rstrip('.')}; see `trailcourier --help`"]
+            # of the verb that was called, where the error knows it
+            verb = getattr(getattr(error, "ctx", None), "command_path", "trailcourier")
+            lines = [f"{error.format_message().rstrip('.')}; see `{verb} --help`"]
         case Broken():
             lines = str(error).splitlines()
         case _ if exits.status(error) is Exit.BUG:

@@ -19,6 +19,10 @@ app = typer.Typer(help="What was refused and why; carry it again, or forget it."
 Source = Annotated[str, typer.Option("--source", help="Only this source.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Id = Annotated[str, typer.Argument(metavar="ID", help="An entry's id, or its beginning.")]
+Ids = Annotated[
+    list[str] | None, typer.Argument(metavar="ID", help="Ids of entries, or their beginnings.")
+]
+Reason = Annotated[str, typer.Option(metavar="REASON", help="All that were refused for it.")]
 
 SHORT = 12  # characters of an id; entries of one object in several contents share 24
 
@@ -48,16 +52,35 @@ def show(ctx: typer.Context, entry: Id, source: Source = "", as_json: AsJson = F
 
 
 @app.command(name="retry")
-def retry_entry(ctx: typer.Context, entry: Id, source: Source = "") -> None:
-    """Carry a refused object again, here and now; the message need not exist any more.
+def retry_entries(
+    ctx: typer.Context, entries: Ids = None, source: Source = "", reason: Reason = ""
+) -> None:
+    """Carry refused objects again, here and now; the messages need not exist any more.
 
-    Exits with 0 if nothing of it is left to carry, else with 1.
+    Exits with 0 if nothing of them is left to carry, else with 1.
     """
+    if bool(entries) is bool(reason):
+        raise typer.BadParameter("say which: ids, or --reason")
     with asked(ctx, source) as names:
-        name, found = _one(entry, names)
-        carried = retry.retry(lines.line(name), found)
+        found = [_one(each, names) for each in entries or ()] or _refused(names, reason)
+        done = [_carried(name, entry) for name, entry in found]
+    raise typer.Exit(Exit.DONE if all(done) else Exit.NO)
+
+
+def _carried(name: str, entry: Entry) -> bool:
+    carried = retry.retry(lines.line(name), entry)
     output.say(carried.text)
-    raise typer.Exit(Exit.DONE if carried.done else Exit.NO)
+    return carried.done
+
+
+def _refused(names: Sequence[str], reason: str) -> list[tuple[str, Entry]]:
+    """Every entry of *reason*, the first one first."""
+    found = [each for each in reversed(_entries(names)) if each[1].reason == reason]
+    if not found:
+        raise typer.BadParameter(
+            f"nothing refused as {reason!r}; see `trailcourier quarantine list`"
+        )
+    return found
 
 
 @app.command()

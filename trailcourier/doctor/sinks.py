@@ -43,6 +43,15 @@ TOLD: Entries = {
     ),
 }
 
+_UNREACHED = {
+    "TC101": "Correct the sink's `host` or `region`, or let this machine's resolver know the name.",
+    "TC102": "See that it runs and listens at that port, that the sink's settings say the same, "
+    "and that no firewall is between.",
+    "TC103": "Have the proxy of HTTPS_PROXY let it through, or name it in NO_PROXY.",
+    "TC104": "Have it show a certificate for the name that is asked for; name a company's own "
+    "authority in `ca_file` of the sink or in AWS_CA_BUNDLE.",
+}
+
 
 def look(subject: Subject) -> Iterator[Finding]:
     """Look whether each sink of the source could take records, or does."""
@@ -73,9 +82,13 @@ def _ready(subject: Subject, name: str, config: SinkConfig) -> Finding:
 def _folder(name: str, path: Path) -> Finding:
     """Look at the folder, or at the one it would be made in, without writing to it."""
     there = path if path.exists() else path.parent
+    if not there.exists():
+        text = f"sink {name}: there is no folder {there} to make {path.name} in"
+        fix = f"Make {there}, or mount it; or correct `path` of the sink."
+        return Finding("error", "TC901", text, fix)
     if not there.is_dir():
         text = f"sink {name}: {there} is no folder"
-        return Finding("error", "TC901", text, f"Make {there}, or mount it.")
+        return Finding("error", "TC901", text, "Correct `path` of the sink.")
     if os.statvfs(there).f_flag & os.ST_RDONLY:
         text = f"sink {name}: {there} cannot be written to here: its file system is read-only"
         return Finding("error", "TC901", text, "Mount it writable, or ask where the workers run.")
@@ -99,7 +112,8 @@ def _reached(subject: Subject, name: str, config: SinkConfig) -> Finding:
     for host, failure in zip(peers, failures, strict=True):
         if failure is not None:
             text = f"sink {name}: {host.peer}: {failure.words}"
-            return Finding("error", "TC901", text, f"{failure.id} in docs/doctor.md says more.")
+            fix = f"{_UNREACHED[failure.id]} {failure.id} in docs/doctor.md says more."
+            return Finding("error", "TC901", text, fix)
     if not peers:
         text = f"sink {name}: nothing can be shown without sending"
         return Finding("unproved", "TC901", text, "--send sends one marked record.")

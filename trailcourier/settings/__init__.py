@@ -83,6 +83,6 @@ def _read(path: Path) -> dict[str, Any]:
 def _nowhere() -> str:
     places = ", ".join(f"./{each}" if not each.is_absolute() else str(each) for each in PLACES)
     return (
-        f"no configuration: looked for {environment.CONFIG} and {places}; write one of these, or "
-        "name a file with --config"
+        f"no configuration: looked for {environment.CONFIG} and {places}; write one of these "
+        "(`trailcourier setup apply --write FILE` does), or name a file with --config"
     )

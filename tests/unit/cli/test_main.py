@@ -121,9 +121,17 @@ def test_a_verb_that_is_cut_off_has_no_answer(raising, capsys):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        pytest.param(["chekc"], "No such command 'chekc'", id="verb"),
+        pytest.param(
+            ["chekc"],
+            "No such command 'chekc'; did you mean check?; see `trailcourier --help`",
+            id="verb",
+        ),
         pytest.param(["--nope"], "No such option: --nope", id="option"),
-        pytest.param(["check", "--nope"], "No such option: --nope", id="option-of-a-verb"),
+        pytest.param(
+            ["check", "--nope"],
+            "No such option: --nope; see `trailcourier check --help`",
+            id="option-of-a-verb",
+        ),
         pytest.param(["check", "more"], "Got unexpected extra argument", id="argument"),
         pytest.param(["--config"], "Option '--config' requires an argument", id="no-value"),
     ],

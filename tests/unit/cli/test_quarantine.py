@@ -94,7 +94,11 @@ def test_an_id_that_names_not_one_entry_is_a_wrong_command_line(call, put, given
 
     answer = call("quarantine", "show", given)
 
-    assert answer == (64, "", f"trailcourier: Invalid value: {said}; see `trailcourier --help`\n")
+    assert answer == (
+        64,
+        "",
+        f"trailcourier: Invalid value: {said}; see `trailcourier quarantine show --help`\n",
+    )
 
 
 def test_all_that_is_known_is_shown_with_what_to_do(call, put):
@@ -194,6 +198,53 @@ def test_a_retry_goes_by_the_configuration_of_now(call, put, s3, config):
 
     assert (before.code, after.code) == (1, 0)
     assert "add it to `buckets`" in before.out
+
+
+def test_several_are_carried_again_by_their_ids_or_by_a_reason(call, put, s3, ledger):
+    for at in (1, 2, 3):
+        s3.put(BUCKET, key(at), log_file(records(1)))
+    put(
+        entry(ObjectRef(BUCKET, key(1)), "bucket-not-allowed"),
+        entry(ObjectRef(BUCKET, key(2)), "bucket-not-allowed"),
+        entry(ObjectRef(BUCKET, key(3)), "corrupt"),
+    )
+    two = [each.id for each in ledger.quarantine.entries() if each.reason != "corrupt"]
+
+    both = call("quarantine", "retry", "--reason", "bucket-not-allowed")
+    left = ledger.quarantine.entries()
+    put(*(entry(ObjectRef(BUCKET, key(at)), "bucket-not-allowed") for at in (1, 2)))
+    again = call("quarantine", "retry", *two)
+
+    assert (both.code, both.out.count("Delivered ")) == (0, 2)
+    assert [each.reason for each in left] == ["corrupt"]
+    assert (again.code, len(again.out.splitlines())) == (0, 2)
+
+
+def test_one_of_several_in_vain_ends_with_1(call, put, s3):
+    s3.put(BUCKET, key(1), log_file(records(1)))
+    s3.put(BUCKET, key(2), b"\x1f\x8b broken")
+    put(*(entry(ObjectRef(BUCKET, key(at))) for at in (1, 2)))
+
+    said = call("quarantine", "retry", "--reason", "corrupt")
+
+    assert said.code == 1
+    assert said.out.count("Delivered ") == said.out.count("was refused again") == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        pytest.param([], "say which: ids, or --reason", id="neither"),
+        pytest.param(["a", "--reason", "corrupt"], "say which: ids, or --reason", id="both"),
+        pytest.param(["--reason", "region"], "nothing refused as 'region'", id="none"),
+    ],
+)
+def test_a_retry_of_nothing_in_particular_is_a_wrong_command_line(call, put, options, said):
+    put(entry(refs("a")[0]))
+
+    answer = call("quarantine", "retry", *options)
+
+    assert (answer.code, said in answer.err) == (64, True)
 
 
 def test_dropping_forgets_the_entry_and_leaves_the_message(call, put, sqs, ledger):

@@ -55,7 +55,10 @@ def test_a_folder_that_is_made_at_need_is_ready(doctor, tmp_path):
 
 @pytest.mark.parametrize(
     ("path", "words"),
-    [("no/such/folder", "no/such is no folder"), ("trailcourier.toml", "is no folder")],
+    [
+        ("no/such/folder", "/no/such to make folder in"),
+        ("trailcourier.toml", "trailcourier.toml is no folder"),
+    ],
 )
 def test_a_folder_that_cannot_be_is_the_error(doctor, path, words):
     said = doctor(instead={'path = "events"': f'path = "{path}"'})
@@ -111,7 +114,10 @@ def test_a_collector_that_is_down_is_the_error(doctor, closed):
 
     assert said.errors == ["TC901"]
     assert said.one("TC901").text == f"sink archive: 127.0.0.1:{closed}: Connection refused"
-    assert said.one("TC901").fix == "TC102 in docs/doctor.md says more."
+    assert said.one("TC901").fix == (
+        "See that it runs and listens at that port, that the sink's settings say the same, and "
+        "that no firewall is between. TC102 in docs/doctor.md says more."
+    )
 
 
 def test_a_collector_with_tls_is_trusted_as_the_sink_would(doctor, tmp_path):
