@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import redis
 from celery import Celery
@@ -63,11 +63,11 @@ class Idle:
 
 
 @contextlib.contextmanager
-def idle(broker: str, environment: Mapping[str, str] = os.environ) -> Iterator[Idle]:
+def idle(broker: str) -> Iterator[Idle]:
     """Run such a worker until the block ends."""
     argv = [sys.executable, "-m", "celery", "-A", "bench.nothing", "worker", "-P", "threads"]
     argv += ["-c", "8", "-l", "WARNING", "--without-gossip", "--without-mingle"]
-    told = {**environment, "BENCH_BROKER": broker}
+    told = {**os.environ, "BENCH_BROKER": broker}
     process = child.start(argv, environment=told, stdout=subprocess.DEVNULL)
     try:
         made = Idle(broker, process)

@@ -16,6 +16,7 @@ import redis
 from kombu.transport import redis as stock
 from kombu.transport import virtual
 
+from trailcourier.client import Client
 from trailcourier.line.failpoint import failpoint
 
 TAKE = """
@@ -132,9 +133,7 @@ class Channel(stock.Channel):
     def take(self, room: int) -> int:
         """Deliver up to *room* tasks that wait in the queues; answer how many there were."""
         if self._take is None or self._take.registered_client.connection_pool is not self.pool:
-            # a connection of its own, as in trailcourier.client.Client
-            own = redis.Redis(connection_pool=self.pool, single_connection_client=True)
-            self._take = own.register_script(TAKE)
+            self._take = Client(connection_pool=self.pool).own.register_script(TAKE)
         queues = self._queue_cycle.consume(len(self.active_queues))
         taken = self.qos.take(self._take, queues, room)
         for queue, _message in taken:

@@ -14,6 +14,7 @@ MOST_IN_FLIGHT = 120_000  # SQS hands out no more than about so many
 LATE = 3600  # seconds; a line that keeps up takes a message within some minutes
 LOOK_BACK = timedelta(minutes=30)
 PERIOD = 300  # seconds; SQS tells CloudWatch once a minute
+KEEP_LONGER = "`trailcourier status` says what holds it up; until then let the queue keep 14 days."
 
 TOLD: Entries = {
     "TC311": Entry(
@@ -39,17 +40,17 @@ def look(subject: Subject) -> Iterator[Finding]:
     if not seen.good:  # TC306 says so
         return
     said: Mapping[str, str] = seen.said["Attributes"]
-    yield _depth(subject, said)
+    kept = int(said.get("MessageRetentionPeriod", 0))
+    yield _depth(subject, said, kept)
     if int(said.get("ApproximateNumberOfMessages", 0)):
-        yield _oldest(subject, int(said.get("MessageRetentionPeriod", 0)))
+        yield _oldest(subject, kept)
 
 
-def _depth(subject: Subject, said: Mapping[str, str]) -> Finding:
+def _depth(subject: Subject, said: Mapping[str, str], kept: int) -> Finding:
     visible, flying, delayed = (
         int(said.get(f"ApproximateNumberOfMessages{each}", 0))
         for each in ("", "NotVisible", "Delayed")
     )
-    kept = int(said.get("MessageRetentionPeriod", 0))
     line = broker.line(subject)
     oldest = line.standing.oldest_seconds if line else None
     text = f"{visible} wait, {flying} are received and not settled, {delayed} delayed"
@@ -58,10 +59,13 @@ def _depth(subject: Subject, said: Mapping[str, str]) -> Finding:
     if flying > MOST_IN_FLIGHT * 0.9:
         fix = "See what takes messages and does not settle them: another collector on this queue?"
         return Finding("warning", "TC311", f"{text}: SQS hands out no more than 120,000", fix)
-    if kept and oldest and oldest > kept * 0.75:
-        fix = "`trailcourier status` says what holds it up; until then let the queue keep 14 days."
-        return Finding("warning", "TC311", f"{text}, and the queue keeps {age(kept)}", fix)
+    if oldest and _soon_gone(oldest, kept):
+        return Finding("warning", "TC311", f"{text}, and the queue keeps {age(kept)}", KEEP_LONGER)
     return Finding("ok", "TC311", text)
+
+
+def _soon_gone(waited: float, kept: int) -> bool:
+    return bool(kept) and waited > kept * 0.75
 
 
 def _oldest(subject: Subject, kept: int) -> Finding:
@@ -75,9 +79,9 @@ def _oldest(subject: Subject, kept: int) -> Finding:
         return Finding("unproved", "TC312", text, "A queue in use is known after some minutes.")
     waited = float(max(points, key=lambda each: each["Timestamp"])["Maximum"])
     text = f"the oldest message has waited {age(waited)}"
-    if kept and waited > kept * 0.75:
-        fix = "`trailcourier status` says what holds it up; until then let the queue keep 14 days."
-        return Finding("warning", "TC312", f"{text}, and the queue keeps it {age(kept)}", fix)
+    if _soon_gone(waited, kept):
+        text = f"{text}, and the queue keeps it {age(kept)}"
+        return Finding("warning", "TC312", text, KEEP_LONGER)
     if waited > LATE:
         fix = "`trailcourier status` says what holds it up; if nothing does, add object workers."
         return Finding("warning", "TC312", text, fix)

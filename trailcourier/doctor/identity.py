@@ -189,8 +189,6 @@ def _refused(subject: Subject, error: Exception) -> Finding:
         fault = aws.fault(error, what=what, where="sts")
         if fault.reason == "network":
             return trouble.silent(fault.detail)
-        if fault.reason == "instance-metadata":
-            return trouble.hop(fault)
-        return Finding("error", "TC202", fault.detail, trouble.missing(given))
+        return trouble.of_keys(given, frozenset(), fault)
     asked = Call("sts", "assume_role", _sts(subject), "sts:AssumeRole", given.role_arn or "*")
     return trouble.told(subject, failed(asked, error), "TC206")

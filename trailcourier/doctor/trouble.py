@@ -2,7 +2,7 @@
 
 from trailcourier import aws
 from trailcourier.credentials import Credentials
-from trailcourier.dispositions import REASONS
+from trailcourier.dispositions import advice
 from trailcourier.doctor import statements
 from trailcourier.doctor.call import Answer
 from trailcourier.doctor.finding import Entries, Entry, Finding, Level
@@ -61,15 +61,10 @@ def behind(id_: str, first: str) -> Finding:
     return Finding("unproved", id_, text, fix)
 
 
-def hop(fault: Fault) -> Finding:
-    """Return what it means that the instance's metadata service is there and not heard."""
-    return Finding("error", "TC202", fault.detail, REASONS[fault.reason].advice)
-
-
 def of_keys(given: Credentials, codes: frozenset[str], fault: Fault) -> Finding:
     """Return what AWS says of the keys of *given*, or that there are none."""
-    if fault.reason == "instance-metadata":
-        return hop(fault)
+    if fault.reason == "instance-metadata":  # the service is there, and not heard
+        return Finding("error", "TC202", fault.detail, advice(fault.reason))
     if codes & EXPIRED:
         fix = "Get new keys; better, let `credentials` name what renews itself: a role, a profile."
         return Finding("error", "TC204", fault.detail, fix)

@@ -57,10 +57,10 @@ def poll(line: Line, slot: int, publish: Publish, stopping: threading.Event) -> 
                 break
             came += len(messages)
             observe.fact("messages_received", source=line.source, messages=len(messages))
-            if stopping.is_set():
-                queue.extend(line, [(m.id, m.receipt, 0) for m in messages])
-                break
             with queue.given_back(line, messages):
+                if stopping.is_set():
+                    queue.extend(line, [(m.id, m.receipt, 0) for m in messages])
+                    break
                 new = take(line, messages, publish)
             line.ledger.flow.heard(something_new=new)
     return came

@@ -60,6 +60,11 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     principal: str = ""
     policy: Form | Literal[""] = ""
 
+    @property
+    def needs_external_id(self) -> bool:
+        """Whether a role is among them that is taken with an external id."""
+        return self.reader == "cross-account" or bool(self.bucket_role)
+
 
 class Found(msgspec.Struct, frozen=True):
     """What AWS said that a plan needs: whose account this is, where a bucket lies."""

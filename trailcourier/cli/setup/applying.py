@@ -72,7 +72,7 @@ def held(layout: Layout, wanted: Wanted) -> Held:
 
 def external_id(request: Request, wanted: Wanted) -> dict[str, str]:
     """The external id of the roles, by the name that the plan has for it; nothing without any."""
-    if request.reader != "cross-account" and not request.bucket_role:
+    if not request.needs_external_id:
         return {}
     if not wanted.external_id:
         raise ConfigError(["--external-id: say which, as env:NAME or file:/path"])

@@ -63,7 +63,7 @@ def plan(account: Account, wanted: Wanted, *, offline: bool) -> tuple[Planned, l
 
 def _unknown(request: Request, found: Found, wanted: Wanted) -> Iterator[str]:
     yield from provision.unknown(request, found)
-    if (request.reader == "cross-account" or request.bucket_role) and not wanted.external_id:
+    if request.needs_external_id and not wanted.external_id:
         yield "the external id: --external-id says where it is"
 
 
