@@ -79,8 +79,12 @@ def healthy(seen: dict[str, dict[str, Any]], but: str = "") -> bool:
     )
 
 
-def carrying(stack: Stack) -> bool:
-    return "objects in flight, " in stack.compose("logs", "aws")
+def carrying(stack: Stack, worker: str) -> bool:
+    """Whether objects are in flight, and *worker* has carried some of them."""
+    said = stack.compose("logs", "--no-color", "objects")
+    return bool(re.search(rf"{worker} .*object_delivered", said)) and (
+        "objects in flight, " in stack.compose("logs", "aws")
+    )
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +127,7 @@ def build(stack: Stack) -> None:
 def seen(stack):
     stack.compose("up", "-d", "--no-build", f"--scale=objects={CARRIERS}")
     running = stack.until(healthy, seconds=120)
-    middle = stack.until(lambda _: carrying(stack), seconds=60)
+    middle = stack.until(lambda _: carrying(stack, "objects_2"), seconds=60)
     assert middle["aws_1"]["State"]["Running"], "too late to kill anything"
     stack.crash("objects_2")
     stack.crash("redis_1")

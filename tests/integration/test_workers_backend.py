@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 import redis
 from celery import Celery
+from celery.backends import redis as redis_backend
 from celery.backends.redis import RedisBackend
 
 from tasks.backend import Backend
@@ -59,6 +60,29 @@ def test_a_finished_forward_is_counted_when_the_broker_is_back(own_broker, blip)
     app.backend.on_chord_part_return(header(app, "g"), "SUCCESS", "delivered")
 
     assert app.backend.client.zcard(app.backend.get_key_for_group("g", ".j")) == 1
+
+
+@pytest.mark.parametrize(
+    ("backend", "read"),
+    [
+        pytest.param(STOCK, [True, True], id="celery: by each of its headers"),
+        pytest.param(OURS, [False, True], id="ours: by the last"),
+    ],
+)
+def test_a_chords_body_is_read(shared_broker, monkeypatch, backend, read):
+    app, found = fleet(shared_broker, backend), []
+    monkeypatch.setattr(redis_backend, "maybe_signature", lambda body, app: found.append(body))
+    monkeypatch.setattr(RedisBackend, "chord_error_from_stack", lambda *_: None)
+    app.backend.set_chord_size(backend, 2)
+
+    seen = []
+    for index in range(2):
+        of = header(app, backend)
+        of.group_index = index
+        app.backend.on_chord_part_return(of, "SUCCESS", "delivered")
+        seen.append(of.chord in found)
+
+    assert seen == read
 
 
 @pytest.mark.parametrize(

@@ -12,21 +12,24 @@ STOCK = ["-I", "tests.integration.trial,tests.integration.trial_stock"]
 
 @pytest.fixture
 def hold(own_fleet):
-    """A function that gives a worker one forward of some seconds, and waits until it runs."""
+    """A function that starts one forward, waits until it runs, and answers how to end it."""
 
-    def hold(*, seconds):
+    def hold():
         app, folder = own_fleet.app, str(own_fleet.folder)
-        header = app.signature("trial.hold", (folder, seconds), queue="objects")
+        header = app.signature("trial.held", (folder,), queue="objects")
         chord([header], app=app)(app.signature("trial.done", (folder,), queue="objects"))
         until((own_fleet.folder / "holds").exists)
+        return (own_fleet.folder / "release").touch
 
     return hold
 
 
-def blip(worker, own_broker):
-    """Kill the broker, and start it again when the worker has noticed and its task has ended."""
+def blip(worker, own_broker, release):
+    """Kill the broker, end the task when the worker has noticed, and start the broker again."""
     child.kill(own_broker.process)
-    worker.until("Cannot connect to").until("Connection to Redis lost: Retry")
+    worker.until("Cannot connect to")
+    release()
+    worker.until("Connection to Redis lost: Retry")
     own_broker.start()
 
 
@@ -34,9 +37,10 @@ def test_without_our_transport_a_worker_exits_when_the_broker_dies_beneath_a_tas
     own_fleet, own_broker, hold
 ):
     worker = own_fleet.worker("-Q", "objects", *STOCK)
-    hold(seconds=2)
+    release = hold()
 
     child.kill(own_broker.process)
+    release()
     worker.until("Unrecoverable error: AttributeError")
     own_broker.start()
 
@@ -45,9 +49,9 @@ def test_without_our_transport_a_worker_exits_when_the_broker_dies_beneath_a_tas
 
 def test_a_worker_survives_the_broker_and_its_chord_completes(own_fleet, own_broker, hold):
     worker = own_fleet.worker("-Q", "objects", *TRIAL)
-    hold(seconds=2)
+    release = hold()
 
-    blip(worker, own_broker)
+    blip(worker, own_broker, release)
 
     worker.until("Couldn't ack", seconds=60)
     until((own_fleet.folder / "done").exists, seconds=60)

@@ -58,7 +58,7 @@ def test_a_chord_is_published_in_as_many_round_trips_whatever_its_size(publish, 
         publish(works)
         return counted.turns - before
 
-    cost(1)  # declares the queue, once in a process
+    cost(1)  # connects, once in a process
     of_one, of_ten = cost(1), cost(10)
 
     assert client.llen(QUEUE) == 12

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from tasks.celery import app
 from tasks.worker import stopping
+from tests.fleet import until
 
 
 @app.task(name="trial.hold", queue="objects", acks_late=True)
@@ -12,6 +13,14 @@ def hold(folder: str, seconds: float) -> str:
     """Work that looks at no flag."""
     Path(folder, "holds").touch()
     time.sleep(seconds)
+    return "delivered"
+
+
+@app.task(name="trial.held", queue="objects", acks_late=True)
+def held(folder: str) -> str:
+    """Work that lasts until somebody releases it."""
+    Path(folder, "holds").touch()
+    until(Path(folder, "release").exists, seconds=60)
     return "delivered"
 
 

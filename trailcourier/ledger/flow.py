@@ -71,8 +71,9 @@ end
 if parked >= parked_cap then return {0, 'parked'} end
 local threads = alive_threads(alive)
 if threads == 0 then return {0, 'no-workers'} end
-local room = math.min(cap, per * threads) - flying
-if room <= 0 then return {0, 'in-flight'} end
+cap = math.min(cap, per * threads)
+local room = cap - flying
+if room < math.min(10, cap / 2) then return {0, 'in-flight'} end  -- rather a full receive, soon
 return {room, ''}
 """
 )

@@ -18,7 +18,7 @@ from trailcourier.line.settle import settle
 from trailcourier.line.work import Publish, Work, publish_all
 from trailcourier.models import Message, ObjectRef
 
-ROOM_PAUSE = 0.05  # seconds between two looks for room; a look is one call to the ledger
+ROOM_PAUSE = 0.02  # seconds between two looks for room; a look is one call to the ledger
 
 
 class Arrival(msgspec.Struct, frozen=True):

@@ -494,11 +494,13 @@ def test_destroy_asks_first_and_takes_away_what_it_said(call, apply, gate, monke
     apply("--secret-file", "secret")
     gate.calls.clear()
 
-    monkeypatch.setattr(sys, "stdin", io.StringIO())  # nobody is there to answer
-    asked = call("destroy")
-    assert asked.code == Exit.NO
-    assert "to remove      trail" in asked.out
-    assert gate.changes == []
+    for answer in ("", "n\n"):  # nobody is there, or says no
+        monkeypatch.setattr(sys, "stdin", io.StringIO(answer))
+        asked = call("destroy")
+        assert asked.code == Exit.NO
+        assert "to remove      trail" in asked.out
+        assert asked.out.endswith("Nothing was changed. With --yes nobody is asked.\n")
+        assert gate.changes == []
 
     done = call("destroy", "--yes")
     assert done.code == Exit.DONE, done.err

@@ -290,7 +290,7 @@ def test_a_copy_under_another_name_is_found_by_the_globs(doctor, account):
 
 
 def test_two_silent_services_are_one_error(doctor, account, monkeypatch):
-    monkeypatch.setattr("trailcourier.doctor.subject.CALL", 0.3)
+    monkeypatch.setattr("trailcourier.doctor.subject.CALL", 1)
     account.front.silent |= {"sqs", "s3"}
 
     said = doctor()

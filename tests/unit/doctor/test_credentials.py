@@ -165,7 +165,7 @@ def test_an_identity_that_may_not_be_asked_is_unproved(doctor, account):
 def test_an_sts_that_is_silent_costs_only_the_name_where_no_role_needs_it(
     doctor, account, monkeypatch
 ):
-    monkeypatch.setattr("trailcourier.doctor.subject.CALL", 0.3)
+    monkeypatch.setattr("trailcourier.doctor.subject.CALL", 1)
     account.front.silent.add("sts")
 
     said = doctor()

@@ -179,7 +179,7 @@ def test_a_queue_whose_key_keeps_messages_from_being_received_is_said_so(doctor,
 def test_keys_refused_by_the_queue_where_sts_cannot_be_asked_are_named(
     doctor, account, monkeypatch
 ):
-    monkeypatch.setattr("trailcourier.doctor.subject.CALL", 0.3)
+    monkeypatch.setattr("trailcourier.doctor.subject.CALL", 1)
     account.front.silent.add("sts")
     account.front.holders[KEY].state = "revoked"
 
@@ -189,7 +189,7 @@ def test_keys_refused_by_the_queue_where_sts_cannot_be_asked_are_named(
 
 
 def test_a_queue_that_is_silent_is_the_error_and_is_asked_no_more(doctor, account, monkeypatch):
-    monkeypatch.setattr("trailcourier.doctor.subject.CALL", 0.3)
+    monkeypatch.setattr("trailcourier.doctor.subject.CALL", 1)
     account.front.silent.add("sqs")
 
     said = doctor()

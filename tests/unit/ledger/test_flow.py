@@ -36,9 +36,36 @@ def test_a_worker_that_leaves_takes_its_room_along(ledger):
 
 def test_the_room_is_capped_and_shrinks_by_what_is_in_flight(ledger):
     ledger.flow.heartbeat("w1", 100)
-    admit(ledger, "m", refs(*(str(i) for i in range(250))))
+    admit(ledger, "m", refs(*(str(i) for i in range(240))))
 
-    assert ledger.flow.room(SINKS).objects == 6
+    assert ledger.flow.room(SINKS).objects == 16
+
+
+@pytest.mark.parametrize(
+    ("threads", "in_flight", "room"),
+    [
+        pytest.param(8, 22, 10, id="a full receive"),
+        pytest.param(8, 23, 0, id="less than one"),
+        pytest.param(1, 2, 2, id="half of all there is"),
+        pytest.param(1, 3, 0, id="less than half"),
+    ],
+)
+def test_there_is_no_room_for_a_small_part_of_a_receive(ledger, threads, in_flight, room):
+    ledger.flow.heartbeat("w1", threads)
+    admit(ledger, "m", refs(*(str(i) for i in range(in_flight))))
+
+    found = ledger.flow.room(SINKS)
+
+    assert (found.objects, found.why) == (room, "" if room else "in-flight")
+
+
+def test_with_one_object_at_a_time_there_is_room_for_it(client):
+    ledger = Ledger(client, "prod", Numbers(in_flight=1))
+    ledger.flow.heartbeat("w1", 8)
+    empty = ledger.flow.room(SINKS)
+    admit(ledger, "m", refs("a"))
+
+    assert (empty.objects, ledger.flow.room(SINKS).objects) == (1, 0)
 
 
 def test_too_many_parked_objects_stop_the_poll(client):

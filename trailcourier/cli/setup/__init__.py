@@ -136,7 +136,9 @@ def destroy(
         output.say(telling.whose(Layout(request, found), found.caller))
     if not yes:
         telling.say(telling.line(each) for each in provision.outlook(steps, account.asker(found)))
-        typer.confirm("Take away what is to be removed?", abort=True)
+        if not _sure("Take away what is to be removed?"):
+            output.say("Nothing was changed. With --yes nobody is asked.")
+            raise typer.Exit(Exit.NO)
     told: list[Told] = []
     for each in provision.destroy(steps, account.asker(found)):
         told.append(each)
@@ -147,6 +149,14 @@ def destroy(
     else:
         output.say(telling.sum_of(told))
         telling.say(telling.nothing_of(request, told))
+
+
+def _sure(question: str) -> bool:
+    """Whether somebody says yes; nobody there is a no."""
+    try:
+        return typer.confirm(question)
+    except typer.Abort:
+        return False
 
 
 @app.command()
