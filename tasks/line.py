@@ -88,7 +88,7 @@ def _header(work: Work, **of: Any) -> Any:
     """One forward; Flower shows its object, not where its lease is."""
     args = (work.source, work.message, work.index, work.generation, work.name)
     shown = f"{work.source} {ascii(work.name)[1:-1]}"
-    return app.amqp.as_task_v2(
+    return app.amqp.create_task_message(
         uuid(), forward.name, args, argsrepr=shown, kwargsrepr="", ignore_result=True, **of
     )
 

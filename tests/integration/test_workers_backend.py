@@ -65,8 +65,8 @@ def test_a_finished_forward_is_counted_when_the_broker_is_back(own_broker, blip)
 @pytest.mark.parametrize(
     ("backend", "read"),
     [
-        pytest.param(STOCK, [True, True], id="celery: by each of its headers"),
-        pytest.param(OURS, [False, True], id="ours: by the last"),
+        pytest.param(STOCK, [1, 2], id="celery: by each of its headers"),
+        pytest.param(OURS, [0, 1], id="ours: by the last"),
     ],
 )
 def test_a_chords_body_is_read(shared_broker, monkeypatch, backend, read):
@@ -75,14 +75,14 @@ def test_a_chords_body_is_read(shared_broker, monkeypatch, backend, read):
     monkeypatch.setattr(RedisBackend, "chord_error_from_stack", lambda *_: None)
     app.backend.set_chord_size(backend, 2)
 
-    seen = []
+    times = []
     for index in range(2):
         of = header(app, backend)
         of.group_index = index
         app.backend.on_chord_part_return(of, "SUCCESS", "delivered")
-        seen.append(of.chord in found)
+        times.append(len(found))
 
-    assert seen == read
+    assert times == read
 
 
 @pytest.mark.parametrize(

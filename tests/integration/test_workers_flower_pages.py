@@ -73,6 +73,8 @@ def test_one_task_is_shown_without_what_is_noise_to_a_person(watched):
         "Name", "UUID", "Status", "Arguments", "Keyword arguments", "Result", "Source", "Object",
         "File", "Received", "Started", "Succeeded", "Worker", "Runtime", "Parent id",
     ]  # fmt: skip
+    (parent,) = re.findall(r"Parent id</dt>.*?([0-9a-f]{8}-[0-9a-f-]{27})", text, re.DOTALL)
+    until(lambda: parent in {poll["uuid"] for poll in watched.rows("poll")})
 
 
 def held(client, name):

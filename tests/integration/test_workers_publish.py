@@ -95,4 +95,14 @@ def test_every_header_of_a_chord_carries_the_same_body(publish, client):
     bodies = [loads(b64decode(x["body"]))[2]["chord"] for x in messages(client)]
 
     assert len({body["options"]["task_id"] for body in bodies}) == 1
-    assert len({x["headers"]["group"] for x in messages(client)}) == 1
+
+
+def test_the_headers_of_a_chord_are_numbered_and_counted(publish, client):
+    publish(3)
+
+    headers = [message["headers"] for message in reversed(messages(client))]
+    (group,) = {header["group"] for header in headers}
+    size = client.get(f"trailcourier:1:celery:celery-taskset-meta-{group}.s")
+    assert [header["group_index"] for header in headers] == [0, 1, 2]
+    assert size == b"3"
+    assert all(header["ignore_result"] for header in headers)

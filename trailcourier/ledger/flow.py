@@ -36,7 +36,7 @@ class Waiting(msgspec.Struct, frozen=True):
 
 
 class Room(msgspec.Struct, frozen=True):
-    """How many objects may still be taken; *why* says what holds the source when it is 0."""
+    """How many objects may still be taken; *why* says what holds the source if few or none."""
 
     objects: int
     why: str = ""
@@ -73,8 +73,7 @@ local threads = alive_threads(alive)
 if threads == 0 then return {0, 'no-workers'} end
 cap = math.min(cap, per * threads)
 local room = cap - flying
-if room < math.min(10, cap / 2) then return {0, 'in-flight'} end  -- rather a full receive, soon
-return {room, ''}
+return {math.max(room, 0), room < math.min(10, cap / 2) and 'in-flight' or ''}
 """
 )
 

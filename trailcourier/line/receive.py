@@ -18,7 +18,8 @@ from trailcourier.line.settle import settle
 from trailcourier.line.work import Publish, Work, publish_all
 from trailcourier.models import Message, ObjectRef
 
-ROOM_PAUSE = 0.02  # seconds between two looks for room; a look is one call to the ledger
+ROOM_PAUSE = (0.02, 0.25)  # seconds between two looks for room, at first and at most
+PATIENCE = 0.5  # seconds for which room for a full receive is waited for
 
 
 class Arrival(msgspec.Struct, frozen=True):
@@ -42,17 +43,10 @@ def poll(line: Line, slot: int, publish: Publish, stopping: threading.Event) -> 
     came = 0
     with line.ledger.flow.polling(slot) as ours:
         ends = time.monotonic() + line.numbers.poll
-        while ours and not stopping.is_set() and (left := ends - time.monotonic()) > 0:
-            room = line.ledger.flow.room(line.sinks)
-            if room.objects <= 0:
-                observe.fact("poll_held_up", source=line.source, why=room.why)
-                if room.why != "in-flight":
-                    break
-                stopping.wait(ROOM_PAUSE)
-                continue
+        while ours and (room := await_room(line, ends, stopping)):
             # never a short poll for want of time: it asks few of SQS's servers, again and again
-            wait = min(line.numbers.receive_wait, math.ceil(left))
-            messages = queue.receive(line, most=min(10, room.objects), wait=wait)
+            wait = min(line.numbers.receive_wait, max(1, math.ceil(ends - time.monotonic())))
+            messages = queue.receive(line, most=min(10, room), wait=wait)
             if messages is None:
                 break
             came += len(messages)
@@ -64,6 +58,24 @@ def poll(line: Line, slot: int, publish: Publish, stopping: threading.Event) -> 
                 new = take(line, messages, publish)
             line.ledger.flow.heard(something_new=new)
     return came
+
+
+def await_room(line: Line, ends: float, stopping: threading.Event) -> int:
+    """Wait for room for a full receive, or soon for any; how many objects, 0 to receive no more.
+
+    A receive, its chord, settle and delete cost the same for one message as for ten.
+    """
+    began, (pause, longest) = time.monotonic(), ROOM_PAUSE
+    while not stopping.is_set() and (now := time.monotonic()) < ends:
+        room = line.ledger.flow.room(line.sinks)
+        if not room.why or (room.objects and now - began > PATIENCE):
+            return room.objects
+        observe.fact("poll_held_up", source=line.source, why=room.why)
+        if room.why != "in-flight":
+            break
+        stopping.wait(pause)
+        pause = min(pause * 1.5, longest)
+    return 0
 
 
 def take(line: Line, messages: Sequence[Message], publish: Publish) -> bool:

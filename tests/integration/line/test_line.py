@@ -14,6 +14,7 @@ from tests.integration.line.conftest import (
     notice,
     records,
 )
+from trailcourier.line import receive
 from trailcourier.line.carry import carry
 from trailcourier.line.settle import settle
 
@@ -409,6 +410,22 @@ def test_no_more_is_received_than_the_fleet_can_start(make):
     world.poll()
 
     assert len(world.work) == 5
+
+
+@pytest.mark.parametrize(
+    ("patience", "taken"),
+    [pytest.param(0.1, 3, id="and then taken"), pytest.param(60, 2, id="rather than taken")],
+)
+def test_little_room_is_waited_for(make, monkeypatch, patience, taken):
+    monkeypatch.setattr("trailcourier.line.receive.PATIENCE", patience)
+    world = make(numbers={"in_flight": 3, "poll": 1, "receive_wait": 0})
+    world.announce(world.put(0), world.put(1))
+    world.poll()
+    world.announce(world.put(2))
+
+    receive.poll(world.line, 0, world.publish, NOBODY_STOPS)
+
+    assert len(world.work) == taken
 
 
 def test_a_key_is_a_name_and_never_a_path(world):
