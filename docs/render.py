@@ -331,9 +331,11 @@ it answers while the broker or AWS hangs.
 - `/readyz` is 200 while the process takes work; the text of a 503 says why not.
 - `trailcourier healthcheck` says the same as `/livez` without a network, from the time of a file.
 
-Counters and histograms are of the process that did the work: sum them over the fleet. Gauges tell
-how a source stands for the whole fleet, ten seconds ago at most; every control worker tells the
-same, so take the largest: `max by (source) (trailcourier_objects_parked)`.
+Counters and histograms are of the process that did the work: sum them over the fleet. A counter is
+there from the first time it counts, which `increase()` therefore does not see: to hear of the first
+of something, watch a gauge. Gauges tell how a source stands for the whole fleet, ten seconds ago at
+most; every control worker tells the same, so take the largest:
+`max by (source) (trailcourier_objects_parked)`.
 
 {table(("metric", "kind", "labels", "meaning"), rows)}
 
