@@ -94,4 +94,4 @@ def test_a_page_that_is_closed_leaves_no_thread(health):
 
     served.close()
 
-    assert set(threading.enumerate()) == before
+    assert set(threading.enumerate()) <= before  # some of which may have ended meanwhile
