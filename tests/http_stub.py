@@ -258,8 +258,12 @@ class Server:
         self.port = self._socket.sockets[0].getsockname()[1]
 
     async def _refuse(self) -> None:
+        # what is being accepted while its server closes, Python forgets, and complains much later
+        for listening in self._socket.sockets:
+            self.loop.remove_reader(listening.fileno())
+        await asyncio.sleep(0)
         self._socket.close()
-        for _ in range(5):  # what is just being accepted is a connection some rounds later
+        for _ in range(5):  # what was just accepted is a connection some rounds later
             for connection in tuple(self._connections):
                 connection.transport.abort()
             await asyncio.sleep(0)
