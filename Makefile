@@ -21,7 +21,7 @@ demo: $(READY) ## Carry simulated CloudTrail traffic through the whole line, and
 	$(BIN)/trailcourier demo $(ARGS)
 
 test: $(READY) ## Every test but the slow ones; needs no network and no container engine
-	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -m "not slow" -n 3 --dist loadfile $(ARGS)
 
 test-full: $(READY) ## Every test; a skip among the reliability tests is a failure
 	TRAILCOURIER_FULL=1 $(BIN)/python -m pytest $(ARGS)
