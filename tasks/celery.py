@@ -42,7 +42,6 @@ FIXED: dict[str, Any] = {
     "task_queues": [Queue(name, Exchange(name), name) for name in QUEUES],
     "task_default_queue": "control",
     "task_create_missing_queues": False,  # a queue nobody consumes is a mistake
-    "task_routes": {"trailcourier.forward": {"queue": "objects"}},
     "imports": ["tasks.line"],
     "worker_pool": "threads",  # S3 and sinks are waiting; a lost broker fails no chord here
     "worker_concurrency": None,  # by the queues it consumes: tasks.worker

@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import redis
-from celery import signals
+from celery import signals, uuid
 from celery.exceptions import Ignore
 from kombu.exceptions import KombuError
-from kombu.utils.uuid import uuid
 
 from tasks.celery import app
 from tasks.events import QUIET
@@ -32,7 +31,7 @@ def poll(source: str, slot: int = 0) -> int:
 
 
 # acks late: a killed worker's forward comes back
-@app.task(name="trailcourier.forward", acks_late=True, send_events=SHOWN)
+@app.task(name="trailcourier.forward", queue="objects", acks_late=True, send_events=SHOWN)
 def forward(source: str, message: str, index: int, generation: int, name: str) -> str:
     """Carry one object; what became of it, for one that raises fails its chord."""
     work, status = Work(source, message, index, generation, name), "pending"
@@ -72,16 +71,16 @@ def publish(source: str, works: Sequence[Work], messages: Sequence[str]) -> None
     As ``chord()`` would, but that does not use our producer and makes a signature of each header.
     """
     shown = f"{source}, {len(messages)} message{'s' * (len(messages) != 1)}"
-    body = settle.s(source, list(messages)).set(argsrepr=shown, kwargsrepr="")
-    body.freeze()  # sent twice, it is the same task twice
+    # with an id of its own, for sent twice it is the same task twice
+    body = settle.s(source, list(messages)).set(task_id=uuid(), argsrepr=shown, kwargsrepr="")
     chord, sender = uuid(), app.current_worker_task
     of = {"chord": body, "group_id": chord, "parent_id": sender and sender.request.id}
     app.backend.set_chord_size(chord, len(works))
-    with app.producer_pool.acquire(block=True) as producer, producer.batch():
+    with app.producer_pool.acquire(block=True) as to, to.batch():
         for index, work in enumerate(works):
             header = _header(work, group_index=index, **of)
             # sent to the queue by its name, for which it need not be declared
-            app.amqp.send_task_message(producer, forward.name, header, queue="objects", declare=[])
+            app.amqp.send_task_message(to, forward.name, header, queue="objects", declare=[])
 
 
 def _header(work: Work, **of: Any) -> Any:

@@ -1,4 +1,7 @@
-"""Values as a person reads them: text from outside made harmless for a terminal, and durations."""
+"""Values as a person reads them: harmless for a terminal, as a duration, and as it was meant."""
+
+import difflib
+from collections.abc import Iterable
 
 
 def printable(text: object) -> str:
@@ -14,3 +17,9 @@ def age(seconds: float | None) -> str:
         if seconds >= 2 * size:
             return f"{seconds / size:.0f} {unit}"
     return f"{max(0, seconds):.0f} s"
+
+
+def meant(name: str, candidates: Iterable[str]) -> str:
+    """The end of a sentence with that of *candidates* that *name* is nearly; empty without one."""
+    near = difflib.get_close_matches(name, list(candidates), n=1)
+    return f"; did you mean {near[0]}?" if near else ""

@@ -4,12 +4,13 @@ Pure: nothing is asked.  Hosts are those of botocore's endpoint rules; the older
 those of S3's first client libraries, which event-source forms still show.
 """
 
-import difflib
 import re
 from functools import lru_cache
 from urllib.parse import SplitResult, urlsplit
 
 import msgspec
+
+from trailcourier.printable import meant
 
 LEGACY_NAMES = {
     "US_STANDARD": "us-east-1",
@@ -100,8 +101,7 @@ def code(text: str) -> str:
     """
     found = LEGACY_NAMES.get(text.strip().upper()) or text.strip().lower().replace("_", "-")
     if not _CODE.fullmatch(found):
-        near = difflib.get_close_matches(text.strip().upper(), LEGACY_NAMES, n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
+        hint = meant(text.strip().upper(), LEGACY_NAMES)
         raise ValueError(f"is no region: us-east-1 is one, and so is US_STANDARD{hint}")
     return found
 

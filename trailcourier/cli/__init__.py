@@ -7,7 +7,6 @@ and lets errors through: ``execute`` makes one line and the right status of each
 """
 
 import contextlib
-import difflib
 import importlib
 import io
 import os
@@ -27,6 +26,7 @@ import trailcourier
 from trailcourier.cli import exits
 from trailcourier.cli.exits import Exit
 from trailcourier.errors import Broken, ConfigError
+from trailcourier.printable import meant
 
 VERBS = {
     "run": "Run a whole fleet on this host, for good or until the queues are drained.",
@@ -66,8 +66,7 @@ class Verbs(typer.core.TyperGroup):
         try:
             return super().resolve_command(ctx, args)
         except TyperException as error:
-            if near := difflib.get_close_matches(args[0], VERBS, n=1):
-                error.message = f"{error.message.rstrip('.')}; did you mean {near[0]}?"
+            error.message = f"{error.message.rstrip('.')}{meant(args[0], VERBS)}"
             raise
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - typer's signature

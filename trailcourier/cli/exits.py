@@ -36,7 +36,7 @@ _ROWS: tuple[tuple[type[BaseException], Exit], ...] = (
     (Unreachable, Exit.UNREACHABLE),
     (Fault, Exit.UNREACHABLE),
     (Broken, Exit.BUG),  # a process of ours that keeps ending; its last words are there
-    (Abort, Exit.NO),  # a person answered no
+    (Abort, Exit.NO),  # Ctrl-C
     (TyperException, Exit.USAGE),
 )
 

@@ -73,7 +73,7 @@ local threads = alive_threads(alive)
 if threads == 0 then return {0, 'no-workers'} end
 cap = math.min(cap, per * threads)
 local room = cap - flying
-return {math.max(room, 0), room < math.min(10, cap / 2) and 'in-flight' or ''}
+return {math.max(room, 0), room < math.min(10, cap / 2) and 'in-flight' or ''}  -- ten: a receive
 """
 )
 

@@ -17,6 +17,7 @@ from trailcourier.line.failpoint import failpoint
 from trailcourier.line.settle import settle
 from trailcourier.line.work import Publish, Work, publish_all
 from trailcourier.models import Message, ObjectRef
+from trailcourier.sqs import BATCH
 
 ROOM_PAUSE = (0.02, 0.25)  # seconds between two looks for room, at first and at most
 PATIENCE = 0.5  # seconds for which room for a full receive is waited for
@@ -46,7 +47,7 @@ def poll(line: Line, slot: int, publish: Publish, stopping: threading.Event) -> 
         while ours and (room := await_room(line, ends, stopping)):
             # never a short poll for want of time: it asks few of SQS's servers, again and again
             wait = min(line.numbers.receive_wait, max(1, math.ceil(ends - time.monotonic())))
-            messages = queue.receive(line, most=min(10, room), wait=wait)
+            messages = queue.receive(line, most=min(BATCH, room), wait=wait)
             if messages is None:
                 break
             came += len(messages)

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from trailcourier.printable import meant
 from trailcourier.settings.environment import CONFIG, PREFIX, SECTIONS, KeyPath
 from trailcourier.settings.shape import Configuration
 
@@ -44,7 +45,7 @@ def strangers(names: Iterable[str]) -> list[str]:
         head, sep, tail = name.removeprefix(PREFIX).partition("__")
         near = difflib.get_close_matches(head.lower(), SECTIONS, n=1) if sep else []
         whole = [f"{PREFIX}{near[0].upper()}__{tail}"] if near else []
-        lines.append(f"{name}: unknown variable{_meant(name, whole + static + [CONFIG])}")
+        lines.append(f"{name}: unknown variable{meant(name, whole + static + [CONFIG])}")
     return lines
 
 
@@ -80,12 +81,7 @@ def _line(error: ErrorDetails, file: str, said_by: Mapping[KeyPath, str]) -> str
     known = _keys(table)
     if speaker:
         known = [variable((*names[:-1], each)) for each in known]
-    return f"{where}: unknown key{_meant(speaker or names[-1], known)}"
-
-
-def _meant(name: str, candidates: Sequence[str]) -> str:
-    near = difflib.get_close_matches(name, candidates, n=1)
-    return f"; did you mean {near[0]}?" if near else ""
+    return f"{where}: unknown key{meant(speaker or names[-1], known)}"
 
 
 def _words(error: ErrorDetails) -> str:

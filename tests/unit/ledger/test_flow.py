@@ -36,9 +36,9 @@ def test_a_worker_that_leaves_takes_its_room_along(ledger):
 
 def test_the_room_is_capped_and_shrinks_by_what_is_in_flight(ledger):
     ledger.flow.heartbeat("w1", 100)
-    admit(ledger, "m", refs(*(str(i) for i in range(240))))
+    admit(ledger, "m", refs(*(str(i) for i in range(250))))
 
-    assert ledger.flow.room(SINKS).objects == 16
+    assert ledger.flow.room(SINKS).objects == 6
 
 
 @pytest.mark.parametrize(
