@@ -6,6 +6,7 @@ import msgspec
 
 from trailcourier.ledger.poll_lease import PollLease
 from trailcourier.ledger.store import Script, Store
+from trailcourier.ledger.workers import ALIVE
 from trailcourier.models import ObjectRef
 
 DEGRADED = 3_600_000  # ms until visibility is changed again, to see whether it may be
@@ -43,19 +44,6 @@ class Room(msgspec.Struct, frozen=True):
     why: str = ""
 
 
-ALIVE = """
-local function alive_threads(alive)
-  local threads, workers = 0, redis.call('HGETALL', G .. 'workers')
-  for a = 1, #workers, 2 do
-    local heard, carries = string.match(workers[a + 1], '^(%d+)|(%d+)$')
-    if tonumber(heard) >= NOW - alive then
-      threads = threads + tonumber(carries)
-    elseif tonumber(heard) < NOW - 3600000 then redis.call('HDEL', G .. 'workers', workers[a]) end
-  end
-  return threads
-end
-"""
-
 ROOM = Script(
     ALIVE
     + """
@@ -78,12 +66,6 @@ local room = cap - flying
 return {math.max(room, 0), room < math.min(10, cap / 2) and 'in-flight' or ''}  -- ten: a receive
 """
 )
-
-HEARTBEAT = Script("""
-redis.call('HSET', G .. 'workers', ARGV[1], string.format('%d|%d', NOW, ARGV[2]))
-""")
-
-THREADS = Script(ALIVE + "return alive_threads(tonumber(ARGV[1]))")
 
 NOW = Script("return NOW")
 
@@ -230,14 +212,6 @@ class Flow:
         )  # fmt: skip
         return Room(objects, why.decode())
 
-    def heartbeat(self, worker: str, threads: int) -> None:
-        """Say that *worker* is alive, with so many object threads; all sources know of it."""
-        self._store.call(HEARTBEAT, worker, threads)
-
-    def gone(self, worker: str) -> None:
-        """Say that *worker* is leaving."""
-        self._store.client.hdel(f"{self._store.everyone}workers", worker)
-
     def poll_lease(self, slot: int) -> PollLease:
         """A wish of this process to poll the source in *slot*."""
         return PollLease(self._store, slot)
@@ -293,10 +267,6 @@ class Flow:
     def now(self) -> int:
         """The ledger's clock, in milliseconds."""
         return int(self._store.call(NOW))
-
-    def threads(self) -> int:
-        """How many objects all live workers together carry at once."""
-        return int(self._store.call(THREADS, self._store.numbers.heartbeat * 1000))
 
     def degrade(self) -> bool:
         """Note for an hour that visibility cannot be changed; True the first time."""
