@@ -96,7 +96,7 @@ class Queue:
             MaxNumberOfMessages=most,
             WaitTimeSeconds=wait,
             VisibilityTimeout=visibility,
-            MessageSystemAttributeNames=["ApproximateReceiveCount", "SentTimestamp"],
+            MessageSystemAttributeNames=["ApproximateReceiveCount", "SentTimestamp", "SenderId"],
         )
         return [_message(each) for each in answer.get("Messages", [])]
 
@@ -189,4 +189,5 @@ def _message(told: Mapping[str, Any]) -> Message:
         body=told.get("Body", ""),
         receive_count=int(known.get("ApproximateReceiveCount", 1)),
         sent=int(known.get("SentTimestamp", 0)),
+        sender=str(known.get("SenderId", "")),
     )

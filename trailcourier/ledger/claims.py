@@ -72,7 +72,7 @@ local life, spans, limit, refused_at, pause = tonumber(ARGV[7]), tonumber(ARGV[8
   tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])
 local key, member = S .. 'm:' .. mid, mid .. '/' .. i
 local f = redis.call('HMGET', key, i .. ':r', i .. ':id', i .. ':g', i .. ':o', i .. ':e',
-  i .. ':b', i .. ':a', i .. ':pb')
+  i .. ':b', i .. ':a', i .. ':pb', 'h')
 if not f[1] then return {'gone'} end
 if f[4] then
   local last = redis.call('HGET', key, 'o') == '0'
@@ -89,8 +89,9 @@ if holder then
   redis.call('HSET', key, i .. ':k', 'waiting')
   return {'held'}
 end
-local found = contents(oid, spans)
-if holds(found, f[5]) then
+local found, at = contents(oid, spans)
+-- without a content announced, the GET of a retry (it has no receipt) or after an hour compares it
+if holds(found, f[5]) and (f[5] ~= '' or (f[9] ~= '' and recent(at))) then
   redis.call('HSET', key, i .. ':o', 'skipped:already-delivered')
   redis.call('ZREM', S .. 'flight', member)
   count('objects:skipped:already-delivered', 1)

@@ -11,7 +11,8 @@ import msgspec
 from trailcourier.dispositions import REASONS
 from trailcourier.errors import Fault, Stale
 from trailcourier.ledger.claims import CONTENT, FENCE, Claim
-from trailcourier.ledger.quarantine import entry_id
+from trailcourier.ledger.entries import ENTRIES, encoded_ref, room
+from trailcourier.ledger.quarantine import Entry, encoded, entry_id
 from trailcourier.ledger.store import Script, Store
 from trailcourier.models import Outcome
 
@@ -38,18 +39,20 @@ class Written(msgspec.Struct, frozen=True):
 
     *settle* asks for a settle: its message has no open object left, and nobody else has asked for
     those finished just now.  *opened* is the breaker that this failure opened, if one did; *closed*
-    are those that it was the first success of.
+    are those that it was the first success of.  *again*: it was refused, as it had been before.
     """
 
     outcome: Outcome
     settle: bool
     opened: str = ""
     closed: Sequence[str] = ()
+    again: bool = False
 
 
 OUTCOME = Script(
     FENCE
     + CONTENT
+    + ENTRIES
     + """
 local mid, i, oid, token = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local facts, sums = cjson.decode(ARGV[6]), cjson.decode(ARGV[7])
@@ -103,11 +106,19 @@ end
 for field, by in pairs(sums) do count(field, by) end
 local final = status
 if reason ~= '' then final = status .. ':' .. reason end
-count('objects:' .. final, 1)
+local again = status == 'refused' and noted(ARGV[11]) and 1 or 0
+count('objects:' .. (again == 1 and 'refused:quarantined' or final), 1)
+if not leased or redis.call('HEXISTS', key, i .. ':o') == 1 then
+  count('objects:named', 1)  -- by a message that was done with: it has an outcome of its own
+end
+if status == 'refused' and ARGV[13] ~= '' then
+  enter(ARGV[11], ARGV[13], {kind = 'object', reason = reason, ref = ARGV[14], message = mid},
+    cjson.decode(ARGV[15]))
+end
 if status == 'delivered' or reason == 'already-delivered' then
   for at = 1, #digests, 4 do mark(oid, string.sub(digests, at, at + 3), spans) end
   redis.call('DEL', state)
-  if redis.call('HDEL', S .. 'q', ARGV[11]) > 0 then redis.call('ZREM', S .. 'qt', ARGV[11]) end
+  disprove(oid, digests)
   if status == 'delivered' then
     redis.call('HSET', S .. 'sums', 'at:success', NOW)
     redis.call('DEL', S .. 'skips')
@@ -124,7 +135,7 @@ if leased and redis.call('HEXISTS', key, i .. ':o') == 0 then
   redis.call('ZREM', S .. 'parked', member)
   if redis.call('HINCRBY', key, 'o', -1) == 0 then settle = finished(mid, token) end
 end
-return end_claim(oid, token, {status, reason, settle, opened, closed})
+return end_claim(oid, token, {status, reason, settle, opened, closed, again})
 """
 )
 
@@ -135,8 +146,12 @@ class Outcomes:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def finish(self, claim: Claim, report: Report, *, jitter: float) -> Written:
+    def finish(
+        self, claim: Claim, report: Report, *, jitter: float, entry: Entry | None = None
+    ) -> Written:
         """Write an object's outcome; *jitter* in 0..1 scales the wait of a parked one.
+
+        *entry* is its entry in quarantine, should it be refused.
 
         The answer may be another outcome: tries used up turn parked into refused.  Raises Stale
         where the claim was overtaken.
@@ -145,12 +160,14 @@ class Outcomes:
             OUTCOME, claim.message, claim.index, claim.oid, claim.token, claim.task_id,
             self._facts(report, jitter), msgspec.json.encode(report.sums), self._store.spans,
             report.delivered, report.etag, entry_id(claim.ref), claim.known,
+            encoded(entry) if entry else b"", encoded_ref(claim.ref), room(self._store),
         )  # fmt: skip
         if answer[0] == b"stale":
             raise Stale(f"the claim on {claim.ref} was overtaken")
         outcome = Outcome(answer[0].decode(), answer[1].decode(), report.outcome.detail)
         closed = [name.decode() for name in answer[4]]
-        return Written(outcome, bool(answer[2]), answer[3].decode(), closed)
+        again = answer[5:] == [1]
+        return Written(outcome, bool(answer[2]), answer[3].decode(), closed, again)
 
     def _facts(self, report: Report, jitter: float) -> bytes:
         numbers, outcome = self._store.numbers, report.outcome

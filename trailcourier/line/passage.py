@@ -1,8 +1,10 @@
 """One object's way from its bucket into every sink, and what to report of it."""
 
 import threading
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
+from operator import itemgetter
 
 import msgspec
 
@@ -25,7 +27,7 @@ INFLATES = 16  # times; CloudTrail's files 10 to 15, measured on ordinary ones
 class Track(msgspec.Struct):
     """How far one sink is: *next* input record, what it refused, and what to offer it again.
 
-    *truncated* counts what was cut to size for it in this try.
+    *truncated* counts what was cut to size for it in this try, *ids* are eventIDs of the refused.
     """
 
     outlet: Outlet
@@ -34,6 +36,7 @@ class Track(msgspec.Struct):
     again: frozenset[int] = frozenset()
     delivery: Delivery | None = None
     truncated: int = 0
+    ids: dict[int, str] = {}
 
     def wants(self, ordinal: int) -> bool:
         """Whether this sink has not accepted the record yet."""
@@ -96,10 +99,10 @@ class Passage:
         succeeded = [name for name in report.succeeded if name != breaker]
         return msgspec.structs.replace(report, breaker=breaker, succeeded=succeeded)
 
-    def refusals(self) -> list[tuple[str, int, str]]:
-        """Each record a sink refused: the sink, the record's ordinal, and why."""
+    def refusals(self) -> list[tuple[str, int, str, str]]:
+        """Each record a sink refused: the sink, the record's ordinal, why, and its eventID."""
         return [
-            (track.outlet.name, ordinal, f"{each.reason}: {each.detail}")
+            (track.outlet.name, ordinal, f"{each.reason}: {each.detail}", track.ids[ordinal])
             for track in self._tracks
             for ordinal, each in sorted(track.refused.items())
         ]
@@ -172,6 +175,9 @@ class Passage:
                 for piece in track.outlet.send(delivery, wanted, stopping=stopping):
                     track.next = max(track.next, piece.next)
                     track.refused.update((each.ordinal, each) for each in piece.refused)
+                    for each in piece.refused:
+                        at = bisect_left(wanted, each.ordinal, key=itemgetter(0))
+                        track.ids[each.ordinal] = records.event_id(wanted[at][1])
                     taken += piece.delivered
                     track.truncated += piece.truncated
                     hold.move()  # a batch that goes record by record may outlast a claim
@@ -233,9 +239,8 @@ class Passage:
             if track.truncated:
                 sums[f"sink:{name}:truncated"] = track.truncated
             if self._standing.counted:
-                before = len(self._standing.rejected.get(name, ()))
-                sums[f"sink:{name}:delivered"] = before - refused
-                sums[f"sink:{name}:refused"] = refused - before
+                before = set(self._standing.rejected.get(name, ()))
+                sums[f"sink:{name}:repaired"] = len(before - set(track.refused))
             else:
                 sums[f"sink:{name}:delivered"] = self.count - filtered - refused
                 sums[f"sink:{name}:filtered"] = filtered

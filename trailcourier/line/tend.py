@@ -48,7 +48,7 @@ def extend(line: Line) -> None:
         queue.lost(line, changed)
     for message in over:
         observe.fact("lease_let_go", source=line.source, message=message)
-    line.ledger.leases.forget(over, "leases:let-go")
+    queue.release(line, over, "leases:let-go")
 
 
 def dispatch_again(line: Line, publish: Publish, idle: Callable[[], bool]) -> int:
@@ -84,7 +84,7 @@ def give_back(line: Line, messages: tuple[str, ...]) -> None:
     queue.extend(line, [(v.message, v.receipt, 0) for v in verdicts if v.receipt])
     for message in messages:
         observe.fact("message_given_back", source=line.source, message=message)
-    line.ledger.leases.forget(messages, "leases:given-back")
+    queue.release(line, messages, "leases:given-back")
 
 
 def _publish(line: Line, publish: Publish, why: str, due: Sequence[Due]) -> int:
