@@ -93,7 +93,7 @@ def test_a_role_that_ended_parks_its_own_buckets_and_no_others(world, bucket):
 
     assert sorted(statuses) == ["delivered", "parked"]
     assert world.run() == ["delivered"]
-    (waiting,) = world.ledger.flow.waiting(5)
+    (waiting,) = world.ledger.parked.waiting(5)
     assert (waiting.reason, waiting.breaker) == (
         "bucket-credentials",
         "bucket:prod:acme-eu-logs",
