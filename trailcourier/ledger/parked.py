@@ -124,8 +124,8 @@ WAITING = Script(
     + """
 local most, found, scopes = tonumber(ARGV[1]), {}, redis.call('SMEMBERS', S .. 'scopes')
 table.sort(scopes)
-for _, scope in ipairs(scopes) do
-  local share = math.max(1, math.floor(most / #scopes))
+for at = #scopes, 1, -1 do  -- those that wait for no breaker last
+  local scope, share = scopes[at], math.max(1, math.floor(most / #scopes))
   for _, member in ipairs(redis.call('ZRANGE', S .. 'p:' .. scope, 0, share - 1)) do
     local mid, i = parts(member)
     local f = redis.call('HMGET', S .. 'm:' .. mid, i .. ':r', i .. ':pr', i .. ':pd')

@@ -78,8 +78,9 @@ def leave_full(line: Line) -> None:
 
 def hand_back(line: Line) -> None:
     """Hand back, while there is room, messages that were left, once their bucket has recovered."""
-    room = line.ledger.flow.room(line.sinks)
-    recovered = line.ledger.left.recovered(min(room.objects, FULL_AT_ONCE)) if room.objects else []
+    flying, _, _ = line.ledger.flow.in_hand()
+    room = min(line.numbers.in_flight - flying, FULL_AT_ONCE)
+    recovered = line.ledger.left.recovered(room) if room > 0 and line.ledger.left.size() else []
     if recovered:
         queue.extend(line, [(each.message, each.receipt, 0) for each in recovered])
         observe.fact("messages_handed_back", source=line.source, messages=len(recovered))
