@@ -129,6 +129,18 @@ FACTS: dict[str, Fact] = {
             Count("messages_settled_total", fixed={"outcome": "given-back"}),
         ),
     ),
+    "messages_left_full": Fact(
+        "warning",
+        "Messages were left to the queue: too many objects of their bucket and account are parked.",
+        ("source", "bucket", "messages"),
+        (Count("messages_settled_total", by="messages", fixed={"outcome": "full"}),),
+        alike=("source", "bucket"),
+    ),
+    "messages_handed_back": Fact(
+        "info",
+        "Messages left to the queue were handed back to it, as their bucket has recovered.",
+        ("source", "messages"),
+    ),
     # leases
     "leases_extended": Fact(
         "debug",

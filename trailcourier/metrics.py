@@ -37,8 +37,9 @@ METRICS: dict[str, Metric] = {
         "What became of the messages received: `deleted` (every record was accepted or filtered), "
         "`discarded` (they positively announce no log), `left` (to the queue's redrive policy, for "
         "an object that was refused), `refused` (not understood), and what came again or will: "
-        "`refused-before`, `held-already`, `failed`, `not-deleted`, `lost`, `let-go`, "
-        "`given-back`. With those held now they sum up to `messages_received_total`.",
+        "`refused-before`, `held-already`, `failed`, `full` (too much of its bucket is parked), "
+        "`not-deleted`, `lost`, `let-go`, `given-back`. With those held now they sum up to "
+        "`messages_received_total`.",
         ("source", "outcome"),
     ),
     "messages_refused_total": Metric(

@@ -8,6 +8,7 @@ import msgspec
 from trailcourier.ledger.entries import ENTRIES, encoded_ref, room
 from trailcourier.ledger.quarantine import Entry, encoded, entry_id
 from trailcourier.ledger.returned import RETURNED
+from trailcourier.ledger.scopes import bucket_scope
 from trailcourier.ledger.store import Script, Store, announced_content, object_id
 from trailcourier.models import Message, ObjectRef
 
@@ -30,15 +31,17 @@ class Admitted(msgspec.Struct, frozen=True):
 
     "work": it is leased, and *indices* are the objects that need work; "settle": none does;
     "held": it was leased before, and "finished" that one needs nothing any more; "quarantined": it
-    was refused before.  *known* counts objects delivered before, *again* are those that are in
+    was refused before; "full": *bucket*, with an account, has as many parked objects as are held.
+    *known* counts objects delivered before, *again* are those that are in
     quarantine already and stay there, *judged* the others of which the verdict is the outcome.
     """
 
-    kind: Literal["work", "settle", "held", "finished", "quarantined"]
+    kind: Literal["work", "settle", "held", "finished", "quarantined", "full"]
     indices: tuple[int, ...] = ()
     known: int = 0
     again: tuple[int, ...] = ()
     judged: tuple[int, ...] = ()
+    bucket: str = ""
 
 
 ADMIT = Script(
@@ -46,7 +49,7 @@ ADMIT = Script(
     + RETURNED
     + """
 -- What was answered when this lease was made, for a client whose answer was lost.
-local FIRST, EACH = 14, 8
+local FIRST, EACH = 15, 8
 local function admission(mid, n)
   local open, known, again, judged = {}, 0, {}, {}
   for i = 0, n - 1 do
@@ -56,13 +59,13 @@ local function admission(mid, n)
     elseif outcome == 'refused:quarantined' then again[#again + 1] = i
     elseif outcome == ARGV[FIRST + i * EACH + 4] then judged[#judged + 1] = i end
   end
-  return {#open == 0 and 'settle' or 'work', open, known, again, judged}
+  return {#open == 0 and 'settle' or 'work', '', open, known, again, judged}
 end
 
 local token, mid, handle, c, w, visible, sent = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]),
   tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
-local sender, topic, spans, n, beside, most = ARGV[8], ARGV[9], tonumber(ARGV[10]),
-  tonumber(ARGV[11]), tonumber(ARGV[12]), cjson.decode(ARGV[13])
+local sender, topic, spans, n, beside, most, parked = ARGV[8], ARGV[9], tonumber(ARGV[10]),
+  tonumber(ARGV[11]), tonumber(ARGV[12]), cjson.decode(ARGV[13]), tonumber(ARGV[14])
 local key, VOUCHED = S .. 'm:' .. mid, 3600000
 local before = remembered(token)
 if before then return before end
@@ -77,7 +80,7 @@ if held[1] then
     redis.call('ZADD', S .. 'leases', NOW + visible, mid)
   end
   count('messages:held-already', 1)
-  return remember(token, {held[3] == '0' and 'finished' or 'held'})
+  return remember(token, {held[3] == '0' and 'finished' or 'held', ''})
 end
 
 local was = queued and returned(mid, c, sent)
@@ -122,7 +125,14 @@ end
 if again > 0 and not news then
   went_back(mid, c, sent, 1)
   count('messages:refused-before', 1)
-  return remember(token, {'quarantined'})
+  return remember(token, {'quarantined', ''})
+end
+for i = 0, queued and n - 1 or -1 do
+  local bucket = ARGV[FIRST + i * EACH + 3]
+  if not out[i] and tonumber(redis.call('HGET', S .. 'buckets', bucket) or '0') >= parked then
+    count('messages:full', 1)
+    return remember(token, {'full', bucket})
+  end
 end
 redis.call('HSET', key, 'h', handle, 'c', c, 'w', w, 'r', NOW, 'u', NOW + visible,
   'n', n, 'sent', sent, 'ad', token, 'from', sender, 'topic', topic)
@@ -144,9 +154,9 @@ redis.call('DEL', S .. 'failed:' .. mid)
 count('objects:named', n + beside)
 if beside > 0 then count('objects:skipped:non-create', beside) end
 local answer = admission(mid, n)
-redis.call('HSET', key, 'o', #answer[2])
-for _, i in ipairs(answer[2]) do redis.call('ZADD', S .. 'flight', NOW, mid .. '/' .. i) end
-if #answer[2] == 0 then redis.call('ZADD', S .. 'done', NOW, mid) end
+redis.call('HSET', key, 'o', #answer[3])
+for _, i in ipairs(answer[3]) do redis.call('ZADD', S .. 'flight', NOW, mid .. '/' .. i) end
+if #answer[3] == 0 then redis.call('ZADD', S .. 'done', NOW, mid) end
 return answer
 """
 )
@@ -160,11 +170,12 @@ def admitted(
     answer = store.call(
         ADMIT, store.token(), message.id, message.receipt, message.receive_count,
         int(received * 1000), visibility * 1000, message.sent, message.sender, topic,
-        store.spans, len(named), beside, room(store), *_flat(message, named),
+        store.spans, len(named), beside, room(store), store.numbers.parked,
+        *_flat(message, named),
     )  # fmt: skip
-    kind, *more = answer
+    kind, bucket, *more = answer
     if not more:
-        return Admitted(kind.decode())
+        return Admitted(kind.decode(), bucket=bucket.decode())
     indices, known, again, judged = more
     return Admitted(kind.decode(), tuple(indices), known, tuple(again), tuple(judged))
 
@@ -175,7 +186,7 @@ def _flat(message: Message, named: Sequence[Named]) -> Iterator[str | bytes]:
         yield object_id(ref)
         yield announced_content(ref)
         yield encoded_ref(ref)
-        yield ref.bucket
+        yield bucket_scope(ref)
         yield each.verdict
         yield entry_id(ref)
         yield encoded(_entry(message, each)) if each.verdict.startswith("refused") else b""

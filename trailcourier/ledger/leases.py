@@ -5,9 +5,9 @@ by the receiver's clock, ``r`` when it was admitted, ``ad`` the token of its adm
 of visibility, ``st`` until when and for whom it is being settled (``until|token``), ``n`` how many
 objects, ``o`` how many of them are still open, ``sent``, ``from`` its sender, ``topic`` what it
 came through; and for each object *i*: ``i:r`` the reference, ``i:id`` its name, ``i:e`` the
-content announced, ``i:b`` its bucket, ``i:g`` generation, ``i:a`` dispatched at, ``i:k`` the last
-claimant's token, ``i:x`` dispatches in vain, ``i:p`` the breaker it is parked behind, ``i:pt``
-since when and ``i:pb`` that it is now the probe of it, ``i:o`` the final outcome.
+content announced, ``i:b`` its bucket and account, ``i:g`` generation, ``i:a`` dispatched at,
+``i:k`` the last claimant's token, ``i:x`` dispatches in vain, ``i:p`` the breaker it is parked
+behind, ``i:pt`` since when and ``i:pb`` that it is now the probe of it, ``i:o`` the final outcome.
 """
 
 from collections.abc import Sequence

@@ -9,7 +9,8 @@ from trailcourier.models import Outcome
 MESSAGES_HOLD = (
     "messages `received`, and what became of each: `deleted`, `unread:KIND` (deleted too), `left` "
     "(an object was refused), `refused:REASON`, and what comes again: `refused-before`, "
-    "`held-already`, `failed`, `not-deleted`, `given-back`, `let-go`, `lost`"
+    "`held-already`, `failed`, `full` (too much of its bucket is parked), `not-deleted`, "
+    "`given-back`, `let-go`, `lost`"
 )
 OBJECTS_HOLD = (
     "objects `named` by messages, and what became of each: `delivered`, `skipped:REASON`, "

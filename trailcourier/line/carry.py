@@ -106,11 +106,15 @@ def _work(line: Line, claim: Claim, standing: Standing, stopping: threading.Even
 
 
 def _finish(line: Line, claim: Claim, passage: Passage, report: Report) -> Carried:
-    entry = _entry(claim, passage, report.outcome)
-    jitter = line.clock.jitter()
-    written = line.ledger.outcomes.finish(claim, report, jitter=jitter, entry=entry)
+    fitness, entry = line.process.fitness, _entry(claim, passage, report.outcome)
+    written = line.ledger.outcomes.finish(
+        claim, report, jitter=line.clock.jitter(), host=fitness.host, entry=entry
+    )
     failpoint("after-outcome")
     outcome = written.outcome
+    fitness.closed(written.closed)
+    if written.unfit:
+        fitness.failed(written.unfit, f"{outcome.reason}: {outcome.detail}")
     _say(line, claim, passage, report, written)
     if written.opened:
         observe.fact("breaker_opened", source=line.source, breaker=written.opened,

@@ -12,6 +12,7 @@ from trailcourier import keys, notifications, observe
 from trailcourier.dispositions import REASONS
 from trailcourier.errors import Fault
 from trailcourier.ledger.admission import Admitted, Named
+from trailcourier.ledger.left import LeftMessage
 from trailcourier.ledger.quarantine import Entry, beginning, message_entry_id
 from trailcourier.line import Line, queue
 from trailcourier.line.failpoint import failpoint
@@ -135,18 +136,27 @@ def admit(line: Line, message: Message, received: float, visibility: int) -> Arr
         topic=notifications.topic(message.body),
     )  # fmt: skip
     match admitted.kind:
-        case "quarantined":
-            observe.fact("message_quarantined_before", source=line.source, message=message.id)
-            queue.back_off(line, message.id, message.receipt, message.receive_count)
-            return Arrival(message.id, notice.shape, new=False)
-        case "held" | "finished" as kind:
-            observe.fact("message_held", source=line.source, message=message.id)
-            return Arrival(message.id, notice.shape, finished=kind == "finished")
+        case "quarantined" | "held" | "finished" | "full":
+            return _not_taken(line, message, notice.shape, admitted)
         case kind:
             _note(line, message, named, admitted, beside)
             at = admitted.indices
             works = [Work(line.source, message.id, i, 1, str(named[i].ref)) for i in at]
             return Arrival(message.id, notice.shape, works=works, finished=kind == "settle")
+
+
+def _not_taken(line: Line, message: Message, shape: str, admitted: Admitted) -> Arrival:
+    """Leave a message to the queue, or to its lease, unread."""
+    if admitted.kind == "quarantined":
+        observe.fact("message_quarantined_before", source=line.source, message=message.id)
+        queue.back_off(line, message.id, message.receipt, message.receive_count)
+        return Arrival(message.id, shape, new=False)
+    if admitted.kind == "full":
+        full = LeftMessage(message.id, message.receipt, message.receive_count, admitted.bucket)
+        queue.leave(line, [full])
+        return Arrival(message.id, shape)
+    observe.fact("message_held", source=line.source, message=message.id)
+    return Arrival(message.id, shape, finished=admitted.kind == "finished")
 
 
 def set_aside(line: Line, message: Message, fault: Fault) -> bool:

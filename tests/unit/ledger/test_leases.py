@@ -123,9 +123,7 @@ def test_an_object_judged_without_a_read_is_final_and_counted_once(ledger):
     named = [Named(refs("digest")[0], "skipped:digest")]
     message = Message("m", "receipt", "", 1)
 
-    kinds = [
-        ledger.leases.admit(message, named, received=1, visibility=600).kind for _ in range(2)
-    ]
+    kinds = [ledger.leases.admit(message, named, received=1, visibility=600).kind for _ in range(2)]
 
     assert kinds == ["settle", "finished"]
     assert verdict(ledger).kind == "delete"
