@@ -82,7 +82,7 @@ def standing(ledger: Ledger, depth: int | None = None, trouble: str = "") -> Sta
     """
     sums, now = ledger.sums.all(), ledger.flow.now()
     flight, parked, leases = ledger.flow.in_hand()
-    breakers, workers = ledger.breakers.open(), ledger.flow.threads()
+    breakers, workers = ledger.breakers.open(), ledger.workers.threads()
     oldest, success = ledger.leases.oldest(), sums.get("at:success")
     return Standing(
         source=ledger.store.source,
@@ -117,7 +117,7 @@ def _advice(ledger: Ledger, breakers: Sequence[Breaker], workers: int) -> Iterat
         what = f"{each.name} is open, and {again}: {printable(each.text).rstrip('.')}."
         yield f"{what} {advice(each.reason, each.name)}".rstrip()
     behind = {each.name for each in breakers}
-    for cause in causes(ledger.flow.waiting(NAMED), behind):
+    for cause in causes(ledger.parked.waiting(NAMED), behind):
         yield f"Parked, and tried again by itself: {cause}"
     if not workers:
         yield (

@@ -9,6 +9,7 @@ from tests.unit.ledger.conftest import admit, claim, refs
 from trailcourier.dispositions import REASONS
 from trailcourier.ledger.outcomes import Report
 from trailcourier.ledger.quarantine import Entry
+from trailcourier.ledger.scopes import Failing
 from trailcourier.models import Outcome
 from trailcourier.status import Standing, standing
 
@@ -35,7 +36,7 @@ def advice(ledger):
 
 
 def test_a_source_that_has_done_nothing_has_nothing_to_say(ledger):
-    ledger.flow.heartbeat("worker", 8)
+    ledger.workers.heartbeat("worker", 8)
 
     found = standing(ledger)
 
@@ -106,10 +107,10 @@ def test_what_is_parked_behind_no_breaker_comes_with_the_cause_and_what_to_do(le
     for message in ("m1", "m2"):
         finish(
             ledger, Outcome("parked", "sink-unreachable", "siem:5999: \x1b[2Jrefused."),
-            message=message, breaker="sink:siem",
+            message=message, breakers=[Failing("sink:siem")],
         )  # fmt: skip
     finish(ledger, Outcome("parked", "archived", "s3://acme-logs/m3: in Glacier"), message="m3")
-    ledger.flow.heartbeat("worker", 8)
+    ledger.workers.heartbeat("worker", 8)
     found = standing(ledger)
 
     assert found.state == "see below"
@@ -125,7 +126,9 @@ def test_what_is_parked_behind_no_breaker_comes_with_the_cause_and_what_to_do(le
 
 
 def test_what_is_parked_behind_an_open_breaker_is_told_by_the_breaker_alone(ledger):
-    finish(ledger, Outcome("parked", "sink-unreachable", "refused"), breaker="sink:siem")
+    finish(
+        ledger, Outcome("parked", "sink-unreachable", "refused"), breakers=[Failing("sink:siem")]
+    )
     ledger.breakers.failed("sink:siem", "b", reason="sink-unreachable", text="refused", limit=1)
 
     (said,) = advice(ledger)
@@ -148,7 +151,7 @@ def test_a_breaker_opened_for_a_reason_of_a_newer_version_is_shown_without_advic
 
 
 def test_without_workers_it_says_how_to_start_one(ledger, pass_time):
-    ledger.flow.heartbeat("worker", 8)
+    ledger.workers.heartbeat("worker", 8)
     pass_time(31)
 
     found = standing(ledger)
@@ -176,7 +179,7 @@ def test_a_degraded_source_says_which_permission_is_missing(ledger):
 def test_refusals_are_mentioned_with_the_command_that_lists_them(ledger):
     (ref,) = refs("a")
     ledger.quarantine.put(Entry("id", "object", "corrupt", "broken", ref))
-    ledger.flow.heartbeat("worker", 8)
+    ledger.workers.heartbeat("worker", 8)
 
     found = standing(ledger)
 

@@ -2,7 +2,6 @@
 
 import math
 import threading
-import time
 from collections import Counter
 from collections.abc import Sequence
 
@@ -10,7 +9,8 @@ import msgspec
 
 from trailcourier import keys, notifications, observe
 from trailcourier.errors import Fault
-from trailcourier.ledger.leases import Named
+from trailcourier.ledger.leases import Admitted, Named
+from trailcourier.ledger.left import LeftMessage
 from trailcourier.ledger.quarantine import Entry, entry_id, message_entry_id
 from trailcourier.line import Line, queue
 from trailcourier.line.failpoint import failpoint
@@ -42,11 +42,11 @@ def poll(line: Line, slot: int, publish: Publish, stopping: threading.Event) -> 
     Only one caller per source and *slot* does so at a time; for the others the answer is 0.
     """
     came = 0
-    with line.ledger.flow.polling(slot) as ours:
-        ends = time.monotonic() + line.numbers.poll
+    with line.process.holds.polling(line.ledger.flow.poll_lease(slot)) as ours:
+        ends = line.clock.monotonic() + line.numbers.poll
         while ours and (room := await_room(line, ends, stopping)):
             # never a short poll for want of time: it asks few of SQS's servers, again and again
-            wait = min(line.numbers.receive_wait, max(1, math.ceil(ends - time.monotonic())))
+            wait = min(line.numbers.receive_wait, max(1, math.ceil(ends - line.clock.monotonic())))
             messages = queue.receive(line, most=min(BATCH, room), wait=wait)
             if messages is None:
                 break
@@ -66,15 +66,15 @@ def await_room(line: Line, ends: float, stopping: threading.Event) -> int:
 
     A receive, its chord, settle and delete cost the same for one message as for ten.
     """
-    began, (pause, longest) = time.monotonic(), ROOM_PAUSE
-    while not stopping.is_set() and (now := time.monotonic()) < ends:
+    began, (pause, longest) = line.clock.monotonic(), ROOM_PAUSE
+    while not stopping.is_set() and (now := line.clock.monotonic()) < ends:
         room = line.ledger.flow.room(line.sinks)
         if not room.why or (room.objects and now - began > PATIENCE):
             return room.objects
         observe.fact("poll_held_up", source=line.source, why=room.why)
         if room.why != "in-flight":
             break
-        stopping.wait(pause)
+        line.clock.wait(pause, stopping)
         pause = min(pause * 1.5, longest)
     return 0
 
@@ -84,7 +84,7 @@ def take(line: Line, messages: Sequence[Message], publish: Publish) -> bool:
 
     Answers whether there was anything but messages refused before.
     """
-    received, visibility = time.time(), queue.visibility(line)
+    received, visibility = line.clock.now(), queue.visibility(line)
     arrivals = [admit(line, message, received, visibility) for message in messages]
     shapes = Counter(f"messages:{each.shape}" for each in arrivals if each.shape)
     line.ledger.sums.count(shapes)
@@ -110,12 +110,8 @@ def admit(line: Line, message: Message, received: float, visibility: int) -> Arr
     named = [Named(ref, verdict(line, ref, own=notice.own)) for ref in refs]
     admitted = line.ledger.leases.admit(message, named, received=received, visibility=visibility)
     match admitted.kind:
-        case "quarantined":
-            observe.fact("message_quarantined_before", source=line.source, message=message.id)
-            queue.back_off(line, message.id, message.receipt, message.receive_count)
-            return Arrival(message.id, notice.shape, new=False)
-        case "held":
-            return Arrival(message.id, notice.shape)
+        case "quarantined" | "held" | "full":
+            return _not_taken(line, message, notice.shape, admitted)
         case kind:
             if beside := sum(notice.skipped.values()):
                 line.ledger.sums.count({"objects:skipped:non-create": beside})
@@ -126,6 +122,18 @@ def admit(line: Line, message: Message, received: float, visibility: int) -> Arr
             _note(line, message, named)
             works = [Work(line.source, message.id, i, 1, str(refs[i])) for i in admitted.indices]
             return Arrival(message.id, notice.shape, works=works, finished=kind == "settle")
+
+
+def _not_taken(line: Line, message: Message, shape: str, admitted: Admitted) -> Arrival:
+    """Leave a message to the queue, or to its lease, unread."""
+    if admitted.kind == "quarantined":
+        observe.fact("message_quarantined_before", source=line.source, message=message.id)
+        queue.back_off(line, message.id, message.receipt, message.receive_count)
+        return Arrival(message.id, shape, new=False)
+    if admitted.kind == "full":
+        full = LeftMessage(message.id, message.receipt, message.receive_count, admitted.bucket)
+        queue.leave(line, [full])
+    return Arrival(message.id, shape)
 
 
 def set_aside(line: Line, message: Message, fault: Fault) -> bool:
