@@ -17,6 +17,7 @@ from kombu.transport import redis as stock
 from kombu.transport import virtual
 
 from trailcourier.client import Client
+from trailcourier.ledger.ticks import MADE
 from trailcourier.line.failpoint import failpoint
 
 TAKE = """
@@ -28,7 +29,9 @@ if #ARGV > 2 then
 end
 
 local function hold(item)
-  local properties = cjson.decode(item).properties
+  local message = cjson.decode(item)
+  if message.headers.made then return end  -- a tick: lost with its worker, the next one follows
+  local properties = message.properties
   local tag, from = properties.delivery_tag, properties.delivery_info
   local exchange, routing_key = cjson.encode(from.exchange), cjson.encode(from.routing_key)
   redis.call('HSET', held, tag, '[' .. item .. ',' .. exchange .. ',' .. routing_key .. ']')
@@ -65,8 +68,8 @@ class QoS(stock.QoS):
         self.noted: set[str] = set()  # taken, and noted in `unacked` already
 
     def append(self, message: Any, delivery_tag: str) -> None:
-        if delivery_tag in self.noted:
-            self.noted.remove(delivery_tag)
+        if delivery_tag in self.noted or MADE in message.headers:
+            self.noted.discard(delivery_tag)
             virtual.QoS.append(self, message, delivery_tag)
         else:
             failpoint("after-brpop")  # out of its queue, not yet in `unacked`: lost if we die here
@@ -160,19 +163,27 @@ class Transport(stock.Transport):
 
     Channel = Channel
     in_loop = False  # else somebody asks for one message at a time
+    _loop: Any = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.cycle = Poller()
 
     def register_with_event_loop(self, connection: Any, loop: Any) -> None:
-        self.in_loop = True
+        self.in_loop, self._loop = True, loop
         super().register_with_event_loop(connection, loop)
 
     def deliver(self, taken: list[tuple[str, Any]]) -> None:
-        """Hand messages to who consumes their queues."""
+        """Hand messages to who consumes their queues, and have the loop turn again at once.
+
+        Kombu's loop delivers here after it has run what is due and before it waits.  A task that is
+        refused at its delivery is acknowledged by ``call_soon``, which does not end that wait when
+        it is called in the loop's own thread.
+        """
         for queue, message in taken:
             self._deliver(message, queue)
+        if taken and self._loop is not None:
+            self._loop._waker.wake()  # noqa: SLF001 - kombu has nothing public for it
 
 
 def waits(channel: Channel, queue: str) -> bool:
