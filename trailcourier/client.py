@@ -14,6 +14,16 @@ from trailcourier.impairment import impaired
 CONNECTIONS = 1024  # of a process, at most; redis-py's own limit is 100, and threads may be 256
 
 
+FREES = "redis.call('DEL', KEYS[1] .. 'nothing')\n"
+"""Begins a script that a full broker runs all the same.
+
+Redis refuses a command that needs memory only while its script has written nothing, so as not to
+stop it half-way, and to delete what is not there counts.  The flag ``allow-oom`` would say the
+same; Redis 6 does not know it.  This is for what ends work in hand: the memory that it needs is
+bounded and soon free again.  What begins work is refused.
+"""
+
+
 class Login(redis.CredentialProvider):
     """User and password as *url* gives them when a connection is made.
 
