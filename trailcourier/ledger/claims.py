@@ -36,7 +36,8 @@ class Standing(msgspec.Struct, frozen=True):
 
     *progress* is, per sink, the ordinal of the next input record, and holds for *etag* only;
     *rejected* is, per sink, the records it refused; *counted* says that the sums know them;
-    *contents* are digests already delivered.
+    *contents* are digests already delivered; *vouched* are the sinks that accepted other records
+    since one of them rejected all it was offered of this object.
     """
 
     etag: str = ""
@@ -44,6 +45,7 @@ class Standing(msgspec.Struct, frozen=True):
     rejected: Mapping[str, tuple[int, ...]] = {}
     counted: bool = False
     contents: bytes = b""
+    vouched: tuple[str, ...] = ()
 
     def delivered(self, etag: str) -> bool:
         """Whether the content with this etag was delivered before."""
@@ -114,7 +116,11 @@ redis.call('PEXPIRE', S .. 'o:' .. oid, 1296000000)
 if tonumber(f[7]) > tonumber(redis.call('GET', G .. 'high') or '0') then
   redis.call('SET', G .. 'high', f[7])
 end
-return {'go', f[1], oid, found, redis.call('HGETALL', S .. 'o:' .. oid)}
+local vouched, since = {}, redis.call('HMGET', S .. 'o:' .. oid, 'tr', 'ft')
+for a = 13, since[1] == 'sink-rejects-all' and #ARGV or 0 do
+  if accepted_since(ARGV[a], tonumber(since[2])) then vouched[#vouched + 1] = ARGV[a] end
+end
+return {'go', f[1], oid, found, redis.call('HGETALL', S .. 'o:' .. oid), vouched}
 """)
 
 FENCE = """
@@ -205,7 +211,7 @@ class Claims:
         claim = Claim(message, index, token, task_id, answer[2], ref, known)
         if kind == "refused":
             return Answer("refused", claim)
-        return Answer("go", claim, _standing(answer[3], answer[4]))
+        return Answer("go", claim, _standing(answer[3], answer[4], answer[5]))
 
     def renew(self, claims: Sequence[Claim]) -> list[bool]:
         """Prolong each claim; False for one that was overtaken."""
@@ -231,7 +237,7 @@ class Claims:
             raise Stale(f"the claim on {claim.ref} was overtaken")
 
 
-def _standing(contents: bytes, flat: Sequence[bytes]) -> Standing:
+def _standing(contents: bytes, flat: Sequence[bytes], vouched: Sequence[bytes]) -> Standing:
     state = dict(zip((name.decode() for name in flat[::2]), flat[1::2], strict=True))
     return Standing(
         etag=state.get("e", b"").decode(),
@@ -241,4 +247,5 @@ def _standing(contents: bytes, flat: Sequence[bytes]) -> Standing:
         },
         counted="n" in state,
         contents=contents,
+        vouched=tuple(name.decode() for name in vouched),
     )

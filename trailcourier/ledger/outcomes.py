@@ -20,8 +20,9 @@ class Report(msgspec.Struct, frozen=True):
     """What a forward tells the ledger at its end.
 
     *sums* are counter increments that count once, with a final outcome; *state* is progress and
-    rejected records to keep; *succeeded* names breakers that saw a success; *etag* is the content
-    read; *delivered* are the digests to remember.
+    rejected records to keep; *succeeded* names breakers that saw a success, and *ago* how many
+    milliseconds ago the last one was, where that was not just now; *etag* is the content read;
+    *delivered* are the digests to remember.
     """
 
     outcome: Outcome
@@ -29,6 +30,7 @@ class Report(msgspec.Struct, frozen=True):
     sums: Mapping[str, int] = {}
     state: Mapping[str, str | int] = {}
     succeeded: Sequence[str] = ()
+    ago: Mapping[str, int] = {}
     breaker: str = ""
     delivered: bytes = b""
 
@@ -60,7 +62,7 @@ local leased = redis.call('HEXISTS', key, i .. ':r') == 1
 redis.call('DEL', S .. 'c:' .. oid)
 local closed = {}
 for _, name in ipairs(facts.ok) do
-  if succeed(name) then closed[#closed + 1] = name end
+  if succeed(name, facts.ago[name]) then closed[#closed + 1] = name end
 end
 local status, reason, opened = facts.status, facts.reason, ''
 if status == 'pending' then
@@ -158,6 +160,7 @@ class Outcomes:
                 "reason": outcome.reason,
                 "text": outcome.detail[:500],
                 "ok": report.succeeded,
+                "ago": report.ago,
                 "state": report.state,
                 "breaker": report.breaker,
                 "tries": reason.tries if reason else 0,

@@ -80,13 +80,21 @@ local function probes(name, pause)
   redis.call('HSET', G .. 'b:' .. name, 'probe', NOW)
   return true
 end
-local function succeed(name)
-  local key = G .. 'b:' .. name
+-- *ago* milliseconds old, or new; one that is older than the opening closes nothing.
+local function succeed(name, ago)
+  local key, at = G .. 'b:' .. name, NOW - (ago or 0)
+  if at < tonumber(redis.call('HGET', key, 'open') or '0') then return false end
   redis.call('DEL', key .. ':f')
   local was = redis.call('HDEL', key, 'open', 'reason', 'text') > 0
   if was then redis.call('HSET', key, 'closed', NOW) end
-  redis.call('HSET', key, 'ok', NOW)
+  redis.call('HSET', key, 'ok', math.max(at, tonumber(redis.call('HGET', key, 'ok') or '0')))
   return was
+end
+-- Whether a sink accepted a record since *at*, and failed with none after that.
+local function accepted_since(name, at)
+  local key = G .. 'b:sink:' .. name
+  return tonumber(redis.call('HGET', key, 'ok') or '0') > at
+    and redis.call('EXISTS', key .. ':f') == 0
 end
 local function fail(name, what, limit, reason, text)
   local key = G .. 'b:' .. name
