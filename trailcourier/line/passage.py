@@ -1,7 +1,6 @@
 """One object's way from its bucket into every sink, and what to report of it."""
 
 import threading
-import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
@@ -15,7 +14,7 @@ from trailcourier.ledger.outcomes import Report, breaker_name
 from trailcourier.ledger.store import announced_content, content_digest
 from trailcourier.line import Line
 from trailcourier.line.failpoint import failpoint
-from trailcourier.line.process import Hold
+from trailcourier.line.holds import Hold
 from trailcourier.models import Origin, Outcome
 from trailcourier.sinks import Accepted, Delivery, Outlet
 from trailcourier.sinks.sending import Numbered, Refused, Taken
@@ -27,7 +26,7 @@ class Track(msgspec.Struct):
     """How far one sink is: *next* input record, what it refused, and what to offer it again.
 
     *truncated* counts what was cut to size for it in this try; it last *accepted* a record at this
-    time, of ``time.monotonic``, and *lately* if one of the last batch.  *vouched* says that it
+    time, of the line's clock, and *lately* if one of the last batch.  *vouched* says that it
     accepted others since it first rejected every record of this object that it was offered.
     """
 
@@ -51,14 +50,14 @@ class Track(msgspec.Struct):
             accepts = lately or self.lately
             yield new, "since" if self.vouched else "before" if accepts else "nothing"
 
-    def note(self, piece: Taken) -> None:
-        """Note a piece that is settled."""
+    def note(self, piece: Taken, now: float) -> None:
+        """Note a piece that is settled *now*."""
         self.next = max(self.next, piece.next)
         self.refused.update((each.ordinal, each) for each in piece.refused)
         self.again |= frozenset(piece.left)
         self.truncated += piece.truncated
         if piece.delivered:
-            self.accepted, self.lately = time.monotonic(), True
+            self.accepted, self.lately = now, True
 
     def wants(self, ordinal: int) -> bool:
         """Whether this sink has not accepted the record yet."""
@@ -80,7 +79,7 @@ class Passage:
         self._reached = 0  # ordinal of the next record no sink was offered in this try
         self.count = 0
         self.newest = 0.0  # the newest eventTime seen, as a Unix time
-        self.began = time.monotonic()
+        self.began = line.clock.monotonic()
 
     def run(self, hold: Hold, stopping: threading.Event) -> Report:
         """Read the object, check it whole, then send it to every sink.
@@ -199,7 +198,7 @@ class Passage:
                     for piece in track.outlet.send(
                         delivery, part, stopping=stopping, accepted=accepted
                     ):
-                        track.note(piece)
+                        track.note(piece, self._line.clock.monotonic())
                         hold.move()  # a batch that goes record by record may outlast a claim
         except Fault as fault:
             raise Fault(fault.reason, fault.detail, where=name) from fault
@@ -224,7 +223,7 @@ class Passage:
 
     def _report(self, outcome: Outcome, *, final: bool, inflated: int = 0) -> Report:
         digest, announced = content_digest(self._etag), announced_content(self._claim.ref)
-        now, took = time.monotonic(), {}
+        now, took = self._line.clock.monotonic(), {}
         for track in self._tracks:
             if track.accepted is not None:
                 took[f"sink:{track.outlet.name}"] = int((now - track.accepted) * 1000)
