@@ -138,6 +138,7 @@ REASONS: dict[str, Reason] = {
         "Check `credentials` of the source: missing, wrong, expired or revoked keys, or a role "
         "that may not be assumed.",
         "credentials",
+        may_be_local=True,
     ),
     "instance-metadata": Reason(
         "parked",
@@ -146,6 +147,7 @@ REASONS: dict[str, Reason] = {
         "ec2 modify-instance-metadata-options --instance-id ID --http-put-response-hop-limit 2`. "
         "Or give the container a role of its own.",
         "credentials",
+        may_be_local=True,
     ),
     "bucket-credentials": Reason(
         "parked",
@@ -159,6 +161,7 @@ REASONS: dict[str, Reason] = {
         "AWS refused the signature because this machine's clock is off.",
         "Set the clock (NTP) and try again.",
         "credentials",
+        may_be_local=True,
     ),
     "throttled": Reason(
         "parked", "AWS asks to slow down.", "Time repairs it; fewer workers help.", "bucket"
@@ -174,6 +177,7 @@ REASONS: dict[str, Reason] = {
         "AWS could not be reached, or the connection broke.",
         "Check DNS, routes, proxy and TLS to the endpoint the message names.",
         "bucket",
+        may_be_local=True,
     ),
     "cut-short": Reason(
         "parked",

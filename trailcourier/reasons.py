@@ -11,8 +11,9 @@ class Reason(msgspec.Struct, frozen=True):
     """One way an object or message fails to be carried.
 
     *tries* turns a parked object into a refused one after so many; with *beside_success* only if
-    others of the same bucket were read meanwhile.  A reason whose status is ``refused`` and that
-    has *tries* is parked until they are used up.
+    others of the same scope succeeded meanwhile.  A reason whose status is ``refused`` and that has
+    *tries* is parked until they are used up.  One that *may_be_local* may be a fault of this host
+    alone: where others are at work, it is the host's until a second one fails alike.
     """
 
     status: Literal["skipped", "parked", "refused"]
@@ -21,6 +22,7 @@ class Reason(msgspec.Struct, frozen=True):
     breaker: Breaker = ""
     tries: int = 0
     beside_success: bool = False
+    may_be_local: bool = False
 
 
 SINK: dict[str, Reason] = {
@@ -30,6 +32,7 @@ SINK: dict[str, Reason] = {
         "See that it runs and listens where the sink's settings say (`trailcourier sink test "
         "NAME`), then the network between.",
         "sink",
+        may_be_local=True,
     ),
     "sink-busy": Reason(
         "parked", "The sink asks to slow down.", "Time repairs it; fewer workers help.", "sink"
@@ -39,12 +42,14 @@ SINK: dict[str, Reason] = {
         "The sink did not accept the credentials.",
         "Check the secret the sink's config names; `file:` secrets are read again.",
         "sink",
+        may_be_local=True,
     ),
     "sink-error": Reason(
         "parked",
         "The sink failed to take the records.",
         "Its own words say why; `trailcourier sink test NAME` tries it alone.",
         "sink",
+        may_be_local=True,
     ),
     "sink-rejects-all": Reason(
         "parked",
@@ -54,8 +59,13 @@ SINK: dict[str, Reason] = {
         "front of it, are wrong (`trailcourier sink test NAME`). Once it has accepted other "
         "records, those it still rejects here are refused one by one.",
         "sink",
+        may_be_local=True,
     ),
     "sink-full": Reason(
-        "parked", "The sink has no room left.", "Make room on the disk the sink writes to.", "sink"
+        "parked",
+        "The sink has no room left.",
+        "Make room on the disk the sink writes to.",
+        "sink",
+        may_be_local=True,
     ),
 }

@@ -133,9 +133,11 @@ class Bisection:
         yield from held
 
     def _fault(self) -> Fault:
-        n = self._in_a_row
-        told = f"{n} requests in a row were" if n > 1 else "the one request was"
-        return Fault("sink-rejects-all", f"{told} rejected, the last one so: {self._why}")
+        rows = self._in_a_row
+        told = f"{rows} requests in a row were rejected, the last with: {self._why}"
+        if rows == 1:
+            told = f"the only request was rejected: {self._why}"
+        return Fault("sink-rejects-all", told)
 
 
 def _halves(start: int, end: int) -> list[tuple[int, int]]:
