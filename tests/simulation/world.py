@@ -1,0 +1,244 @@
+"""One run: everything put together, set going, and stopped when nothing is left to happen."""
+
+import random
+from typing import Any
+
+from tests.simulation import present
+from tests.simulation.broker import SimBroker
+from tests.simulation.bucket import Buckets, SimReader
+from tests.simulation.clock import HostClock
+from tests.simulation.fleet import SimProcess, Worker
+from tests.simulation.history import History
+from tests.simulation.ledger import Link, SimClient
+from tests.simulation.outside import Outside
+from tests.simulation.plan import Host, Plan
+from tests.simulation.points import Points
+from tests.simulation.queue import SimQueue, SqsServer
+from tests.simulation.schedule import Died, Schedule
+from tests.simulation.server import Server
+from tests.simulation.sinks import SimSink, SinkServer
+from tests.simulation.strikes import Strikes
+from tests.simulation.workload import DROP, RAISES, REJECT
+from trailcourier.ledger import Ledger
+from trailcourier.line import Line
+from trailcourier.sinks import Outlet, Terms
+
+SOURCE = "prod"
+LOOK = 500  # ms between two looks whether all is done
+RESTART = (200, 20_000)  # ms until a process that died is started again
+QUIET = 3  # looks in a row at which all must be done
+
+
+def keep(records: Any) -> list[str | None]:
+    """The filter of the simulated source."""
+    return ["quiet" if DROP in record else None for record in records]
+
+
+class World:
+    """Everything of one run."""
+
+    def __init__(self, plan: Plan, server: Server) -> None:
+        self.plan = plan
+        self.server = server
+        self.chance = random.Random(f"{plan.seed} schedule")
+        self.history = History()
+        self.schedule = Schedule(self.chance)
+        data = plan.data
+        self.strikes = Strikes(
+            random.Random(f"{plan.seed} strikes"),
+            rate=data.rate,
+            most=data.most,
+            weights=dict(data.weights),
+            longest=plan.longest,
+            given=plan.strikes,
+        )
+        self.points = Points(
+            self.schedule, self.strikes, self.history, self.chance, stays=plan.stays
+        )
+        self.points.kill = self.kill
+        self.link = Link(server, self.points)
+        self.sqs = SqsServer(
+            self.schedule, self.chance, most_receives=plan.most_receives,
+            stale_works=plan.stale_works,
+        )  # fmt: skip
+        self.buckets = Buckets()
+        self.sinks = [
+            SinkServer("siem", "batch", REJECT),
+            SinkServer("archive", "object", b"\0"),
+        ]
+        self.broker = SimBroker(self.points, self.link, self.chance, visibility=120_000)
+        self.processes: dict[str, SimProcess] = {}
+        self.everyone: list[SimProcess] = []  # those that have died among them
+        self.workers: dict[str, Worker] = {}
+        self.bugs: list[str] = []
+        self.lost_ledger = False
+        self.settled_at: int | None = None
+        self._done = 0
+        present.install(self.schedule, self._fact, RAISES)
+
+    def run(self) -> None:
+        """Run to the end; what the checks need is in the history and in what is simulated."""
+        self.server.empty()
+        for host in self.plan.hosts:
+            self.start(host)
+        for put in self.plan.workload.puts:
+            self.schedule.at(put.at, lambda put=put: self._put(put))
+        for sent in self.plan.workload.sent:
+            self.schedule.at(sent.at, lambda sent=sent: self._send(sent))
+        Outside(self).arrange()
+        self.schedule.at(self.chance.randrange(1000), self._poll)
+        self.schedule.at(self.chance.randrange(1000), self._tend)
+        self.schedule.at(10_000, self._restore)
+        self.schedule.at(LOOK, self._look)
+        self.schedule.run(self.horizon())
+
+    def bound(self) -> int:
+        """Milliseconds after the last strike within which all must be done."""
+        numbers = self.plan.numbers
+        longest = max(
+            numbers.visibility, numbers.park_last, numbers.breaker_probe * 3, numbers.claim_stall,
+            120,
+        )  # fmt: skip
+        return int(2 * longest * 1000) + 120_000
+
+    def horizon(self) -> int:
+        """An end that no run comes to whose checks are about time."""
+        return 4 * self.bound() + 40 * self.plan.longest + 3_600_000
+
+    def calm_since(self) -> int:
+        """When the last thing went wrong, or was announced."""
+        ends = [event.at + event.lasts for event in self.plan.events]
+        sent = [sent.at for sent in self.plan.workload.sent]
+        return max(self.points.last_strike, *ends, *sent, 0)
+
+    def start(self, host: Host) -> None:
+        """Start the process of *host*."""
+        clock = HostClock(self.schedule, self.chance, skew=host.skew, drift=host.drift)
+        process = SimProcess(host.name, host.name, clock, self.points, host.slow)
+        process.line = self.line(process)
+        self.processes[host.name] = process
+        self.everyone.append(process)
+        worker = Worker(
+            process, self.broker, host.queue, host.threads, self.plan.numbers.claim
+        )
+        self.workers[host.name] = worker
+        worker.start()
+
+    def line(self, process: SimProcess) -> Line:
+        numbers = self.plan.numbers
+
+        def die() -> None:
+            self.kill(process)
+            raise Died
+
+        return Line(
+            source=SOURCE,
+            queue=SimQueue(self.sqs, self.points),
+            ledger=Ledger(SimClient(self.link), SOURCE, numbers),
+            reader=SimReader(self.buckets, self.points, die),
+            outlets=tuple(Outlet(SimSink(each, self.points), Terms()) for each in self.sinks),
+            keep=keep,
+            process=present.process(
+                self.schedule, memory=numbers.memory_mib << 20, claim=numbers.claim,
+                stall=numbers.claim_stall,
+            ),
+            numbers=numbers,
+            jitter=process.clock.jitter,
+        )  # fmt: skip
+
+    def kill(self, process: SimProcess) -> None:
+        """End a process as by SIGKILL; it is started again a little later."""
+        if not process.alive:
+            return
+        self.history.add(self.schedule.now, process.name, "* killed")
+        self.points.touch(process)
+        process.alive = False
+        process.frozen_until = 0
+        self.schedule.wake(process)
+        self.restart(process.name, self.chance.randint(*RESTART))
+
+    def restart(self, name: str, after: int) -> None:
+        """Have a process of that name, if there is none by then."""
+        host = next(host for host in self.plan.hosts if host.name == name)
+
+        def begin() -> None:
+            if not self.processes[name].alive:
+                self.history.add(self.schedule.now, name, "started")
+                self.start(host)
+
+        self.schedule.at(self.schedule.now + after, begin)
+        self.points.last_strike = max(self.points.last_strike, self.schedule.now + after)
+
+    def leaving(self) -> dict[str, int]:
+        """What the ledger still has in hand, looked at from outside."""
+        own = f"trailcourier:1:s:{SOURCE}:"
+        return {
+            name: self.server.plain("ZCARD", f"{own}{name}")
+            for name in ("flight", "parked", "leases", "done")
+        }
+
+    def sums(self) -> dict[str, int]:
+        """The ledger's counters, looked at from outside."""
+        held = self.server.plain("HGETALL", f"trailcourier:1:s:{SOURCE}:sums")
+        return {name.decode(): int(by) for name, by in zip(held[::2], held[1::2], strict=True)}
+
+    def unfinished(self) -> list[str]:
+        """The messages that are not where they should be in the end."""
+        good = [s.name for s in self.plan.workload.sent if s.kind in ("good", "unread")]
+        return [name for name in good if name in self.sqs.messages or name in self.sqs.dead]
+
+    def done(self) -> bool:
+        """Whether nothing is left to happen that a check waits for."""
+        if self.schedule.now <= self.calm_since() or self.unfinished():
+            return False
+        if any(s.name not in self.sqs.deleted and not self._seen(s.name)
+               for s in self.plan.workload.sent):  # fmt: skip
+            return False
+        return not any(self.leaving().values())
+
+    def _seen(self, name: str) -> bool:
+        held = self.sqs.messages.get(name) or self.sqs.dead.get(name)
+        return held is not None and held.receives > 0 and (
+            name in self.sqs.dead or held.visible > self.schedule.now
+        )
+
+    def _look(self) -> None:
+        if self.done():
+            self._done += 1
+            if self._done == QUIET:
+                self.settled_at = self.schedule.now
+                self.schedule.finish()
+        else:
+            self._done = 0
+            if self.schedule.now > self.calm_since() + self.bound():
+                self.schedule.finish()
+        self.schedule.at(self.schedule.now + LOOK, self._look)
+
+    def _poll(self) -> None:
+        self.broker.tick("poll")
+        self.schedule.at(self.schedule.now + self.plan.ticks, self._poll)
+
+    def _tend(self) -> None:
+        self.broker.tick("tend")
+        self.schedule.at(self.schedule.now + self.plan.numbers.tend * 1000, self._tend)
+
+    def _restore(self) -> None:
+        self.broker.restore_old()
+        self.schedule.at(self.schedule.now + 10_000, self._restore)
+
+    def _put(self, put: Any) -> None:
+        self.buckets.put(put.bucket, put.key, put.content)
+        self.history.add(self.schedule.now, "bucket", "put", f"{put.key} {put.content.etag}")
+
+    def _send(self, sent: Any) -> None:
+        self.sqs.send(sent.name, sent.body)
+        self.history.add(self.schedule.now, "queue", "sent", f"{sent.name} {sent.kind} "
+                         + " ".join(f"{n.key[-20:]}#{n.number}{n.fate}" for n in sent.names))
+
+    def _fact(self, event: str, fields: dict[str, Any]) -> None:
+        actor = self.schedule.current
+        who = actor.name if actor else "-"
+        told = " ".join(f"{name}={value}" for name, value in fields.items() if name != "source")
+        self.history.add(self.schedule.now, who, f"- {event}", told[:160])
+        if event == "bug":
+            self.bugs.append(told)
