@@ -7,6 +7,7 @@ costs duplicates bounded by what was in flight, never a record.
 from collections.abc import Collection
 
 from trailcourier.client import Client
+from trailcourier.clock import SYSTEM_CLOCK, Clock
 from trailcourier.ledger.breakers import Breakers
 from trailcourier.ledger.claims import Claims
 from trailcourier.ledger.depth import Depth
@@ -16,6 +17,7 @@ from trailcourier.ledger.outcomes import Outcomes
 from trailcourier.ledger.quarantine import Quarantine
 from trailcourier.ledger.store import Store
 from trailcourier.ledger.sums import Sums
+from trailcourier.ledger.workers import Workers
 from trailcourier.models import Numbers
 
 
@@ -29,8 +31,10 @@ class Ledger:
         numbers: Numbers,
         namespace: str = "trailcourier",
         sinks: Collection[str] | None = None,
+        *,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
-        self.store = Store(client, source, numbers, namespace)
+        self.store = Store(client, source, numbers, namespace, clock=clock)
         self.leases = Leases(self.store)
         self.claims = Claims(self.store)
         self.outcomes = Outcomes(self.store)
@@ -39,3 +43,4 @@ class Ledger:
         self.quarantine = Quarantine(self.store)
         self.sums = Sums(self.store)
         self.depth = Depth(self.store)
+        self.workers = Workers(self.store)
