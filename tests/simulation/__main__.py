@@ -34,8 +34,8 @@ def main() -> int:
                     print(f"seed {seed} {result.plan.profile}:", *result.failures[:3], sep="\n  ")
             if given.seed is not None:
                 if given.history:
-                    print(*result.lines, sep="\n")
-                print(result.digest, f"{result.simulated} s", result.strikes)
+                    print(*result.history.lines(), sep="\n")
+                print(result.history.digest(), f"{result.simulated} s", result.strikes)
     finally:
         server.close()
     took = time.perf_counter() - began

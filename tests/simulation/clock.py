@@ -2,8 +2,6 @@
 
 import random
 import threading
-from types import SimpleNamespace
-from typing import Any
 
 from tests.simulation.schedule import Schedule, Signal
 
@@ -69,19 +67,3 @@ class HostClock:
     def jitter(self) -> float:
         return self._chance.random()
 
-
-def module_time(schedule: Schedule) -> Any:
-    """A stand-in for the module ``time`` that asks the clock of the actor that runs."""
-
-    def clock() -> HostClock:
-        assert schedule.current is not None
-        found: HostClock = schedule.current.process.clock
-        return found
-
-    return SimpleNamespace(
-        time=lambda: clock().now(),
-        monotonic=lambda: clock().monotonic(),
-        monotonic_ns=lambda: int(clock().monotonic() * 1e9),
-        sleep=lambda seconds: clock().wait(seconds),
-        perf_counter=lambda: clock().monotonic(),
-    )

@@ -3,7 +3,6 @@
 The tasks are those of ``tasks.line``, without Celery.
 """
 
-import random
 from collections.abc import Callable
 
 import redis
@@ -15,6 +14,7 @@ from tests.simulation.points import Points
 from trailcourier.errors import TrailcourierError
 from trailcourier.line import Line
 from trailcourier.line.carry import carry
+from trailcourier.line.holds import PAUSE
 from trailcourier.line.receive import poll
 from trailcourier.line.settle import settle
 from trailcourier.line.tend import tend
@@ -53,20 +53,17 @@ class SimProcess:
 class Worker:
     """A process that takes tasks from one queue with several threads."""
 
-    def __init__(
-        self, process: SimProcess, broker: SimBroker, queue: str, threads: int, claim: float
-    ) -> None:
+    def __init__(self, process: SimProcess, broker: SimBroker, queue: str, threads: int) -> None:
         self.process = process
         self._broker = broker
         self._queue = queue
         self._threads = threads
-        self._claim = claim
         self._ended = 0
 
     def start(self) -> None:
         if self._queue == "objects":
             self.process.spawn("pulse", self._pulse)
-            self.process.spawn("claims", self._renew)
+        self.process.spawn("holds", self._renew)
         for number in range(self._threads):
             self.process.spawn(str(number + 1), self._consume)
 
@@ -130,24 +127,21 @@ class Worker:
         process = self.process
         while not process.stopping.is_set():
             try:
-                process.line.ledger.flow.heartbeat(process.name, self._threads)
+                process.line.ledger.workers.heartbeat(process.name, self._threads)
             except FORESEEN as error:
                 process.say("no heartbeat", repr(error))
             process.stopping.wait(PULSE / 1000)
         try:
-            process.line.ledger.flow.gone(process.name)
+            process.line.ledger.workers.gone(process.name)
         except FORESEEN as error:
             process.say("no heartbeat", repr(error))
 
     def _renew(self) -> None:
         process = self.process
         while True:
-            process._schedule.sleep(int(self._claim * 1000 / 3))
+            process.clock.wait(PAUSE)
             try:
-                process.line.process.holds._renew(process.clock.monotonic())
+                process.line.process.holds.renew()
             except FORESEEN as error:
                 process.say("claims not renewed", repr(error))
 
-
-def clock(points: Points, chance: random.Random, skew: float, drift: float) -> HostClock:
-    return HostClock(points.schedule, chance, skew=skew, drift=drift)

@@ -1,6 +1,9 @@
 """The ledger's client in a simulated process: each command is a point."""
 
-from collections.abc import Callable
+import hashlib
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import redis
@@ -9,18 +12,22 @@ from redis.client import Pipeline
 from tests.simulation.clock import EPOCH
 from tests.simulation.points import Points, Struck
 from tests.simulation.server import Server
-from trailcourier import ledger as real
+from trailcourier import ledger as package
 from trailcourier.client import Client
-from trailcourier.ledger import breakers, claims, flow, leases, outcomes, quarantine, sums
 from trailcourier.ledger.store import Script
 
-MODULES = (breakers, claims, flow, leases, outcomes, quarantine, sums, real)
-NAMES = {
-    value.sha: name
-    for module in MODULES
-    for name, value in vars(module).items()
-    if isinstance(value, Script)
-}
+def _scripts() -> Iterator[tuple[Script, str]]:
+    """Every script of the ledger, and the name it has in its module."""
+    for found in pkgutil.iter_modules(package.__path__):
+        module = importlib.import_module(f"{package.__name__}.{found.name}")
+        for name, value in vars(module).items():
+            if isinstance(value, Script):
+                yield value, name if name not in AMBIGUOUS else f"{found.name}.{name}"
+
+
+AMBIGUOUS = frozenset({"TAKE", "RELEASE"})  # names that say nothing without their module
+SCRIPTS = dict(_scripts())
+NAMES = {script.sha: name for script, name in SCRIPTS.items()}
 
 ERRORS: dict[str, Callable[[], redis.RedisError]] = {
     "cut": lambda: redis.ConnectionError("Connection closed by server."),
@@ -45,6 +52,8 @@ class Link:
     def __init__(self, server: Server, points: Points) -> None:
         self.server = server
         self.points = points
+        for script in SCRIPTS:
+            server.load(script.text)
         self.trouble = ""  # a key of ERRORS while the whole broker answers with it
 
     def clock(self) -> int:
@@ -118,7 +127,8 @@ def _named(args: tuple[Any, ...]) -> tuple[str, str]:
     if name == "EVALSHA":
         return NAMES.get(str(args[1]), "script"), _shown(args[5:11])
     if name == "EVAL":
-        return "EVAL", ""
+        sha = hashlib.sha1(str(args[1]).encode()).hexdigest()
+        return NAMES.get(sha, "script"), "with its text"
     key = str(args[1] if len(args) > 1 else "").rpartition(":")[2]
     return f"{name} {key}".strip(), ""
 

@@ -4,6 +4,7 @@ import dataclasses
 import time
 
 from tests.simulation.checks import Checks, Failure
+from tests.simulation.history import History
 from tests.simulation.plan import Plan, plan
 from tests.simulation.server import Server
 from tests.simulation.strikes import Strike
@@ -17,8 +18,7 @@ class Result:
     plan: Plan
     failures: tuple[Failure, ...]
     strikes: tuple[Strike, ...]
-    lines: tuple[str, ...]
-    digest: str
+    history: History
     met: dict[tuple[str, str], int]
     points: tuple[str, ...]
     seconds: float
@@ -40,8 +40,7 @@ def run(given: Plan, server: Server) -> Result:
         plan=given,
         failures=tuple(checks.failures),
         strikes=tuple(world.strikes.drawn),
-        lines=tuple(world.history.lines()),
-        digest=world.history.digest(),
+        history=world.history,
         met=dict(world.strikes.met),
         points=tuple(world.strikes.calls),
         seconds=time.perf_counter() - began,

@@ -1,8 +1,8 @@
 """One real Valkey for a run of many seeds, reached over a Unix socket, in simulated time.
 
 What the server takes from the real clock is taken from the run's instead: a few lines of Lua stand
-in front of every script and answer TIME, and keep the end of each key that has one.  The scripts
-themselves run as they are.
+in front of every script and answer TIME and the ledger's own clock, and keep the end of each key
+that has one.  The scripts themselves run as they are.
 """
 
 import hashlib
@@ -57,8 +57,8 @@ local redis = (function(real)
     if name == 'TIME' then
       return {string.format('%d', math.floor(CLOCK / 1000)),
               string.format('%d', (CLOCK % 1000) * 1000)}
-    elseif name == 'GET' then
-      if string.sub(key, -6) == ':clock' then return string.format('%d', CLOCK) end
+    elseif name == 'MGET' and string.sub(key, -6) == ':clock' then
+      return {string.format('%d', CLOCK), false}
     elseif name == 'SET' then return set(key, ...)
     elseif name == 'PEXPIRE' then return ending(key, tonumber((...)))
     elseif name == 'EXPIRE' then return ending(key, tonumber((...)) * 1000)

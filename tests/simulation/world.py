@@ -3,7 +3,7 @@
 import random
 from typing import Any
 
-from tests.simulation import present
+from tests.simulation import seams
 from tests.simulation.broker import SimBroker
 from tests.simulation.bucket import Buckets, SimReader
 from tests.simulation.clock import HostClock
@@ -18,9 +18,10 @@ from tests.simulation.schedule import Died, Schedule
 from tests.simulation.server import Server
 from tests.simulation.sinks import SimSink, SinkServer
 from tests.simulation.strikes import Strikes
-from tests.simulation.workload import DROP, RAISES, REJECT
+from tests.simulation.workload import DROP, RAISES, REJECT, Name, Sent
 from trailcourier.ledger import Ledger
 from trailcourier.line import Line
+from trailcourier.line.process import Process
 from trailcourier.sinks import Outlet, Terms
 
 SOURCE = "prod"
@@ -74,7 +75,7 @@ class World:
         self.lost_ledger = False
         self.settled_at: int | None = None
         self._done = 0
-        present.install(self.schedule, self._fact, RAISES)
+        seams.install(self.schedule, self._fact, RAISES)
 
     def run(self) -> None:
         """Run to the end; what the checks need is in the history and in what is simulated."""
@@ -118,9 +119,7 @@ class World:
         process.line = self.line(process)
         self.processes[host.name] = process
         self.everyone.append(process)
-        worker = Worker(
-            process, self.broker, host.queue, host.threads, self.plan.numbers.claim
-        )
+        worker = Worker(process, self.broker, host.queue, host.threads)
         self.workers[host.name] = worker
         worker.start()
 
@@ -134,16 +133,16 @@ class World:
         return Line(
             source=SOURCE,
             queue=SimQueue(self.sqs, self.points),
-            ledger=Ledger(SimClient(self.link), SOURCE, numbers),
+            ledger=Ledger(SimClient(self.link), SOURCE, numbers, clock=process.clock),
             reader=SimReader(self.buckets, self.points, die),
             outlets=tuple(Outlet(SimSink(each, self.points), Terms()) for each in self.sinks),
             keep=keep,
-            process=present.process(
-                self.schedule, memory=numbers.memory_mib << 20, claim=numbers.claim,
-                stall=numbers.claim_stall,
+            process=Process(
+                memory=numbers.memory_mib << 20, claim=numbers.claim, stall=numbers.claim_stall,
+                clock=process.clock, keeps_alive=False,
             ),
             numbers=numbers,
-            jitter=process.clock.jitter,
+            clock=process.clock,
         )  # fmt: skip
 
     def kill(self, process: SimProcess) -> None:
@@ -184,8 +183,20 @@ class World:
 
     def unfinished(self) -> list[str]:
         """The messages that are not where they should be in the end."""
-        good = [s.name for s in self.plan.workload.sent if s.kind in ("good", "unread")]
+        good = [sent.name for sent in self.plan.workload.sent if self.sound(sent)]
         return [name for name in good if name in self.sqs.messages or name in self.sqs.dead]
+
+    def sound(self, sent: Sent) -> bool:
+        """Whether a message can be deleted in the end: nothing it names is bad or rewritten."""
+        return sent.kind == "unread" or (
+            sent.kind == "good" and not any(map(self.outdated, sent.names))
+        )
+
+    def outdated(self, name: Name) -> bool:
+        """Whether *name* means a content that was overwritten, at any time."""
+        puts = self.plan.workload.puts
+        last = sum((put.bucket, put.key) == (name.bucket, name.key) for put in puts) - 1
+        return name.exact and name.number < last
 
     def done(self) -> bool:
         """Whether nothing is left to happen that a check waits for."""
