@@ -43,7 +43,7 @@ class Checks:
         if sent.kind in ("foreign", "raises"):
             self._fail("loss", f"{message} was deleted, and it was not understood")
         for name in sent.names:
-            if name.fate != "skip" and not self._arrived(name):
+            if name.fate in ("carry", "refuse") and not self._arrived(name):
                 self._fail("loss", f"{message} was deleted, and not all of {name.url} had arrived")
 
     def _arrived(self, name: Name) -> bool:
@@ -113,7 +113,7 @@ class Checks:
         if world.settled_at is not None:
             self._undelivered()
             return
-        waits = ", ".join(world.unfinished()) or "nothing good"
+        waits = ", ".join(world.unfinished()) or "nothing"
         self._fail("stands still", f"{waits} unfinished {world.bound() / 1000:g} s after the last "
                    f"strike; the ledger has {world.leaving()}")  # fmt: skip
 
@@ -128,7 +128,7 @@ class Checks:
 
     def _receives(self) -> None:
         world = self._world
-        strikes = len(world.strikes.drawn) + len(world.plan.events)
+        strikes = len(world.strikes.drawn) + len(world.plan.events) + world.kills
         for sent in world.plan.workload.sent:
             if world.sound(sent) and sent.name in world.sqs.dead:
                 self._fail("dead letter", f"{sent.name} is good")
@@ -173,7 +173,7 @@ class Checks:
         allowed = Counter()
         refused = {
             name.url for sent in self._names.values() for name in sent.names
-            if name.fate == "refuse" or self._maybe_outdated(name)
+            if name.fate in ("refuse", "either") or self._maybe_outdated(name)
         }  # fmt: skip
         self._world.server.run(self._world.link.clock() + LATER, "PING")
         for key in self._world.server.keys():

@@ -10,6 +10,8 @@ import shutil
 import socket
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +95,7 @@ class Server:
         with (self._folder / "log").open("wb") as log:
             self._process = child.start(argv, stdout=log, stderr=log)
         self._socket = self._connected(path)
+        self._full = self._refuses = False
         self._answers = hiredis.Reader()
         self._loaded: dict[str, str] = {}  # by the script's own hash, the hash with the shim
         self._command = self.load(COMMAND)
@@ -166,34 +169,55 @@ class Server:
 
     def empty(self) -> None:
         """Lose everything."""
-        self.plain("FLUSHDB")
+        with self._willing():
+            self.plain("FLUSHDB")
 
     def keep_copy(self) -> None:
         """Remember how everything is now."""
-        self.plain("SELECT", 1)
-        self.plain("FLUSHDB")
-        self.plain("SELECT", 0)
-        self.plain("EVAL", COPY, 0, 1)
+        with self._willing():
+            self.plain("SELECT", 1)
+            self.plain("FLUSHDB")
+            self.plain("SELECT", 0)
+            self.plain("EVAL", COPY, 0, 1)
 
     def restore_copy(self) -> None:
         """Let everything be as it was at the last ``keep_copy``."""
-        self.plain("FLUSHDB")
-        self.plain("SELECT", 1)
-        self.plain("EVAL", COPY, 0, 0)
-        self.plain("SELECT", 0)
+        with self._willing():
+            self.plain("FLUSHDB")
+            self.plain("SELECT", 1)
+            self.plain("EVAL", COPY, 0, 0)
+            self.plain("SELECT", 0)
 
     def fill(self, full: bool) -> None:
         """Have no memory left, or some again."""
+        self._full = full
         self.plain("CONFIG", "SET", "maxmemory", 1 if full else 0)
 
     def refuse_writes(self, refuses: bool) -> None:
         """Have too few replicas to take writes, or enough again."""
+        self._refuses = refuses
         self.plain("CONFIG", "SET", "min-replicas-to-write", 1 if refuses else 0)
+
+    @contextmanager
+    def _willing(self) -> Iterator[None]:
+        """Do what is asked here, whatever clients are refused just now."""
+        full, refuses = self._full, self._refuses
+        if full:
+            self.fill(full=False)
+        if refuses:
+            self.refuse_writes(refuses=False)
+        yield
+        if full:
+            self.fill(full=True)
+        if refuses:
+            self.refuse_writes(refuses=True)
 
     def well(self) -> None:
         """Be as a new server is, but for what is in it."""
-        self.fill(full=False)
-        self.refuse_writes(refuses=False)
+        if self._full:
+            self.fill(full=False)
+        if self._refuses:
+            self.refuse_writes(refuses=False)
 
     def keys(self) -> list[bytes]:
         """Every key but the simulation's own, whatever its end."""

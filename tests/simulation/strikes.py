@@ -55,8 +55,16 @@ class Strike(NamedTuple):
     amount: int = 0
 
     def __str__(self) -> str:
-        lasts = f" for {self.amount / 1000:g} s" if self.amount else ""
-        return f"{self.point} #{self.nth}: {self.kind}{lasts}"
+        lasts = f"@{self.amount}" if self.amount else ""
+        return f"{self.point}#{self.nth}={self.kind}{lasts}"
+
+    @classmethod
+    def read(cls, text: str) -> "Strike":
+        """What ``str`` wrote."""
+        where, _, what = text.partition("=")
+        point, _, nth = where.rpartition("#")
+        kind, _, amount = what.partition("@")
+        return cls(point, int(nth), kind, int(amount or 0))
 
 
 def kinds(point: str) -> tuple[str, ...]:

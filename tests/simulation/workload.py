@@ -11,9 +11,14 @@ from tests.simulation.bucket import Content
 
 BUCKETS = ("acme-logs", "acme-other")
 ACCOUNTS = ("111122223333", "444455556666")
+UNKNOWN = "elsewhere/"  # what a key begins with that has none of CloudTrail's shapes
 DROP, REJECT, RAISES = b'"drop"', b'"reject"', "raises"
+DROP_FIELD = b',"drop":true'
 
-Fate = Literal["carry", "skip", "refuse"]
+STEP = 10  # ms from the first put of one message to that of the next
+
+Fate = Literal["carry", "skip", "refuse", "either"]
+"""What must come of an object as one message names it."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,16 +76,18 @@ class Author:
         self._puts: list[Put] = []
         self._sent: list[Sent] = []
         self._known: list[Name] = []
+        self._repairable: list[Name] = []
         self._serial = 0
 
     def write(self) -> Workload:
-        for number in range(self._messages):
-            at = 0 if self._chance.random() < 0.5 else self._chance.randrange(self._lasts)
+        """Write message after message; each is sent after the puts that it announces."""
+        chance, early = self._chance, self._messages // 2
+        moments = [0] * early + [chance.randrange(self._lasts) for _ in range(early, self._messages)]
+        at = 0
+        for number, moment in enumerate(sorted(moments)):
+            at = max(moment, at + STEP)
             self._message(f"m{number}", at)
-        return Workload(
-            tuple(sorted(self._puts, key=lambda put: put.at)),
-            tuple(sorted(self._sent, key=lambda sent: sent.at)),
-        )
+        return Workload(tuple(self._puts), tuple(self._sent))
 
     def _message(self, name: str, at: int) -> None:
         chance = self._chance
@@ -92,14 +99,15 @@ class Author:
         bucket = chance.choice(BUCKETS)
         names = []
         for _ in range(count):
-            again = [n for n in self._known if n.bucket == bucket]
+            again = [n for n in self._known + self._repairable if n.bucket == bucket]
             if again and chance.random() < 0.25:
                 names.append(self._known_again(chance.choice(again), at, shape))
             else:
                 names.append(self._new(bucket, at, shape))
         unique = {(n.key, n.number): n for n in names}
         names = list({n.key: n for n in unique.values()}.values())
-        bad = any(each.fate == "refuse" for each in names)
+        bad = any(each.fate in ("refuse", "either") for each in names)
+        at += STEP - 1
         body = BODIES[shape](names, self._etag)
         if chance.random() < 0.4:
             body = _enveloped(body)
@@ -107,7 +115,7 @@ class Author:
         self._sent.append(Sent(at, name, body, "bad" if bad else "good", tuple(names)))
 
     def _odd(self, name: str, at: int) -> Sent:
-        kind = self._chance.choice(("foreign", "unread", "unread", "raises"))
+        kind = self._chance.choice(("foreign",) * 5 + ("unread",) * 5 + ("raises",))
         match kind:
             case "foreign":
                 return Sent(at, name, json.dumps({"AlarmName": f"alarm {name}"}), "foreign")
@@ -119,13 +127,18 @@ class Author:
         return Sent(at, name, body, "unread")
 
     def _known_again(self, known: Name, at: int, shape: str) -> Name:
-        """The same object again: as it was, or rewritten meanwhile."""
-        if self._chance.random() < 0.4:
+        """The same object again: as it was, rewritten meanwhile, or put back."""
+        number, exact = known.number, shape != "cloudtrail"
+        repaired = known.fate == "refuse"
+        if repaired or self._chance.random() < 0.4:
             number = sum(put.key == known.key for put in self._puts)
-            later = max(at, max(p.at for p in self._puts if p.key == known.key))
-            self._puts.append(Put(later, known.bucket, known.key, self._content(known.key, number)))
-            return dataclasses.replace(known, number=number, exact=shape != "cloudtrail")
-        return dataclasses.replace(known, exact=shape != "cloudtrail")
+            self._put(at, known.bucket, known.key, self._content(known.key, number))
+        fate: Fate = "either" if exact and known.key.startswith(UNKNOWN) else "carry"
+        return dataclasses.replace(known, number=number, exact=exact, fate=fate)
+
+    def _put(self, at: int, bucket: str, key: str, content: Content) -> None:
+        last = self._puts[-1].at if self._puts else -1
+        self._puts.append(Put(max(at, last + 1), bucket, key, content))
 
     def _new(self, bucket: str, at: int, shape: str) -> Name:
         chance = self._chance
@@ -135,7 +148,7 @@ class Author:
         key = f"{stem}_20261123T0000Z_{self._serial:016}.json.gz"
         exact = shape != "cloudtrail"
         if chance.random() >= self._poor:
-            self._puts.append(Put(at, bucket, key, self._content(key, 0)))
+            self._put(at, bucket, key, self._content(key, 0))
             return Name(bucket, key, 0, exact)
         kind = chance.choice(("digest", "marker", "unknown", "missing", "corrupt", "rejected",
                               "kills", "raises", "empty"))  # fmt: skip
@@ -146,11 +159,14 @@ class Author:
             case "marker":
                 return Name(bucket, f"AWSLogs/{account}/CloudTrail/{self._serial}/", 0, exact, "skip")
             case "unknown":
-                key = f"elsewhere/{self._serial}.json"
-                self._puts.append(Put(at, bucket, key, self._content(key, 0)))
-                return Name(bucket, key, 0, exact, "carry" if shape == "cloudtrail" else "refuse")
+                key = f"{UNKNOWN}{self._serial}.json"
+                self._put(at, bucket, key, self._content(key, 0))
+                if not exact:
+                    return Name(bucket, key, 0, exact)
+                # refused, but for a notice of CloudTrail's own that names it too
+                return self._remembered(Name(bucket, key, 0, exact, "either"))
             case "missing":
-                return Name(bucket, key, 0, False, "refuse")
+                return self._remembered(Name(bucket, key, 0, False, "refuse"))
         content = self._content(key, 0)
         spoilt = {
             "corrupt": {"body": content.body[:-3] + b"xxx", "fault": "corrupt"},
@@ -160,13 +176,19 @@ class Author:
             "empty": {"body": _file([]), "records": ()},
         }[kind]
         content = dataclasses.replace(content, **spoilt)
-        self._puts.append(Put(at, bucket, key, content))
-        return Name(bucket, key, 0, exact, "refuse" if content.fault else "carry")
+        self._put(at, bucket, key, content)
+        name = Name(bucket, key, 0, exact, "refuse" if content.fault else "carry")
+        return self._remembered(name) if kind == "corrupt" else name
+
+    def _remembered(self, bad: Name) -> Name:
+        """One that may be put back, or repaired, and announced again."""
+        self._repairable.append(bad)
+        return bad
 
     def _rejected(self, content: Content) -> dict[str, Any]:
         records = list(content.records) or [b'{"eventID":"only"}']
         at = self._chance.randrange(len(records))
-        records[at] = records[at][:-1] + b',"reject":true}'
+        records[at] = records[at].replace(DROP_FIELD, b"")[:-1] + b',"reject":true}'
         return {"records": tuple(records), "body": _file(records), "fault": "rejected-records"}
 
     def _content(self, key: str, number: int) -> Content:
@@ -177,7 +199,7 @@ class Author:
         return Content(f"e{number}{self._serial:06}", _file(records), records)
 
     def _record(self, name: str) -> bytes:
-        drop = b',"drop":true' if self._chance.random() < 0.2 else b""
+        drop = DROP_FIELD if self._chance.random() < 0.2 else b""
         return b'{"eventID":"' + name.encode() + b'"' + drop + b"}"
 
     def _etag(self, name: Name) -> str:

@@ -68,10 +68,12 @@ class World:
             SinkServer("archive", "object", b"\0"),
         ]
         self.broker = SimBroker(self.points, self.link, self.chance, visibility=120_000)
+        self.kills = 0
         self.processes: dict[str, SimProcess] = {}
         self.everyone: list[SimProcess] = []  # those that have died among them
         self.workers: dict[str, Worker] = {}
         self.bugs: list[str] = []
+        self.refused: set[str] = set()  # objects and messages that were said to be
         self.lost_ledger = False
         self.settled_at: int | None = None
         self._done = 0
@@ -150,6 +152,7 @@ class World:
         if not process.alive:
             return
         self.history.add(self.schedule.now, process.name, "* killed")
+        self.kills += 1
         self.points.touch(process)
         process.alive = False
         process.frozen_until = 0
@@ -183,8 +186,11 @@ class World:
 
     def unfinished(self) -> list[str]:
         """The messages that are not where they should be in the end."""
-        good = [sent.name for sent in self.plan.workload.sent if self.sound(sent)]
-        return [name for name in good if name in self.sqs.messages or name in self.sqs.dead]
+        return [
+            f"{sent.name} ({sent.kind})"
+            for sent in self.plan.workload.sent
+            if (sent.name not in self.sqs.deleted if self.sound(sent) else not self._refused(sent))
+        ]
 
     def sound(self, sent: Sent) -> bool:
         """Whether a message can be deleted in the end: nothing it names is bad or rewritten."""
@@ -202,16 +208,17 @@ class World:
         """Whether nothing is left to happen that a check waits for."""
         if self.schedule.now <= self.calm_since() or self.unfinished():
             return False
-        if any(s.name not in self.sqs.deleted and not self._seen(s.name)
-               for s in self.plan.workload.sent):  # fmt: skip
-            return False
         return not any(self.leaving().values())
 
-    def _seen(self, name: str) -> bool:
-        held = self.sqs.messages.get(name) or self.sqs.dead.get(name)
-        return held is not None and held.receives > 0 and (
-            name in self.sqs.dead or held.visible > self.schedule.now
-        )
+    def _refused(self, sent: Sent) -> bool:
+        """Whether a message that cannot be deleted has been said to be refused, and why."""
+        if sent.name in self.sqs.deleted or sent.name in self.sqs.dead:
+            return True
+        if sent.kind in ("foreign", "raises"):
+            return sent.name in self.refused
+        bad = [n for n in sent.names if n.fate == "refuse" or self.outdated(n)]
+        held = self.sqs.messages[sent.name]
+        return held.receives > 0 and all(name.url in self.refused for name in bad)
 
     def _look(self) -> None:
         if self.done():
@@ -251,5 +258,7 @@ class World:
         who = actor.name if actor else "-"
         told = " ".join(f"{name}={value}" for name, value in fields.items() if name != "source")
         self.history.add(self.schedule.now, who, f"- {event}", told[:160])
+        if event in ("object_refused", "message_not_understood"):
+            self.refused.add(str(fields.get("object", fields.get("message"))))
         if event == "bug":
             self.bugs.append(told)
