@@ -17,8 +17,9 @@ class Reason(msgspec.Struct, frozen=True):
     """One way an object or message fails to be carried.
 
     *tries* turns a parked object into a refused one after so many; with *beside_success* only if
-    others of the same bucket were read meanwhile.  A reason whose status is ``refused`` and that
-    has *tries* is parked until they are used up.
+    others of the same scope succeeded meanwhile.  A reason whose status is ``refused`` and that has
+    *tries* is parked until they are used up.  One that *may_be_local* may be a fault of this host
+    alone: where others are at work, it is the host's until a second one fails alike.
     """
 
     status: Literal["skipped", "parked", "refused"]
@@ -27,6 +28,7 @@ class Reason(msgspec.Struct, frozen=True):
     breaker: Breaker = ""
     tries: int = 0
     beside_success: bool = False
+    may_be_local: bool = False
 
 
 def _skipped(text: str) -> Reason:
@@ -158,6 +160,7 @@ REASONS: dict[str, Reason] = {
         "Check `credentials` of the source: missing, wrong, expired or revoked keys, or a role "
         "that may not be assumed.",
         "credentials",
+        may_be_local=True,
     ),
     "instance-metadata": Reason(
         "parked",
@@ -166,6 +169,7 @@ REASONS: dict[str, Reason] = {
         "ec2 modify-instance-metadata-options --instance-id ID --http-put-response-hop-limit 2`. "
         "Or give the container a role of its own.",
         "credentials",
+        may_be_local=True,
     ),
     "bucket-credentials": Reason(
         "parked",
@@ -179,6 +183,7 @@ REASONS: dict[str, Reason] = {
         "AWS refused the signature because this machine's clock is off.",
         "Set the clock (NTP) and try again.",
         "credentials",
+        may_be_local=True,
     ),
     "throttled": Reason(
         "parked", "AWS asks to slow down.", "Time repairs it; fewer workers help.", "bucket"
@@ -194,6 +199,7 @@ REASONS: dict[str, Reason] = {
         "AWS could not be reached, or the connection broke.",
         "Check DNS, routes, proxy and TLS to the endpoint the message names.",
         "bucket",
+        may_be_local=True,
     ),
     "cut-short": Reason(
         "parked",
@@ -238,6 +244,7 @@ REASONS: dict[str, Reason] = {
         "See that it runs and listens where the sink's settings say (`trailcourier sink test "
         "NAME`), then the network between.",
         "sink",
+        may_be_local=True,
     ),
     "sink-busy": Reason(
         "parked", "The sink asks to slow down.", "Time repairs it; fewer workers help.", "sink"
@@ -247,15 +254,21 @@ REASONS: dict[str, Reason] = {
         "The sink did not accept the credentials.",
         "Check the secret the sink's config names; `file:` secrets are read again.",
         "sink",
+        may_be_local=True,
     ),
     "sink-error": Reason(
         "parked",
         "The sink failed to take the records.",
         "Its own words say why; `trailcourier sink test NAME` tries it alone.",
         "sink",
+        may_be_local=True,
     ),
     "sink-full": Reason(
-        "parked", "The sink has no room left.", "Make room on the disk the sink writes to.", "sink"
+        "parked",
+        "The sink has no room left.",
+        "Make room on the disk the sink writes to.",
+        "sink",
+        may_be_local=True,
     ),
     "breaker-open": Reason(
         "parked",

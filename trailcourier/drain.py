@@ -13,7 +13,7 @@ from msgspec import Meta
 from trailcourier.dispositions import advice
 from trailcourier.ledger import Ledger
 from trailcourier.ledger.breakers import Breaker
-from trailcourier.ledger.flow import Waiting
+from trailcourier.ledger.parked import Waiting
 from trailcourier.ledger.quarantine import Entry
 from trailcourier.ledger.sums import by_sink, under
 from trailcourier.parked import NAMED, causes
@@ -106,7 +106,7 @@ class Watch:
         ledger.flow.heard(something_new=True)
         for each in ledger.breakers.open():
             ledger.breakers.reset(each.name)
-        ledger.flow.hurry()
+        ledger.parked.hurry()
 
     def look(self) -> Progress:
         """What is in hand now."""
@@ -138,7 +138,7 @@ class Watch:
             self._last, self._last_at = last, now
         if look.drained or look.in_flight or now - self._last_at <= timeout:
             return ""
-        waiting = self._ledger.flow.waiting(NAMED)
+        waiting = self._ledger.parked.waiting(NAMED)
         behind = {each.breaker for each in waiting}
         there = self._ledger.breakers.open()
         return _why(look, [x for x in there if _of_queue(x) or x.name in behind], waiting)
@@ -155,7 +155,7 @@ class Watch:
             by_sink(sums),
             under("messages", sums),
             refused,
-            ledger.flow.waiting(NAMED),
+            ledger.parked.waiting(NAMED),
         )
 
     def _since(self) -> dict[str, int]:

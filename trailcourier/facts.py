@@ -95,6 +95,17 @@ FACTS: dict[str, Fact] = {
         ("source", "message"),
         (Count("messages_given_back_total"),),
     ),
+    "messages_left_full": Fact(
+        "warning",
+        "Messages were left to the queue: too many objects of their bucket and account are parked.",
+        ("source", "bucket", "messages"),
+        alike=("source", "bucket"),
+    ),
+    "messages_handed_back": Fact(
+        "info",
+        "Messages left to the queue were handed back to it, as their bucket has recovered.",
+        ("source", "messages"),
+    ),
     # leases
     "leases_extended": Fact(
         "debug",

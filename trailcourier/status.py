@@ -117,7 +117,7 @@ def _advice(ledger: Ledger, breakers: Sequence[Breaker], workers: int) -> Iterat
         what = f"{each.name} is open, and {again}: {printable(each.text).rstrip('.')}."
         yield f"{what} {advice(each.reason, each.name)}".rstrip()
     behind = {each.name for each in breakers}
-    for cause in causes(ledger.flow.waiting(NAMED), behind):
+    for cause in causes(ledger.parked.waiting(NAMED), behind):
         yield f"Parked, and tried again by itself: {cause}"
     if not workers:
         yield (

@@ -9,6 +9,7 @@ from tests.unit.ledger.conftest import admit, claim, refs
 from trailcourier.dispositions import REASONS
 from trailcourier.ledger.outcomes import Report
 from trailcourier.ledger.quarantine import Entry
+from trailcourier.ledger.scopes import Failing
 from trailcourier.models import Outcome
 from trailcourier.status import Standing, standing
 
@@ -106,7 +107,7 @@ def test_what_is_parked_behind_no_breaker_comes_with_the_cause_and_what_to_do(le
     for message in ("m1", "m2"):
         finish(
             ledger, Outcome("parked", "sink-unreachable", "siem:5999: \x1b[2Jrefused."),
-            message=message, breaker="sink:siem",
+            message=message, breakers=[Failing("sink:siem")],
         )  # fmt: skip
     finish(ledger, Outcome("parked", "archived", "s3://acme-logs/m3: in Glacier"), message="m3")
     ledger.workers.heartbeat("worker", 8)
@@ -125,7 +126,9 @@ def test_what_is_parked_behind_no_breaker_comes_with_the_cause_and_what_to_do(le
 
 
 def test_what_is_parked_behind_an_open_breaker_is_told_by_the_breaker_alone(ledger):
-    finish(ledger, Outcome("parked", "sink-unreachable", "refused"), breaker="sink:siem")
+    finish(
+        ledger, Outcome("parked", "sink-unreachable", "refused"), breakers=[Failing("sink:siem")]
+    )
     ledger.breakers.failed("sink:siem", "b", reason="sink-unreachable", text="refused", limit=1)
 
     (said,) = advice(ledger)

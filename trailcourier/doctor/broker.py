@@ -82,7 +82,7 @@ def _line(subject: Subject) -> Line | None:
 
     def ask() -> Line:
         ledger = wiring.ledger(subject.name)
-        parked = [each.ref for each in ledger.flow.waiting(PARKED)]
+        parked = [each.ref for each in ledger.parked.waiting(PARKED)]
         return Line(status.standing(ledger), ledger.sums.all(), parked)
 
     try:

@@ -70,6 +70,7 @@ local mid, i, gen, token, task, alone = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARG
   ARGV[6] == '1'
 local life, spans, limit, refused_at, pause = tonumber(ARGV[7]), tonumber(ARGV[8]),
   tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])
+local source, parked_most = ARGV[12], tonumber(ARGV[13])
 local key, member = S .. 'm:' .. mid, mid .. '/' .. i
 local f = redis.call('HMGET', key, i .. ':r', i .. ':id', i .. ':g', i .. ':o', i .. ':e',
   i .. ':b', i .. ':a', i .. ':pb')
@@ -103,19 +104,18 @@ if starts >= refused_at then
   return {'refused', f[1], oid}
 end
 if starts >= limit and not alone then return {'alone'} end
-local names = {'credentials:' .. ARGV[12], 'bucket:' .. ARGV[12] .. ':' .. f[6]}
-for a = 13, #ARGV do names[#names + 1] = 'sink:' .. ARGV[a] end
-for _, name in ipairs(names) do
-  if is_open(name) and f[8] ~= name and not probes(name, pause, token) then
-    redis.call('HSET', key, i .. ':p', name, i .. ':pt', NOW)
-    redis.call('ZREM', S .. 'flight', member)
-    redis.call('ZADD', S .. 'parked', NOW + pause, member)
+local bucket = 'bucket:' .. source .. ':' .. string.match(f[6], '^[^/]*')
+local names = {'credentials:' .. source, bucket, 'bucket:' .. source .. ':' .. f[6]}
+for a = 14, #ARGV do names[#names + 1] = 'sink:' .. ARGV[a] end
+local is = redis.call('SMISMEMBER', G .. 'open', unpack(names))
+for at, name in ipairs(names) do
+  if is[at] == 1 and f[8] ~= name and not probes(name, pause, token) then
+    park(mid, i, name, pause, parked_most)
     return {'parked', name}
   end
 end
 hold_claim(oid, token, task, life)
 redis.call('HSET', key, i .. ':k', token)
-if f[8] then redis.call('HDEL', key, i .. ':pb') end
 redis.call('HINCRBY', S .. 'o:' .. oid, 's', 1)
 redis.call('PEXPIRE', S .. 'o:' .. oid, 1296000000)
 local high = tonumber(redis.call('GET', G .. 'high') or '0')
@@ -198,7 +198,7 @@ class Claims:
         answer = self._store.call(
             CLAIM, message, index, generation, token, task_id, int(alone),
             numbers.claim * 1000, self._store.spans, numbers.starts_alone, numbers.starts_refused,
-            int(numbers.breaker_probe * 1000), self._store.source, *sinks,
+            int(numbers.breaker_probe * 1000), self._store.source, numbers.parked, *sinks,
         )  # fmt: skip
         kind: Granted = answer[0].decode()
         if kind == "done":

@@ -4,7 +4,7 @@ A lease is a hash: ``h`` newest receipt handle, ``c`` its receive count, ``w`` w
 by the receiver's clock, ``r`` when it was admitted, ``ad`` the token of its admission, ``u`` end
 of visibility, ``st`` until when and for whom it is being settled (``until|token``), ``n`` how many
 objects, ``o`` how many of them are still open, ``sent``; and for each object *i*: ``i:r`` the
-reference, ``i:id`` its name, ``i:e`` the content announced, ``i:b`` its bucket, ``i:g``
+reference, ``i:id`` its name, ``i:e`` the content announced, ``i:b`` its bucket and account, ``i:g``
 generation, ``i:a`` dispatched at, ``i:k`` the last claimant's token, ``i:x`` dispatches in vain,
 ``i:p`` the breaker it is parked behind, ``i:pt`` since when and ``i:pb`` that it is now the probe
 of it, ``i:o`` the final outcome.
@@ -16,6 +16,7 @@ from typing import Literal
 import msgspec
 
 from trailcourier.ledger.quarantine import MET, entry_id
+from trailcourier.ledger.scopes import bucket_scope
 from trailcourier.ledger.store import Script, Store, announced_content, object_id
 from trailcourier.models import Message, ObjectRef
 
@@ -30,12 +31,14 @@ class Named(msgspec.Struct, frozen=True):
 class Admitted(msgspec.Struct, frozen=True):
     """What to do with a message just received.
 
-    *indices* are the objects that need work, *known* counts those delivered before.
+    *indices* are the objects that need work, *known* counts those delivered before; *bucket*, with
+    an account, is the one that is "full": it has as many parked objects as are held.
     """
 
-    kind: Literal["work", "held", "settle", "quarantined"]
+    kind: Literal["work", "held", "settle", "quarantined", "full"]
     indices: tuple[int, ...] = ()
     known: int = 0
+    bucket: str = ""
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -75,7 +78,7 @@ end
 
 local mid, handle, c, w, visible, sent, spans, n = ARGV[1], ARGV[2], tonumber(ARGV[3]),
   tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8])
-local token, key = ARGV[9], S .. 'm:' .. mid
+local token, most, key = ARGV[9], tonumber(ARGV[10]), S .. 'm:' .. mid
 local before = remembered(token)
 if before then return before end
 local held = redis.call('HMGET', key, 'c', 'w', 'o', 'ad')
@@ -90,7 +93,7 @@ if held[1] then
 end
 local out, open, known, refused, news = {}, {}, 0, false, false
 for i = 0, n - 1 do
-  local at = 10 + i * 6
+  local at = 11 + i * 6
   local oid, digest, verdict, entry = ARGV[at], ARGV[at + 1], ARGV[at + 4], ARGV[at + 5]
   if holds(contents(oid, spans), digest) then
     out[i] = 'skipped:already-delivered'
@@ -105,6 +108,12 @@ for i = 0, n - 1 do
   end
 end
 if refused and not news then return remember(token, {'quarantined'}) end
+for _, i in ipairs(handle ~= '' and open or {}) do
+  local bucket = ARGV[11 + i * 6 + 3]
+  if tonumber(redis.call('HGET', S .. 'buckets', bucket) or '0') >= most then
+    return remember(token, {'full', {}, 0, bucket})
+  end
+end
 for _, what in pairs(out) do
   if what ~= 'refused:quarantined' then count('objects:' .. what, 1) end
 end
@@ -112,7 +121,7 @@ redis.call('HSET', key, 'h', handle, 'c', c, 'w', w, 'r', NOW, 'u', NOW + visibl
   'n', n, 'o', #open, 'sent', sent, 'ad', token)
 if handle ~= '' then redis.call('ZADD', S .. 'leases', NOW + visible, mid) end
 for i = 0, n - 1 do
-  local at = 10 + i * 6
+  local at = 11 + i * 6
   redis.call('HSET', key, i .. ':id', ARGV[at], i .. ':e', ARGV[at + 1], i .. ':r', ARGV[at + 2],
     i .. ':b', ARGV[at + 3], i .. ':g', 1, i .. ':a', NOW)
   if out[i] then redis.call('HSET', key, i .. ':o', out[i]) end
@@ -247,7 +256,7 @@ class Leases:
                 object_id(ref),
                 content,
                 msgspec.json.encode(ref),
-                ref.bucket,
+                bucket_scope(ref),
                 each.verdict,
                 entry_id(ref),
             ]
@@ -260,10 +269,11 @@ class Leases:
             self._store.spans,
             len(named),
             self._store.token(),
+            self._store.numbers.parked,
             *flat,
         )
-        kind, indices, known = answer if len(answer) > 1 else (*answer, (), 0)
-        return Admitted(kind.decode(), tuple(indices), known)
+        kind, indices, known, *full = answer if len(answer) > 1 else (*answer, (), 0)
+        return Admitted(kind.decode(), tuple(indices), known, *(each.decode() for each in full))
 
     def verdicts(self, messages: Sequence[str]) -> list[Verdict]:
         """How each message stands; who is told to delete or leave has ten seconds to do so."""

@@ -15,6 +15,20 @@ local function alive_threads(alive)
 end
 """
 
+LIVE_HOSTS = """
+-- How many hosts have object workers: a worker is called name@host/pid.
+local function live_hosts(alive)
+  local hosts, seen, workers = 0, {}, redis.call('HGETALL', G .. 'workers')
+  for a = 1, #workers, 2 do
+    local heard, host = string.match(workers[a + 1], '^(%d+)'), string.match(workers[a], '@([^/]*)')
+    if host and not seen[host] and tonumber(heard) >= NOW - alive then
+      seen[host], hosts = true, hosts + 1
+    end
+  end
+  return hosts
+end
+"""
+
 HEARTBEAT = Script("""
 redis.call('HSET', G .. 'workers', ARGV[1], string.format('%d|%d', NOW, ARGV[2]))
 """)

@@ -106,9 +106,15 @@ def _work(line: Line, claim: Claim, standing: Standing, stopping: threading.Even
 
 
 def _finish(line: Line, claim: Claim, passage: Passage, report: Report) -> Carried:
-    written = line.ledger.outcomes.finish(claim, report, jitter=line.clock.jitter())
+    fitness = line.process.fitness
+    written = line.ledger.outcomes.finish(
+        claim, report, jitter=line.clock.jitter(), host=fitness.host
+    )
     failpoint("after-outcome")
     outcome = written.outcome
+    fitness.closed(written.closed)
+    if written.unfit:
+        fitness.failed(written.unfit, f"{outcome.reason}: {outcome.detail}")
     _say(line, claim, passage, report, outcome)
     if written.opened:
         observe.fact("breaker_opened", source=line.source, breaker=written.opened,

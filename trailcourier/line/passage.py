@@ -10,7 +10,8 @@ from trailcourier import metrics, records
 from trailcourier.dispositions import REASONS
 from trailcourier.errors import Fault
 from trailcourier.ledger.claims import Claim, Standing
-from trailcourier.ledger.outcomes import Report, breaker_name
+from trailcourier.ledger.outcomes import Report
+from trailcourier.ledger.scopes import failing, reading
 from trailcourier.ledger.store import announced_content, content_digest
 from trailcourier.line import Line
 from trailcourier.line.failpoint import failpoint
@@ -92,9 +93,10 @@ class Passage:
             return self._report(Outcome("pending", "stopping"), final=False)
         status = REASONS[fault.reason].status
         report = self._report(Outcome(status, fault.reason, fault.detail), final=False)
-        breaker = breaker_name(self._line.source, fault, self._claim.ref.bucket)
-        succeeded = [name for name in report.succeeded if name != breaker]
-        return msgspec.structs.replace(report, breaker=breaker, succeeded=succeeded)
+        breakers = failing(self._line.source, fault, self._claim.ref)
+        failed = {each.name for each in breakers}
+        succeeded = [name for name in report.succeeded if name not in failed]
+        return msgspec.structs.replace(report, breakers=breakers, succeeded=succeeded)
 
     def refusals(self) -> list[tuple[str, int, str]]:
         """Each record a sink refused: the sink, the record's ordinal, and why."""
@@ -108,7 +110,7 @@ class Passage:
         self._etag, self._read = etag, read
         source = self._line.source
         bucket = self._claim.ref.bucket
-        self._succeeded.append(f"bucket:{source}:{bucket}")
+        self._succeeded += reading(source, self._claim.ref)
         if self._line.reader.shares(bucket):  # a role for this bucket says nothing of others
             self._succeeded.append(f"credentials:{source}")
         known = self._standing if self._standing.etag == etag else Standing()

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from trailcourier.clock import SYSTEM_CLOCK, Clock
+from trailcourier.line.fitness import Fitness
 from trailcourier.line.holds import Holds
 
 LOOK = 1.0  # seconds between two looks of who waits for memory
@@ -98,13 +99,15 @@ class Gate:
 class Process:
     """One worker process: its byte budget, its gate, and the claims and poll leases it holds.
 
-    *keeps_alive* False leaves the renewing of these to the caller.
+    *host* is its name, as heartbeats tell it; *keeps_alive* False leaves the renewing of what is
+    held to the caller.
     """
 
     def __init__(
-        self, *, memory: int, claim: float, stall: float,
+        self, *, memory: int, claim: float, stall: float, host: str = "",
         clock: Clock = SYSTEM_CLOCK, keeps_alive: bool = True,
     ) -> None:  # fmt: skip
         self.budget = Budget(memory, clock)
         self.gate = Gate(clock)
+        self.fitness = Fitness(host, clock)
         self.holds = Holds(life=claim, stall=stall, clock=clock, keeps_alive=keeps_alive)

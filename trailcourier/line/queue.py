@@ -3,6 +3,7 @@
 ``commit`` is the only function that deletes messages.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
@@ -10,11 +11,13 @@ import redis
 
 from trailcourier import observe
 from trailcourier.errors import Fault
+from trailcourier.ledger.left import LeftMessage
 from trailcourier.line import Line
 from trailcourier.line.failpoint import failpoint
 from trailcourier.models import Message
 from trailcourier.sqs import Changed, NotAllowed
 
+LET_GO = 60  # seconds; a lease is not extended to the very end of the twelve hours
 BACK_OFF_FIRST = 60
 BACK_OFF_LAST = 900
 NO_REDRIVE_LAST = 43_000  # SQS holds nothing for longer than 12 hours in all
@@ -118,6 +121,20 @@ def back_off(line: Line, message: str, receipt: str, receive_count: int) -> None
         last = BACK_OFF_LAST
     seconds = min(last, BACK_OFF_FIRST * 2 ** min(receive_count - 1, 20))
     extend(line, [(message, receipt, seconds)])
+
+
+def leave(line: Line, messages: Sequence[LeftMessage]) -> None:
+    """Leave messages to the queue, hidden for as long as it allows: that costs the fewest receives.
+
+    They are known, so that they can be handed back when their bucket recovers.
+    """
+    longest = line.numbers.lease_life - LET_GO
+    entries = [(m.message, m.receipt, max(0, int(longest - m.age))) for m in messages]
+    changed = extend(line, entries)
+    done = set(changed.done) if changed else set()
+    line.ledger.left.note([each for each in messages if each.message in done])
+    for bucket, those in Counter(each.bucket for each in messages).items():
+        observe.fact("messages_left_full", source=line.source, bucket=bucket, messages=those)
 
 
 def failed(line: Line, fault: Fault) -> None:

@@ -9,7 +9,8 @@ import msgspec
 
 from trailcourier import keys, notifications, observe
 from trailcourier.errors import Fault
-from trailcourier.ledger.leases import Named
+from trailcourier.ledger.leases import Admitted, Named
+from trailcourier.ledger.left import LeftMessage
 from trailcourier.ledger.quarantine import Entry, entry_id, message_entry_id
 from trailcourier.line import Line, queue
 from trailcourier.line.failpoint import failpoint
@@ -109,12 +110,8 @@ def admit(line: Line, message: Message, received: float, visibility: int) -> Arr
     named = [Named(ref, verdict(line, ref, own=notice.own)) for ref in refs]
     admitted = line.ledger.leases.admit(message, named, received=received, visibility=visibility)
     match admitted.kind:
-        case "quarantined":
-            observe.fact("message_quarantined_before", source=line.source, message=message.id)
-            queue.back_off(line, message.id, message.receipt, message.receive_count)
-            return Arrival(message.id, notice.shape, new=False)
-        case "held":
-            return Arrival(message.id, notice.shape)
+        case "quarantined" | "held" | "full":
+            return _not_taken(line, message, notice.shape, admitted)
         case kind:
             if beside := sum(notice.skipped.values()):
                 line.ledger.sums.count({"objects:skipped:non-create": beside})
@@ -125,6 +122,18 @@ def admit(line: Line, message: Message, received: float, visibility: int) -> Arr
             _note(line, message, named)
             works = [Work(line.source, message.id, i, 1, str(refs[i])) for i in admitted.indices]
             return Arrival(message.id, notice.shape, works=works, finished=kind == "settle")
+
+
+def _not_taken(line: Line, message: Message, shape: str, admitted: Admitted) -> Arrival:
+    """Leave a message to the queue, or to its lease, unread."""
+    if admitted.kind == "quarantined":
+        observe.fact("message_quarantined_before", source=line.source, message=message.id)
+        queue.back_off(line, message.id, message.receipt, message.receive_count)
+        return Arrival(message.id, shape, new=False)
+    if admitted.kind == "full":
+        full = LeftMessage(message.id, message.receipt, message.receive_count, admitted.bucket)
+        queue.leave(line, [full])
+    return Arrival(message.id, shape)
 
 
 def set_aside(line: Line, message: Message, fault: Fault) -> bool:

@@ -80,7 +80,7 @@ def test_an_answer_that_is_no_fault_of_the_records_parks_them_behind_the_sink(
     held = world.poll()
     (breaker,) = world.ledger.breakers.open()
     hook.answer = lambda _: TAKEN
-    for _ in range(2):
+    for _ in range(4):
         world.pass_time(31)
         world.tend()
         world.forward_all()

@@ -3,12 +3,15 @@ import pytest
 from tests.unit.ledger.conftest import SINKS, admit, claim, refs
 from trailcourier.errors import Fault
 from trailcourier.ledger import Ledger
-from trailcourier.ledger.outcomes import Report, breaker_name
+from trailcourier.ledger.outcomes import Report
+from trailcourier.ledger.scopes import Failing, failing
 from trailcourier.ledger.store import content_digest
-from trailcourier.models import Numbers, Outcome
+from trailcourier.models import Numbers, ObjectRef, Outcome
 
 DELIVERED = Report(Outcome("delivered"), etag="e1", delivered=content_digest("e1"))
-NETWORK = Report(Outcome("parked", "network", "no route"), breaker="bucket:prod:acme-logs")
+NETWORK = Report(
+    Outcome("parked", "network", "no route"), breakers=(Failing("bucket:prod:acme-logs"),)
+)
 
 
 def ask(ledger, message="m", index=0, *, generation=1, task="task-1", alone=False):
@@ -44,7 +47,7 @@ def tried(ledger, pass_time, report, times):
         held = claim(ledger, "m", generation=each + 1, task=f"task-{each}")
         statuses.append(ledger.outcomes.finish(held, report, jitter=1).outcome.status)
         pass_time(1000)
-        ledger.flow.ready(10)
+        ledger.parked.ready(10)
     return statuses
 
 
@@ -65,7 +68,9 @@ def test_a_bug_is_parked_and_refused_at_the_fifth_try(ledger, pass_time):
 
 
 def test_a_denied_object_is_refused_only_if_others_of_the_bucket_are_read(ledger, pass_time):
-    denied = Report(Outcome("parked", "access-denied", "no"), breaker="bucket:prod:acme-logs")
+    denied = Report(
+        Outcome("parked", "access-denied", "no"), breakers=(Failing("bucket:prod:acme-logs"),)
+    )
     admit(ledger, "m", refs("a"))
 
     alone = tried(ledger, pass_time, denied, 7)
@@ -88,7 +93,7 @@ def test_the_wait_of_a_parked_object_doubles_to_a_quarter_of_an_hour(ledger, cli
         now = seconds * 1000 + micros // 1000 + int(client.get("trailcourier:1:offset") or 0)
         waits.append(round((due - now) / 1000))
         pass_time(1000)
-        ledger.flow.ready(10)
+        ledger.parked.ready(10)
 
     assert waits == [5, 10, 20, 40, 80, 160, 320, 640, 900, 900]
 
@@ -148,7 +153,8 @@ def test_the_fifth_distinct_object_opens_the_breaker_and_says_so(ledger):
     ],
 )
 def test_each_fault_belongs_to_the_breaker_its_reason_names(fault, name):
-    assert breaker_name("prod", fault, "b") == name
+    names = [each.name for each in failing("prod", fault, ObjectRef("b", "k"))]
+    assert names == ([name] if name else [])
 
 
 def test_a_source_is_told_of_its_own_sinks_and_not_of_others(client, ledger):
