@@ -18,7 +18,7 @@ def main(given: Sequence[str] | None = None) -> int:
     if asked.seed is None:
         return many(
             range(asked.first, asked.first + asked.seeds), asked.profile, jobs=asked.jobs,
-            most=asked.most,
+            most=asked.most, without=_words(asked.without),
         )  # fmt: skip
     choice = Choice(
         asked.seed,
@@ -26,12 +26,13 @@ def main(given: Sequence[str] | None = None) -> int:
         None if asked.messages is None else _words(asked.messages),
         None if asked.events is None else tuple(map(int, _words(asked.events))),
         None if asked.strikes is None else tuple(map(Strike.read, _words(asked.strikes))),
+        _words(asked.without),
     )
     server = Server()
     try:
         result = run(choice.plan(), server)
         if asked.shrink and result.failures:
-            choice, result = shrink(result, server)
+            choice, result = shrink(result, server, without=choice.without)
     finally:
         server.close()
     if asked.history:
@@ -71,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--messages", help="of its messages only these")
     parser.add_argument("--events", help="of its events only these, by number")
     parser.add_argument("--strikes", help="instead of its own strikes these")
+    parser.add_argument("--without", default="", help="kinds of objects and events left out")
     return parser
 
 

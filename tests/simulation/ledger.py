@@ -67,6 +67,11 @@ class Link:
             )
         except Struck as struck:
             raise ERRORS[struck.kind]() from None
+        except redis.RedisError:
+            actor = self.points.schedule.current
+            assert actor is not None
+            self.points.touch(actor.process)  # what it has in hand cannot be written down
+            raise
 
     def _act(self, commands: list[tuple[Any, ...]]) -> list[Any]:
         if self.trouble:

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from tests.simulation.run import run_seed
+from tests.simulation.plan import plan
+from tests.simulation.run import run
 from tests.simulation.server import Server
 
 
@@ -28,17 +29,22 @@ def _begin() -> None:
     _server.append(Server())
 
 
-def _one(asked: tuple[int, str]) -> Told:
-    seed, profile = asked
-    result = run_seed(seed, profile, _server[0])
+def _one(asked: tuple[int, str, tuple[str, ...]]) -> Told:
+    seed, profile, without = asked
+    try:
+        result = run(plan(seed, profile, without), _server[0])
+    except Exception as error:
+        raise RuntimeError(f"seed {seed} could not be run") from error
     failures = tuple((each.kind, each.told) for each in result.failures)
     return Told(seed, result.plan.profile, failures, result.met, result.points, result.simulated)
 
 
-def many(seeds: Sequence[int], profile: str, *, jobs: int, most: int) -> int:
+def many(
+    seeds: Sequence[int], profile: str, *, jobs: int, most: int, without: tuple[str, ...] = ()
+) -> int:
     """Run *seeds*, tell what came of them, and answer 1 if one failed."""
     began = time.perf_counter()
-    asked = [(seed, profile) for seed in seeds]
+    asked = [(seed, profile, without) for seed in seeds]
     total = Total(most)
     if jobs == 1:
         _begin()

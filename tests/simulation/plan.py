@@ -2,7 +2,7 @@
 
 import dataclasses
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from tests.simulation.profiles import PROFILES, Profile
@@ -85,8 +85,11 @@ QUICK: Mapping[str, Sequence[Any]] = {
 }
 
 
-def plan(seed: int, profile: str = "") -> Plan:
-    """Everything that *seed* fixes; *profile* "" lets the seed choose."""
+def plan(seed: int, profile: str = "", without: Collection[str] = ()) -> Plan:
+    """Everything that *seed* fixes; *profile* "" lets the seed choose.
+
+    *without* names kinds of objects, messages and events that are left out.
+    """
     chance = random.Random(f"{seed} plan")
     chosen = chance.choice(tuple(PROFILES))
     profile = profile or chosen
@@ -96,7 +99,8 @@ def plan(seed: int, profile: str = "") -> Plan:
     hosts = _hosts(chance, data)
     lasts = chance.choice((1000, 5000, 20_000))
     messages = chance.randint(100, 500) if long else chance.randint(2, 6)
-    workload = Author(chance, messages=messages, poor=data.poor, lasts=lasts).write()
+    workload = Author(chance, messages=messages, poor=data.poor, lasts=lasts,
+                      without=without).write()
     longest = chance.choice((numbers.claim, numbers.claim * 2, numbers.visibility)) * 1500
     return Plan(
         seed=seed,
@@ -104,7 +108,10 @@ def plan(seed: int, profile: str = "") -> Plan:
         numbers=numbers,
         hosts=hosts,
         workload=workload,
-        events=tuple(sorted(_events(chance, data, hosts, lasts, longest), key=lambda e: e.at)),
+        events=tuple(sorted(
+            (e for e in _events(chance, data, hosts, lasts, longest) if e.kind not in without),
+            key=lambda event: event.at,
+        )),
         stays=chance.choice((0.0, 0.3, 0.7, 0.95)),
         ticks=chance.choice((1000, 2000, 5000)),
         most_receives=chance.choice((0, 5, 10)),

@@ -36,6 +36,7 @@ class SqsServer:
         self.messages: dict[str, Held] = {}
         self.dead: dict[str, Held] = {}
         self.deleted: dict[str, int] = {}
+        self.deletes = 0  # that were answered with success
         self.received: list[tuple[int, int]] = []  # when receives were answered, with how many
         self.asked = 0  # when the last receive was
         self.receives: Counter[str] = Counter()
@@ -86,8 +87,11 @@ class SqsServer:
     def delete(self, name: str, receipt: str) -> str:
         """Delete one message; empty, or the code with which that fails."""
         held = self.messages.get(name)
+        if held is None and name not in self.deleted:
+            return "ReceiptHandleIsInvalid"
+        self.deletes += 1
         if held is None:
-            return "" if name in self.deleted else "ReceiptHandleIsInvalid"
+            return ""
         if held.receipt != receipt and not self._stale_works:
             return ""  # success, and the message stays, as SQS says it may
         self.watch(name)

@@ -5,7 +5,7 @@ import time
 
 from tests.simulation.checks import Checks, Failure
 from tests.simulation.history import History
-from tests.simulation.plan import Plan, plan
+from tests.simulation.plan import Plan
 from tests.simulation.server import Server
 from tests.simulation.strikes import Strike
 from tests.simulation.world import World
@@ -47,6 +47,3 @@ def run(given: Plan, server: Server) -> Result:
         simulated=world.schedule.now / 1000,
     )
 
-
-def run_seed(seed: int, profile: str, server: Server) -> Result:
-    return run(plan(seed, profile), server)

@@ -13,7 +13,8 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-STUCK = 60.0  # real seconds in which the whole run must end; more means a real lock was waited for
+STUCK = 60.0  # real seconds without a turn; more means that a real lock is waited for
+TURNS = 1_000_000  # of one run, at most
 
 
 class Died(BaseException):
@@ -26,6 +27,10 @@ class Over(BaseException):
 
 class Stuck(Exception):
     """An actor waits for something that is not simulated."""
+
+
+class Endless(Exception):
+    """Something happens over and over in no time."""
 
 
 class Runner(threading.Thread):
@@ -204,6 +209,9 @@ class Schedule:
         """Who is due next, after all acts before; None at the end of the run."""
         turns = self._turns
         while not self._over:
+            if self._serial > TURNS:
+                self.fail(Endless(f"{TURNS} turns, and no end"))
+                break
             when, _, _, ticket, what = heapq.heappop(turns)
             self.now = max(self.now, when)
             if isinstance(what, Actor):
@@ -244,10 +252,17 @@ class Schedule:
             following.runner.baton.release()
 
     def _await(self) -> None:
-        if not self._main.acquire(timeout=STUCK):
-            stacks = [
-                "".join(traceback.format_stack(sys._current_frames()[actor.runner.ident]))
-                for actor in self.actors
-                if actor.runner is not None and actor.runner.ident in sys._current_frames()
-            ]
-            raise Stuck("\n\n".join(stacks))
+        serial = -1
+        while not self._main.acquire(timeout=STUCK):
+            if serial == self._serial:
+                raise Stuck(self._stacks())
+            serial = self._serial
+
+    def _stacks(self) -> str:
+        """Where every actor is."""
+        frames = sys._current_frames()
+        return "\n\n".join(
+            f"{actor.name}\n{''.join(traceback.format_stack(frames[actor.runner.ident]))}"
+            for actor in self.actors
+            if actor.runner is not None and actor.runner.ident in frames
+        )

@@ -22,9 +22,10 @@ class Choice:
     messages: tuple[str, ...] | None = None
     events: tuple[int, ...] | None = None
     strikes: tuple[Strike, ...] | None = None
+    without: tuple[str, ...] = ()
 
     def plan(self) -> Plan:
-        whole = plan(self.seed, self.profile)
+        whole = plan(self.seed, self.profile, self.without)
         workload = whole.workload
         if self.messages is not None:
             sent = tuple(each for each in workload.sent if each.name in self.messages)
@@ -39,6 +40,8 @@ class Choice:
         words = [f"--seed {self.seed}"]
         if self.profile:
             words.append(f"--profile {self.profile}")
+        if self.without:
+            words.append(f"--without {','.join(self.without)}")
         if self.messages is not None:
             words.append(f"--messages {','.join(self.messages)}")
         if self.events is not None:
@@ -48,7 +51,9 @@ class Choice:
         return f'make simulate ARGS="{" ".join(words)} --history"'
 
 
-def shrink(failed: Result, server: Server, *, seconds: float = SECONDS) -> tuple[Choice, Result]:
+def shrink(
+    failed: Result, server: Server, *, without: tuple[str, ...] = (), seconds: float = SECONDS
+) -> tuple[Choice, Result]:
     """The smallest run found that fails as *failed* does."""
     whole, kind = failed.plan, failed.failures[0].kind
     choice = Choice(
@@ -57,6 +62,7 @@ def shrink(failed: Result, server: Server, *, seconds: float = SECONDS) -> tuple
         tuple(sent.name for sent in whole.workload.sent),
         tuple(range(len(whole.events))),
         failed.strikes,
+        without,
     )
     best, ends = failed, time.monotonic() + seconds
     smaller = True

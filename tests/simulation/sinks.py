@@ -25,6 +25,7 @@ class SinkServer:
         self.commits = commits
         self.rejects = rejects
         self.accepted: list[Accepted] = []
+        self.records: set[bytes] = set()
         self.trouble = ""  # a reason while it takes nothing
         self.hosts: dict[str, str] = {}  # by host: a reason while it takes nothing from there
         self.rejects_all = False
@@ -36,6 +37,7 @@ class SinkServer:
             raise Fault(reason, f"{self.name}: simulated", where=self.name)
         if self.rejects_all or any(self.rejects in record for record in batch):
             raise Rejected(f"{self.name}: simulated", where=self.name)
+        self.records.update(batch)
         self.accepted += [Accepted(now, record, origin, who) for record in batch]
 
 

@@ -4,6 +4,7 @@ import dataclasses
 import gzip
 import json
 import random
+from collections.abc import Collection
 from typing import Any, Literal
 from urllib.parse import quote_plus
 
@@ -19,6 +20,11 @@ STEP = 10  # ms from the first put of one message to that of the next
 
 Fate = Literal["carry", "skip", "refuse", "either"]
 """What must come of an object as one message names it."""
+
+
+def wanted(record: bytes) -> bool:
+    """Whether the source's filter lets *record* pass."""
+    return DROP not in record
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,7 +74,12 @@ class Workload:
 class Author:
     """Draws one workload."""
 
-    def __init__(self, chance: random.Random, *, messages: int, poor: float, lasts: int) -> None:
+    def __init__(
+        self, chance: random.Random, *, messages: int, poor: float, lasts: int,
+        without: Collection[str] = (),
+    ) -> None:  # fmt: skip
+        """*without* names what is left out: ``raises``, ``repaired`` or a kind of bad object."""
+        self._without = without
         self._chance = chance
         self._messages = messages
         self._poor = poor
@@ -116,6 +127,8 @@ class Author:
 
     def _odd(self, name: str, at: int) -> Sent:
         kind = self._chance.choice(("foreign",) * 5 + ("unread",) * 5 + ("raises",))
+        if kind in self._without:
+            kind = "unread"
         match kind:
             case "foreign":
                 return Sent(at, name, json.dumps({"AlarmName": f"alarm {name}"}), "foreign")
@@ -152,6 +165,8 @@ class Author:
             return Name(bucket, key, 0, exact)
         kind = chance.choice(("digest", "marker", "unknown", "missing", "corrupt", "rejected",
                               "kills", "raises", "empty"))  # fmt: skip
+        if kind in self._without:
+            kind = "digest"
         match kind:
             case "digest":
                 key = key.replace("/CloudTrail/", "/CloudTrail-Digest/")
@@ -182,7 +197,8 @@ class Author:
 
     def _remembered(self, bad: Name) -> Name:
         """One that may be put back, or repaired, and announced again."""
-        self._repairable.append(bad)
+        if "repaired" not in self._without:
+            self._repairable.append(bad)
         return bad
 
     def _rejected(self, content: Content) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from tests.simulation.schedule import Died, Schedule
 from tests.simulation.server import Server
 from tests.simulation.sinks import SimSink, SinkServer
 from tests.simulation.strikes import Strikes
-from tests.simulation.workload import DROP, RAISES, REJECT, Name, Sent
+from tests.simulation.workload import RAISES, REJECT, Name, Sent, wanted
 from trailcourier.ledger import Ledger
 from trailcourier.line import Line
 from trailcourier.line.process import Process
@@ -32,7 +32,7 @@ QUIET = 3  # looks in a row at which all must be done
 
 def keep(records: Any) -> list[str | None]:
     """The filter of the simulated source."""
-    return ["quiet" if DROP in record else None for record in records]
+    return [None if wanted(record) else "quiet" for record in records]
 
 
 class World:
@@ -216,9 +216,20 @@ class World:
             return True
         if sent.kind in ("foreign", "raises"):
             return sent.name in self.refused
-        bad = [n for n in sent.names if n.fate == "refuse" or self.outdated(n)]
-        held = self.sqs.messages[sent.name]
-        return held.receives > 0 and all(name.url in self.refused for name in bad)
+        return self.sqs.receives[sent.name] > 0 and all(
+            name.fate == "skip" or name.url in self.refused or self.arrived(name)
+            for name in sent.names
+        )
+
+    def arrived(self, name: Name) -> bool:
+        """Whether some content that *name* may mean is in every sink."""
+        contents = self.buckets.objects.get((name.bucket, name.key), [])
+        # a notice without an etag may mean what was delivered within the hour before it
+        meant = contents[name.number : name.number + 1] if name.exact else contents
+        return any(
+            all(set(filter(wanted, content.records)) <= sink.records for sink in self.sinks)
+            for content in meant
+        )
 
     def _look(self) -> None:
         if self.done():
