@@ -7,7 +7,7 @@ BRPOP only wakes a worker that found nothing.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from time import time
@@ -17,6 +17,7 @@ import redis
 from kombu.transport import redis as stock
 from kombu.transport import virtual
 from kombu.utils.json import dumps
+from kombu.utils.scheduling import round_robin_cycle
 
 from trailcourier.client import FREES, Client, Login, options
 from trailcourier.impairment import Impaired
@@ -72,6 +73,15 @@ redis.call('HSET', KEYS[2], ARGV[2], ARGV[3])
 """Note a message that was taken.  KEYS: `unacked_index`, `unacked`; ARGV: time, tag, message."""
 
 PUSH = FREES + "redis.call('LPUSH', KEYS[1], ARGV[1])"
+
+
+limits: dict[str, Callable[[int], int]] = {}
+"""For some queues, how many of so many of its tasks this process takes now."""
+
+
+def limit(queue: str, room: int) -> int:
+    """How many tasks of *queue* to take now, of *room*."""
+    return limits[queue](room) if queue in limits else room
 
 
 class QoS(stock.QoS):
@@ -151,6 +161,7 @@ class Channel(stock.Channel):
     from_transport_options = (*stock.Channel.from_transport_options, "login", "finishing")
     _shared: Any = None
     _take: Any = None
+    _queue_cycle: Any
 
     def _connparams(self, asynchronous: bool = False) -> Any:
         if self.connection is None or self.connection.client is None:
@@ -198,8 +209,24 @@ class Channel(stock.Channel):
     def _brpop_start(self, timeout: Any = None) -> None:
         """Wait for a task, but take first what need not be waited for."""
         room = self.connection.in_loop and self.qos.can_consume_max_estimate()
-        if not room or self.take(room) < room:
+        limited = {q: few for q in self.active_queues if room and (few := limit(q, room)) < room}
+        if limited:
+            self._brpop_others(room, limited, timeout)
+        elif not room or self.take(room) < room:
             super()._brpop_start(timeout)
+
+    def _brpop_others(self, room: int, limited: dict[str, int], timeout: Any) -> None:
+        """Take few tasks of some queues, and wait for those of the others alone."""
+        every, others = self._queue_cycle, [q for q in self.active_queues if q not in limited]
+        try:
+            for queue, few in limited.items():
+                self._queue_cycle = round_robin_cycle([queue])
+                room -= self.take(few) if few else 0
+            self._queue_cycle = round_robin_cycle(others)
+            if others and room > 0 and self.take(room) < room:
+                super()._brpop_start(timeout)
+        finally:
+            self._queue_cycle = every
 
     def take(self, room: int) -> int:
         """Deliver up to *room* tasks that wait in the queues; answer how many there were."""

@@ -320,3 +320,18 @@ def test_who_asks_for_one_message_gets_one(shared_broker, client, publish):
     assert len(got) == 1
     assert noted(client) == []
     assert client.llen(f"{PREFIX}objects") == 1
+
+
+def test_a_queue_that_is_limited_is_taken_from_one_by_one_and_others_as_ever(worker, publish):
+    allowed = iter([0, 1])
+    ours.limits["objects"] = lambda room: next(allowed, 0)
+    try:
+        both = worker(8, "objects", "control")
+        publish(3)
+        publish(2, "control")
+        both.until(3)
+        both.turn()
+        assert sorted(both.numbers) == [0, 0, 1]  # one object, and both of the others
+    finally:
+        ours.limits.clear()
+    both.until(5)

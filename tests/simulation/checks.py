@@ -101,7 +101,11 @@ class Checks:
         """Good objects of messages that are not deleted, for another of them is bad."""
         for sent in self._world.plan.workload.sent:
             for name in sent.names:
-                if name.fate == "carry" and not self._world.arrived(name) and not self._world.outdated(name):
+                if (
+                    name.fate == "carry"
+                    and not self._world.arrived(name)
+                    and not self._world.outdated(name)
+                ):
                     self._fail("not delivered", f"{name.url} of {sent.name}")
 
     # 8. receives

@@ -144,4 +144,3 @@ class Worker:
                 process.line.process.holds.renew()
             except FORESEEN as error:
                 process.say("claims not renewed", repr(error))
-

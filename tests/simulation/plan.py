@@ -99,8 +99,9 @@ def plan(seed: int, profile: str = "", without: Collection[str] = ()) -> Plan:
     hosts = _hosts(chance, data)
     lasts = chance.choice((1000, 5000, 20_000))
     messages = chance.randint(100, 500) if long else chance.randint(2, 6)
-    workload = Author(chance, messages=messages, poor=data.poor, lasts=lasts,
-                      without=without).write()
+    workload = Author(
+        chance, messages=messages, poor=data.poor, lasts=lasts, without=without
+    ).write()
     longest = chance.choice((numbers.claim, numbers.claim * 2, numbers.visibility)) * 1500
     return Plan(
         seed=seed,
@@ -108,10 +109,12 @@ def plan(seed: int, profile: str = "", without: Collection[str] = ()) -> Plan:
         numbers=numbers,
         hosts=hosts,
         workload=workload,
-        events=tuple(sorted(
-            (e for e in _events(chance, data, hosts, lasts, longest) if e.kind not in without),
-            key=lambda event: event.at,
-        )),
+        events=tuple(
+            sorted(
+                (e for e in _events(chance, data, hosts, lasts, longest) if e.kind not in without),
+                key=lambda event: event.at,
+            )
+        ),
         stays=chance.choice((0.0, 0.3, 0.7, 0.95)),
         ticks=chance.choice((1000, 2000, 5000)),
         most_receives=chance.choice((0, 5, 10)),
@@ -126,7 +129,10 @@ def _numbers(chance: random.Random) -> Numbers:
 
 def _hosts(chance: random.Random, data: Profile) -> tuple[Host, ...]:
     hosts = []
-    for queue, count in (("control", chance.choice((1, 2))), ("objects", chance.choice((1, 2, 2, 3)))):
+    for queue, count in (
+        ("control", chance.choice((1, 2))),
+        ("objects", chance.choice((1, 2, 2, 3))),
+    ):
         for number in range(count):
             threads = chance.choice((2, 5)) if queue == "control" else chance.choice((1, 2, 4))
             skew = chance.uniform(-data.skew, data.skew)
