@@ -82,7 +82,7 @@ def standing(ledger: Ledger, depth: int | None = None, trouble: str = "") -> Sta
     """
     sums, now = ledger.sums.all(), ledger.flow.now()
     flight, parked, leases = ledger.flow.in_hand()
-    breakers, workers = ledger.breakers.open(), ledger.flow.threads()
+    breakers, workers = ledger.breakers.open(), ledger.workers.threads()
     oldest, success = ledger.leases.oldest(), sums.get("at:success")
     return Standing(
         source=ledger.store.source,

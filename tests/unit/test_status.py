@@ -35,7 +35,7 @@ def advice(ledger):
 
 
 def test_a_source_that_has_done_nothing_has_nothing_to_say(ledger):
-    ledger.flow.heartbeat("worker", 8)
+    ledger.workers.heartbeat("worker", 8)
 
     found = standing(ledger)
 
@@ -109,7 +109,7 @@ def test_what_is_parked_behind_no_breaker_comes_with_the_cause_and_what_to_do(le
             message=message, breaker="sink:siem",
         )  # fmt: skip
     finish(ledger, Outcome("parked", "archived", "s3://acme-logs/m3: in Glacier"), message="m3")
-    ledger.flow.heartbeat("worker", 8)
+    ledger.workers.heartbeat("worker", 8)
     found = standing(ledger)
 
     assert found.state == "see below"
@@ -148,7 +148,7 @@ def test_a_breaker_opened_for_a_reason_of_a_newer_version_is_shown_without_advic
 
 
 def test_without_workers_it_says_how_to_start_one(ledger, pass_time):
-    ledger.flow.heartbeat("worker", 8)
+    ledger.workers.heartbeat("worker", 8)
     pass_time(31)
 
     found = standing(ledger)
@@ -176,7 +176,7 @@ def test_a_degraded_source_says_which_permission_is_missing(ledger):
 def test_refusals_are_mentioned_with_the_command_that_lists_them(ledger):
     (ref,) = refs("a")
     ledger.quarantine.put(Entry("id", "object", "corrupt", "broken", ref))
-    ledger.flow.heartbeat("worker", 8)
+    ledger.workers.heartbeat("worker", 8)
 
     found = standing(ledger)
 

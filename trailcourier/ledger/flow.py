@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import msgspec
 
 from trailcourier.ledger.store import Script, Store
+from trailcourier.ledger.workers import ALIVE
 from trailcourier.models import ObjectRef
 
 
@@ -42,19 +43,6 @@ class Room(msgspec.Struct, frozen=True):
     why: str = ""
 
 
-ALIVE = """
-local function alive_threads(alive)
-  local threads, workers = 0, redis.call('HGETALL', G .. 'workers')
-  for a = 1, #workers, 2 do
-    local heard, carries = string.match(workers[a + 1], '^(%d+)|(%d+)$')
-    if tonumber(heard) >= NOW - alive then
-      threads = threads + tonumber(carries)
-    elseif tonumber(heard) < NOW - 3600000 then redis.call('HDEL', G .. 'workers', workers[a]) end
-  end
-  return threads
-end
-"""
-
 ROOM = Script(
     ALIVE
     + """
@@ -76,12 +64,6 @@ local room = cap - flying
 return {math.max(room, 0), room < math.min(10, cap / 2) and 'in-flight' or ''}  -- ten: a receive
 """
 )
-
-HEARTBEAT = Script("""
-redis.call('HSET', G .. 'workers', ARGV[1], string.format('%d|%d', NOW, ARGV[2]))
-""")
-
-THREADS = Script(ALIVE + "return alive_threads(tonumber(ARGV[1]))")
 
 RELEASE = Script("""
 if redis.call('GET', S .. ARGV[1]) == ARGV[2] then redis.call('DEL', S .. ARGV[1]) end
@@ -206,14 +188,6 @@ class Flow:
         )  # fmt: skip
         return Room(objects, why.decode())
 
-    def heartbeat(self, worker: str, threads: int) -> None:
-        """Say that *worker* is alive, with so many object threads; all sources know of it."""
-        self._store.call(HEARTBEAT, worker, threads)
-
-    def gone(self, worker: str) -> None:
-        """Say that *worker* is leaving."""
-        self._store.client.hdel(f"{self._store.everyone}workers", worker)
-
     @contextmanager
     def polling(self, slot: int) -> Iterator[bool]:
         """Hold the source's poll lease; False where another holds it."""
@@ -279,10 +253,6 @@ class Flow:
     def now(self) -> int:
         """The ledger's clock, in milliseconds."""
         return int(self._store.call(NOW))
-
-    def threads(self) -> int:
-        """How many objects all live workers together carry at once."""
-        return int(self._store.call(THREADS, self._store.numbers.heartbeat * 1000))
 
     def degrade(self) -> bool:
         """Note for an hour that visibility cannot be changed; True the first time."""

@@ -112,8 +112,8 @@ def heartbeat(worker: str, threads: int) -> None:
 
     Workers belong to no source, so any source's ledger will do.
     """
-    flow = ledger(next(iter(settings().sources))).flow
+    workers = ledger(next(iter(settings().sources))).workers
     if threads:
-        flow.heartbeat(worker, threads)
+        workers.heartbeat(worker, threads)
     else:
-        flow.gone(worker)
+        workers.gone(worker)

@@ -115,7 +115,7 @@ class World:
         """Move the clocks of the ledger and of the queue on."""
         name = f"{self.ledger.store.everyone}offset"
         self.ledger.store.client.incrby(name, int(seconds * 1000))
-        self.ledger.flow.heartbeat("worker", 8)
+        self.ledger.workers.heartbeat("worker", 8)
         self.sqs.advance(seconds)
 
     def delivered(self) -> list[str]:
@@ -188,7 +188,7 @@ def make(server: str, sqs: SqsStub, s3: S3Stub, tmp_path: Path) -> Iterator[Make
                 **given,
             }
         )
-        line.ledger.flow.heartbeat("worker", 8)
+        line.ledger.workers.heartbeat("worker", 8)
         return World(line, sqs, s3, tmp_path / "out")
 
     yield made

@@ -19,7 +19,7 @@ SUMS = {
 @pytest.fixture
 def busy(ledger):
     """A source with something in every column."""
-    ledger.flow.heartbeat("w1", 8)
+    ledger.workers.heartbeat("w1", 8)
     admit(ledger, "m1", refs("a"))
     ledger.outcomes.finish(claim(ledger, "m1"), Report(Outcome("delivered"), sums=SUMS), jitter=1.0)
     admit(ledger, "m2", refs("b", "c"))

@@ -12,7 +12,7 @@ from trailcourier.models import ObjectRef
 
 
 def test_a_broker_that_is_well_says_so(doctor, ledger):
-    ledger.flow.heartbeat("objects@host", 8)
+    ledger.workers.heartbeat("objects@host", 8)
 
     said = doctor()
 
@@ -139,7 +139,7 @@ def test_without_workers_nothing_is_received_and_that_is_said(doctor):
 
 
 def test_an_open_breaker_is_told_in_the_words_of_what_opened_it(doctor, ledger):
-    ledger.flow.heartbeat("objects@host", 8)
+    ledger.workers.heartbeat("objects@host", 8)
     for at in range(5):
         ref = f"object {ObjectRef('b', str(at))}"
         ledger.breakers.failed("bucket:prod:acme", ref, reason="access-denied", text="403 it said")

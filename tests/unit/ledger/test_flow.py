@@ -16,7 +16,7 @@ def open_breaker(ledger, name):
 
 def test_there_is_no_room_without_workers(ledger, pass_time):
     without = ledger.flow.room(SINKS)
-    ledger.flow.heartbeat("w1", 8)
+    ledger.workers.heartbeat("w1", 8)
     alive = ledger.flow.room(SINKS)
     pass_time(31)
 
@@ -26,16 +26,16 @@ def test_there_is_no_room_without_workers(ledger, pass_time):
 
 
 def test_a_worker_that_leaves_takes_its_room_along(ledger):
-    ledger.flow.heartbeat("w1", 8)
-    ledger.flow.heartbeat("w2", 8)
+    ledger.workers.heartbeat("w1", 8)
+    ledger.workers.heartbeat("w2", 8)
 
-    ledger.flow.gone("w2")
+    ledger.workers.gone("w2")
 
     assert ledger.flow.room(SINKS).objects == 32
 
 
 def test_the_room_is_capped_and_shrinks_by_what_is_in_flight(ledger):
-    ledger.flow.heartbeat("w1", 100)
+    ledger.workers.heartbeat("w1", 100)
     admit(ledger, "m", refs(*(str(i) for i in range(250))))
 
     assert ledger.flow.room(SINKS).objects == 6
@@ -53,7 +53,7 @@ def test_the_room_is_capped_and_shrinks_by_what_is_in_flight(ledger):
     ],
 )
 def test_little_room_is_told_from_enough(ledger, threads, in_flight, room, why):
-    ledger.flow.heartbeat("w1", threads)
+    ledger.workers.heartbeat("w1", threads)
     admit(ledger, "m", refs(*(str(i) for i in range(in_flight))))
 
     found = ledger.flow.room(SINKS)
@@ -63,14 +63,14 @@ def test_little_room_is_told_from_enough(ledger, threads, in_flight, room, why):
 
 def test_with_one_object_at_a_time_there_is_room_for_it(client):
     ledger = Ledger(client, "prod", Numbers(in_flight=1))
-    ledger.flow.heartbeat("w1", 8)
+    ledger.workers.heartbeat("w1", 8)
 
     assert ledger.flow.room(SINKS).why == ""
 
 
 def test_too_many_parked_objects_stop_the_poll(client):
     ledger = Ledger(client, "prod", Numbers(parked=1))
-    ledger.flow.heartbeat("w1", 8)
+    ledger.workers.heartbeat("w1", 8)
     admit(ledger, "m", refs("a"))
 
     ledger.outcomes.finish(claim(ledger, "m"), NETWORK, jitter=1)
@@ -79,7 +79,7 @@ def test_too_many_parked_objects_stop_the_poll(client):
 
 
 def test_an_open_sink_stops_the_poll_and_an_open_bucket_does_not(ledger):
-    ledger.flow.heartbeat("w1", 8)
+    ledger.workers.heartbeat("w1", 8)
     open_breaker(ledger, "bucket:prod:acme-logs")
     with_bucket = ledger.flow.room(SINKS)
 
@@ -90,7 +90,7 @@ def test_an_open_sink_stops_the_poll_and_an_open_bucket_does_not(ledger):
 
 
 def test_an_open_queue_is_probed_by_one_receive_every_half_minute(ledger, pass_time):
-    ledger.flow.heartbeat("w1", 8)
+    ledger.workers.heartbeat("w1", 8)
     open_breaker(ledger, "queue:prod")
 
     at_once = ledger.flow.room(SINKS)
@@ -101,7 +101,7 @@ def test_an_open_queue_is_probed_by_one_receive_every_half_minute(ledger, pass_t
 
 
 def test_an_open_sink_with_nothing_left_to_probe_it_is_probed_by_a_receive(ledger, pass_time):
-    ledger.flow.heartbeat("w1", 8)
+    ledger.workers.heartbeat("w1", 8)
     open_breaker(ledger, "sink:archive")
     pass_time(31)
 
