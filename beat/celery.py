@@ -1,21 +1,24 @@
 """The workers' app with the schedule: ``celery -A beat beat``, or ``celery -A beat worker -B``."""
 
-import time
 from typing import Any
 
 import celery.beat
+import redis
 
 from beat.schedule import entries
 from tasks.celery import app
-from trailcourier import heartbeat, observe, wiring
-from trailcourier.duty import PULSE
+from trailcourier import observe, wiring
+from trailcourier.pulse import ClockPulse
 
 
 class Scheduler(celery.beat.Scheduler):
     """One that keeps no schedule file, and says in a line what Celery's says in two tracebacks."""
 
-    _touched = -PULSE  # monotonic
     _closed = False
+
+    def setup_schedule(self) -> None:
+        super().setup_schedule()
+        self._pulse = ClockPulse()
 
     def close(self) -> None:
         """Celery calls this where a signal to stop is handled, amid a tick perhaps.
@@ -29,19 +32,17 @@ class Scheduler(celery.beat.Scheduler):
     def tick(self, *args: Any, **kwargs: Any) -> float:
         if self._closed:
             raise SystemExit
-        if time.monotonic() - self._touched >= PULSE:
-            self._touched = time.monotonic()
-            try:
-                heartbeat.touch(wiring.settings().workers.heartbeat_file)
-            except OSError as error:
-                observe.fact("heartbeat_failed", why=str(error))
+        self._pulse.take()
         return float(super().tick(*args, **kwargs))
 
     def apply_entry(self, entry: celery.beat.ScheduleEntry, producer: Any = None) -> None:
         try:
             self.apply_async(entry, producer=producer, advance=False)
+            self._pulse.ticked(*(entry.args or ())[:1])
         except celery.beat.SchedulingError as error:
             observe.fact("tick_not_sent", tick=entry.name, why=str(error.__context__ or error))
+        except redis.RedisError as error:
+            observe.fact("tick_not_sent", tick=entry.name, why=str(error))
 
 
 app.conf.beat_scheduler = "beat.celery:Scheduler"

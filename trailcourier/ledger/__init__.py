@@ -16,6 +16,7 @@ from trailcourier.ledger.outcomes import Outcomes
 from trailcourier.ledger.quarantine import Quarantine
 from trailcourier.ledger.store import Store
 from trailcourier.ledger.sums import Sums
+from trailcourier.ledger.traces import Traces
 from trailcourier.ledger.workers import Workers
 from trailcourier.models import Numbers
 
@@ -41,3 +42,4 @@ class Ledger:
         self.sums = Sums(self.store)
         self.depth = Depth(self.store)
         self.workers = Workers(self.store)
+        self.traces = Traces(self.store)

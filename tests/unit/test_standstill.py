@@ -1,0 +1,175 @@
+"""What does not move, from who is there and which step left its trace."""
+
+import pytest
+
+from tests.unit.fleets import move, pulse, well
+from trailcourier import standstill
+from trailcourier.ledger.traces import STEPS
+from trailcourier.ledger.workers import BEAT, CONTROL, OBJECTS, ROLES
+from trailcourier.models import Numbers
+from trailcourier.status import standing
+
+NUMBERS = Numbers()
+
+
+def found(ledger):
+    return {each.kind: each.text for each in standing(ledger).problems}
+
+
+def test_a_fleet_that_was_never_there_is_said_in_its_causes(ledger):
+    look = standing(ledger)
+
+    assert [each.kind for each in look.problems] == [
+        "no-control-worker",
+        "no-object-worker",
+        "no-tick",
+    ]
+    assert (look.state, look.moves) == ("no workers", False)
+    assert "celery -A tasks worker -Q objects" in look.problems[1].text
+
+
+def test_it_is_well_only_if_every_step_left_its_trace(ledger):
+    for role in ROLES:
+        pulse(ledger, role)
+    states = []
+    for step in STEPS:
+        states.append(standing(ledger).state)
+        move(ledger, step)
+
+    assert states == ["stands still"] * 4
+    assert standing(ledger).state == "well"
+
+
+@pytest.mark.parametrize("seconds", [60])
+@pytest.mark.parametrize("gone", [*ROLES, *STEPS])
+def test_whatever_stops_is_an_error_within_a_minute_and_the_only_one(
+    ledger, pass_time, gone, seconds
+):
+    well(ledger)
+
+    pass_time(seconds)
+    for role in set(ROLES) - {gone}:
+        pulse(ledger, role)
+    if gone not in {BEAT, CONTROL}:
+        move(ledger, *(step for step in STEPS if step != gone))
+    elif gone == CONTROL:
+        move(ledger, "tick")
+
+    kinds = {CONTROL: "no-control-worker", OBJECTS: "no-object-worker", BEAT: "no-tick"}
+    kind = kinds.get(gone, f"no-{gone}")
+    assert list(found(ledger)) == [kind]
+    assert f"({seconds} s)" in found(ledger)[kind]
+
+
+def test_since_when_a_worker_is_gone_is_known_after_it_is_forgotten(ledger, pass_time):
+    well(ledger)
+    pass_time(7200)
+    pulse(ledger, OBJECTS)
+
+    assert [each.name for each in ledger.workers.roll().seen] == ["objects@host/7"]
+    assert "No control worker since " in found(ledger)["no-control-worker"]
+    assert "(2 h)" in found(ledger)["no-control-worker"]
+
+
+def test_a_worker_that_leaves_is_gone_at_once(ledger):
+    well(ledger)
+
+    ledger.workers.gone("control@host/7")
+
+    assert list(found(ledger)) == ["no-control-worker"]
+
+
+def test_a_clock_that_ticks_for_others_is_told_from_one_that_is_gone(ledger, pass_time):
+    well(ledger)
+    pass_time(31)
+    for role in ROLES:
+        pulse(ledger, role)
+
+    text = found(ledger)["no-tick"]
+
+    assert "beat@host/7 on host is alive and sends none for this source" in text
+
+
+def test_a_second_configuration_names_the_hosts_of_both(ledger):
+    well(ledger)
+    for host in ("b", "c", "d", "e\x1b[2J"):
+        pulse(ledger, OBJECTS, host=host, config="0ther")
+
+    text = found(ledger)["two-configurations"]
+
+    assert text.startswith(
+        "Two configurations in this fleet: 0ther on objects@b/7 on b, objects@c/7 on c, "
+        "objects@d/7 on d and 1 more; c0ffee on beat@host/7 on host, "
+    )
+    assert "\x1b" not in text
+
+
+def test_the_configuration_of_who_is_gone_counts_no_more(ledger, pass_time):
+    well(ledger)
+    pulse(ledger, OBJECTS, host="b", config="0ther")
+    ledger.workers.gone("objects@b/7")
+
+    assert found(ledger) == {}
+
+
+@pytest.mark.parametrize(
+    ("ahead", "words"),
+    [
+        (None, None),
+        (4.9, None),
+        (-4.9, None),
+        (5.0, "5 s ahead of the broker's"),
+        (-3600.2, "3600 s behind the broker's"),
+    ],
+)
+def test_a_clock_is_named_from_five_seconds_on(ledger, ahead, words):
+    pulse(ledger, CONTROL, ahead=ahead)
+
+    said = list(standstill.clocks(ledger.workers.roll()))
+
+    assert [words in each for each in said] == ([True] if words else [])
+
+
+def test_the_clock_of_who_is_gone_is_nobodys_concern(ledger, pass_time):
+    pulse(ledger, CONTROL, ahead=60.0)
+    pass_time(31)
+
+    assert list(standstill.clocks(ledger.workers.roll())) == []
+
+
+@pytest.mark.parametrize(
+    ("numbers", "step", "seconds"),
+    [
+        ({}, "tick", 30),
+        ({}, "poll", 45),
+        ({"poll": 60, "poll_lease": 90, "receive_wait": 20}, "poll", 95),
+        ({}, "tend", 45),
+        ({"tend": 60}, "settle", 135),
+    ],
+)
+def test_a_step_may_take_what_its_settings_say(numbers, step, seconds):
+    assert standstill.bound(step, Numbers(**numbers)) == seconds
+
+
+def test_looking_writes_nothing(ledger, client, pass_time):
+    well(ledger)
+    pass_time(-3600)
+    before = {key: client.dump(key) for key in client.keys("*")}
+
+    standing(ledger)
+
+    assert {key: client.dump(key) for key in client.keys("*")} == before
+
+
+def test_what_is_remembered_of_a_fleet_that_comes_and_goes_is_bounded(ledger, client, pass_time):
+    for at in range(200):
+        pulse(ledger, OBJECTS, host=f"container-{at}")
+        pass_time(10)
+
+    assert client.hlen("trailcourier:1:workers") <= standstill_kept()
+    assert client.hlen("trailcourier:1:seen") == 1
+
+
+def standstill_kept():
+    """Those heard of within ten minutes, one each ten seconds."""
+    return 61
