@@ -64,7 +64,6 @@ class Numbers(BaseModel):
         43_200, ge=30, le=43_200, description="SQS lets nobody hold a message for longer"
     )
     poll: int = Field(20, ge=1, le=60, description="one poll keeps receiving this long")
-    poll_lease: int = Field(60, ge=2, description="hold on a source's poll")
     receive_wait: int = Field(10, ge=0, le=20, description="long poll of one receive")
     in_flight: int = Field(256, ge=1, description="objects dispatched per source, at most")
     in_flight_per_thread: int = Field(4, ge=1, description="and per live object thread")
@@ -92,11 +91,6 @@ class Numbers(BaseModel):
     batch_records: int = Field(1000, ge=1, description="records in one batch to a sink")
     batch_bytes: int = Field(1_048_576, ge=1024, description="bytes in one batch to a sink")
     memory_mib: int = Field(96, ge=16, description="bytes held by all forwards of a process")
-
-    @field_validator("poll_lease")
-    @classmethod
-    def _outlasts_a_poll(cls, value: int, info: ValidationInfo) -> int:
-        return _above(value, info, "poll")
 
     @field_validator("park_last")
     @classmethod

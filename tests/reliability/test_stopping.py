@@ -57,7 +57,7 @@ def test_a_second_sigterm_ends_a_worker_at_once(make):
 
 @pytest.mark.slow
 def test_what_arrives_while_a_poll_is_stopping_is_handed_back(make):
-    world = make(receive_wait=10, poll=20, poll_lease=30)
+    world = make(receive_wait=10, poll=20)
     world.start("control", "beat", "objects-1")
     world.until(lambda: world.sqs.long_polls, "a long poll waits")
 

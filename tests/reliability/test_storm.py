@@ -18,7 +18,6 @@ LINE = {
     "lost_after": 4,
     "idle_after": 2,
     "poll": 4,
-    "poll_lease": 6,
     "receive_wait": 2,
     "heartbeat": 15,
     "park_first": 0.5,

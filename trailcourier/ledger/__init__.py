@@ -7,6 +7,7 @@ costs duplicates bounded by what was in flight, never a record.
 from collections.abc import Collection
 
 from trailcourier.client import Client
+from trailcourier.clock import SYSTEM_CLOCK, Clock
 from trailcourier.ledger.breakers import Breakers
 from trailcourier.ledger.claims import Claims
 from trailcourier.ledger.depth import Depth
@@ -31,8 +32,10 @@ class Ledger:
         numbers: Numbers,
         namespace: str = "trailcourier",
         sinks: Collection[str] | None = None,
+        *,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
-        self.store = Store(client, source, numbers, namespace)
+        self.store = Store(client, source, numbers, namespace, clock=clock)
         self.leases = Leases(self.store)
         self.claims = Claims(self.store)
         self.outcomes = Outcomes(self.store)

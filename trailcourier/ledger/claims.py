@@ -1,7 +1,7 @@
 """Claims: which forward works on which object, and how far it is.
 
-A claim is a key with a short life that names a token and the task that holds it.  Every write of
-a forward carries its token; one that has been overtaken is refused.
+A claim names its deadline, a token and the task that holds it.  Every write of a forward carries
+its token; one that has been overtaken is refused.
 """
 
 from collections.abc import Mapping, Sequence
@@ -74,11 +74,18 @@ local key, member = S .. 'm:' .. mid, mid .. '/' .. i
 local f = redis.call('HMGET', key, i .. ':r', i .. ':id', i .. ':g', i .. ':o', i .. ':e',
   i .. ':b', i .. ':a', i .. ':pb')
 if not f[1] then return {'gone'} end
-if f[4] then return {'done', f[4]} end
+if f[4] then
+  local last = redis.call('HGET', key, 'o') == '0'
+  return {'done', f[4], last and finished(mid, token) or 0}
+end
 if gen < tonumber(f[3]) then return {'held'} end
-local oid, holder = f[2], redis.call('GET', S .. 'c:' .. f[2])
+local oid, holder = f[2], held_claim(f[2])
+if holder and holder.token == token then  -- asked again, as the answer was lost
+  if redis.call('HGET', key, i .. ':k') ~= token then return {'refused', f[1], oid} end
+  return {'go', f[1], oid, contents(oid, spans), redis.call('HGETALL', S .. 'o:' .. oid)}
+end
 if holder then
-  if string.sub(holder, string.find(holder, '|', 1, true) + 1) == task then return {'ours'} end
+  if holder.rest == task then return {'ours'} end
   redis.call('HSET', key, i .. ':k', 'waiting')
   return {'held'}
 end
@@ -87,43 +94,44 @@ if holds(found, f[5]) then
   redis.call('HSET', key, i .. ':o', 'skipped:already-delivered')
   redis.call('ZREM', S .. 'flight', member)
   count('objects:skipped:already-delivered', 1)
-  local settle = redis.call('HINCRBY', key, 'o', -1) == 0 and finished(mid) or 0
+  local settle = redis.call('HINCRBY', key, 'o', -1) == 0 and finished(mid, token) or 0
   return {'done', 'skipped:already-delivered', settle}
 end
 local starts = tonumber(redis.call('HGET', S .. 'o:' .. oid, 's') or '0')
 if starts >= refused_at then
-  redis.call('SET', S .. 'c:' .. oid, token .. '|' .. task, 'PX', life)
+  hold_claim(oid, token, task, life)
   return {'refused', f[1], oid}
 end
 if starts >= limit and not alone then return {'alone'} end
 local names = {'credentials:' .. ARGV[12], 'bucket:' .. ARGV[12] .. ':' .. f[6]}
 for a = 13, #ARGV do names[#names + 1] = 'sink:' .. ARGV[a] end
 for _, name in ipairs(names) do
-  if is_open(name) and f[8] ~= name and not probes(name, pause) then
+  if is_open(name) and f[8] ~= name and not probes(name, pause, token) then
     redis.call('HSET', key, i .. ':p', name, i .. ':pt', NOW)
     redis.call('ZREM', S .. 'flight', member)
     redis.call('ZADD', S .. 'parked', NOW + pause, member)
     return {'parked', name}
   end
 end
-redis.call('SET', S .. 'c:' .. oid, token .. '|' .. task, 'PX', life)
+hold_claim(oid, token, task, life)
 redis.call('HSET', key, i .. ':k', token)
 if f[8] then redis.call('HDEL', key, i .. ':pb') end
 redis.call('HINCRBY', S .. 'o:' .. oid, 's', 1)
 redis.call('PEXPIRE', S .. 'o:' .. oid, 1296000000)
-if tonumber(f[7]) > tonumber(redis.call('GET', G .. 'high') or '0') then
+local high = tonumber(redis.call('GET', G .. 'high') or '0')
+if tonumber(f[7]) > high or high > NOW then  -- later than now: the broker's clock was put back
   redis.call('SET', G .. 'high', f[7])
 end
 return {'go', f[1], oid, found, redis.call('HGETALL', S .. 'o:' .. oid)}
 """)
 
 FENCE = """
--- Whether a forward may still write.  Where its claim ran out, its lease is gone or the ledger was
--- lost, nobody need have taken over; *known* are the marks it saw when it began, and others mean
--- that somebody did, perhaps for another message, and has ended.
-local function fenced(mid, i, oid, token, task, known, spans)
-  local holder = redis.call('GET', S .. 'c:' .. oid)
-  if holder then return holder == token .. '|' .. task end
+-- Whether a forward may still write.  A missing claim does not prove a takeover: it ran out long
+-- ago, its lease is gone, or the ledger was lost.  *known* are the object's marks when it was
+-- claimed; if they changed since, another task delivered the object.
+local function fenced(mid, i, oid, token, known, spans)
+  local holder = claim_on(oid)
+  if holder then return holder.token == token and not holder.ended end
   local last = redis.call('HGET', S .. 'm:' .. mid, i .. ':k')
   if last and last ~= token then return false end
   local now = contents(oid, spans)
@@ -134,13 +142,12 @@ end
 RENEW = Script(
     FENCE
     + """
-local answers, spans = {}, tonumber(ARGV[2])
+local answers, life, spans = {}, tonumber(ARGV[1]), tonumber(ARGV[2])
 for a = 3, #ARGV, 6 do
-  local ok = fenced(ARGV[a], ARGV[a + 1], ARGV[a + 2], ARGV[a + 3], ARGV[a + 4], ARGV[a + 5], spans)
-  if ok then
-    redis.call('SET', S .. 'c:' .. ARGV[a + 2], ARGV[a + 3] .. '|' .. ARGV[a + 4], 'PX', ARGV[1])
-  end
-  answers[#answers + 1] = ok and 1 or 0
+  local mid, i, oid, token, task = ARGV[a], ARGV[a + 1], ARGV[a + 2], ARGV[a + 3], ARGV[a + 4]
+  local ours = fenced(mid, i, oid, token, ARGV[a + 5], spans)
+  if ours then hold_claim(oid, token, task, life) end
+  answers[#answers + 1] = ours and 1 or 0
 end
 return answers
 """
@@ -162,12 +169,12 @@ PROGRESS = Script(
     + CONTENT
     + """
 local mid, i, oid, token, task = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
-if not fenced(mid, i, oid, token, task, ARGV[7], tonumber(ARGV[8])) then return 0 end
+if not fenced(mid, i, oid, token, ARGV[7], tonumber(ARGV[8])) then return 0 end
 local state = S .. 'o:' .. oid
 of_content(state, ARGV[9])
 redis.call('HSET', state, 's', 0)
 for a = 10, #ARGV, 2 do redis.call('HSET', state, ARGV[a], ARGV[a + 1]) end
-redis.call('SET', S .. 'c:' .. oid, token .. '|' .. task, 'PX', ARGV[6])
+hold_claim(oid, token, task, tonumber(ARGV[6]))
 if redis.call('EXISTS', S .. 'm:' .. mid) == 1 then
   redis.call('HDEL', S .. 'm:' .. mid, i .. ':x')
 end

@@ -1,7 +1,8 @@
 """Leases: what we hold of the queue, message by message.
 
 A lease is a hash: ``h`` newest receipt handle, ``c`` its receive count, ``w`` when it was received
-by the receiver's clock, ``r`` when it was admitted, ``u`` end of visibility, ``n`` how many
+by the receiver's clock, ``r`` when it was admitted, ``ad`` the token of its admission, ``u`` end
+of visibility, ``st`` until when and for whom it is being settled (``until|token``), ``n`` how many
 objects, ``o`` how many of them are still open, ``sent``; and for each object *i*: ``i:r`` the
 reference, ``i:id`` its name, ``i:e`` the content announced, ``i:b`` its bucket, ``i:g``
 generation, ``i:a`` dispatched at, ``i:k`` the last claimant's token, ``i:x`` dispatches in vain,
@@ -61,10 +62,24 @@ class Expiring(msgspec.Struct, frozen=True):
 ADMIT = Script(
     MET
     + """
+-- What was answered when this lease was made, for a client whose answer was lost.
+local function admission(mid, n)
+  local open, known = {}, 0
+  for i = 0, n - 1 do
+    local outcome = redis.call('HGET', S .. 'm:' .. mid, i .. ':o')
+    if not outcome then open[#open + 1] = i
+    elseif outcome == 'skipped:already-delivered' then known = known + 1 end
+  end
+  return {#open == 0 and 'settle' or 'work', open, known}
+end
+
 local mid, handle, c, w, visible, sent, spans, n = ARGV[1], ARGV[2], tonumber(ARGV[3]),
   tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8])
-local key = S .. 'm:' .. mid
-local held = redis.call('HMGET', key, 'c', 'w', 'o')
+local token, key = ARGV[9], S .. 'm:' .. mid
+local before = remembered(token)
+if before then return before end
+local held = redis.call('HMGET', key, 'c', 'w', 'o', 'ad')
+if held[1] and held[4] == token then return admission(mid, n) end
 if held[1] then
   local older = c < tonumber(held[1]) or (c == tonumber(held[1]) and w < tonumber(held[2]))
   if not older then
@@ -75,7 +90,7 @@ if held[1] then
 end
 local out, open, known, refused, news = {}, {}, 0, false, false
 for i = 0, n - 1 do
-  local at = 9 + i * 6
+  local at = 10 + i * 6
   local oid, digest, verdict, entry = ARGV[at], ARGV[at + 1], ARGV[at + 4], ARGV[at + 5]
   if holds(contents(oid, spans), digest) then
     out[i] = 'skipped:already-delivered'
@@ -89,15 +104,15 @@ for i = 0, n - 1 do
     open[#open + 1], news = i, true
   end
 end
-if refused and not news then return {'quarantined'} end
+if refused and not news then return remember(token, {'quarantined'}) end
 for _, what in pairs(out) do
   if what ~= 'refused:quarantined' then count('objects:' .. what, 1) end
 end
 redis.call('HSET', key, 'h', handle, 'c', c, 'w', w, 'r', NOW, 'u', NOW + visible,
-  'n', n, 'o', #open, 'sent', sent)
+  'n', n, 'o', #open, 'sent', sent, 'ad', token)
 if handle ~= '' then redis.call('ZADD', S .. 'leases', NOW + visible, mid) end
 for i = 0, n - 1 do
-  local at = 9 + i * 6
+  local at = 10 + i * 6
   redis.call('HSET', key, i .. ':id', ARGV[at], i .. ':e', ARGV[at + 1], i .. ':r', ARGV[at + 2],
     i .. ':b', ARGV[at + 3], i .. ':g', 1, i .. ':a', NOW)
   if out[i] then redis.call('HSET', key, i .. ':o', out[i]) end
@@ -113,7 +128,8 @@ return {'work', open, known}
 
 VERDICT = Script("""
 local answers = {}
-for a = 2, #ARGV do
+local exclusive, token = tonumber(ARGV[1]), ARGV[2]
+for a = 3, #ARGV do
   local mid = ARGV[a]
   local key = S .. 'm:' .. mid
   local f = redis.call('HMGET', key, 'n', 'h', 'c', 'st', 'sent')
@@ -129,9 +145,10 @@ for a = 2, #ARGV do
       end
     end
     local kind = 'keep'
-    if final == tonumber(f[1]) and NOW - tonumber(f[4] or '0') >= tonumber(ARGV[1]) then
+    local deadline, asker = string.match(f[4] or '', '^(%d+)|(.*)$')
+    if final == tonumber(f[1]) and (asker == token or not ahead(deadline, exclusive)) then
       kind = refused and 'leave' or 'delete'
-      redis.call('HSET', key, 'st', NOW)
+      redis.call('HSET', key, 'st', string.format('%d|%s', NOW + exclusive, token))
       redis.call('ZADD', S .. 'done', NOW, mid)
     end
     answers[#answers + 1] = {mid, kind, f[2], tonumber(f[3]), tonumber(f[5])}
@@ -141,13 +158,22 @@ return answers
 """)
 
 FORGET = Script("""
-for a = 2, #ARGV do forget(ARGV[a]) end
-if ARGV[1] ~= '' then count(ARGV[1], #ARGV - 1) end
+local token, field = ARGV[1], ARGV[2]
+if remembered(token) then return end
+for a = 3, #ARGV do forget(ARGV[a]) end
+if field ~= '' then count(field, #ARGV - 2) end
+remember(token, 1)
 """)
 
 EXPIRING = Script("""
-local half, hold, answers = tonumber(ARGV[1]), tonumber(ARGV[2]), {}
-local due = redis.call('ZRANGEBYSCORE', S .. 'leases', '-inf', NOW + half, 'LIMIT', 0, ARGV[3])
+local token, half, hold, most, answers = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]),
+  tonumber(ARGV[4]), {}
+local before = remembered(token)
+if before then return before end
+local due = redis.call('ZRANGEBYSCORE', S .. 'leases', '-inf', NOW + half, 'LIMIT', 0, most)
+if #due == 0 then  -- further ahead than any visibility: the broker's clock was put back
+  due = redis.call('ZRANGEBYSCORE', S .. 'leases', NOW + 2 * half + 60000, '+inf', 'LIMIT', 0, most)
+end
 for _, mid in ipairs(due) do
   local f = redis.call('HMGET', S .. 'm:' .. mid, 'h', 'r')
   if f[1] then
@@ -157,12 +183,13 @@ for _, mid in ipairs(due) do
     redis.call('ZREM', S .. 'leases', mid)
   end
 end
-return answers
+return #due > 0 and remember(token, answers) or answers
 """)
 
 EXTENDED = Script("""
 local done = 0
-for a = 1, #ARGV, 3 do
+if remembered(ARGV[1]) then return end
+for a = 2, #ARGV, 3 do
   local key = S .. 'm:' .. ARGV[a]
   if redis.call('HGET', key, 'h') == ARGV[a + 1] then
     local till = NOW + tonumber(ARGV[a + 2]) * 1000
@@ -172,13 +199,19 @@ for a = 1, #ARGV, 3 do
   end
 end
 count('leases:extended', done)
+remember(ARGV[1], 1)
 """)
 
 COMPLETE = Script("""
-local till = NOW - tonumber(ARGV[1])
+local token, till = ARGV[1], NOW - tonumber(ARGV[2])
+local before = remembered(token)
+if before then return before end
 local due = redis.call('ZRANGEBYSCORE', S .. 'done', '-inf', till, 'LIMIT', 0, 200)
+if #due == 0 then  -- later than now: the broker's clock was put back
+  due = redis.call('ZRANGEBYSCORE', S .. 'done', NOW + 60000, '+inf', 'LIMIT', 0, 200)
+end
 for _, mid in ipairs(due) do redis.call('ZADD', S .. 'done', NOW, mid) end
-return due
+return #due > 0 and remember(token, due) or due
 """)
 
 
@@ -226,6 +259,7 @@ class Leases:
             message.sent,
             self._store.spans,
             len(named),
+            self._store.token(),
             *flat,
         )
         kind, indices, known = answer if len(answer) > 1 else (*answer, (), 0)
@@ -235,7 +269,7 @@ class Leases:
         """How each message stands; who is told to delete or leave has ten seconds to do so."""
         if not messages:
             return []
-        answers = self._store.call(VERDICT, 10_000, *messages)
+        answers = self._store.call(VERDICT, 10_000, self._store.token(), *messages)
         return [
             Verdict(mid.decode(), kind.decode(), handle.decode(), receives, sent)
             for mid, kind, handle, receives, sent in answers
@@ -244,18 +278,19 @@ class Leases:
     def forget(self, messages: Sequence[str], sum_field: str = "") -> None:
         """Drop leases, whatever became of them, counting them under *sum_field*."""
         if messages:
-            self._store.call(FORGET, sum_field, *messages)
+            self._store.call(FORGET, self._store.token(), sum_field, *messages)
 
     def expiring(self) -> list[Expiring]:
         """Leases with less than half their visibility left, each told to one caller only."""
         half = self._store.numbers.visibility * 500
-        answers = self._store.call(EXPIRING, half, 10_000, 200)
+        answers = self._store.call(EXPIRING, self._store.token(), half, 10_000, 200)
         return [Expiring(m.decode(), handle.decode(), age / 1000) for m, handle, age in answers]
 
     def extended(self, leases: Sequence[tuple[str, str, int]]) -> None:
         """Note message, handle and seconds of each lease that SQS has extended."""
         if leases:
-            self._store.call(EXTENDED, *(part for lease in leases for part in lease))
+            flat = (part for lease in leases for part in lease)
+            self._store.call(EXTENDED, self._store.token(), *flat)
 
     def ready(self) -> list[str]:
         """Messages whose objects are all done; who finishes one from now on asks for a settle."""
@@ -273,4 +308,5 @@ class Leases:
 
     def complete(self, *, since: float) -> list[str]:
         """Messages whose objects have all been done for *since* seconds, yet nobody settled."""
-        return [mid.decode() for mid in self._store.call(COMPLETE, int(since * 1000))]
+        done = self._store.call(COMPLETE, self._store.token(), int(since * 1000))
+        return [mid.decode() for mid in done]

@@ -51,13 +51,14 @@ OUTCOME = Script(
     FENCE
     + CONTENT
     + """
-local mid, i, oid, token, task = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local mid, i, oid, token = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local facts, sums = cjson.decode(ARGV[6]), cjson.decode(ARGV[7])
 local spans, digests, etag = tonumber(ARGV[8]), ARGV[9], ARGV[10]
-if not fenced(mid, i, oid, token, task, ARGV[12], spans) then return {'stale'} end
+local claim = claim_on(oid)
+if claim and claim.ended and claim.token == token then return cmsgpack.unpack(claim.rest) end
+if not fenced(mid, i, oid, token, ARGV[12], spans) then return {'stale'} end
 local key, state, member = S .. 'm:' .. mid, S .. 'o:' .. oid, mid .. '/' .. i
 local leased = redis.call('HEXISTS', key, i .. ':r') == 1
-redis.call('DEL', S .. 'c:' .. oid)
 local closed = {}
 for _, name in ipairs(facts.ok) do
   if succeed(name) then closed[#closed + 1] = name end
@@ -68,7 +69,9 @@ if status == 'pending' then
 end
 if etag ~= '' then of_content(state, etag) end
 for name, value in pairs(facts.state) do redis.call('HSET', state, name, value) end
-if status == 'pending' then return {'pending', reason, 0, '', closed} end
+if status == 'pending' then
+  return end_claim(oid, token, {'pending', reason, 0, '', closed})
+end
 if status == 'parked' or (status == 'refused' and facts.tries > 0) then
   local was = redis.call('HMGET', state, 'tr', 't', 'ft')
   local tries = was[1] == reason and tonumber(was[2]) + 1 or 1
@@ -94,7 +97,7 @@ if status == 'parked' or (status == 'refused' and facts.tries > 0) then
       redis.call('ZREM', S .. 'flight', member)
       redis.call('ZADD', S .. 'parked', NOW + math.floor(wait), member)
     end
-    return {status, reason, 0, opened, closed}
+    return end_claim(oid, token, {status, reason, 0, opened, closed})
   end
 end
 for field, by in pairs(sums) do count(field, by) end
@@ -119,9 +122,9 @@ if leased and redis.call('HEXISTS', key, i .. ':o') == 0 then
   redis.call('HSET', key, i .. ':o', final)
   redis.call('ZREM', S .. 'flight', member)
   redis.call('ZREM', S .. 'parked', member)
-  if redis.call('HINCRBY', key, 'o', -1) == 0 then settle = finished(mid) end
+  if redis.call('HINCRBY', key, 'o', -1) == 0 then settle = finished(mid, token) end
 end
-return {status, reason, settle, opened, closed}
+return end_claim(oid, token, {status, reason, settle, opened, closed})
 """
 )
 

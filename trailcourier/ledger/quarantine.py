@@ -33,8 +33,9 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 PUT = Script("""
-local id, cap = ARGV[1], tonumber(ARGV[3])
-local entry, first, times = ARGV[2], NOW, 1
+local token, id, entry, cap = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
+if remembered(token) then return end
+local first, times = NOW, 1
 local old = redis.call('HGET', S .. 'q', id)
 if old then
   local was = cjson.decode(old)
@@ -48,6 +49,7 @@ while redis.call('ZCARD', S .. 'qt') > cap do
   redis.call('HDEL', S .. 'q', oldest[1])
   count('quarantine:evicted', 1)
 end
+remember(token, 1)
 """)
 
 MET = """
@@ -64,11 +66,20 @@ local function met(id)
 end
 """
 
-MET_AGAIN = Script(MET + "return met(ARGV[1]) and 1 or 0")
+MET_AGAIN = Script(
+    MET
+    + """
+local before = remembered(ARGV[1])
+if before then return before end
+return remember(ARGV[1], met(ARGV[2]) and 1 or 0)
+"""
+)
 
 DROP = Script("""
-redis.call('ZREM', S .. 'qt', ARGV[1])
-return redis.call('HDEL', S .. 'q', ARGV[1])
+local before = remembered(ARGV[1])
+if before then return before end
+redis.call('ZREM', S .. 'qt', ARGV[2])
+return remember(ARGV[1], redis.call('HDEL', S .. 'q', ARGV[2]))
 """)
 
 
@@ -91,11 +102,11 @@ class Quarantine:
     def put(self, entry: Entry) -> None:
         """Enter *entry*, or count it once more; what exceeds 4 KiB is cut, and says so."""
         cap = self._store.numbers.quarantine_entries
-        self._store.call(PUT, entry.id, _fitted(entry), cap)
+        self._store.call(PUT, self._store.token(), entry.id, _fitted(entry), cap)
 
     def met(self, entry: str) -> bool:
         """Whether there is an entry of this name; if so, it has been seen once more."""
-        return bool(self._store.call(MET_AGAIN, entry))
+        return bool(self._store.call(MET_AGAIN, self._store.token(), entry))
 
     def get(self, entry: str) -> Entry | None:
         """The entry of this name, if there is one."""
@@ -114,7 +125,7 @@ class Quarantine:
 
     def drop(self, entry: str) -> bool:
         """Remove an entry; False where there was none."""
-        return bool(self._store.call(DROP, entry))
+        return bool(self._store.call(DROP, self._store.token(), entry))
 
 
 def _fitted(entry: Entry) -> bytes:

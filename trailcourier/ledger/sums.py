@@ -6,15 +6,19 @@ from trailcourier.ledger.store import Script, Store
 from trailcourier.models import Outcome
 
 ADD = Script("""
-for a = 1, #ARGV, 2 do count(ARGV[a], ARGV[a + 1]) end
+if remembered(ARGV[1]) then return end
+for a = 2, #ARGV, 2 do count(ARGV[a], ARGV[a + 1]) end
+remember(ARGV[1], 1)
 """)
 
 SKIPS = Script("""
-local key = S .. 'skips'
-if redis.call('HGET', key, 'reason') ~= ARGV[1] then
-  redis.call('HSET', key, 'reason', ARGV[1], 'run', 0)
+local token, reason, key = ARGV[1], ARGV[2], S .. 'skips'
+local before = remembered(token)
+if before then return before end
+if redis.call('HGET', key, 'reason') ~= reason then
+  redis.call('HSET', key, 'reason', reason, 'run', 0)
 end
-return redis.call('HINCRBY', key, 'run', ARGV[2])
+return remember(token, redis.call('HINCRBY', key, 'run', ARGV[3]))
 """)
 
 
@@ -27,7 +31,8 @@ class Sums:
     def count(self, increments: Mapping[str, int]) -> None:
         """Count each field up."""
         if increments:
-            self._store.call(ADD, *(part for item in increments.items() for part in item))
+            flat = (part for item in increments.items() for part in item)
+            self._store.call(ADD, self._store.token(), *flat)
 
     def all(self) -> dict[str, int]:
         """Every counter, and ``at:`` times in milliseconds."""
@@ -36,7 +41,7 @@ class Sums:
 
     def skipped(self, reason: str, times: int) -> int:
         """Note skips of one reason in a row; the answer is how long the row is now."""
-        return int(self._store.call(SKIPS, reason, times))
+        return int(self._store.call(SKIPS, self._store.token(), reason, times))
 
     def skip_run(self) -> tuple[str, int]:
         """The reason of the latest skips, and how many in a row; a delivery ends the row."""

@@ -1,8 +1,6 @@
 """Carry one object: claim it, take it through, and write down what became of it."""
 
-import secrets
 import threading
-import time
 
 import msgspec
 import redis
@@ -55,7 +53,7 @@ def _claim(line: Line, work: Work, task_id: str, *, alone: bool) -> Answer:
         work.message,
         work.index,
         work.generation,
-        token=secrets.token_hex(8),
+        token=line.clock.token(),
         task_id=task_id,
         sinks=line.sinks,
         alone=alone,
@@ -108,7 +106,7 @@ def _work(line: Line, claim: Claim, standing: Standing, stopping: threading.Even
 
 
 def _finish(line: Line, claim: Claim, passage: Passage, report: Report) -> Carried:
-    written = line.ledger.outcomes.finish(claim, report, jitter=line.jitter())
+    written = line.ledger.outcomes.finish(claim, report, jitter=line.clock.jitter())
     failpoint("after-outcome")
     outcome = written.outcome
     _say(line, claim, passage, report, outcome)
@@ -137,7 +135,7 @@ def _entry(claim: Claim, passage: Passage, outcome: Outcome) -> Entry:
 
 
 def _say(line: Line, claim: Claim, passage: Passage, report: Report, outcome: Outcome) -> None:
-    seconds = time.monotonic() - passage.began
+    seconds = line.clock.monotonic() - passage.began
     fields: dict[str, object] = {"source": line.source, "object": str(claim.ref)}
     if outcome.reason:
         fields |= {"reason": outcome.reason, "detail": outcome.detail}
@@ -150,5 +148,5 @@ def _say(line: Line, claim: Claim, passage: Passage, report: Report, outcome: Ou
             if by:
                 metrics.count(name, by, **labels)
     if outcome.status == "delivered" and passage.newest:
-        lag = max(0.0, time.time() - passage.newest)
+        lag = max(0.0, line.clock.now() - passage.newest)
         metrics.measured("event_lag_seconds", lag, source=line.source)

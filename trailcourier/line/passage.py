@@ -1,7 +1,6 @@
 """One object's way from its bucket into every sink, and what to report of it."""
 
 import threading
-import time
 from collections import Counter
 from collections.abc import Sequence
 
@@ -15,7 +14,7 @@ from trailcourier.ledger.outcomes import Report, breaker_name
 from trailcourier.ledger.store import announced_content, content_digest
 from trailcourier.line import Line
 from trailcourier.line.failpoint import failpoint
-from trailcourier.line.process import Hold
+from trailcourier.line.holds import Hold
 from trailcourier.models import Origin, Outcome
 from trailcourier.sinks import Delivery, Outlet
 from trailcourier.sinks.sending import Refused
@@ -56,7 +55,7 @@ class Passage:
         self._reached = 0  # ordinal of the next record no sink was offered in this try
         self.count = 0
         self.newest = 0.0  # the newest eventTime seen, as a Unix time
-        self.began = time.monotonic()
+        self.began = line.clock.monotonic()
 
     def run(self, hold: Hold, stopping: threading.Event) -> Report:
         """Read the object, check it whole, then send it to every sink.

@@ -3,7 +3,6 @@
 ``commit`` is the only function that deletes messages.
 """
 
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
@@ -27,7 +26,7 @@ def receive(line: Line, most: int, wait: int) -> list[Message] | None:
     try:
         messages = line.queue.receive(most=most, wait=wait, visibility=visibility(line))
     except Fault as fault:
-        what = f"receive:{time.monotonic_ns()}"  # each failure counts as one of its own
+        what = f"receive:{line.clock.token()}"  # each failure counts as one of its own
         failed(line, fault)
         _count_failure(line, breaker, what, fault)
         return None

@@ -2,7 +2,6 @@
 
 import math
 import threading
-import time
 from collections import Counter
 from collections.abc import Sequence
 
@@ -42,12 +41,12 @@ def poll(line: Line, slot: int, publish: Publish, stopping: threading.Event) -> 
     Only one caller per source and *slot* does so at a time; for the others the answer is 0.
     """
     came = 0
-    with line.ledger.flow.polling(slot) as ours:
-        ends = time.monotonic() + line.numbers.poll
+    with line.process.holds.polling(line.ledger.flow.poll_lease(slot)) as ours:
+        ends = line.clock.monotonic() + line.numbers.poll
         while ours and (room := await_room(line, ends, stopping)):
             line.ledger.traces.note("poll")
             # never a short poll for want of time: it asks few of SQS's servers, again and again
-            wait = min(line.numbers.receive_wait, max(1, math.ceil(ends - time.monotonic())))
+            wait = min(line.numbers.receive_wait, max(1, math.ceil(ends - line.clock.monotonic())))
             messages = queue.receive(line, most=min(BATCH, room), wait=wait)
             if messages is None:
                 break
@@ -69,15 +68,15 @@ def await_room(line: Line, ends: float, stopping: threading.Event) -> int:
 
     A receive, its chord, settle and delete cost the same for one message as for ten.
     """
-    began, (pause, longest) = time.monotonic(), ROOM_PAUSE
-    while not stopping.is_set() and (now := time.monotonic()) < ends:
+    began, (pause, longest) = line.clock.monotonic(), ROOM_PAUSE
+    while not stopping.is_set() and (now := line.clock.monotonic()) < ends:
         room = line.ledger.flow.room(line.sinks)
         if not room.why or (room.objects and now - began > PATIENCE):
             return room.objects
         observe.fact("poll_held_up", source=line.source, why=room.why)
         if room.why != "in-flight":
             break
-        stopping.wait(pause)
+        line.clock.wait(pause, stopping)
         pause = min(pause * 1.5, longest)
     return 0
 
@@ -87,7 +86,7 @@ def take(line: Line, messages: Sequence[Message], publish: Publish) -> bool:
 
     Answers whether there was anything but messages refused before.
     """
-    received, visibility = time.time(), queue.visibility(line)
+    received, visibility = line.clock.now(), queue.visibility(line)
     arrivals = [admit(line, message, received, visibility) for message in messages]
     shapes = Counter(f"messages:{each.shape}" for each in arrivals if each.shape)
     line.ledger.sums.count(shapes)

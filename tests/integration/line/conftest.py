@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.clocks import LongestJitter
 from tests.s3_stub import S3Stub
 from tests.servers import valkey
 from tests.sqs_stub import SqsStub
@@ -184,7 +185,7 @@ def make(server: str, sqs: SqsStub, s3: S3Stub, tmp_path: Path) -> Iterator[Make
                 "keep": lambda batch: [None] * len(batch),
                 "process": Process(memory=96 << 20, claim=30, stall=300),
                 "numbers": chosen,
-                "jitter": lambda: 1.0,
+                "clock": LongestJitter(),
                 **given,
             }
         )

@@ -115,7 +115,9 @@ def test_an_object_that_a_worker_has_in_hand_is_left_to_it(refused):
     world, entry = refused
     world.s3.put(BUCKET, key(1), log_file(records(1)))
     client, oid = world.ledger.store.client, entry.id[:24]
-    client.set(world.ledger.store.own.encode() + b"c:" + bytes.fromhex(oid), "token|task")
+    until = world.ledger.flow.now() + 30_000
+    held = f"{until}|token|task"
+    client.set(world.ledger.store.own.encode() + b"c:" + bytes.fromhex(oid), held)
 
     told = retry(world.line, entry)
 

@@ -109,14 +109,35 @@ def test_an_open_sink_with_nothing_left_to_probe_it_is_probed_by_a_receive(ledge
 
 
 def test_only_one_polls_a_source_and_another_may_after_it(ledger):
-    with ledger.flow.polling(0) as first:
-        with ledger.flow.polling(0) as second, ledger.flow.polling(1) as other_slot:
-            assert (first, second, other_slot) == (True, False, True)
-        with ledger.flow.polling(0) as third:
-            assert not third
+    first, second = ledger.flow.poll_lease(0), ledger.flow.poll_lease(0)
 
-    with ledger.flow.polling(0) as after:
-        assert after
+    assert first.take()
+    assert not second.take()
+    assert ledger.flow.poll_lease(1).take()
+    first.release()
+    assert second.take()
+
+
+def test_a_poll_lease_that_is_not_renewed_for_ten_seconds_is_free(ledger, pass_time):
+    killed, next_one = ledger.flow.poll_lease(0), ledger.flow.poll_lease(0)
+    killed.take()
+    pass_time(9)
+    killed.renew()
+    pass_time(9)
+
+    assert not next_one.take()
+    pass_time(1)
+    assert next_one.take()
+    assert not killed.renew()
+
+
+def test_a_poll_lease_renewed_after_its_release_stays_free(ledger):
+    ended = ledger.flow.poll_lease(0)
+    ended.take()
+    ended.release()
+
+    assert not ended.renew()
+    assert ledger.flow.poll_lease(0).take()
 
 
 def test_waiting_in_the_broker_is_not_being_lost(ledger, pass_time):
@@ -216,7 +237,9 @@ def test_no_more_parked_objects_are_handed_out_than_there_is_room(ledger, pass_t
     assert ledger.flow.ready(0) == ()
 
 
-def test_being_degraded_is_noted_for_an_hour_and_told_once(ledger, client):
+def test_being_degraded_is_noted_for_an_hour_and_told_once(ledger, pass_time):
     assert [ledger.flow.degrade(), ledger.flow.degrade()] == [True, False]
+    pass_time(3599)
     assert ledger.flow.degraded()
-    assert 3590 < client.ttl("trailcourier:1:s:prod:degraded") <= 3600
+    pass_time(2)
+    assert not ledger.flow.degraded()

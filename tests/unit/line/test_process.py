@@ -5,10 +5,12 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.clocks import Fast
 from tests.fleet import until
 from trailcourier.errors import Stale
 from trailcourier.ledger.claims import Claim
-from trailcourier.line.process import Budget, Gate, Holds
+from trailcourier.line.holds import Holds
+from trailcourier.line.process import Budget, Gate
 from trailcourier.models import ObjectRef
 
 SECONDS = 10
@@ -139,13 +141,17 @@ class Renewals:
         return [self.keep for _ in claims]
 
 
+def holds(*, life: float, stall: float) -> Holds:
+    return Holds(life=life, stall=stall * 300, clock=Fast(), keeps_alive=True)
+
+
 CLAIM = Claim("m", 0, "token", "task", b"oid", ObjectRef("b", "k"))
 
 
 def test_a_claim_is_renewed_again_and_again_while_it_is_held():
     claims = Renewals()
 
-    with Holds(every=0.01, life=60, stall=60).held(claims, CLAIM):
+    with holds(life=60, stall=60).held(claims, CLAIM):
         assert all(claims.renewed.acquire(timeout=SECONDS) for _ in range(3))
 
 
@@ -153,7 +159,7 @@ def test_a_forward_whose_claim_was_overtaken_hears_of_it():
     claims = Renewals()
     claims.keep = False
 
-    with Holds(every=0.01, life=60, stall=60).held(claims, CLAIM) as hold:
+    with holds(life=60, stall=60).held(claims, CLAIM) as hold:
         assert claims.renewed.acquire(timeout=SECONDS)
         until(lambda: hold.lost)
         with pytest.raises(Stale):
@@ -164,14 +170,14 @@ def test_a_forward_that_stood_still_asks_whether_it_was_overtaken_before_it_goes
     claims = Renewals()
     claims.keep = False
 
-    with Holds(every=60, life=0, stall=60).held(claims, CLAIM) as hold, pytest.raises(Stale):
+    with holds(life=0, stall=60).held(claims, CLAIM) as hold, pytest.raises(Stale):
         hold.move()
 
 
 def test_a_forward_that_was_not_overtaken_goes_on_after_standing_still():
     claims = Renewals()
 
-    with Holds(every=60, life=0, stall=60).held(claims, CLAIM) as hold:
+    with holds(life=0, stall=60).held(claims, CLAIM) as hold:
         hold.move()
 
     assert claims.renewed.acquire(timeout=0)
@@ -179,9 +185,9 @@ def test_a_forward_that_was_not_overtaken_goes_on_after_standing_still():
 
 def test_a_forward_that_gets_nowhere_is_not_renewed():
     claims = Renewals()
-    holds = Holds(every=0.01, life=60, stall=0)
+    both = holds(life=60, stall=0)
 
-    with holds.held(claims, CLAIM) as stuck, holds.held(claims, CLAIM) as moving:
+    with both.held(claims, CLAIM) as stuck, both.held(claims, CLAIM) as moving:
         stuck.moved = moving.moved = 0
         assert not claims.renewed.acquire(timeout=0.2)
 
@@ -198,5 +204,5 @@ def test_a_broker_that_is_away_does_not_end_the_renewing():
 
     claims.renew = sometimes
 
-    with Holds(every=0.01, life=60, stall=60).held(claims, CLAIM):
+    with holds(life=60, stall=60).held(claims, CLAIM):
         assert claims.renewed.acquire(timeout=SECONDS)
