@@ -153,8 +153,8 @@ METRICS: dict[str, Metric] = {
     # whether the line moves, told by control and object workers
     "step_seconds": Metric(
         "gauge",
-        "Since each step of the line last did its work: `tick`, `poll`, `tend`, `settle`; absent "
-        "if it never did.",
+        "Since each step of the line last did its work: `tick`, `poll`, `forward` (of any source), "
+        "`settle`, `tend`; absent if it never did.",
         ("source", "step"),
     ),
     "standstill": Metric(

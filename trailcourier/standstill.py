@@ -22,8 +22,9 @@ Kind = Literal[
     "no-object-worker",
     "no-tick",
     "no-poll",
-    "no-tend",
+    "no-forward",
     "no-settle",
+    "no-tend",
     "two-configurations",
 ]
 
@@ -32,26 +33,42 @@ FLEETS = frozenset({"no-control-worker", "no-object-worker", "two-configurations
 
 AHEAD = 5.0  # seconds; a clock that is further off is named
 TICK = 30  # seconds; a tick is sent every second
-STILL = 45  # seconds; a poll notes each receive, a tend is done every other second
+STILL = 45  # seconds; polls, forwards and tends leave their traces every few seconds
 SPARE = 15  # seconds beyond what a step takes by its settings
 CONFIGURED = 3  # processes of one configuration that are named
 LOST: dict[LineStep, tuple[Kind, str]] = {
     "poll": ("no-poll", "nothing is received"),
-    "tend": ("no-tend", "leases end, and lost work is not taken up again"),
     "settle": ("no-settle", "what is delivered stays in the queue"),
+    "tend": ("no-tend", "leases end, and lost work is not taken up again"),
 }
-STARTS = {
-    CONTROL: "`celery -A tasks worker -Q control`",
-    OBJECTS: "`celery -A tasks worker -Q objects`",
-    BEAT: "`celery -A beat beat`",
+START = {
+    role: f"Start one: `{command}`, or `trailcourier run` on a single host."
+    for role, command in (
+        (CONTROL, "celery -A tasks worker -Q control"),
+        (OBJECTS, "celery -A tasks worker -Q objects"),
+        (BEAT, "celery -A beat beat"),
+    )
 }
+RESTART = "Restart what says nothing."
+SAME = (
+    "Give every host the same sources, sinks, [line] and namespace, and restart the processes that "
+    "have the older ones."
+)
+SET_CLOCK = (
+    "Nothing is decided by it, but logs are hard to read, and AWS takes no signature that is five "
+    "minutes off: set it by NTP."
+)
 
 
 class Problem(msgspec.Struct, frozen=True):
     """One thing for which records do not move, or not all of them."""
 
     kind: Annotated[Kind, Meta(description="what it is; see operations.md")]
-    text: Annotated[str, Meta(description="since when, whose, and what to do")]
+    text: Annotated[str, Meta(description="what stands still, since when, and where")]
+    fix: Annotated[str, Meta(description="what to do")]
+
+    def __str__(self) -> str:
+        return f"{self.text} {self.fix}"
 
 
 class ProcessStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,23 +110,32 @@ def processes(roll: Roll) -> list[ProcessStatus]:
 def of_fleet(roll: Roll) -> Iterator[Problem]:
     """Yield what is wrong with the fleet, whatever the source."""
     if not roll.alive(CONTROL):
-        what = "nothing is received, settled, or kept from coming back"
-        yield Problem("no-control-worker", _nobody("control worker", CONTROL, roll, what))
+        text = f"No control worker{_last(roll, CONTROL)}: nothing is received or settled."
+        yield Problem("no-control-worker", text, START[CONTROL])
     if not roll.alive(OBJECTS):
-        yield Problem(
-            "no-object-worker", _nobody("object worker", OBJECTS, roll, "nothing is received")
-        )
+        text = f"No object worker{_last(roll, OBJECTS)}: nothing is received."
+        yield Problem("no-object-worker", text, START[OBJECTS])
     yield from _configurations(roll)
 
 
 def of_source(roll: Roll, times: StepTimes, numbers: Numbers) -> Iterator[Problem]:
     """Yield which steps of one source's line stand still; what only follows is not said."""
     if still(times, "tick", numbers):
-        yield Problem("no-tick", _no_tick(roll, times))
-    elif roll.alive(CONTROL):
-        for step, (kind, what) in LOST.items():
+        yield _no_tick(roll, times)
+    elif control := roll.alive(CONTROL):
+        for step, (kind, lost) in LOST.items():
             if still(times, step, numbers):
-                yield Problem(kind, _no_step(roll, times, step, what))
+                text = f"No {step}{_since(times.last.get(step), times.now)}, though ticks come"
+                yield Problem(kind, f"{text}: {lost}.", f"{_look(control)} {RESTART}")
+    if (objects := roll.alive(OBJECTS)) and _waits(times) and still(times, "forward", numbers):
+        since = _since(times.last.get("forward"), times.now)
+        text = f"No object was taken or finished{since}, though objects are in flight."
+        yield Problem("no-forward", text, f"{_look(objects)} {RESTART}")
+
+
+def _waits(times: StepTimes) -> bool:
+    """Whether an object has been in flight for longer than workers that work let it wait."""
+    return times.waiting is not None and times.now - times.waiting > STILL * 1000
 
 
 def still(times: StepTimes, step: LineStep, numbers: Numbers) -> bool:
@@ -126,6 +152,8 @@ def bound(step: LineStep, numbers: Numbers) -> float:
     match step:
         case "tick":
             return TICK
+        case "forward":
+            return STILL
         case "poll":
             return max(STILL, numbers.poll + numbers.receive_wait + SPARE)
         case _:
@@ -138,10 +166,7 @@ def clocks(roll: Roll) -> Iterator[str]:
         ahead = each.presence.ahead
         if each.alive and ahead is not None and abs(ahead) >= AHEAD:
             way = "ahead of" if ahead > 0 else "behind"
-            yield (
-                f"{_who(each)}: its clock is {abs(ahead):.0f} s {way} the broker's. Nothing is "
-                "decided by it, but its log and its signatures to AWS are off: set it by NTP."
-            )
+            yield f"{_who(each)}: its clock is {abs(ahead):.0f} s {way} the broker's"
 
 
 def _configurations(roll: Roll) -> Iterator[Problem]:
@@ -149,15 +174,21 @@ def _configurations(roll: Roll) -> Iterator[Problem]:
     for each in roll.seen:
         if each.alive and each.presence.config:
             found.setdefault(each.presence.config, []).append(each)
-    if len(found) < 2:
-        return
-    count = "Two" if len(found) == 2 else f"{len(found)}"
-    told = "; ".join(f"{name} on {_named(those)}" for name, those in sorted(found.items()))
-    yield Problem(
-        "two-configurations",
-        f"{count} configurations in this fleet: {told}. Give every host the same sources, sinks, "
-        "[line] and namespace, and restart those that have the older one.",
-    )
+    if len(found) > 1:
+        count = "Two" if len(found) == 2 else f"{len(found)}"
+        told = "; ".join(f"{name} on {_named(those)}" for name, those in sorted(found.items()))
+        text = f"{count} configurations in this fleet: {told}."
+        yield Problem("two-configurations", text, SAME)
+
+
+def _no_tick(roll: Roll, times: StepTimes) -> Problem:
+    since = _since(times.last.get("tick"), times.now)
+    if clock := roll.alive(BEAT):
+        whose = f"{_named(clock)} is alive and sends none for this source: two configurations?"
+    else:
+        gone = _last(roll, BEAT)
+        whose = f"No clock{gone}: it ended, stands still, or uses another broker or namespace."
+    return Problem("no-tick", f"No tick{since}: nothing is polled. {whose}", START[BEAT])
 
 
 def _named(those: Sequence[FleetProcess]) -> str:
@@ -170,31 +201,12 @@ def _who(each: FleetProcess) -> str:
     return printable(f"{each.name} on {each.presence.host or 'a host without a name'}")
 
 
-def _nobody(what: str, role: str, roll: Roll, lost: str) -> str:
-    return f"No {what}{_since(roll.last.get(role), roll.now)}: {lost}. {_start(role)}"
+def _look(those: Sequence[FleetProcess]) -> str:
+    return f"See the log of {_named(those)} (`task_failed`, `queue_failed`, `bug`)."
 
 
-def _no_tick(roll: Roll, times: StepTimes) -> str:
-    since = _since(times.last.get("tick"), times.now)
-    if clock := roll.alive(BEAT):
-        whose = f"{_named(clock)} is alive and sends none for this source: two configurations?"
-    else:
-        gone = _since(roll.last.get(BEAT), roll.now)
-        whose = f"No clock{gone}: it ended, stands still, or uses another broker or namespace."
-    return f"No tick{since}: nothing is polled. {whose} {_start(BEAT)}"
-
-
-def _no_step(roll: Roll, times: StepTimes, step: LineStep, what: str) -> str:
-    since = _since(times.last.get(step), times.now)
-    named = _named(roll.alive(CONTROL))
-    return (
-        f"No {step}{since}, though ticks come: {what}. The log of {named} says why (`task_failed`, "
-        "`queue_failed`, `bug`); restart what says nothing."
-    )
-
-
-def _start(role: str) -> str:
-    return f"Start one: {STARTS[role]}, or `trailcourier run` on a single host."
+def _last(roll: Roll, role: str) -> str:
+    return _since(roll.last.get(role), roll.now)
 
 
 def _since(at: int | None, now: int) -> str:

@@ -78,7 +78,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
         Mapping[str, float | None],
         Meta(
             description="seconds since each step of the line last did its work, `tick`, `poll`, "
-            "`tend` and `settle`; null if it never did"
+            "`forward` (of any source), `settle` and `tend`; null if it never did"
         ),
     ]
     problems: Annotated[

@@ -8,12 +8,12 @@ import redis
 
 from trailcourier import wiring
 from trailcourier.ledger import Ledger
-from trailcourier.ledger.traces import STEPS
 from trailcourier.ledger.workers import BEAT, CONTROL, OBJECTS, Presence
 from trailcourier.secret import Secret
 from trailcourier.settings import Settings
 
 THREADS = 8
+NOTED = ("tick", "poll", "settle", "tend")
 QUEUE = "https://sqs.us-east-1.amazonaws.com/111122223333/cloudtrail"
 
 
@@ -47,7 +47,7 @@ def pulse(ledger: Ledger, role: str, *, host: str = "host", config: str = "c0ffe
 
 def move(ledger: Ledger, *steps: str) -> None:
     """Have each step of the line, or those named, leave its trace."""
-    for step in steps or STEPS:
+    for step in steps or NOTED:
         ledger.traces.note(step)
 
 

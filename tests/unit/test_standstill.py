@@ -1,19 +1,23 @@
 """What does not move, from who is there and which step left its trace."""
 
+import re
+
 import pytest
 
-from tests.unit.fleets import move, pulse, well
+from tests.unit.fleets import NOTED, move, pulse, well
+from tests.unit.ledger.conftest import admit, claim, refs
 from trailcourier import standstill
-from trailcourier.ledger.traces import STEPS
+from trailcourier.ledger import Ledger
+from trailcourier.ledger.outcomes import Report
 from trailcourier.ledger.workers import BEAT, CONTROL, OBJECTS, ROLES
-from trailcourier.models import Numbers
+from trailcourier.models import Numbers, Outcome
 from trailcourier.status import standing
 
 NUMBERS = Numbers()
 
 
 def found(ledger):
-    return {each.kind: each.text for each in standing(ledger).problems}
+    return {each.kind: str(each) for each in standing(ledger).problems}
 
 
 def test_a_fleet_that_was_never_there_is_said_in_its_causes(ledger):
@@ -25,14 +29,14 @@ def test_a_fleet_that_was_never_there_is_said_in_its_causes(ledger):
         "no-tick",
     ]
     assert (look.state, look.moves) == ("no workers", False)
-    assert "celery -A tasks worker -Q objects" in look.problems[1].text
+    assert "celery -A tasks worker -Q objects" in look.problems[1].fix
 
 
 def test_it_is_well_only_if_every_step_left_its_trace(ledger):
     for role in ROLES:
         pulse(ledger, role)
     states = []
-    for step in STEPS:
+    for step in NOTED:
         states.append(standing(ledger).state)
         move(ledger, step)
 
@@ -40,25 +44,71 @@ def test_it_is_well_only_if_every_step_left_its_trace(ledger):
     assert standing(ledger).state == "well"
 
 
-@pytest.mark.parametrize("seconds", [60])
-@pytest.mark.parametrize("gone", [*ROLES, *STEPS])
-def test_whatever_stops_is_an_error_within_a_minute_and_the_only_one(
-    ledger, pass_time, gone, seconds
-):
+@pytest.mark.parametrize("gone", [*ROLES, *NOTED])
+def test_whatever_stops_is_an_error_within_a_minute_and_the_only_one(ledger, pass_time, gone):
     well(ledger)
 
-    pass_time(seconds)
+    pass_time(60)
     for role in set(ROLES) - {gone}:
         pulse(ledger, role)
     if gone not in {BEAT, CONTROL}:
-        move(ledger, *(step for step in STEPS if step != gone))
+        move(ledger, *(step for step in NOTED if step != gone))
     elif gone == CONTROL:
         move(ledger, "tick")
 
     kinds = {CONTROL: "no-control-worker", OBJECTS: "no-object-worker", BEAT: "no-tick"}
     kind = kinds.get(gone, f"no-{gone}")
     assert list(found(ledger)) == [kind]
-    assert f"({seconds} s)" in found(ledger)[kind]
+    assert re.search(r"\(6\d s\)", found(ledger)[kind])
+
+
+def later(ledger, pass_time, seconds=60):
+    """The same fleet, well but for its forwards, so many seconds later."""
+    pass_time(seconds)
+    well(ledger)
+
+
+def test_objects_that_nobody_takes_are_an_error_within_a_minute(ledger, pass_time):
+    well(ledger)
+    admit(ledger, "m1", refs("a"))
+    claim(ledger, "m1")
+    at_once = found(ledger)
+    later(ledger, pass_time)
+
+    assert at_once == {}
+    assert list(found(ledger)) == ["no-forward"]
+    assert "See the log of objects@host/7 on host" in found(ledger)["no-forward"]
+
+
+def test_a_claim_that_is_renewed_moves(ledger, pass_time):
+    admit(ledger, "m1", refs("a"))
+    claimed = claim(ledger, "m1")
+    pass_time(20)
+    ledger.claims.renew([claimed])
+    later(ledger, pass_time, 40)
+
+    assert found(ledger) == {}
+
+
+def test_objects_that_wait_for_those_of_another_source_do_not_stand_still(
+    ledger, client, pass_time
+):
+    admit(ledger, "m1", refs("a"))
+    other = Ledger(client, "dev", NUMBERS)
+    admit(other, "m2", refs("b"))
+    pass_time(60)
+    other.outcomes.finish(claim(other, "m2"), Report(Outcome("delivered")), jitter=1.0)
+    well(ledger)
+
+    assert found(ledger) == {}
+
+
+def test_a_line_that_has_nothing_in_flight_needs_no_forward(ledger, pass_time):
+    admit(ledger, "m1", refs("a"))
+    ledger.outcomes.finish(claim(ledger, "m1"), Report(Outcome("delivered")), jitter=1.0)
+    later(ledger, pass_time, 7200)
+
+    assert found(ledger) == {}
 
 
 def test_since_when_a_worker_is_gone_is_known_after_it_is_forgotten(ledger, pass_time):
@@ -142,7 +192,7 @@ def test_the_clock_of_who_is_gone_is_nobodys_concern(ledger, pass_time):
     [
         ({}, "tick", 30),
         ({}, "poll", 45),
-        ({"poll": 60, "poll_lease": 90, "receive_wait": 20}, "poll", 95),
+        ({"poll": 60, "receive_wait": 20}, "poll", 95),
         ({}, "tend", 45),
         ({"tend": 60}, "settle", 135),
     ],

@@ -41,7 +41,7 @@ def show(
         roll = wiring.workers().roll()
         found = _standings(names, roll)
     if as_json:
-        clocks = list(standstill.clocks(roll))
+        clocks = [f"{each}. {standstill.SET_CLOCK}" for each in standstill.clocks(roll)]
         output.say_json(
             {"sources": found, "processes": standstill.processes(roll), "advice": clocks}
         )
@@ -67,13 +67,13 @@ def _standings(names: Sequence[str], roll: Roll) -> list[Standing]:
 def _remarks(found: Sequence[Standing], roll: Roll) -> Iterator[str]:
     """What does not move, and what to do; what is of the whole fleet is said once."""
     for each in standstill.of_fleet(roll):
-        yield f"fleet: {each.text}"
+        yield f"fleet: {each}"
     for clock in standstill.clocks(roll):
-        yield f"fleet: {clock}"
+        yield f"fleet: {clock}. {standstill.SET_CLOCK}"
     for source in found:
         for each in source.problems:
             if each.kind not in standstill.FLEETS:
-                yield f"{source.source}: {each.text}"
+                yield f"{source.source}: {each}"
         for advice in source.advice:
             yield f"{source.source}: {advice}"
 

@@ -6,7 +6,8 @@ Keys, all under ``<namespace>:1:`` (1 is the format; another format is another l
 ``clock``             the ledger's time in milliseconds; only tests set it
 ``offset``            milliseconds added to Redis TIME; only tests set it
 ``high``              dispatch time of the latest forward ever claimed: what lies 30 s below is lost
-``workers``           hash: object workers, when each was last heard of and its threads
+``workers``           hash: the processes of the fleet, when each was last heard of; see workers.py
+``seen``              hash: when a process of each role was last heard of, and any forward moved
 ``b:<breaker>``       hash: open, probe, prober, ok, closed, reason, text; ``:f`` zset of failures
 ``open``              set: the breakers that are open
 ``s:<source>:m:<id>`` hash: one lease, one message; see leases.py
@@ -22,6 +23,7 @@ Keys, all under ``<namespace>:1:`` (1 is the format; another format is another l
 ``s:<source>:once:<token>`` string: the answer of a script that ran with this token
 ``s:<source>:q``      hash: quarantine entries; ``:qt`` zset by time
 ``s:<source>:sums``   hash: counters
+``s:<source>:traces`` hash: when each step of the line last did its work; see traces.py
 ``s:<source>:poll:n`` string: ``until|token``, the poll lease
 ====================  ====================================================================
 
@@ -160,6 +162,7 @@ local function finished(mid, token)
   return 1
 end
 
+local function moves(what) redis.call('HSET', G .. 'seen', what, string.format('%d', NOW)) end
 local function count(field, by) redis.call('HINCRBY', S .. 'sums', field, by) end
 local function forget(mid)
   local key = S .. 'm:' .. mid

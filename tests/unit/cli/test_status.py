@@ -1,10 +1,11 @@
 import json
 import os
 import pty
+import re
 
 import pytest
 
-from tests.unit.fleets import move, pulse, well
+from tests.unit.fleets import NOTED, move, pulse, well
 from tests.unit.ledger.conftest import admit, claim, refs
 from trailcourier.ledger import Ledger
 from trailcourier.ledger.outcomes import Report
@@ -162,7 +163,7 @@ def test_who_is_gone_is_said_with_since_when_and_is_a_no(call, aged, role, state
     assert (said.code, said.err) == (1, "")
     assert f"\n{words}" in said.out
     assert state in said.out
-    assert "(50 s)" in said.out
+    assert re.search(r"\(5\d s\)", said.out)
 
 
 def test_a_clock_that_is_off_is_named_and_is_no_reason_to_say_no(call, busy):
@@ -182,7 +183,7 @@ def test_the_json_has_every_process_and_what_stands_still(call, busy, pass_time)
     told = json.loads(said.out)
     assert said.code == 1
     assert [each["kind"] for each in told["sources"][0]["problems"]] == ["two-configurations"]
-    assert told["sources"][0]["steps"].keys() == {"tick", "poll", "tend", "settle"}
+    assert told["sources"][0]["steps"].keys() == {*NOTED, "forward"}
     assert [(each["name"], each["alive"], each["config"]) for each in told["processes"]] == [
         ("beat@host/7", True, "c0ffee"),
         ("control@host/7", True, "c0ffee"),
