@@ -92,7 +92,3 @@ class ClockPulse:
             heartbeat.touch(self._file, away=self._life.away())
         except OSError as error:
             observe.fact("heartbeat_failed", why=f"{self._file}: {error.strerror}")
-
-    def ticked(self, source: str) -> None:
-        """Note that a tick for *source* was sent; raises RedisError."""
-        wiring.ledger(source).traces.note("tick")

@@ -119,14 +119,12 @@ def test_an_answer_that_was_slow_says_nothing_of_a_clock(pulse, clocks, ledger, 
     assert seen(ledger).presence.ahead is None
 
 
-def test_the_clock_tells_of_itself_and_of_each_tick(wire, ledger):
+def test_the_clock_tells_of_itself(wire, ledger):
     clock = ClockPulse()
     clock.take()
-    clock.ticked("prod")
 
     roll = ledger.workers.roll()
     assert [each.presence.roles for each in roll.seen] == [("beat",)]
-    assert "tick" in ledger.traces.last().last
     assert heartbeat.trouble(wire.workers.heartbeat_file) == ""
 
 

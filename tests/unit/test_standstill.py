@@ -9,6 +9,7 @@ from tests.unit.ledger.conftest import admit, claim, refs
 from trailcourier import standstill
 from trailcourier.ledger import Ledger
 from trailcourier.ledger.outcomes import Report
+from trailcourier.ledger.ticks import Ticks
 from trailcourier.ledger.workers import BEAT, CONTROL, OBJECTS, ROLES
 from trailcourier.models import Numbers, Outcome
 from trailcourier.status import standing
@@ -60,6 +61,19 @@ def test_whatever_stops_is_an_error_within_a_minute_and_the_only_one(ledger, pas
     kind = kinds.get(gone, f"no-{gone}")
     assert list(found(ledger)) == [kind]
     assert re.search(r"\(6\d s\)", found(ledger)[kind])
+
+
+def test_a_tick_leaves_its_trace_also_where_enough_of_its_kind_wait(ledger, pass_time):
+    ticks = Ticks(ledger.store)
+    sent = []
+    for at in range(3):
+        sent.append(ticks.send("queue", "poll:0", f"{at}:", ""))
+        pass_time(10)
+
+    assert sent == [True, True, False]
+    assert not standstill.still(ledger.traces.last(), "tick", NUMBERS)
+    pass_time(30)
+    assert standstill.still(ledger.traces.last(), "tick", NUMBERS)
 
 
 def later(ledger, pass_time, seconds=60):

@@ -10,6 +10,7 @@ from tests.unit.ledger.conftest import admit, claim, refs
 from trailcourier.dispositions import REASONS
 from trailcourier.ledger.outcomes import Report
 from trailcourier.ledger.quarantine import Entry
+from trailcourier.ledger.scopes import Failing
 from trailcourier.models import Outcome
 from trailcourier.status import Standing, standing
 
@@ -42,8 +43,9 @@ def test_a_source_that_has_done_nothing_has_nothing_to_say(ledger):
 
     assert found == Standing(
         source="prod", messages=0, oldest_seconds=None, in_flight=0, parked=0, quarantined=0,
-        workers=8, last_success_seconds=None, records={"in": 0}, objects={"delivered": 0},
-        sinks={}, advice=[], breakers=[], problems=[], steps=found.steps,
+        workers=8, last_success_seconds=None, records={"in": 0},
+        objects={"named": 0, "delivered": 0}, messages_by_outcome={"received": 0}, sinks={},
+        advice=[], breakers=[], problems=[], steps=found.steps,
     )  # fmt: skip
     just_now = pytest.approx(0, abs=2)
     assert found.steps == {"forward": None} | dict.fromkeys(NOTED, just_now)
@@ -65,7 +67,8 @@ def test_what_was_done_adds_up(ledger):
     found = standing(ledger)
 
     assert found.records == {"in": 12, "filtered:aws-reads": 4}
-    assert found.objects == {"delivered": 1}
+    assert found.objects == {"named": 1, "delivered": 1}
+    assert found.messages_by_outcome == {"received": 1}  # and held: it is not settled
     assert sum(found.sinks["archive"].values()) == found.records["in"]
 
 
@@ -109,7 +112,7 @@ def test_what_is_parked_behind_no_breaker_comes_with_the_cause_and_what_to_do(le
     for message in ("m1", "m2"):
         finish(
             ledger, Outcome("parked", "sink-unreachable", "siem:5999: \x1b[2Jrefused."),
-            message=message, breaker="sink:siem",
+            message=message, breakers=[Failing("sink:siem")],
         )  # fmt: skip
     finish(ledger, Outcome("parked", "archived", "s3://acme-logs/m3: in Glacier"), message="m3")
     well(ledger)
@@ -128,7 +131,9 @@ def test_what_is_parked_behind_no_breaker_comes_with_the_cause_and_what_to_do(le
 
 
 def test_what_is_parked_behind_an_open_breaker_is_told_by_the_breaker_alone(ledger):
-    finish(ledger, Outcome("parked", "sink-unreachable", "refused"), breaker="sink:siem")
+    finish(
+        ledger, Outcome("parked", "sink-unreachable", "refused"), breakers=[Failing("sink:siem")]
+    )
     ledger.breakers.failed("sink:siem", "b", reason="sink-unreachable", text="refused", limit=1)
 
     (said,) = advice(ledger)

@@ -85,7 +85,7 @@ def _line(subject: Subject) -> Line | None:
 
     def ask() -> Line:
         ledger = wiring.ledger(subject.name)
-        parked = [each.ref for each in ledger.flow.waiting(PARKED)]
+        parked = [each.ref for each in ledger.parked.waiting(PARKED)]
         roll = ledger.workers.roll()
         return Line(status.standing(ledger, roll=roll), ledger.sums.all(), roll, parked)
 

@@ -13,7 +13,9 @@ from trailcourier.ledger.claims import Claims
 from trailcourier.ledger.depth import Depth
 from trailcourier.ledger.flow import Flow
 from trailcourier.ledger.leases import Leases
+from trailcourier.ledger.left import Left
 from trailcourier.ledger.outcomes import Outcomes
+from trailcourier.ledger.parked import Parked
 from trailcourier.ledger.quarantine import Quarantine
 from trailcourier.ledger.store import Store
 from trailcourier.ledger.sums import Sums
@@ -40,6 +42,8 @@ class Ledger:
         self.claims = Claims(self.store)
         self.outcomes = Outcomes(self.store)
         self.flow = Flow(self.store)
+        self.parked = Parked(self.store)
+        self.left = Left(self.store)
         self.breakers = Breakers(self.store, sinks)
         self.quarantine = Quarantine(self.store)
         self.sums = Sums(self.store)

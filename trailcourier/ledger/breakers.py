@@ -26,17 +26,10 @@ return remember(ARGV[1], opened and 1 or 0)
 SUCCEEDED = Script("""
 local before = remembered(ARGV[1])
 if before then return before end
-return succeed(ARGV[2]) and remember(ARGV[1], 1) or 0
+return #succeed({ARGV[2]}) > 0 and remember(ARGV[1], 1) or 0
 """)
 
-RESET = Script("""
-local key = G .. 'b:' .. ARGV[1]
-redis.call('DEL', key .. ':f')
-redis.call('SREM', G .. 'open', ARGV[1])
-if redis.call('HDEL', key, 'open', 'reason', 'text', 'probe') > 0 then
-  redis.call('HSET', key, 'closed', NOW)
-end
-""")
+RESET = Script("close(ARGV[1])")
 
 OPEN = Script("""
 local found = {}
@@ -84,5 +77,5 @@ class Breakers:
     def _concerns(self, name: str) -> bool:
         kind, _, rest = name.partition(":")
         if kind == "sink":
-            return self._sinks is None or rest in self._sinks
-        return rest.partition(":")[0] == self._store.source
+            return self._sinks is None or rest.partition("@")[0] in self._sinks
+        return rest.partition(":")[0].partition("@")[0] == self._store.source

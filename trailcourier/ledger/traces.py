@@ -18,6 +18,7 @@ LineStep = Literal["tick", "poll", "forward", "settle", "tend"]
 STEPS: tuple[LineStep, ...] = get_args(LineStep)
 
 NOTE = Script("""
+redis.call('HDEL', S .. 'traces', ARGV[1])  -- a full Redis lets who has written go on
 redis.call('HSET', S .. 'traces', ARGV[1], string.format('%d', NOW))
 """)
 

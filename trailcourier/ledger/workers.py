@@ -62,12 +62,17 @@ class Roll(msgspec.Struct, frozen=True):
         return sum(each.threads for each in self.seen if each.alive)
 
 
-ALIVE = f"""
+LIVE = f"""
 local SLACK = {SLACK * 1000}
 local function is_alive(heard, alive)
   local since = NOW - tonumber(heard)
   return since <= alive and since >= -SLACK
 end
+"""
+
+ALIVE = (
+    LIVE
+    + """
 local function alive_threads(alive)
   local threads, workers = 0, redis.call('HVALS', G .. 'workers')
   for _, value in ipairs(workers) do
@@ -77,12 +82,32 @@ local function alive_threads(alive)
   return threads
 end
 """
+)
+
+LIVE_HOSTS = (
+    LIVE
+    + """
+-- How many hosts have object workers: a worker is called name@host/pid.
+local function live_hosts(alive)
+  local hosts, seen, workers = 0, {}, redis.call('HGETALL', G .. 'workers')
+  for a = 1, #workers, 2 do
+    local heard, carries = string.match(workers[a + 1], '^(%d+)|(%d+)|')
+    local host = string.match(workers[a], '@([^/]*)')
+    if host and not seen[host] and heard and carries ~= '0' and is_alive(heard, alive) then
+      seen[host], hosts = true, hosts + 1
+    end
+  end
+  return hosts
+end
+"""
+)
 
 HEARTBEAT = Script(
     ALIVE
     + """
 local name, threads, presence, alive, kept = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]),
   tonumber(ARGV[5])
+redis.call('HDEL', G .. 'workers', name)  -- a full Redis lets who has written go on
 local gone = string.format('%d', NOW - alive - 1)
 local workers = redis.call('HGETALL', G .. 'workers')
 for a = 1, #workers, 2 do
