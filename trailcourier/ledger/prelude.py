@@ -220,6 +220,11 @@ local function finished(mid, token)
   return 1
 end
 
+-- Note that something moves; it deletes first, so that a full Redis lets the script go on.
+local function moves(what)
+  redis.call('HDEL', G .. 'seen', what)
+  redis.call('HSET', G .. 'seen', what, string.format('%d', NOW))
+end
 local function count(field, by) redis.call('HINCRBY', S .. 'sums', field, by) end
 local function forget(mid)
   local key = S .. 'm:' .. mid

@@ -22,6 +22,8 @@ from trailcourier.client import Client
 from trailcourier.clock import SYSTEM_CLOCK
 from trailcourier.errors import ConfigError
 from trailcourier.ledger import Ledger
+from trailcourier.ledger.store import Store
+from trailcourier.ledger.workers import Workers
 from trailcourier.line import failpoint
 from trailcourier.line.fitness import Fitness
 from trailcourier.settings import Settings
@@ -116,13 +118,8 @@ def known(source: str) -> str:
     return source
 
 
-def heartbeat(worker: str, threads: int) -> None:
-    """Tell the ledger that *worker* is alive and carries *threads* objects at once; 0: it leaves.
-
-    Workers belong to no source, so any source's ledger will do.
-    """
-    workers = ledger(next(iter(settings().sources))).workers
-    if threads:
-        workers.heartbeat(worker, threads)
-    else:
-        workers.gone(worker)
+@once
+def workers() -> Workers:
+    """Who is at work; the processes of a fleet belong to no source."""
+    found = settings()
+    return Workers(Store(client(), "", found.line, found.broker.namespace))
