@@ -18,7 +18,7 @@ import redis
 
 from trailcourier import broker, observe
 from trailcourier import settings as configuration
-from trailcourier.client import Client
+from trailcourier.client import Client, Login
 from trailcourier.clock import SYSTEM_CLOCK
 from trailcourier.errors import ConfigError
 from trailcourier.ledger import Ledger
@@ -77,7 +77,8 @@ def client() -> Client:
     """The broker; raises ConfigError where none is configured."""
     found = settings()
     ca_file = str(found.broker.ca_file) if found.broker.ca_file else None
-    return broker.connect(found.broker_url(), ca_file=ca_file)
+    login = Login(found.broker_url)
+    return broker.connect(found.broker_url(), ca_file=ca_file, login=login)
 
 
 def demand_broker() -> None:
