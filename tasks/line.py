@@ -10,6 +10,7 @@ from kombu.exceptions import KombuError
 
 from tasks.celery import app
 from tasks.events import QUIET
+from tasks.ticks import drop_late
 from tasks.transport import waits
 from tasks.worker import stopping
 from trailcourier import observe, wiring
@@ -27,6 +28,7 @@ FORESEEN = (TrailcourierError, redis.RedisError, KombuError)  # one log line; te
 
 @app.task(name="trailcourier.poll", throws=FORESEEN, **QUIET)
 def poll(source: str, slot: int = 0) -> int:
+    drop_late(poll, source)
     return receive(lines.line(source), slot, publish, stopping)
 
 
@@ -55,6 +57,7 @@ def settle(_outcomes: object, source: str, messages: Sequence[str] | None) -> in
 
 @app.task(name="trailcourier.tend", throws=FORESEEN, **QUIET)
 def tend(source: str) -> int:
+    drop_late(tend, source)
     return tend_leases(lines.line(source), publish, queue_idle, stopping)
 
 

@@ -303,6 +303,22 @@ FACTS: dict[str, Fact] = {
         (Count("task_failures_total"),),
         alike=("task", "why"),
     ),
+    "tick_dropped": Fact(
+        "warning",
+        "A tick waited for more than ten seconds, so it was dropped; the next one follows. Control "
+        "workers were away, or are too few.",
+        ("source", "task", "seconds"),
+        (Count("ticks_dropped_total"),),
+        alike=("source", "task"),
+    ),
+    "tick_held_back": Fact(
+        "warning",
+        "Two ticks of this kind wait in the broker already, so none was sent. Is a control worker "
+        "running?",
+        ("tick",),
+        (Count("ticks_held_back_total"),),
+        alike=("tick",),
+    ),
     "tick_not_sent": Fact(
         "warning",
         "The broker did not take a tick; the next one follows.",

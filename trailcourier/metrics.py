@@ -132,6 +132,18 @@ METRICS: dict[str, Metric] = {
     "task_failures_total": Metric(
         "counter", "Tasks that could not do their work; it is done again later.", ("task",)
     ),
+    "ticks_dropped_total": Metric(
+        "counter",
+        "Ticks of the clock that waited for more than ten seconds. Control workers were away, or "
+        "are too few.",
+        ("source", "task"),
+    ),
+    "ticks_held_back_total": Metric(
+        "counter",
+        "Ticks of the clock that were not sent, as two of their kind waited already: no control "
+        "worker takes them.",
+        ("tick",),
+    ),
     "bugs_total": Metric("counter", "Errors that nobody foresaw; please report them.", ()),
     # how a source stands, told by control workers
     "queue_messages": Metric(

@@ -23,8 +23,9 @@ class Report(msgspec.Struct, frozen=True):
     """What a forward tells the ledger at its end.
 
     *sums* are counter increments that count once, with a final outcome; *state* is progress and
-    rejected records to keep; *succeeded* names breakers that saw a success, *breakers* are those
-    that count this failure; *etag* is the content read; *delivered* are the digests to remember.
+    rejected records to keep; *succeeded* names breakers that saw a success, and *ago* how many
+    milliseconds ago, where that was not just now; *breakers* are those that count this failure;
+    *etag* is the content read; *delivered* are the digests to remember.
     """
 
     outcome: Outcome
@@ -32,6 +33,7 @@ class Report(msgspec.Struct, frozen=True):
     sums: Mapping[str, int] = {}
     state: Mapping[str, str | int] = {}
     succeeded: Sequence[str] = ()
+    ago: Mapping[str, int] = {}
     breakers: Sequence[Failing] = ()
     delivered: bytes = b""
 
@@ -73,7 +75,7 @@ if probed then
   redis.call('HDEL', key, i .. ':pb')
   if #facts.ok > 0 and string.sub(probed, 1, 4) == 'kms:' then table.insert(facts.ok, probed) end
 end
-local closed = succeed(facts.ok, facts.host)
+local closed = succeed(facts.ok, facts.host, facts.ago)
 local status, reason, opened, unfit = facts.status, facts.reason, '', ''
 if status == 'pending' then
   redis.call('HINCRBY', state, 's', -1)
@@ -196,6 +198,7 @@ class Outcomes:
                 "reason": outcome.reason,
                 "text": outcome.detail[:500],
                 "ok": report.succeeded,
+                "ago": report.ago,
                 "state": report.state,
                 "breakers": report.breakers,
                 "host": host,

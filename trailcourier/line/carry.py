@@ -39,12 +39,16 @@ class Carried(msgspec.Struct, frozen=True):
 
 def carry(line: Line, work: Work, task_id: str, stopping: threading.Event) -> Carried:
     """Carry one object and answer what became of it; nothing an object can do raises."""
-    with line.process.gate.shared():
+    with line.process.gate.shared(stopping) as inside:
+        if not inside:
+            return Carried("pending", "stopping")
         answer = _claim(line, work, task_id, alone=False)
         if answer.kind != "alone":
             return _act(line, work, answer, stopping)
     # it was started and never ended, again and again: it may have killed its process each time
-    with line.process.gate.alone():
+    with line.process.gate.alone(stopping) as inside:
+        if not inside:
+            return Carried("pending", "stopping")
         return _act(line, work, _claim(line, work, task_id, alone=True), stopping)
 
 

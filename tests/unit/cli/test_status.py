@@ -91,6 +91,7 @@ def test_a_source_that_is_not_there_is_said_with_those_that_are(call):
         ),
         pytest.param({"code": "InvalidClientTokenId"}, "credentials: ", id="credentials"),
         pytest.param({"reset": True}, "network: ", id="network"),
+        pytest.param({"page": b"<html>log in", "status": 200}, "not-aws: ", id="portal"),
     ],
 )
 def test_a_queue_that_does_not_answer_is_one_number_less(call, busy, sqs, fault, words):
