@@ -127,7 +127,7 @@ class World:
         return Line(
             source=SOURCE,
             queue=SimQueue(self.sqs, self.points),
-            ledger=Ledger(SimClient(self.link), SOURCE, numbers, clock=process.clock),
+            ledger=Ledger(SimClient.of(self.link), SOURCE, numbers, clock=process.clock),
             reader=SimReader(self.buckets, self.points, die),
             outlets=tuple(Outlet(SimSink(each, self.points), Terms()) for each in self.sinks),
             keep=keep,
