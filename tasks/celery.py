@@ -74,6 +74,8 @@ def conf(settings: Settings) -> dict[str, Any]:
             "socket_connect_timeout": 3,
             "socket_keepalive": True,
             "priority_steps": [0],  # no priorities: one list a queue, not four
+            # settles, which make room, and what is published here is bounded by what is in hand
+            "finishing": ["control"],
         },
         "result_backend": "tasks.backend.Backend+" + _spelt(url, "socket://"),
         "redis_backend_use_ssl": tls if url.startswith("rediss:") else None,

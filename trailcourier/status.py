@@ -9,7 +9,15 @@ from msgspec import Meta
 from trailcourier.dispositions import advice
 from trailcourier.ledger import Ledger
 from trailcourier.ledger.breakers import Breaker
-from trailcourier.ledger.sums import by_sink, under
+from trailcourier.ledger.sums import (
+    MESSAGES_HOLD,
+    OBJECTS_HOLD,
+    SINKS_HOLD,
+    by_sink,
+    of_messages,
+    of_objects,
+    under,
+)
 from trailcourier.parked import NAMED, causes
 from trailcourier.printable import printable
 
@@ -40,6 +48,9 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     in_flight: Annotated[int, Meta(description="objects given to workers and not done")]
     parked: Annotated[int, Meta(description="objects that wait for an operator, or for time")]
     quarantined: Annotated[int, Meta(description="entries in quarantine")]
+    evicted: Annotated[
+        int, Meta(description="of these, objects without details, for want of room")
+    ] = 0
     workers: Annotated[int, Meta(description="objects that all live workers carry at once")]
     last_success_seconds: Annotated[
         float | None, Meta(description="since the last object was delivered; null if none was")
@@ -48,16 +59,17 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
         Mapping[str, int],
         Meta(description="records read, as `in`, and of these filtered, as `filtered:RULE`"),
     ]
+    messages_by_outcome: Annotated[
+        Mapping[str, int],
+        Meta(description=f"{MESSAGES_HOLD}; the others are held"),
+    ]
     objects: Annotated[
         Mapping[str, int],
-        Meta(description="objects done: `delivered`, `skipped:REASON`, `refused:REASON`"),
+        Meta(description=f"{OBJECTS_HOLD}; the others are in flight or parked"),
     ]
     sinks: Annotated[
         Mapping[str, Mapping[str, int]],
-        Meta(
-            description="for each sink, records `delivered`, `filtered`, `refused`: all of `in`; "
-            "`truncated` are those delivered that were cut to size"
-        ),
+        Meta(description=SINKS_HOLD),
     ]
     breakers: Annotated[
         Sequence[OpenBreaker],
@@ -80,8 +92,7 @@ def standing(ledger: Ledger, depth: int | None = None, trouble: str = "") -> Sta
 
     *depth* is how many messages wait in its queue, *trouble* why that is not known.
     """
-    sums, now = ledger.sums.all(), ledger.flow.now()
-    flight, parked, leases = ledger.flow.in_hand()
+    (sums, (flight, parked, leases)), now = ledger.sums.and_in_hand(), ledger.flow.now()
     breakers, workers = ledger.breakers.open(), ledger.workers.threads()
     oldest, success = ledger.leases.oldest(), sums.get("at:success")
     return Standing(
@@ -92,10 +103,12 @@ def standing(ledger: Ledger, depth: int | None = None, trouble: str = "") -> Sta
         in_flight=flight,
         parked=parked,
         quarantined=ledger.quarantine.size(),
+        evicted=ledger.quarantine.evicted(),
         workers=workers,
         last_success_seconds=_since(success, now),
         records={"in": 0} | under("records", sums),
-        objects={"delivered": 0} | under("objects", sums),
+        messages_by_outcome=of_messages(sums),
+        objects=of_objects(sums),
         sinks=by_sink(sums),
         breakers=[_open(each, now) for each in breakers],
         advice=[*([trouble] if trouble else []), *_advice(ledger, breakers, workers)],
@@ -103,11 +116,11 @@ def standing(ledger: Ledger, depth: int | None = None, trouble: str = "") -> Sta
 
 
 def _since(at: int | None, now: int) -> float | None:
-    return None if at is None else (now - at) / 1000
+    return None if at is None else max(0, now - at) / 1000  # the broker's clock may be put back
 
 
 def _open(breaker: Breaker, now: int) -> OpenBreaker:
-    since = (now - breaker.since) / 1000
+    since = max(0, now - breaker.since) / 1000
     return OpenBreaker(breaker.name, breaker.reason, breaker.text, since)
 
 
@@ -135,9 +148,16 @@ def _advice(ledger: Ledger, breakers: Sequence[Breaker], workers: int) -> Iterat
             "Visibility cannot be changed, so messages are received for an hour and nothing is "
             "given back early. Allow `sqs:ChangeMessageVisibility` on the queue."
         )
-    refused = ledger.quarantine.size()
+    refused, evicted = ledger.quarantine.size(), ledger.quarantine.evicted()
     if refused:
+        without = f", {evicted} of them without details for want of room" if evicted else ""
         yield (
-            f"{refused} refused: `trailcourier quarantine list --source {ledger.store.source}` "
-            "says why."
+            f"{refused} refused{without}: `trailcourier quarantine list --source "
+            f"{ledger.store.source}` says why."
+        )
+    if forgotten := ledger.sums.all().get("quarantine:forgotten", 0):
+        yield (
+            f"{forgotten} refused objects had no room in quarantine at all, since this ledger "
+            "began. The log names each, as object_refused; their messages are in the queue, or in "
+            "its dead-letter queue: move them back once the cause is repaired."
         )

@@ -17,7 +17,7 @@ def main(given: Sequence[str] | None = None) -> int:
     """Run what the command line asks for; 1 if anything failed."""
     asked = _parser().parse_args(given)
     if asked.put_back is not None:
-        return put_back(asked.put_back, jobs=asked.jobs)
+        return put_back(asked.put_back, jobs=asked.jobs, without=asked.without)
     if asked.seed is None:
         return many(
             range(asked.first, asked.first + asked.seeds), asked.profile, jobs=asked.jobs,

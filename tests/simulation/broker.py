@@ -53,7 +53,9 @@ class Unacked:
 class SimBroker:
     """Everything of the broker but the ledger."""
 
-    def __init__(self, points: Points, link: Link, chance: random.Random, *, visibility: int) -> None:
+    def __init__(
+        self, points: Points, link: Link, chance: random.Random, *, visibility: int
+    ) -> None:
         self.queues: dict[str, list[tuple[int, Task]]] = {"control": [], "objects": []}
         self.unacked: dict[int, Unacked] = {}
         self.chords: dict[str, Chord] = {}
@@ -245,6 +247,4 @@ class SimBroker:
 
     def _say(self, strike: Strike, told: str) -> None:
         self._points.history.add(self._schedule.now, "broker", f"* {strike}", told)
-        self._points.last_strike = max(
-            self._points.last_strike, self._schedule.now + strike.amount
-        )
+        self._points.last_strike = max(self._points.last_strike, self._schedule.now + strike.amount)

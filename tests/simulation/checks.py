@@ -104,7 +104,11 @@ class Checks:
             if self._world.waits.well_since(sent) is None:
                 continue
             for name in sent.names:
-                if name.fate == "carry" and not self._world.arrived(name) and not self._world.outdated(name):
+                if (
+                    name.fate == "carry"
+                    and not self._world.arrived(name)
+                    and not self._world.outdated(name)
+                ):
                     self._fail("not delivered", f"{name.url} of {sent.name}")
 
     # 8. receives

@@ -156,4 +156,3 @@ class Worker:
                 process.line.process.holds.renew()
             except FORESEEN as error:
                 process.say("claims not renewed", repr(error))
-

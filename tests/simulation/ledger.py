@@ -16,6 +16,7 @@ from trailcourier import ledger as package
 from trailcourier.client import Client
 from trailcourier.ledger.store import Script
 
+
 def _scripts() -> Iterator[tuple[Script, str]]:
     """Every script of the ledger, and the name it has in its module."""
     for found in pkgutil.iter_modules(package.__path__):
@@ -117,9 +118,7 @@ class _Pipeline(Pipeline):
     """Commands that are sent together, as one point."""
 
     def __init__(self, client: SimClient, transaction: bool, shard_hint: Any) -> None:
-        super().__init__(
-            client.connection_pool, client.response_callbacks, transaction, shard_hint
-        )
+        super().__init__(client.connection_pool, client.response_callbacks, transaction, shard_hint)
         self._client = client
 
     def execute(self, raise_on_error: bool = True) -> list[Any]:

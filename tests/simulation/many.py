@@ -105,4 +105,3 @@ class Total:
               f"{seconds:.0f} s, {self._seeds / seconds:.1f} seeds a second")  # fmt: skip
         for (kind, profile), number in self._kinds.most_common():
             print(f"  {number:5} {kind} ({profile}), first seed {self._first[kind, profile]}")
-

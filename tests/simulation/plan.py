@@ -109,8 +109,9 @@ def plan(seed: int, profile: str = "", without: Collection[str] = ()) -> Plan:
     messages = chance.randint(2, 6)
     if long or crowd:
         messages = chance.randint(100, 500) if long else chance.randint(20, 40)
-    workload = Author(chance, messages=messages, poor=data.poor, lasts=lasts,
-                      without=without).write()
+    workload = Author(
+        chance, messages=messages, poor=data.poor, lasts=lasts, without=without
+    ).write()
     longest = chance.choice((numbers.claim, numbers.claim * 2, numbers.visibility)) * 1500
     return Plan(
         seed=seed,
@@ -118,10 +119,12 @@ def plan(seed: int, profile: str = "", without: Collection[str] = ()) -> Plan:
         numbers=numbers,
         hosts=hosts,
         workload=workload,
-        events=tuple(sorted(
-            (e for e in _events(chance, data, hosts, lasts, longest) if e.kind not in without),
-            key=lambda event: event.at,
-        )),
+        events=tuple(
+            sorted(
+                (e for e in _events(chance, data, hosts, lasts, longest) if e.kind not in without),
+                key=lambda event: event.at,
+            )
+        ),
         stays=chance.choice((0.2, 0.5, 0.8, 0.95)),
         ticks=chance.choice((1000, 5000, 10_000)),
         most_receives=chance.choice((0, 5, 10)),
@@ -136,7 +139,10 @@ def _numbers(chance: random.Random) -> Numbers:
 
 def _hosts(chance: random.Random, data: Profile) -> tuple[Host, ...]:
     hosts = []
-    for queue, count in (("control", chance.choice((1, 2))), ("objects", chance.choice((1, 2, 2, 3)))):
+    for queue, count in (
+        ("control", chance.choice((1, 2))),
+        ("objects", chance.choice((1, 2, 2, 3))),
+    ):
         for number in range(count):
             threads = chance.choice((2, 5)) if queue == "control" else chance.choice((1, 2, 4))
             skew = chance.uniform(-data.skew, data.skew)

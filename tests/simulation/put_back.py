@@ -58,13 +58,13 @@ def patches(names: Sequence[str] = ()) -> list[Patch]:
     return [load(path) for path in paths if not names or path.stem in names]
 
 
-def put_back(names: Sequence[str], *, jobs: int) -> int:
+def put_back(names: Sequence[str], *, jobs: int, without: str = "") -> int:
     """Run each patch; 1 if one was not found."""
     missed = 0
     for patch in patches(names):
         began = time.perf_counter()
         try:
-            found = _search(patch, jobs)
+            found = _search(patch, jobs, without)
         except mutants.Stale as stale:
             found = ""
             print(f"{patch.name}: the patch no longer applies: {stale}")
@@ -75,14 +75,14 @@ def put_back(names: Sequence[str], *, jobs: int) -> int:
     return 1 if missed else 0
 
 
-def _search(patch: Patch, jobs: int) -> str:
+def _search(patch: Patch, jobs: int, without: str) -> str:
     """The first seed that fails with *patch* in place, and how; empty for none."""
     with tempfile.TemporaryDirectory(prefix="put-back-") as made:
         root = Path(made)
         mutants.copy(root)
         mutants.apply(mutants.Mutant(patch.name, 0, patch.does, (), patch.hunks), root)
         argv = [sys.executable, "-m", "tests.simulation", "--seeds", str(SEEDS), "--jobs",
-                str(jobs), "--most", "1", "--until-failure", "--profile", patch.profile]  # fmt: skip
+                str(jobs), "--most", "1", "--until-failure", "--profile", patch.profile, "--without", without]  # fmt: skip
         environment = os.environ | {"PYTHONPATH": str(root), "PYTHONDONTWRITEBYTECODE": "1"}
         ran = subprocess.run(argv, cwd=root, env=environment, capture_output=True, text=True,
                              check=False, timeout=SECONDS)  # fmt: skip

@@ -93,7 +93,9 @@ class Author:
     def write(self) -> Workload:
         """Write message after message; each is sent after the puts that it announces."""
         chance, early = self._chance, self._messages // 2
-        moments = [0] * early + [chance.randrange(self._lasts) for _ in range(early, self._messages)]
+        moments = [0] * early + [
+            chance.randrange(self._lasts) for _ in range(early, self._messages)
+        ]
         at = 0
         for number, moment in enumerate(sorted(moments)):
             at = max(moment, at + STEP)
@@ -172,7 +174,9 @@ class Author:
                 key = key.replace("/CloudTrail/", "/CloudTrail-Digest/")
                 return Name(bucket, key, 0, exact, "skip")
             case "marker":
-                return Name(bucket, f"AWSLogs/{account}/CloudTrail/{self._serial}/", 0, exact, "skip")
+                return Name(
+                    bucket, f"AWSLogs/{account}/CloudTrail/{self._serial}/", 0, exact, "skip"
+                )
             case "unknown":
                 key = f"{UNKNOWN}{self._serial}.json"
                 self._put(at, bucket, key, self._content(key, 0))

@@ -260,8 +260,13 @@ class World:
 
     def _send(self, sent: Any) -> None:
         self.sqs.send(sent.name, sent.body)
-        self.history.add(self.schedule.now, "queue", "sent", f"{sent.name} {sent.kind} "
-                         + " ".join(f"{n.key[-20:]}#{n.number}{n.fate}" for n in sent.names))
+        self.history.add(
+            self.schedule.now,
+            "queue",
+            "sent",
+            f"{sent.name} {sent.kind} "
+            + " ".join(f"{n.key[-20:]}#{n.number}{n.fate}" for n in sent.names),
+        )
 
     def _fact(self, event: str, fields: dict[str, Any]) -> None:
         actor = self.schedule.current

@@ -42,8 +42,9 @@ def test_a_source_that_has_done_nothing_has_nothing_to_say(ledger):
 
     assert found == Standing(
         source="prod", messages=0, oldest_seconds=None, in_flight=0, parked=0, quarantined=0,
-        workers=8, last_success_seconds=None, records={"in": 0}, objects={"delivered": 0},
-        sinks={}, advice=[], breakers=[],
+        workers=8, last_success_seconds=None, records={"in": 0},
+        objects={"named": 0, "delivered": 0}, messages_by_outcome={"received": 0}, sinks={},
+        advice=[], breakers=[],
     )  # fmt: skip
     assert found.state == "well"
 
@@ -63,7 +64,8 @@ def test_what_was_done_adds_up(ledger):
     found = standing(ledger)
 
     assert found.records == {"in": 12, "filtered:aws-reads": 4}
-    assert found.objects == {"delivered": 1}
+    assert found.objects == {"named": 1, "delivered": 1}
+    assert found.messages_by_outcome == {"received": 1}  # and held: it is not settled
     assert sum(found.sinks["archive"].values()) == found.records["in"]
 
 

@@ -17,10 +17,11 @@ from trailcourier.wiring import lines
 
 app = typer.Typer()
 
+SINK = ("delivered", "filtered", "refused", "repaired")
 STYLES = {"well": "green", "see below": "yellow", "held up": "red", "no workers": "red"}
 NUMBERS = frozenset(
     {"in queue", "held", "oldest", "in flight", "parked", "refused", "last success"}
-    | {"records in", "delivered", "filtered"}
+    | {"records in", "delivered", "filtered", "repaired"}
 )
 
 
@@ -89,9 +90,10 @@ def _now(found: Sequence[Standing]) -> Table:
 
 
 def _sums(found: Sequence[Standing]) -> Table:
-    """What was done since the ledger began, sink by sink."""
+    """What was done since the ledger began, sink by sink; of the refused some were repaired."""
     table = output.table(
-        "source", "sink", "records in", "delivered", "filtered", "refused", numbers=NUMBERS
+        *("source", "sink", "records in", "delivered", "filtered", "refused", "repaired"),
+        numbers=NUMBERS,
     )
     for each in found:
         for name, sink in each.sinks.items() or [("-", {})]:
@@ -99,6 +101,6 @@ def _sums(found: Sequence[Standing]) -> Table:
                 output.cell(each.source),
                 output.cell(name),
                 output.cell(each.records.get("in", 0)),
-                *(output.cell(sink.get(what, 0)) for what in ("delivered", "filtered", "refused")),
+                *(output.cell(sink.get(what, 0)) for what in SINK),
             )
     return table

@@ -36,7 +36,8 @@ class Standing(msgspec.Struct, frozen=True):
 
     *progress* is, per sink, the ordinal of the next input record, and holds for *etag* only;
     *rejected* is, per sink, the records it refused; *counted* says that the sums know them;
-    *contents* are digests already delivered.
+    *contents* are digests already delivered; *vouched* are the sinks that accepted other records
+    since one of them rejected all it was offered of this object.
     """
 
     etag: str = ""
@@ -44,6 +45,7 @@ class Standing(msgspec.Struct, frozen=True):
     rejected: Mapping[str, tuple[int, ...]] = {}
     counted: bool = False
     contents: bytes = b""
+    vouched: tuple[str, ...] = ()
 
     def delivered(self, etag: str) -> bool:
         """Whether the content with this etag was delivered before."""
@@ -66,6 +68,23 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 CLAIM = Script("""
+-- The sinks that accepted other records since one of them rejected all of this object, and have
+-- failed on no host after that.
+local function accepted_since(name, at)
+  if tonumber(redis.call('HGET', G .. 'ok', name) or '0') <= at then return false end
+  for _, failing in ipairs(redis.call('SMEMBERS', G .. 'failing')) do
+    if string.match(failing, '^[^@]*') == name then return false end
+  end
+  return true
+end
+local function vouched(oid)
+  local names, f = {}, redis.call('HMGET', S .. 'o:' .. oid, 'tr', 'ft')
+  for a = 14, f[1] == 'sink-rejects-all' and #ARGV or 0 do
+    local at = tonumber(f[2])
+    if accepted_since('sink:' .. ARGV[a], at) then names[#names + 1] = ARGV[a] end
+  end
+  return names
+end
 local mid, i, gen, token, task, alone = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5],
   ARGV[6] == '1'
 local life, spans, limit, refused_at, pause = tonumber(ARGV[7]), tonumber(ARGV[8]),
@@ -73,7 +92,7 @@ local life, spans, limit, refused_at, pause = tonumber(ARGV[7]), tonumber(ARGV[8
 local source, parked_most = ARGV[12], tonumber(ARGV[13])
 local key, member = S .. 'm:' .. mid, mid .. '/' .. i
 local f = redis.call('HMGET', key, i .. ':r', i .. ':id', i .. ':g', i .. ':o', i .. ':e',
-  i .. ':b', i .. ':a', i .. ':pb')
+  i .. ':b', i .. ':a', i .. ':pb', 'h')
 if not f[1] then return {'gone'} end
 if f[4] then
   local last = redis.call('HGET', key, 'o') == '0'
@@ -83,15 +102,17 @@ if gen < tonumber(f[3]) then return {'held'} end
 local oid, holder = f[2], held_claim(f[2])
 if holder and holder.token == token then  -- asked again, as the answer was lost
   if redis.call('HGET', key, i .. ':k') ~= token then return {'refused', f[1], oid} end
-  return {'go', f[1], oid, contents(oid, spans), redis.call('HGETALL', S .. 'o:' .. oid)}
+  return {'go', f[1], oid, contents(oid, spans), redis.call('HGETALL', S .. 'o:' .. oid),
+    vouched(oid)}
 end
 if holder then
   if holder.rest == task then return {'ours'} end
   redis.call('HSET', key, i .. ':k', 'waiting')
   return {'held'}
 end
-local found = contents(oid, spans)
-if holds(found, f[5]) then
+local found, at = contents(oid, spans)
+-- without a content announced, the GET of a retry (it has no receipt) or after an hour compares it
+if holds(found, f[5]) and (f[5] ~= '' or (f[9] ~= '' and recent(at))) then
   redis.call('HSET', key, i .. ':o', 'skipped:already-delivered')
   redis.call('ZREM', S .. 'flight', member)
   count('objects:skipped:already-delivered', 1)
@@ -122,7 +143,7 @@ local high = tonumber(redis.call('GET', G .. 'high') or '0')
 if tonumber(f[7]) > high or high > NOW then  -- later than now: the broker's clock was put back
   redis.call('SET', G .. 'high', f[7])
 end
-return {'go', f[1], oid, found, redis.call('HGETALL', S .. 'o:' .. oid)}
+return {'go', f[1], oid, found, redis.call('HGETALL', S .. 'o:' .. oid), vouched(oid)}
 """)
 
 FENCE = """
@@ -212,7 +233,7 @@ class Claims:
         claim = Claim(message, index, token, task_id, answer[2], ref, known)
         if kind == "refused":
             return Answer("refused", claim)
-        return Answer("go", claim, _standing(answer[3], answer[4]))
+        return Answer("go", claim, _standing(answer[3], answer[4], answer[5]))
 
     def renew(self, claims: Sequence[Claim]) -> list[bool]:
         """Prolong each claim; False for one that was overtaken."""
@@ -238,7 +259,7 @@ class Claims:
             raise Stale(f"the claim on {claim.ref} was overtaken")
 
 
-def _standing(contents: bytes, flat: Sequence[bytes]) -> Standing:
+def _standing(contents: bytes, flat: Sequence[bytes], vouched: Sequence[bytes]) -> Standing:
     state = dict(zip((name.decode() for name in flat[::2]), flat[1::2], strict=True))
     return Standing(
         etag=state.get("e", b"").decode(),
@@ -248,4 +269,5 @@ def _standing(contents: bytes, flat: Sequence[bytes]) -> Standing:
         },
         counted="n" in state,
         contents=contents,
+        vouched=tuple(name.decode() for name in vouched),
     )

@@ -11,7 +11,8 @@ import msgspec
 from trailcourier.dispositions import REASONS
 from trailcourier.errors import Stale
 from trailcourier.ledger.claims import CONTENT, FENCE, Claim
-from trailcourier.ledger.quarantine import entry_id
+from trailcourier.ledger.entries import ENTRIES, encoded_ref, room
+from trailcourier.ledger.quarantine import Entry, encoded, entry_id
 from trailcourier.ledger.scopes import Failing
 from trailcourier.ledger.store import Script, Store
 from trailcourier.ledger.workers import LIVE_HOSTS
@@ -22,8 +23,9 @@ class Report(msgspec.Struct, frozen=True):
     """What a forward tells the ledger at its end.
 
     *sums* are counter increments that count once, with a final outcome; *state* is progress and
-    rejected records to keep; *succeeded* names breakers that saw a success, *breakers* are those
-    that count this failure; *etag* is the content read; *delivered* are the digests to remember.
+    rejected records to keep; *succeeded* names breakers that saw a success, and *ago* how many
+    milliseconds ago, where that was not just now; *breakers* are those that count this failure;
+    *etag* is the content read; *delivered* are the digests to remember.
     """
 
     outcome: Outcome
@@ -31,6 +33,7 @@ class Report(msgspec.Struct, frozen=True):
     sums: Mapping[str, int] = {}
     state: Mapping[str, str | int] = {}
     succeeded: Sequence[str] = ()
+    ago: Mapping[str, int] = {}
     breakers: Sequence[Failing] = ()
     delivered: bytes = b""
 
@@ -41,7 +44,8 @@ class Written(msgspec.Struct, frozen=True):
     *settle* asks for a settle: its message has no open object left, and nobody else has asked for
     those finished just now.  *opened* is the breaker that this failure opened, if one did; *closed*
     are those that it was the first success of.  *unfit* is the breaker of this host alone that is
-    open: other hosts should take what this one would.
+    open: other hosts should take what this one would.  *again*: it was refused, as it had been
+    before.
     """
 
     outcome: Outcome
@@ -49,11 +53,13 @@ class Written(msgspec.Struct, frozen=True):
     opened: str = ""
     closed: Sequence[str] = ()
     unfit: str = ""
+    again: bool = False
 
 
 OUTCOME = Script(
     FENCE
     + CONTENT
+    + ENTRIES
     + LIVE_HOSTS
     + """
 local mid, i, oid, token = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
@@ -69,7 +75,7 @@ if probed then
   redis.call('HDEL', key, i .. ':pb')
   if #facts.ok > 0 and string.sub(probed, 1, 4) == 'kms:' then table.insert(facts.ok, probed) end
 end
-local closed = succeed(facts.ok, facts.host)
+local closed = succeed(facts.ok, facts.host, facts.ago)
 local status, reason, opened, unfit = facts.status, facts.reason, '', ''
 if status == 'pending' then
   redis.call('HINCRBY', state, 's', -1)
@@ -118,11 +124,19 @@ end
 for field, by in pairs(sums) do count(field, by) end
 local final = status
 if reason ~= '' then final = status .. ':' .. reason end
-count('objects:' .. final, 1)
+local again = status == 'refused' and noted(ARGV[11]) and 1 or 0
+count('objects:' .. (again == 1 and 'refused:quarantined' or final), 1)
+if not leased or redis.call('HEXISTS', key, i .. ':o') == 1 then
+  count('objects:named', 1)  -- by a message that was done with: it has an outcome of its own
+end
+if status == 'refused' and ARGV[13] ~= '' then
+  enter(ARGV[11], ARGV[13], {kind = 'object', reason = reason, ref = ARGV[14], message = mid},
+    cjson.decode(ARGV[15]))
+end
 if status == 'delivered' or reason == 'already-delivered' then
   for at = 1, #digests, 4 do mark(oid, string.sub(digests, at, at + 3), spans) end
   redis.call('DEL', state)
-  if redis.call('HDEL', S .. 'q', ARGV[11]) > 0 then redis.call('ZREM', S .. 'qt', ARGV[11]) end
+  disprove(oid, digests)
   if status == 'delivered' then
     redis.call('HSET', S .. 'sums', 'at:success', NOW)
     redis.call('DEL', S .. 'skips')
@@ -139,7 +153,7 @@ if leased and redis.call('HEXISTS', key, i .. ':o') == 0 then
   unpark(mid, i)
   if redis.call('HINCRBY', key, 'o', -1) == 0 then settle = finished(mid, token) end
 end
-return end_claim(oid, token, {status, reason, settle, opened, closed, ''})
+return end_claim(oid, token, {status, reason, settle, opened, closed, '', again})
 """
 )
 
@@ -150,10 +164,14 @@ class Outcomes:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def finish(self, claim: Claim, report: Report, *, jitter: float, host: str = "") -> Written:
+    def finish(
+        self, claim: Claim, report: Report, *, jitter: float, host: str = "",
+        entry: Entry | None = None,
+    ) -> Written:  # fmt: skip
         """Write an object's outcome; *jitter* in 0..1 scales the wait of a parked one.
 
-        *host* is the name of the host that worked on it, as heartbeats tell it.
+        *host* is the name of the host that worked on it, as heartbeats tell it; *entry* is its
+        entry in quarantine, should it be refused.
 
         The answer may be another outcome: tries used up turn parked into refused.  Raises Stale
         where the claim was overtaken.
@@ -162,13 +180,14 @@ class Outcomes:
             OUTCOME, claim.message, claim.index, claim.oid, claim.token, claim.task_id,
             self._facts(report, jitter, host), msgspec.json.encode(report.sums), self._store.spans,
             report.delivered, report.etag, entry_id(claim.ref), claim.known,
+            encoded(entry) if entry else b"", encoded_ref(claim.ref), room(self._store),
         )  # fmt: skip
         if answer[0] == b"stale":
             raise Stale(f"the claim on {claim.ref} was overtaken")
         outcome = Outcome(answer[0].decode(), answer[1].decode(), report.outcome.detail)
         closed = [name.decode() for name in answer[4]]
-        opened, unfit = answer[3].decode(), answer[5].decode()
-        return Written(outcome, bool(answer[2]), opened, closed, unfit)
+        opened, unfit, again = answer[3].decode(), answer[5].decode(), answer[6:] == [1]
+        return Written(outcome, bool(answer[2]), opened, closed, unfit, again)
 
     def _facts(self, report: Report, jitter: float, host: str) -> bytes:
         numbers, outcome = self._store.numbers, report.outcome
@@ -179,6 +198,7 @@ class Outcomes:
                 "reason": outcome.reason,
                 "text": outcome.detail[:500],
                 "ok": report.succeeded,
+                "ago": report.ago,
                 "state": report.state,
                 "breakers": report.breakers,
                 "host": host,

@@ -45,18 +45,26 @@ end
 
 -- Marks: the 12-byte name of the object in one of 4,096 small hashes per three days, so that Redis
 -- keeps them as listpacks; its first byte is in the hash's name and need not be in the field.  The
--- value is a 4-byte digest of each content delivered.
-local SPAN = 259200000
+-- value is a 4-byte digest of each content delivered, then one byte: in which 256th of the three
+-- days the latest delivery was.
+local SPAN, PART = 259200000, 1012500
 local function shard(oid)
   return string.byte(oid, 1) * 16 + math.floor(string.byte(oid, 2) / 16)
 end
+local function digests_in(value) return string.sub(value, 1, #value - #value % 4) end
+-- The digests of what was delivered of an object, and when the latest was, within 17 minutes.
 local function contents(oid, spans)
-  local period, name, found = math.floor(NOW / SPAN), string.sub(oid, 2), ''
+  local period, name, found, at = math.floor(NOW / SPAN), string.sub(oid, 2), '', 0
   for back = 0, spans do
     local value = redis.call('HGET', S .. 'd:' .. (period - back) .. ':' .. shard(oid), name)
-    if value then found = found .. value end
+    if value then
+      if found == '' and #value % 4 == 1 then
+        at = (period - back) * SPAN + string.byte(value, -1) * PART
+      end
+      found = found .. digests_in(value)
+    end
   end
-  return found
+  return found, at
 end
 local function holds(found, digest)
   if digest == '' then return found ~= '' end
@@ -65,14 +73,15 @@ local function holds(found, digest)
   end
   return false
 end
+-- Whether a delivery at this time is less than an hour ago, or an hour and 17 minutes.
+local function recent(at) return at <= NOW and NOW - at < 3600000 + PART end
 local function mark(oid, digest, spans)
   local key = S .. 'd:' .. math.floor(NOW / SPAN) .. ':' .. shard(oid)
   local name = string.sub(oid, 2)
-  local value = redis.call('HGET', key, name) or ''
-  if value == '' or not holds(value, digest) then
-    redis.call('HSET', key, name, string.sub(value .. digest, -32))
-    redis.call('PEXPIRE', key, SPAN * (spans + 1))
-  end
+  local value = digests_in(redis.call('HGET', key, name) or '')
+  if value == '' or not holds(value, digest) then value = string.sub(value .. digest, -32) end
+  redis.call('HSET', key, name, value .. string.char(math.floor(NOW % SPAN / PART)))
+  redis.call('PEXPIRE', key, SPAN * (spans + 1))
 end
 
 -- Breakers.  One that is open lets a few objects through now and then: one after a sixth of the
@@ -145,25 +154,31 @@ local function fail_here(name, host, what, limit, reason, text)
   return name, own
 end
 
--- Note a success; the answer is which of the breakers it closed.
-local function succeed(names, host)
+-- Note a success, now or `ago` milliseconds ago; the answer is which of the breakers it closed.
+-- One from before a breaker opened does not close it.
+local function opened_since(name, at)
+  local since = tonumber(redis.call('HGET', G .. 'b:' .. name, 'open') or '0')
+  return since > at and since <= NOW
+end
+local function succeed(names, host, ago)
   local closed, ok = {}, {}
   if #names == 0 then return closed end
   for _, name in ipairs(names) do
     ok[#ok + 1] = name
-    ok[#ok + 1] = NOW
+    ok[#ok + 1] = NOW - (ago and ago[name] or 0)
   end
   redis.call('HSET', G .. 'ok', unpack(ok))
   local failing = redis.call('SMISMEMBER', G .. 'failing', unpack(names))
   for at, name in ipairs(names) do
-    if failing[at] == 1 and close(name) then closed[#closed + 1] = name end
+    if failing[at] == 1 and not opened_since(name, ok[2 * at]) and close(name) then
+      closed[#closed + 1] = name
+    end
   end
   if (host or '') == '' or redis.call('EXISTS', G .. 'here:' .. host) == 0 then return closed end
-  for _, name in ipairs(names) do
+  for at, name in ipairs(names) do
     local own = name .. '@' .. host
-    if redis.call('SREM', G .. 'here:' .. host, own) == 1 and close(own) then
-      closed[#closed + 1] = own
-    end
+    if not opened_since(own, ok[2 * at]) and redis.call('SREM', G .. 'here:' .. host, own) == 1
+      and close(own) then closed[#closed + 1] = own end
   end
   return closed
 end

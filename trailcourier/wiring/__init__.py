@@ -7,6 +7,7 @@ All is opened at first use and shared by all threads of the process; a worker th
 would share connections, so workers use threads.
 """
 
+import socket
 import threading
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
@@ -18,9 +19,11 @@ import redis
 from trailcourier import broker, observe
 from trailcourier import settings as configuration
 from trailcourier.client import Client
+from trailcourier.clock import SYSTEM_CLOCK
 from trailcourier.errors import ConfigError
 from trailcourier.ledger import Ledger
 from trailcourier.line import failpoint
+from trailcourier.line.fitness import Fitness
 from trailcourier.settings import Settings
 
 R = TypeVar("R")
@@ -87,6 +90,12 @@ def answering() -> Iterator[None]:
         yield
     except redis.RedisError as error:
         raise broker.unreachable(client(), error) from error
+
+
+@once
+def fitness() -> Fitness:
+    """Whether this host can do the work that its workers take."""
+    return Fitness(socket.gethostname(), SYSTEM_CLOCK)
 
 
 @once

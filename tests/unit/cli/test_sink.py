@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from tests import line_stub
+from tests import http_stub, line_stub
 from tests.peers import unused_port
 
 CONFIG = """
@@ -21,6 +21,16 @@ host = "127.0.0.1"
 port = {port}
 tls = false
 retry_attempts = 1
+"""
+
+HOOK = """
+[sources.prod]
+queue_url = "https://sqs.us-east-1.amazonaws.com/111122223333/cloudtrail"
+sinks = ["hook"]
+[sinks.hook]
+type = "insightidr"
+way = "webhook"
+url = "file:{url}"
 """
 
 
@@ -75,6 +85,21 @@ def test_a_sink_elsewhere_that_does_not_take_it_is_69_and_one_line(test):
         69,
         "",
         f"trailcourier: sink siem: 127.0.0.1:{port}: Connection refused (sink-unreachable)\n",
+    )
+
+
+def test_a_sink_that_rejects_the_record_is_69_with_its_answer(call, tmp_path):
+    with http_stub.Server(lambda _: http_stub.Reply(400, b"no such event")) as server:
+        (tmp_path / "url").write_text(f"{server.url}/a-token-of-a-log")
+        said = call("sink", "test", "hook", configuration=HOOK.format(url=tmp_path / "url"))
+
+    assert said == (
+        69,
+        "",
+        (
+            f"trailcourier: sink hook: the only request was rejected: {server.url}: answered 400, "
+            'where 204 says accepted: "no such event" (sink-rejects-all)\n'
+        ),
     )
 
 

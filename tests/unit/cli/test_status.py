@@ -40,7 +40,7 @@ def test_each_source_is_a_row_of_what_is_in_hand_and_of_what_was_done(call, busy
     assert columns(now.splitlines()[-2])[:6] == ["prod", "2", "2", "0", "s", "2"]
     assert now.splitlines()[-2].rstrip().endswith("well")
     assert columns(sums.splitlines()[1]) == [
-        "prod", "archive", "1,234,567", "1,200,000", "34,567", "0",
+        "prod", "archive", "1,234,567", "1,200,000", "34,567", "0", "0",
     ]  # fmt: skip
 
 
@@ -91,6 +91,7 @@ def test_a_source_that_is_not_there_is_said_with_those_that_are(call):
         ),
         pytest.param({"code": "InvalidClientTokenId"}, "credentials: ", id="credentials"),
         pytest.param({"reset": True}, "network: ", id="network"),
+        pytest.param({"page": b"<html>log in", "status": 200}, "not-aws: ", id="portal"),
     ],
 )
 def test_a_queue_that_does_not_answer_is_one_number_less(call, busy, sqs, fault, words):
