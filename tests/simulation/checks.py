@@ -51,7 +51,8 @@ class Checks:
         self._receives()
         if not self.failures:
             self._sums()
-            self._leftovers()
+            if not self._world.unfinished():
+                self._leftovers()
 
     def _bugs(self) -> None:
         raised = [told for process in self._world.everyone for told in process.raised]
@@ -93,13 +94,15 @@ class Checks:
         if world.settled_at is not None:
             self._undelivered()
             return
-        waits = ", ".join(world.unfinished()) or "nothing"
-        self._fail("stands still", f"{waits} unfinished {world.bound() / 1000:g} s after the last "
-                   f"strike; the ledger has {world.leaving()}")  # fmt: skip
+        late, bound = world.overdue(), world.waits.bound / 1000
+        self._fail("stands still", f"{', '.join(late) or 'the ledger'} not done {bound:g} s after "
+                   f"all was well; the ledger has {world.leaving()}")  # fmt: skip
 
     def _undelivered(self) -> None:
         """Good objects of messages that are not deleted, for another of them is bad."""
         for sent in self._world.plan.workload.sent:
+            if self._world.waits.well_since(sent) is None:
+                continue
             for name in sent.names:
                 if (
                     name.fate == "carry"

@@ -75,7 +75,7 @@ class Worker:
 
     def _consume(self) -> None:
         process, broker = self.process, self._broker
-        while taken := broker.take(self._queue, process.stopping):
+        while self._fit() and (taken := broker.take(self._queue, process.stopping)):
             number, task = taken
             self._run(task)
             broker.acknowledge(number)
@@ -83,6 +83,15 @@ class Worker:
         if self._ended == self._threads:
             process.alive = False
             process._schedule.wake(process)
+
+    def _fit(self) -> bool:
+        """Wait until this host may take an object; False once it stops."""
+        process, line = self.process, self.process.line
+        if self._queue == "objects":
+            while not line.process.fitness.room(1, line.numbers.breaker_probe):
+                if process.stopping.wait(1):
+                    return False
+        return True
 
     def _run(self, task: Task) -> None:
         line, process = self.process.line, self.process
@@ -125,14 +134,17 @@ class Worker:
 
     def _pulse(self) -> None:
         process = self.process
+        fitness, name = process.line.process.fitness, f"{process.name}@{process.host}/1"
         while not process.stopping.is_set():
             try:
-                process.line.ledger.workers.heartbeat(process.name, self._threads)
+                process.line.ledger.workers.heartbeat(name, self._threads)
+                if fitness.why():
+                    fitness.recovered({each.name for each in process.line.ledger.breakers.open()})
             except FORESEEN as error:
                 process.say("no heartbeat", repr(error))
             process.stopping.wait(PULSE / 1000)
         try:
-            process.line.ledger.workers.gone(process.name)
+            process.line.ledger.workers.gone(name)
         except FORESEEN as error:
             process.say("no heartbeat", repr(error))
 
