@@ -27,8 +27,11 @@ from trailcourier.standstill import Problem
 
 SKIPS_TO_MENTION = 100
 
-State = Literal["well", "see below", "held up", "no workers", "two configs", "stands still"]
+State = Literal[
+    "well", "see below", "held up", "no workers", "two configs", "stands still", "broker"
+]
 STATES: Mapping[standstill.Kind, State] = {
+    "broker": "broker",
     "no-control-worker": "no workers",
     "no-object-worker": "no workers",
     "two-configurations": "two configs",
