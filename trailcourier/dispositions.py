@@ -179,6 +179,13 @@ REASONS: dict[str, Reason] = {
         "bucket",
         may_be_local=True,
     ),
+    "not-aws": Reason(
+        "parked",
+        "Something other than AWS answered: the page of a portal or a proxy, or another service.",
+        "The detail has its host and how its answer begins. Log in to the portal, have the proxy "
+        "let AWS's hosts through unread, or correct `AWS_ENDPOINT_URL` and its like.",
+        "bucket",
+    ),
     "cut-short": Reason(
         "parked",
         "The transfer ended before all bytes had come.",

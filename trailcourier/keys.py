@@ -13,6 +13,12 @@ import msgspec
 
 Unknown = Literal["read", "skip", "refuse"]
 
+# "General purpose bucket naming rules" of the S3 User Guide.  Until March 2018 us-east-1 also gave
+# names of up to 255 characters, with capitals and underscores; such buckets are still there.
+_NO_NAME = r"(?!.*\.\.)(?!(?:\d+\.){3}\d+$)"
+NEW_BUCKET = re.compile(_NO_NAME + r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", re.ASCII)
+BUCKET = re.compile(_NO_NAME + r"[A-Za-z0-9_][A-Za-z0-9._-]{1,253}[A-Za-z0-9_]", re.ASCII)
+
 _ACCOUNT_FOLDER = r"(?:.*/)?AWSLogs/(?:o-[a-z0-9]{10,32}/)?(?:aws-account-id=)?\d{12}/"
 # The prefix is the operator's and may hold such text itself; what stands last counts.
 _LOG = re.compile(

@@ -174,7 +174,8 @@ class World:
     def polls(self) -> bool:
         """Whether a poll is under way, or is asked for and waits to be taken."""
         asked = self.client.llen("trailcourier:1:celery:control")
-        return bool(asked or self.client.exists(f"{self.ledger.store.own}poll:0"))
+        held = self.client.get(f"{self.ledger.store.own}poll:0") or b"0|"
+        return bool(asked or int(held.partition(b"|")[0]) > self.ledger.flow.now())
 
     def waiting(self) -> list[str]:
         """The messages the queue holds, in hand or not."""

@@ -144,10 +144,10 @@ def test_what_was_counted_is_of_this_run(ledger):
 
     found = run(ledger, carry, quiet(ledger), quiet(ledger)).sources[0]
 
-    assert found.objects == {"delivered": 1}
+    assert found.objects == {"named": 1, "delivered": 1}
     assert found.records == {"in": 3}
     assert found.sinks == {"archive": {"delivered": 3, "filtered": 0, "refused": 0}}
-    assert found.messages == {"deleted": 1}
+    assert found.messages == {"received": 1, "deleted": 1}
 
 
 def test_what_was_refused_in_this_run_is_listed_and_does_not_hold_it(ledger, pass_time):

@@ -92,7 +92,7 @@ local life, spans, limit, refused_at, pause = tonumber(ARGV[7]), tonumber(ARGV[8
 local source, parked_most = ARGV[12], tonumber(ARGV[13])
 local key, member = S .. 'm:' .. mid, mid .. '/' .. i
 local f = redis.call('HMGET', key, i .. ':r', i .. ':id', i .. ':g', i .. ':o', i .. ':e',
-  i .. ':b', i .. ':a', i .. ':pb')
+  i .. ':b', i .. ':a', i .. ':pb', 'h')
 if not f[1] then return {'gone'} end
 if f[4] then
   local last = redis.call('HGET', key, 'o') == '0'
@@ -110,8 +110,9 @@ if holder then
   redis.call('HSET', key, i .. ':k', 'waiting')
   return {'held'}
 end
-local found = contents(oid, spans)
-if holds(found, f[5]) then
+local found, at = contents(oid, spans)
+-- without a content announced, the GET of a retry (it has no receipt) or after an hour compares it
+if holds(found, f[5]) and (f[5] ~= '' or (f[9] ~= '' and recent(at))) then
   redis.call('HSET', key, i .. ':o', 'skipped:already-delivered')
   redis.call('ZREM', S .. 'flight', member)
   count('objects:skipped:already-delivered', 1)
@@ -166,7 +167,10 @@ local answers, life, spans = {}, tonumber(ARGV[1]), tonumber(ARGV[2])
 for a = 3, #ARGV, 6 do
   local mid, i, oid, token, task = ARGV[a], ARGV[a + 1], ARGV[a + 2], ARGV[a + 3], ARGV[a + 4]
   local ours = fenced(mid, i, oid, token, ARGV[a + 5], spans)
-  if ours then hold_claim(oid, token, task, life) end
+  if ours then
+    moves('forward')
+    hold_claim(oid, token, task, life)
+  end
   answers[#answers + 1] = ours and 1 or 0
 end
 return answers

@@ -11,7 +11,8 @@ import msgspec
 from trailcourier.dispositions import REASONS
 from trailcourier.errors import Stale
 from trailcourier.ledger.claims import CONTENT, FENCE, Claim
-from trailcourier.ledger.quarantine import entry_id
+from trailcourier.ledger.entries import ENTRIES, encoded_ref, room
+from trailcourier.ledger.quarantine import Entry, encoded, entry_id
 from trailcourier.ledger.scopes import Failing
 from trailcourier.ledger.store import Script, Store
 from trailcourier.ledger.workers import LIVE_HOSTS
@@ -43,7 +44,8 @@ class Written(msgspec.Struct, frozen=True):
     *settle* asks for a settle: its message has no open object left, and nobody else has asked for
     those finished just now.  *opened* is the breaker that this failure opened, if one did; *closed*
     are those that it was the first success of.  *unfit* is the breaker of this host alone that is
-    open: other hosts should take what this one would.
+    open: other hosts should take what this one would.  *again*: it was refused, as it had been
+    before.
     """
 
     outcome: Outcome
@@ -51,11 +53,13 @@ class Written(msgspec.Struct, frozen=True):
     opened: str = ""
     closed: Sequence[str] = ()
     unfit: str = ""
+    again: bool = False
 
 
 OUTCOME = Script(
     FENCE
     + CONTENT
+    + ENTRIES
     + LIVE_HOSTS
     + """
 local mid, i, oid, token = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
@@ -64,6 +68,7 @@ local spans, digests, etag = tonumber(ARGV[8]), ARGV[9], ARGV[10]
 local claim = claim_on(oid)
 if claim and claim.ended and claim.token == token then return cmsgpack.unpack(claim.rest) end
 if not fenced(mid, i, oid, token, ARGV[12], spans) then return {'stale'} end
+moves('forward')
 local key, state, member = S .. 'm:' .. mid, S .. 'o:' .. oid, mid .. '/' .. i
 local leased = redis.call('HEXISTS', key, i .. ':r') == 1
 local probed = leased and redis.call('HGET', key, i .. ':pb')
@@ -120,11 +125,19 @@ end
 for field, by in pairs(sums) do count(field, by) end
 local final = status
 if reason ~= '' then final = status .. ':' .. reason end
-count('objects:' .. final, 1)
+local again = status == 'refused' and noted(ARGV[11]) and 1 or 0
+count('objects:' .. (again == 1 and 'refused:quarantined' or final), 1)
+if not leased or redis.call('HEXISTS', key, i .. ':o') == 1 then
+  count('objects:named', 1)  -- by a message that was done with: it has an outcome of its own
+end
+if status == 'refused' and ARGV[13] ~= '' then
+  enter(ARGV[11], ARGV[13], {kind = 'object', reason = reason, ref = ARGV[14], message = mid},
+    cjson.decode(ARGV[15]))
+end
 if status == 'delivered' or reason == 'already-delivered' then
   for at = 1, #digests, 4 do mark(oid, string.sub(digests, at, at + 3), spans) end
   redis.call('DEL', state)
-  if redis.call('HDEL', S .. 'q', ARGV[11]) > 0 then redis.call('ZREM', S .. 'qt', ARGV[11]) end
+  disprove(oid, digests)
   if status == 'delivered' then
     redis.call('HSET', S .. 'sums', 'at:success', NOW)
     redis.call('DEL', S .. 'skips')
@@ -141,7 +154,7 @@ if leased and redis.call('HEXISTS', key, i .. ':o') == 0 then
   unpark(mid, i)
   if redis.call('HINCRBY', key, 'o', -1) == 0 then settle = finished(mid, token) end
 end
-return end_claim(oid, token, {status, reason, settle, opened, closed, ''})
+return end_claim(oid, token, {status, reason, settle, opened, closed, '', again})
 """
 )
 
@@ -152,10 +165,14 @@ class Outcomes:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def finish(self, claim: Claim, report: Report, *, jitter: float, host: str = "") -> Written:
+    def finish(
+        self, claim: Claim, report: Report, *, jitter: float, host: str = "",
+        entry: Entry | None = None,
+    ) -> Written:  # fmt: skip
         """Write an object's outcome; *jitter* in 0..1 scales the wait of a parked one.
 
-        *host* is the name of the host that worked on it, as heartbeats tell it.
+        *host* is the name of the host that worked on it, as heartbeats tell it; *entry* is its
+        entry in quarantine, should it be refused.
 
         The answer may be another outcome: tries used up turn parked into refused.  Raises Stale
         where the claim was overtaken.
@@ -164,13 +181,14 @@ class Outcomes:
             OUTCOME, claim.message, claim.index, claim.oid, claim.token, claim.task_id,
             self._facts(report, jitter, host), msgspec.json.encode(report.sums), self._store.spans,
             report.delivered, report.etag, entry_id(claim.ref), claim.known,
+            encoded(entry) if entry else b"", encoded_ref(claim.ref), room(self._store),
         )  # fmt: skip
         if answer[0] == b"stale":
             raise Stale(f"the claim on {claim.ref} was overtaken")
         outcome = Outcome(answer[0].decode(), answer[1].decode(), report.outcome.detail)
         closed = [name.decode() for name in answer[4]]
-        opened, unfit = answer[3].decode(), answer[5].decode()
-        return Written(outcome, bool(answer[2]), opened, closed, unfit)
+        opened, unfit, again = answer[3].decode(), answer[5].decode(), answer[6:] == [1]
+        return Written(outcome, bool(answer[2]), opened, closed, unfit, again)
 
     def _facts(self, report: Report, jitter: float, host: str) -> bytes:
         numbers, outcome = self._store.numbers, report.outcome

@@ -45,18 +45,26 @@ end
 
 -- Marks: the 12-byte name of the object in one of 4,096 small hashes per three days, so that Redis
 -- keeps them as listpacks; its first byte is in the hash's name and need not be in the field.  The
--- value is a 4-byte digest of each content delivered.
-local SPAN = 259200000
+-- value is a 4-byte digest of each content delivered, then one byte: in which 256th of the three
+-- days the latest delivery was.
+local SPAN, PART = 259200000, 1012500
 local function shard(oid)
   return string.byte(oid, 1) * 16 + math.floor(string.byte(oid, 2) / 16)
 end
+local function digests_in(value) return string.sub(value, 1, #value - #value % 4) end
+-- The digests of what was delivered of an object, and when the latest was, within 17 minutes.
 local function contents(oid, spans)
-  local period, name, found = math.floor(NOW / SPAN), string.sub(oid, 2), ''
+  local period, name, found, at = math.floor(NOW / SPAN), string.sub(oid, 2), '', 0
   for back = 0, spans do
     local value = redis.call('HGET', S .. 'd:' .. (period - back) .. ':' .. shard(oid), name)
-    if value then found = found .. value end
+    if value then
+      if found == '' and #value % 4 == 1 then
+        at = (period - back) * SPAN + string.byte(value, -1) * PART
+      end
+      found = found .. digests_in(value)
+    end
   end
-  return found
+  return found, at
 end
 local function holds(found, digest)
   if digest == '' then return found ~= '' end
@@ -65,14 +73,15 @@ local function holds(found, digest)
   end
   return false
 end
+-- Whether a delivery at this time is less than an hour ago, or an hour and 17 minutes.
+local function recent(at) return at <= NOW and NOW - at < 3600000 + PART end
 local function mark(oid, digest, spans)
   local key = S .. 'd:' .. math.floor(NOW / SPAN) .. ':' .. shard(oid)
   local name = string.sub(oid, 2)
-  local value = redis.call('HGET', key, name) or ''
-  if value == '' or not holds(value, digest) then
-    redis.call('HSET', key, name, string.sub(value .. digest, -32))
-    redis.call('PEXPIRE', key, SPAN * (spans + 1))
-  end
+  local value = digests_in(redis.call('HGET', key, name) or '')
+  if value == '' or not holds(value, digest) then value = string.sub(value .. digest, -32) end
+  redis.call('HSET', key, name, value .. string.char(math.floor(NOW % SPAN / PART)))
+  redis.call('PEXPIRE', key, SPAN * (spans + 1))
 end
 
 -- Breakers.  One that is open lets a few objects through now and then: one after a sixth of the
@@ -211,6 +220,11 @@ local function finished(mid, token)
   return 1
 end
 
+-- Note that something moves; it deletes first, so that a full Redis lets the script go on.
+local function moves(what)
+  redis.call('HDEL', G .. 'seen', what)
+  redis.call('HSET', G .. 'seen', what, string.format('%d', NOW))
+end
 local function count(field, by) redis.call('HINCRBY', S .. 'sums', field, by) end
 local function forget(mid)
   local key = S .. 'm:' .. mid

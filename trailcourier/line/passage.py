@@ -1,8 +1,10 @@
 """One object's way from its bucket into every sink, and what to report of it."""
 
 import threading
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from operator import itemgetter
 
 import msgspec
 
@@ -26,9 +28,10 @@ INFLATES = 16  # times; CloudTrail's files 10 to 15, measured on ordinary ones
 class Track(msgspec.Struct):
     """How far one sink is: *next* input record, what it refused, and what to offer it again.
 
-    *truncated* counts what was cut to size for it in this try; it last *accepted* a record at this
-    time, of the line's clock, and *lately* if one of the last batch.  *vouched* says that it
-    accepted others since it first rejected every record of this object that it was offered.
+    *truncated* counts what was cut to size for it in this try, *ids* are eventIDs of the refused;
+    it last *accepted* a record at this time, of the line's clock, and *lately* if one of the last
+    batch.  *vouched* says that it accepted others since it first rejected every record of this
+    object that it was offered.
     """
 
     outlet: Outlet
@@ -37,6 +40,7 @@ class Track(msgspec.Struct):
     again: frozenset[int] = frozenset()
     delivery: Delivery | None = None
     truncated: int = 0
+    ids: dict[int, str] = {}
     accepted: float | None = None
     lately: bool = False
     vouched: bool = False
@@ -51,10 +55,13 @@ class Track(msgspec.Struct):
             accepts = lately or self.lately
             yield new, "since" if self.vouched else "before" if accepts else "nothing"
 
-    def note(self, piece: Taken, now: float) -> None:
-        """Note a piece that is settled *now*."""
+    def note(self, piece: Taken, of: Sequence[Numbered], now: float) -> None:
+        """Note a piece of *of* that is settled *now*."""
         self.next = max(self.next, piece.next)
-        self.refused.update((each.ordinal, each) for each in piece.refused)
+        for each in piece.refused:
+            self.refused[each.ordinal] = each
+            at = bisect_left(of, each.ordinal, key=itemgetter(0))
+            self.ids[each.ordinal] = records.event_id(of[at][1])
         self.again |= frozenset(piece.left)
         self.truncated += piece.truncated
         if piece.delivered:
@@ -122,10 +129,10 @@ class Passage:
         succeeded = [name for name in report.succeeded if name not in failed]
         return msgspec.structs.replace(report, breakers=breakers, succeeded=succeeded)
 
-    def refusals(self) -> list[tuple[str, int, str]]:
-        """Each record a sink refused: the sink, the record's ordinal, and why."""
+    def refusals(self) -> list[tuple[str, int, str, str]]:
+        """Each record a sink refused: the sink, the record's ordinal, why, and its eventID."""
         return [
-            (track.outlet.name, ordinal, f"{each.reason}: {each.detail}")
+            (track.outlet.name, ordinal, f"{each.reason}: {each.detail}", track.ids[ordinal])
             for track in self._tracks
             for ordinal, each in sorted(track.refused.items())
         ]
@@ -200,7 +207,7 @@ class Passage:
                     for piece in track.outlet.send(
                         delivery, part, stopping=stopping, accepted=accepted
                     ):
-                        track.note(piece, self._line.clock.monotonic())
+                        track.note(piece, part, self._line.clock.monotonic())
                         hold.move()  # a batch that goes record by record may outlast a claim
         except Fault as fault:
             raise Fault(fault.reason, fault.detail, where=name) from fault
@@ -262,9 +269,8 @@ class Passage:
             if track.truncated:
                 sums[f"sink:{name}:truncated"] = track.truncated
             if self._standing.counted:
-                before = len(self._standing.rejected.get(name, ()))
-                sums[f"sink:{name}:delivered"] = before - refused
-                sums[f"sink:{name}:refused"] = refused - before
+                before = set(self._standing.rejected.get(name, ()))
+                sums[f"sink:{name}:repaired"] = len(before - set(track.refused))
             else:
                 sums[f"sink:{name}:delivered"] = self.count - filtered - refused
                 sums[f"sink:{name}:filtered"] = filtered

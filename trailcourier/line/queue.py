@@ -43,17 +43,28 @@ def receive(line: Line, most: int, wait: int) -> list[Message] | None:
 def given_back(line: Line, messages: Sequence[Message]) -> Iterator[None]:
     """Give *messages* back to the queue where the ledger goes away before they are all admitted.
 
-    Else nobody would see them before the end of their visibility.  One that was admitted comes
-    again too, and its lease takes the newer handle.
+    One that was admitted comes again too, and its lease takes the newer handle.
     """
     try:
         yield
     except redis.RedisError as error:
-        with suppress(Fault):  # then they come when their visibility ends
-            line.queue.extend([(m.id, m.receipt, 0) for m in messages])
-        count = len(messages)
-        observe.fact("messages_given_back", source=line.source, messages=count, why=str(error))
+        give_back(line, messages, error)
         raise
+
+
+def give_back(line: Line, messages: Sequence[Message], error: Exception) -> None:
+    """Give *messages* back at once: else nobody would see them before their visibility ends."""
+    with suppress(Fault):  # then they come when it ends
+        line.queue.extend([(m.id, m.receipt, 0) for m in messages])
+    count = len(messages)
+    observe.fact("messages_given_back", source=line.source, messages=count, why=str(error))
+
+
+def release(line: Line, messages: Sequence[str], sum_field: str) -> None:
+    """Forget the leases of *messages*, which come again, and say how many objects were open."""
+    unfinished = line.ledger.leases.forget(messages, sum_field)
+    if unfinished:
+        observe.fact("objects_unfinished", source=line.source, objects=unfinished)
 
 
 def visibility(line: Line) -> int:
@@ -109,7 +120,7 @@ def lost(line: Line, changed: Changed) -> None:
     """Forget leases the queue no longer knows by our receipt; the ledger absorbs their return."""
     for message, code in changed.lost.items():
         observe.fact("lease_lost", source=line.source, message=message, error=code)
-    line.ledger.leases.forget(list(changed.lost), "leases:lost")
+    release(line, list(changed.lost), "leases:lost")
 
 
 def back_off(line: Line, message: str, receipt: str, receive_count: int) -> None:

@@ -23,11 +23,13 @@ def tend(line: Line, publish: Publish, idle: Callable[[], bool], stopping: threa
     extend(line)
     leave_full(line)
     settle(line, line.ledger.leases.complete(since=SETTLE_AFTER))
+    line.ledger.traces.note("settle")  # also where nothing was ready
     if stopping.is_set():
         return 0
     again = dispatch_again(line, publish, idle)
     hand_back(line)
     sample(line)
+    line.ledger.traces.note("tend")
     return again
 
 
@@ -51,7 +53,7 @@ def extend(line: Line) -> None:
         queue.lost(line, changed)
     for message in over:
         observe.fact("lease_let_go", source=line.source, message=message)
-    line.ledger.leases.forget(over, "leases:let-go")
+    queue.release(line, over, "leases:let-go")
 
 
 def dispatch_again(line: Line, publish: Publish, idle: Callable[[], bool]) -> int:
@@ -73,7 +75,7 @@ def leave_full(line: Line) -> None:
     full = line.ledger.left.full(FULL_AT_ONCE)
     if full:
         queue.leave(line, full)
-        line.ledger.leases.forget([each.message for each in full], "leases:left")
+        queue.release(line, [each.message for each in full], "messages:full")
 
 
 def hand_back(line: Line) -> None:
@@ -105,7 +107,7 @@ def give_back(line: Line, messages: tuple[str, ...]) -> None:
     queue.extend(line, [(v.message, v.receipt, 0) for v in verdicts if v.receipt])
     for message in messages:
         observe.fact("message_given_back", source=line.source, message=message)
-    line.ledger.leases.forget(messages, "leases:given-back")
+    queue.release(line, messages, "leases:given-back")
 
 
 def _publish(line: Line, publish: Publish, why: str, due: Sequence[Due]) -> int:

@@ -7,6 +7,7 @@ All is opened at first use and shared by all threads of the process; a worker th
 would share connections, so workers use threads.
 """
 
+import socket
 import threading
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
@@ -17,10 +18,14 @@ import redis
 
 from trailcourier import broker, observe
 from trailcourier import settings as configuration
-from trailcourier.client import Client
+from trailcourier.client import Client, Login
+from trailcourier.clock import SYSTEM_CLOCK
 from trailcourier.errors import ConfigError
 from trailcourier.ledger import Ledger
+from trailcourier.ledger.store import Store
+from trailcourier.ledger.workers import Workers
 from trailcourier.line import failpoint
+from trailcourier.line.fitness import Fitness
 from trailcourier.settings import Settings
 
 R = TypeVar("R")
@@ -72,7 +77,8 @@ def client() -> Client:
     """The broker; raises ConfigError where none is configured."""
     found = settings()
     ca_file = str(found.broker.ca_file) if found.broker.ca_file else None
-    return broker.connect(found.broker_url(), ca_file=ca_file)
+    login = Login(found.broker_url)
+    return broker.connect(found.broker_url(), ca_file=ca_file, login=login)
 
 
 def demand_broker() -> None:
@@ -87,6 +93,12 @@ def answering() -> Iterator[None]:
         yield
     except redis.RedisError as error:
         raise broker.unreachable(client(), error) from error
+
+
+@once
+def fitness() -> Fitness:
+    """Whether this host can do the work that its workers take."""
+    return Fitness(socket.gethostname(), SYSTEM_CLOCK)
 
 
 @once
@@ -107,13 +119,8 @@ def known(source: str) -> str:
     return source
 
 
-def heartbeat(worker: str, threads: int) -> None:
-    """Tell the ledger that *worker* is alive and carries *threads* objects at once; 0: it leaves.
-
-    Workers belong to no source, so any source's ledger will do.
-    """
-    workers = ledger(next(iter(settings().sources))).workers
-    if threads:
-        workers.heartbeat(worker, threads)
-    else:
-        workers.gone(worker)
+@once
+def workers() -> Workers:
+    """Who is at work; the processes of a fleet belong to no source."""
+    found = settings()
+    return Workers(Store(client(), "", found.line, found.broker.namespace))

@@ -1,6 +1,5 @@
 """The lines of this process: the queue, reader and sinks of each source, open."""
 
-import socket
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -28,7 +27,7 @@ def process() -> Process:
         memory=numbers.memory_mib * MIB,
         claim=numbers.claim,
         stall=numbers.claim_stall,
-        host=socket.gethostname(),
+        fitness=wiring.fitness(),
     )
 
 

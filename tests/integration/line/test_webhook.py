@@ -105,5 +105,8 @@ def test_records_that_are_rejected_are_set_aside_and_all_others_are_taken_once(w
     assert hook.ids() == sorted(set(wanted) - {"5-3", "5-17"})
     (entry,) = world.ledger.quarantine.entries()
     assert entry.reason == "rejected-records"
-    assert [(sink, at) for sink, at, _ in entry.records] == [("siem", 3), ("siem", 17)]
+    assert [(each.sink, each.ordinal, each.event_id) for each in entry.records] == [
+        ("siem", 3, "5-3"),
+        ("siem", 17, "5-17"),
+    ]
     assert world.ledger.breakers.open() == []
