@@ -149,7 +149,7 @@ class SqsStub:
 
     async def _spoiled(self, fault: Fault, action: str, request: Request) -> Reply | None:
         reply = Reply(400)
-        if fault.after or not (fault.code or fault.hang or fault.reset):
+        if fault.after or not (fault.code or fault.hang or fault.reset or fault.page):
             answer = self._perform(action, request)
             reply = answer if isinstance(answer, Reply) else await answer
         if fault.code:

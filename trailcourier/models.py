@@ -23,13 +23,14 @@ class ObjectRef(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Message(msgspec.Struct, frozen=True):
-    """One SQS message, as received; *sent* is SentTimestamp in milliseconds."""
+    """One SQS message, as received; *sent* is SentTimestamp in milliseconds, *sender* SenderId."""
 
     id: str
     receipt: str
     body: str
     receive_count: int = 1
     sent: int = 0
+    sender: str = ""
 
 
 class Origin(msgspec.Struct, frozen=True):
@@ -87,7 +88,15 @@ class Numbers(BaseModel):
     starts_refused: int = Field(5, ge=2, description="starts without an end before it is refused")
     heartbeat: int = Field(30, ge=15, description="a worker not heard of for longer is gone")
     marks_days: int = Field(15, ge=1, le=60, description="days a delivered object is remembered")
-    quarantine_entries: int = Field(1000, ge=1, description="quarantine entries per source")
+    quarantine_entries: int = Field(
+        1000, ge=1, description="refused objects per source that are kept with all details"
+    )
+    quarantine_remembered: int = Field(
+        10_000, ge=1, description="and beyond these, only with what a retry needs"
+    )
+    quarantine_messages: int = Field(
+        200, ge=1, description="quarantine entries per source of messages, those alike in one"
+    )
     batch_records: int = Field(1000, ge=1, description="records in one batch to a sink")
     batch_bytes: int = Field(1_048_576, ge=1024, description="bytes in one batch to a sink")
     memory_mib: int = Field(96, ge=16, description="bytes held by all forwards of a process")

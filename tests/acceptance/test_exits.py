@@ -118,6 +118,53 @@ def test_wrong_credentials_are_said_in_seconds(host):
     assert "Traceback" not in said.err
 
 
+PORTAL = {
+    "page": b"<!doctype html><title>Log in to the guest network</title>",
+    "status": 200,
+    "times": -1,
+}
+
+
+@pytest.mark.slow
+def test_a_portal_that_answers_for_the_queue_is_no_drained_queue(host):
+    host.put(KEY)
+    host.sqs.send("trail", own(KEY))
+    host.sqs.fault("*", **PORTAL)
+
+    said = host.run("run", "--drain", "--json", "--timeout", "2", seconds=60)
+    status = host.run("status")
+    doctor = host.run("doctor", "--json")
+
+    assert said.code == 69, said.err
+    assert not json.loads(said.out)["sources"][0]["drained"]
+    last = said.err.splitlines()[-1]
+    assert "is not drained, nothing can be received: queue:prod: not-aws: " in last
+    told = f"{host.sqs.url.removeprefix('http://')} answered 200, and not as AWS does (text/html): "
+    for words in (last, status.out, doctor.out):
+        assert f"{told}'<!doctype html><title>Log in to the guest network" in words
+    assert "Log in to the portal" in last
+    assert host.sqs.bodies("trail") == [own(KEY)]
+    assert (status.code, doctor.code) == (0, 1)
+    for each in (said, status, doctor):
+        assert "Traceback" not in each.err
+
+
+@pytest.mark.slow
+def test_a_portal_that_answers_for_the_bucket_parks_and_refuses_nothing(host):
+    host.put(KEY)
+    host.sqs.send("trail", own(KEY))
+    host.s3.fault("*", **PORTAL)
+
+    said = host.run("run", "--drain", "--json", "--timeout", "2", seconds=60)
+
+    assert said.code == 69, said.err
+    (prod,) = json.loads(said.out)["sources"]
+    assert (prod["drained"], prod["refused"]) == (False, [])
+    (waiting,) = prod["waiting"]
+    assert waiting["reason"] == "not-aws"
+    assert host.s3.url.removeprefix("http://") in said.err.splitlines()[-1]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "words"),

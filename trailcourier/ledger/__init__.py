@@ -13,10 +13,13 @@ from trailcourier.ledger.claims import Claims
 from trailcourier.ledger.depth import Depth
 from trailcourier.ledger.flow import Flow
 from trailcourier.ledger.leases import Leases
+from trailcourier.ledger.left import Left
 from trailcourier.ledger.outcomes import Outcomes
+from trailcourier.ledger.parked import Parked
 from trailcourier.ledger.quarantine import Quarantine
 from trailcourier.ledger.store import Store
 from trailcourier.ledger.sums import Sums
+from trailcourier.ledger.traces import Traces
 from trailcourier.ledger.workers import Workers
 from trailcourier.models import Numbers
 
@@ -39,8 +42,11 @@ class Ledger:
         self.claims = Claims(self.store)
         self.outcomes = Outcomes(self.store)
         self.flow = Flow(self.store)
+        self.parked = Parked(self.store)
+        self.left = Left(self.store)
         self.breakers = Breakers(self.store, sinks)
         self.quarantine = Quarantine(self.store)
         self.sums = Sums(self.store)
         self.depth = Depth(self.store)
         self.workers = Workers(self.store)
+        self.traces = Traces(self.store)

@@ -26,17 +26,10 @@ return remember(ARGV[1], opened and 1 or 0)
 SUCCEEDED = Script("""
 local before = remembered(ARGV[1])
 if before then return before end
-return succeed(ARGV[2]) and remember(ARGV[1], 1) or 0
+return #succeed({ARGV[2]}) > 0 and remember(ARGV[1], 1) or 0
 """)
 
-RESET = Script("""
-local key = G .. 'b:' .. ARGV[1]
-redis.call('DEL', key .. ':f')
-redis.call('SREM', G .. 'open', ARGV[1])
-if redis.call('HDEL', key, 'open', 'reason', 'text', 'probe') > 0 then
-  redis.call('HSET', key, 'closed', NOW)
-end
-""")
+RESET = Script("close(ARGV[1])")
 
 OPEN = Script("""
 local found = {}
@@ -74,15 +67,18 @@ class Breakers:
 
     def open(self) -> list[Breaker]:
         """Every open breaker that holds this source up, or may."""
+        return [breaker for breaker in self.every() if self._concerns(breaker.name)]
+
+    def every(self) -> list[Breaker]:
+        """Every open breaker, of any source."""
         found = [
             Breaker(name.decode(), since, reason.decode(), text.decode())
             for name, since, reason, text in self._store.call(OPEN)
         ]
-        mine = (breaker for breaker in found if self._concerns(breaker.name))
-        return sorted(mine, key=lambda breaker: breaker.name)
+        return sorted(found, key=lambda breaker: breaker.name)
 
     def _concerns(self, name: str) -> bool:
         kind, _, rest = name.partition(":")
         if kind == "sink":
-            return self._sinks is None or rest in self._sinks
-        return rest.partition(":")[0] == self._store.source
+            return self._sinks is None or rest.partition("@")[0] in self._sinks
+        return rest.partition(":")[0].partition("@")[0] == self._store.source

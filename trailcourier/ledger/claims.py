@@ -36,7 +36,8 @@ class Standing(msgspec.Struct, frozen=True):
 
     *progress* is, per sink, the ordinal of the next input record, and holds for *etag* only;
     *rejected* is, per sink, the records it refused; *counted* says that the sums know them;
-    *contents* are digests already delivered.
+    *contents* are digests already delivered; *vouched* are the sinks that accepted other records
+    since one of them rejected all it was offered of this object.
     """
 
     etag: str = ""
@@ -44,6 +45,7 @@ class Standing(msgspec.Struct, frozen=True):
     rejected: Mapping[str, tuple[int, ...]] = {}
     counted: bool = False
     contents: bytes = b""
+    vouched: tuple[str, ...] = ()
 
     def delivered(self, etag: str) -> bool:
         """Whether the content with this etag was delivered before."""
@@ -66,13 +68,31 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 CLAIM = Script("""
+-- The sinks that accepted other records since one of them rejected all of this object, and have
+-- failed on no host after that.
+local function accepted_since(name, at)
+  if tonumber(redis.call('HGET', G .. 'ok', name) or '0') <= at then return false end
+  for _, failing in ipairs(redis.call('SMEMBERS', G .. 'failing')) do
+    if string.match(failing, '^[^@]*') == name then return false end
+  end
+  return true
+end
+local function vouched(oid)
+  local names, f = {}, redis.call('HMGET', S .. 'o:' .. oid, 'tr', 'ft')
+  for a = 14, f[1] == 'sink-rejects-all' and #ARGV or 0 do
+    local at = tonumber(f[2])
+    if accepted_since('sink:' .. ARGV[a], at) then names[#names + 1] = ARGV[a] end
+  end
+  return names
+end
 local mid, i, gen, token, task, alone = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5],
   ARGV[6] == '1'
 local life, spans, limit, refused_at, pause = tonumber(ARGV[7]), tonumber(ARGV[8]),
   tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])
+local source, parked_most = ARGV[12], tonumber(ARGV[13])
 local key, member = S .. 'm:' .. mid, mid .. '/' .. i
 local f = redis.call('HMGET', key, i .. ':r', i .. ':id', i .. ':g', i .. ':o', i .. ':e',
-  i .. ':b', i .. ':a', i .. ':pb')
+  i .. ':b', i .. ':a', i .. ':pb', 'h')
 if not f[1] then return {'gone'} end
 if f[4] then
   local last = redis.call('HGET', key, 'o') == '0'
@@ -82,15 +102,17 @@ if gen < tonumber(f[3]) then return {'held'} end
 local oid, holder = f[2], held_claim(f[2])
 if holder and holder.token == token then  -- asked again, as the answer was lost
   if redis.call('HGET', key, i .. ':k') ~= token then return {'refused', f[1], oid} end
-  return {'go', f[1], oid, contents(oid, spans), redis.call('HGETALL', S .. 'o:' .. oid)}
+  return {'go', f[1], oid, contents(oid, spans), redis.call('HGETALL', S .. 'o:' .. oid),
+    vouched(oid)}
 end
 if holder then
   if holder.rest == task then return {'ours'} end
   redis.call('HSET', key, i .. ':k', 'waiting')
   return {'held'}
 end
-local found = contents(oid, spans)
-if holds(found, f[5]) then
+local found, at = contents(oid, spans)
+-- without a content announced, the GET of a retry (it has no receipt) or after an hour compares it
+if holds(found, f[5]) and (f[5] ~= '' or (f[9] ~= '' and recent(at))) then
   redis.call('HSET', key, i .. ':o', 'skipped:already-delivered')
   redis.call('ZREM', S .. 'flight', member)
   count('objects:skipped:already-delivered', 1)
@@ -103,26 +125,25 @@ if starts >= refused_at then
   return {'refused', f[1], oid}
 end
 if starts >= limit and not alone then return {'alone'} end
-local names = {'credentials:' .. ARGV[12], 'bucket:' .. ARGV[12] .. ':' .. f[6]}
-for a = 13, #ARGV do names[#names + 1] = 'sink:' .. ARGV[a] end
-for _, name in ipairs(names) do
-  if is_open(name) and f[8] ~= name and not probes(name, pause, token) then
-    redis.call('HSET', key, i .. ':p', name, i .. ':pt', NOW)
-    redis.call('ZREM', S .. 'flight', member)
-    redis.call('ZADD', S .. 'parked', NOW + pause, member)
+local bucket = 'bucket:' .. source .. ':' .. string.match(f[6], '^[^/]*')
+local names = {'credentials:' .. source, bucket, 'bucket:' .. source .. ':' .. f[6]}
+for a = 14, #ARGV do names[#names + 1] = 'sink:' .. ARGV[a] end
+local is = redis.call('SMISMEMBER', G .. 'open', unpack(names))
+for at, name in ipairs(names) do
+  if is[at] == 1 and f[8] ~= name and not probes(name, pause, token) then
+    park(mid, i, name, pause, parked_most)
     return {'parked', name}
   end
 end
 hold_claim(oid, token, task, life)
 redis.call('HSET', key, i .. ':k', token)
-if f[8] then redis.call('HDEL', key, i .. ':pb') end
 redis.call('HINCRBY', S .. 'o:' .. oid, 's', 1)
 redis.call('PEXPIRE', S .. 'o:' .. oid, 1296000000)
 local high = tonumber(redis.call('GET', G .. 'high') or '0')
 if tonumber(f[7]) > high or high > NOW then  -- later than now: the broker's clock was put back
   redis.call('SET', G .. 'high', f[7])
 end
-return {'go', f[1], oid, found, redis.call('HGETALL', S .. 'o:' .. oid)}
+return {'go', f[1], oid, found, redis.call('HGETALL', S .. 'o:' .. oid), vouched(oid)}
 """)
 
 FENCE = """
@@ -146,7 +167,10 @@ local answers, life, spans = {}, tonumber(ARGV[1]), tonumber(ARGV[2])
 for a = 3, #ARGV, 6 do
   local mid, i, oid, token, task = ARGV[a], ARGV[a + 1], ARGV[a + 2], ARGV[a + 3], ARGV[a + 4]
   local ours = fenced(mid, i, oid, token, ARGV[a + 5], spans)
-  if ours then hold_claim(oid, token, task, life) end
+  if ours then
+    moves('forward')
+    hold_claim(oid, token, task, life)
+  end
   answers[#answers + 1] = ours and 1 or 0
 end
 return answers
@@ -198,7 +222,7 @@ class Claims:
         answer = self._store.call(
             CLAIM, message, index, generation, token, task_id, int(alone),
             numbers.claim * 1000, self._store.spans, numbers.starts_alone, numbers.starts_refused,
-            int(numbers.breaker_probe * 1000), self._store.source, *sinks,
+            int(numbers.breaker_probe * 1000), self._store.source, numbers.parked, *sinks,
         )  # fmt: skip
         kind: Granted = answer[0].decode()
         if kind == "done":
@@ -212,7 +236,7 @@ class Claims:
         claim = Claim(message, index, token, task_id, answer[2], ref, known)
         if kind == "refused":
             return Answer("refused", claim)
-        return Answer("go", claim, _standing(answer[3], answer[4]))
+        return Answer("go", claim, _standing(answer[3], answer[4], answer[5]))
 
     def renew(self, claims: Sequence[Claim]) -> list[bool]:
         """Prolong each claim; False for one that was overtaken."""
@@ -238,7 +262,7 @@ class Claims:
             raise Stale(f"the claim on {claim.ref} was overtaken")
 
 
-def _standing(contents: bytes, flat: Sequence[bytes]) -> Standing:
+def _standing(contents: bytes, flat: Sequence[bytes], vouched: Sequence[bytes]) -> Standing:
     state = dict(zip((name.decode() for name in flat[::2]), flat[1::2], strict=True))
     return Standing(
         etag=state.get("e", b"").decode(),
@@ -248,4 +272,5 @@ def _standing(contents: bytes, flat: Sequence[bytes]) -> Standing:
         },
         counted="n" in state,
         contents=contents,
+        vouched=tuple(name.decode() for name in vouched),
     )

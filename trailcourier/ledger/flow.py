@@ -4,21 +4,12 @@ from collections.abc import Sequence
 
 import msgspec
 
+from trailcourier.ledger.parked import AGAIN, Due, as_due
 from trailcourier.ledger.poll_lease import PollLease
 from trailcourier.ledger.store import Script, Store
 from trailcourier.ledger.workers import ALIVE
-from trailcourier.models import ObjectRef
 
 DEGRADED = 3_600_000  # ms until visibility is changed again, to see whether it may be
-
-
-class Due(msgspec.Struct, frozen=True):
-    """An object to dispatch (again), under its new generation."""
-
-    message: str
-    index: int
-    generation: int
-    ref: ObjectRef
 
 
 class Lost(msgspec.Struct, frozen=True):
@@ -26,15 +17,6 @@ class Lost(msgspec.Struct, frozen=True):
 
     due: tuple[Due, ...]
     in_vain: tuple[str, ...]
-
-
-class Waiting(msgspec.Struct, frozen=True):
-    """A parked object: why, behind which breaker, if behind one, and what went wrong, in words."""
-
-    ref: ObjectRef
-    reason: str
-    breaker: str = ""
-    detail: str = ""
 
 
 class Room(msgspec.Struct, frozen=True):
@@ -47,18 +29,16 @@ class Room(msgspec.Struct, frozen=True):
 ROOM = Script(
     ALIVE
     + """
-local cap, per, parked_cap, alive, pause = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]),
-  tonumber(ARGV[4]), tonumber(ARGV[5])
-local token = ARGV[6]
+local cap, per, alive = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local pause, token = tonumber(ARGV[4]), ARGV[5]
 local flying, parked = redis.call('ZCARD', S .. 'flight'), redis.call('ZCARD', S .. 'parked')
-for a = 7, #ARGV do
+for a = 6, #ARGV do
   if is_open(ARGV[a]) then
     local idle = flying == 0 and parked == 0
-    if not ((a == 7 or idle) and probes(ARGV[a], pause, token)) then return {0, ARGV[a]} end
+    if not ((a == 6 or idle) and probes(ARGV[a], pause, token)) then return {0, ARGV[a]} end
     return {1, ''}
   end
 end
-if parked >= parked_cap then return {0, 'parked'} end
 local threads = alive_threads(alive)
 if threads == 0 then return {0, 'no-workers'} end
 cap = math.min(cap, per * threads)
@@ -68,21 +48,6 @@ return {math.max(room, 0), room < math.min(10, cap / 2) and 'in-flight' or ''}  
 )
 
 NOW = Script("return NOW")
-
-AGAIN = """
-local function again(mid, i)
-  local key = S .. 'm:' .. mid
-  local gen = redis.call('HINCRBY', key, i .. ':g', 1)
-  redis.call('HSET', key, i .. ':a', NOW)
-  redis.call('HDEL', key, i .. ':k')
-  redis.call('ZADD', S .. 'flight', NOW, mid .. '/' .. i)
-  return {mid, tonumber(i), gen, redis.call('HGET', key, i .. ':r')}
-end
-local function parts(member)
-  local mid, i = string.match(member, '^(.*)/(%d+)$')
-  return mid, i
-end
-"""
 
 LOST = Script(
     AGAIN
@@ -115,59 +80,6 @@ end
 if #due == 0 and #vain == 0 then return {due, vain} end
 count('forwards:again', #due)
 return remember(token, {due, vain})
-"""
-)
-
-READY = Script(
-    AGAIN
-    + """
-local token, room, pause, due = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), {}
-local before = remembered(token)
-if before then return before end
-for _, member in ipairs(redis.call('ZRANGE', S .. 'parked', 0, -1)) do
-  if #due >= room then break end
-  local mid, i = parts(member)
-  local f = redis.call('HMGET', S .. 'm:' .. mid, i .. ':p', i .. ':pt', i .. ':r')
-  if not f[3] then
-    redis.call('ZREM', S .. 'parked', member)
-  else
-    local name, at = f[1] or '', tonumber(redis.call('ZSCORE', S .. 'parked', member))
-    local take
-    if name ~= '' and is_open(name) then
-      take = probes(name, pause, token .. member)
-      if take then redis.call('HSET', S .. 'm:' .. mid, i .. ':pb', name) end
-      if not take and at <= NOW then redis.call('ZADD', S .. 'parked', NOW + pause, member) end
-    else
-      local closed = name ~= '' and redis.call('HGET', G .. 'b:' .. name, 'closed')
-      take = at <= NOW or (closed and tonumber(closed) >= tonumber(f[2]))
-    end
-    if take then
-      redis.call('ZREM', S .. 'parked', member)
-      due[#due + 1] = again(mid, i)
-    end
-  end
-end
-return #due > 0 and remember(token, due) or due
-"""
-)
-
-
-HURRY = Script("""
-for _, member in ipairs(redis.call('ZRANGE', S .. 'parked', 0, -1)) do
-  redis.call('ZADD', S .. 'parked', NOW, member)
-end
-""")
-
-WAITING = Script(
-    AGAIN
-    + """
-local found = {}
-for _, member in ipairs(redis.call('ZRANGE', S .. 'parked', 0, tonumber(ARGV[1]) - 1)) do
-  local mid, i = parts(member)
-  local f = redis.call('HMGET', S .. 'm:' .. mid, i .. ':r', i .. ':pr', i .. ':p', i .. ':pd')
-  if f[1] then found[#found + 1] = {f[1], f[2] or 'breaker-open', f[3] or '', f[4] or ''} end
-end
-return found
 """
 )
 
@@ -205,7 +117,7 @@ class Flow:
         """
         numbers = self._store.numbers
         objects, why = self._store.call(
-            ROOM, numbers.in_flight, numbers.in_flight_per_thread, numbers.parked,
+            ROOM, numbers.in_flight, numbers.in_flight_per_thread,
             numbers.heartbeat * 1000, int(numbers.breaker_probe * 1000),
             self._store.token(), f"queue:{self._store.source}", f"credentials:{self._store.source}",
             *(f"sink:{name}" for name in sinks),
@@ -226,25 +138,7 @@ class Flow:
             LOST, self._store.token(), int(idle), numbers.lost_after * 1000,
             numbers.idle_after * 1000, numbers.redispatches, int(keep),
         )  # fmt: skip
-        return Lost(_due(due), tuple(sorted({mid.decode() for mid in vain})))
-
-    def ready(self, room: int) -> tuple[Due, ...]:
-        """Parked objects to try again now: due, or their breaker has closed, or one as a probe."""
-        pause = int(self._store.numbers.breaker_probe * 1000)
-        if room <= 0:
-            return ()
-        return _due(self._store.call(READY, self._store.token(), room, pause))
-
-    def hurry(self) -> None:
-        """Let every parked object be due now."""
-        self._store.call(HURRY)
-
-    def waiting(self, most: int) -> tuple[Waiting, ...]:
-        """Up to *most* parked objects, the next due first."""
-        return tuple(
-            Waiting(msgspec.json.decode(ref, type=ObjectRef), *(each.decode() for each in told))
-            for ref, *told in self._store.call(WAITING, most)
-        )
+        return Lost(as_due(due), tuple(sorted({mid.decode() for mid in vain})))
 
     def in_hand(self) -> tuple[int, int, int]:
         """Objects in flight, objects parked, messages leased."""
@@ -275,10 +169,3 @@ class Flow:
     def degraded(self) -> bool:
         """Whether this source may not change visibility."""
         return bool(self._store.call(IS_DEGRADED, DEGRADED))
-
-
-def _due(rows: Sequence[tuple[bytes, int, int, bytes]]) -> tuple[Due, ...]:
-    return tuple(
-        Due(mid.decode(), index, generation, msgspec.json.decode(ref, type=ObjectRef))
-        for mid, index, generation, ref in rows
-    )

@@ -11,8 +11,8 @@ import redis
 from tests.servers import valkey
 from trailcourier import broker
 from trailcourier.ledger import Ledger
+from trailcourier.ledger.admission import Admitted, Named
 from trailcourier.ledger.claims import Claim
-from trailcourier.ledger.leases import Admitted, Named
 from trailcourier.models import Message, Numbers, ObjectRef
 
 SINKS = ("archive",)

@@ -5,11 +5,14 @@ import pytest
 from tests.unit.ledger.conftest import SINKS, admit, claim, refs
 from trailcourier.errors import Stale
 from trailcourier.ledger.outcomes import Report
+from trailcourier.ledger.scopes import Failing
 from trailcourier.ledger.store import content_digest
 from trailcourier.models import ObjectRef, Outcome
 
 DELIVERED = Report(Outcome("delivered"), etag="e1", delivered=content_digest("e1"))
-NETWORK = Report(Outcome("parked", "network", "no route"), breaker="bucket:prod:acme-logs")
+NETWORK = Report(
+    Outcome("parked", "network", "no route"), breakers=(Failing("bucket:prod:acme-logs"),)
+)
 
 
 def ask(ledger, message="m", index=0, *, generation=1, task="task-1", alone=False, token=""):
@@ -227,7 +230,7 @@ def test_what_was_noted_of_another_content_ends_with_it(ledger):
     rewritten = claim(ledger, "n", task="task-2")
     ledger.claims.progress(rewritten, "e2", {"p:archive": 5})
     ledger.outcomes.finish(rewritten, NETWORK, jitter=0)
-    ledger.flow.ready(1)
+    ledger.parked.ready(1)
 
     standing = ask(ledger, "n", generation=2, task="task-3").standing
 

@@ -3,9 +3,12 @@ import pytest
 from tests.unit.ledger.conftest import admit, claim, refs
 from trailcourier.ledger import Ledger
 from trailcourier.ledger.outcomes import Report
+from trailcourier.ledger.scopes import Failing
 from trailcourier.models import Numbers, Outcome
 
-NETWORK = Report(Outcome("parked", "network", "no route"), breaker="bucket:prod:acme-logs")
+NETWORK = Report(
+    Outcome("parked", "network", "no route"), breakers=(Failing("bucket:prod:acme-logs"),)
+)
 SINKS = ("archive",)
 
 
@@ -68,14 +71,14 @@ def test_with_one_object_at_a_time_there_is_room_for_it(client):
     assert ledger.flow.room(SINKS).why == ""
 
 
-def test_too_many_parked_objects_stop_the_poll(client):
+def test_parked_objects_cost_no_room(client):
     ledger = Ledger(client, "prod", Numbers(parked=1))
     ledger.workers.heartbeat("w1", 8)
     admit(ledger, "m", refs("a"))
 
     ledger.outcomes.finish(claim(ledger, "m"), NETWORK, jitter=1)
 
-    assert ledger.flow.room(SINKS).why == "parked"
+    assert ledger.flow.room(SINKS).objects == 32
 
 
 def test_an_open_sink_stops_the_poll_and_an_open_bucket_does_not(ledger):
@@ -203,11 +206,11 @@ def parked(ledger, message="m", objects=("a",)):
 def test_a_parked_object_is_ready_when_due_and_handed_out_once(ledger, pass_time):
     parked(ledger)
 
-    early = ledger.flow.ready(10)
+    early = ledger.parked.ready(10)
     pass_time(11)
-    due = ledger.flow.ready(10)
+    due = ledger.parked.ready(10)
 
-    assert early == ledger.flow.ready(10) == ()
+    assert early == ledger.parked.ready(10) == ()
     assert [(d.message, d.index, d.generation) for d in due] == [("m", 0, 2)]
     assert ledger.flow.in_hand() == (1, 0, 1)
 
@@ -216,25 +219,25 @@ def test_behind_an_open_breaker_one_parked_object_is_handed_out_as_a_probe(ledge
     parked(ledger, "m", tuple("abcdef"))
     pass_time(40)
 
-    assert len(ledger.flow.ready(10)) == 1
-    assert ledger.flow.ready(10) == ()
+    assert len(ledger.parked.ready(10)) == 1
+    assert ledger.parked.ready(10) == ()
 
 
-def test_when_the_breaker_closes_all_that_waited_behind_it_are_ready(ledger, pass_time):
+def test_when_the_breaker_closes_what_waited_behind_it_is_released_step_by_step(ledger, pass_time):
     parked(ledger, "m", tuple("abcdef"))
     pass_time(1)
 
     ledger.breakers.succeeded("bucket:prod:acme-logs")
 
-    assert len(ledger.flow.ready(10)) == 6
+    assert [len(ledger.parked.ready(10)) for _ in range(4)] == [1, 2, 3, 0]
 
 
 def test_no_more_parked_objects_are_handed_out_than_there_is_room(ledger, pass_time):
     parked(ledger, "m", tuple("abc"))
     pass_time(11)
 
-    assert len(ledger.flow.ready(2)) == 2
-    assert ledger.flow.ready(0) == ()
+    assert len(ledger.parked.ready(2)) == 2
+    assert ledger.parked.ready(0) == ()
 
 
 def test_being_degraded_is_noted_for_an_hour_and_told_once(ledger, pass_time):
