@@ -109,7 +109,7 @@ class QoS(stock.QoS):
         with self.channel.conn_or_acquire() as client:
             self.channel.note(keys=keys, args=[tag, held], client=client)
 
-    def restore_visible(self, start: int = 0, num: int = 10, interval: int = 10) -> None:
+    def restore_visible(self, start: int = 0, num: Any = None, **_: Any) -> None:
         """Give back what dead workers held; a full broker has no room for it in its queues.
 
         By the broker's clock: kombu compares that of the host that took a message with that of the

@@ -98,7 +98,7 @@ class Samples(Collector):
 
     def take(self) -> None:
         """Look at every source; raises RedisError, and then tells the older look."""
-        roll = wiring.workers().roll()
+        roll = wiring.roll()
         ledgers = [wiring.ledger(name) for name in wiring.settings().sources]
         if self._whole:
             looks = [standing(each, each.depth.last(), roll=roll) for each in ledgers]

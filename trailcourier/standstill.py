@@ -28,7 +28,7 @@ Kind = Literal[
     "two-configurations",
 ]
 
-FLEETS = frozenset({"no-control-worker", "no-object-worker", "two-configurations"})
+FLEETS = frozenset({"broker", "no-control-worker", "no-object-worker", "two-configurations"})
 """The kinds that are of the whole fleet, whatever the source."""
 
 AHEAD = 5.0  # seconds; a clock that is further off is named
@@ -109,6 +109,9 @@ def processes(roll: Roll) -> list[ProcessStatus]:
 
 def of_fleet(roll: Roll) -> Iterator[Problem]:
     """Yield what is wrong with the fleet, whatever the source."""
+    if roll.impaired:
+        yield Problem("broker", roll.impaired, "Nothing else is judged until then.")
+        return
     if not roll.alive(CONTROL):
         text = f"No control worker{_last(roll, CONTROL)}: nothing is received or settled."
         yield Problem("no-control-worker", text, START[CONTROL])
@@ -120,6 +123,8 @@ def of_fleet(roll: Roll) -> Iterator[Problem]:
 
 def of_source(roll: Roll, times: StepTimes, numbers: Numbers) -> Iterator[Problem]:
     """Yield which steps of one source's line stand still; what only follows is not said."""
+    if roll.impaired:
+        return
     if still(times, "tick", numbers):
         yield _no_tick(roll, times)
     elif control := roll.alive(CONTROL):

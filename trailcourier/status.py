@@ -27,8 +27,11 @@ from trailcourier.standstill import Problem
 
 SKIPS_TO_MENTION = 100
 
-State = Literal["well", "see below", "held up", "no workers", "two configs", "stands still"]
+State = Literal[
+    "well", "see below", "held up", "no workers", "two configs", "stands still", "broker"
+]
 STATES: Mapping[standstill.Kind, State] = {
+    "broker": "broker",
     "no-control-worker": "no workers",
     "no-object-worker": "no workers",
     "two-configurations": "two configs",
@@ -102,7 +105,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def state(self) -> State:
         """How it stands, in a word or two; well only if each step of the line left its trace."""
-        if self.breakers:
+        if self.holding:
             return "held up"
         if self.problems:
             return STATES.get(self.problems[0].kind, "stands still")
@@ -111,7 +114,12 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def moves(self) -> bool:
         """Whether nothing keeps records from being carried."""
-        return not self.breakers and not self.problems
+        return not self.holding and not self.problems
+
+    @property
+    def holding(self) -> list[OpenBreaker]:
+        """The breakers that hold the source up; a host's own leaves its work to other hosts."""
+        return [each for each in self.breakers if "@" not in each.name]
 
 
 def standing(

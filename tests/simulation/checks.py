@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from tests.simulation.workload import Name, wanted
-
+from trailcourier.ledger.sums import of_messages, of_objects
 
 LATER = 3_600_000  # ms after which keys that live for a moment only must be gone
 
@@ -141,10 +141,11 @@ class Checks:
                 self._fail("sums", f"{sink.name}: in {total}, and {parts}")
             if not world.lost_ledger:
                 there = len({(str(e.origin.ref), e.record) for e in sink.accepted})
-                if parts["delivered"] != there:
-                    told = f"{sink.name} has {there} records, counted are {parts['delivered']}"
-                    self._fail("sums", told)
+                arrived = parts["delivered"] + sums.get(f"sink:{sink.name}:repaired", 0)
+                if arrived != there:
+                    self._fail("sums", f"{sink.name} has {there} records, counted are {arrived}")
         self._sum_of_messages(sums)
+        self._sums_by_outcome()
 
     def _sum_of_messages(self, sums: dict[str, int]) -> None:
         world = self._world
@@ -153,6 +154,16 @@ class Checks:
         done, counted = world.sqs.deletes, sums.get("messages:deleted", 0)
         if counted > done:
             self._fail("sums", f"{done} deletes succeeded, counted are {counted}")
+
+    def _sums_by_outcome(self) -> None:
+        """Each message received and each object named has one outcome, or is in hand."""
+        sums, left = self._world.sums(), self._world.leaving()
+        for counted, total, in_hand in (
+            (of_messages(sums), "received", left["leases"]),
+            (of_objects(sums), "named", left["flight"] + left["parked"]),
+        ):
+            if counted.pop(total) != sum(counted.values()) + in_hand:
+                self._fail("sums", f"{total}, in hand {in_hand}, and {counted}: {sums}")
 
     # 7. nothing left
 

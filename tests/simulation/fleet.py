@@ -12,6 +12,7 @@ from tests.simulation.broker import SimBroker, Task
 from tests.simulation.clock import HostClock, Stop
 from tests.simulation.points import Points
 from trailcourier.errors import TrailcourierError
+from trailcourier.ledger.ticks import LIFE, Ticks
 from trailcourier.line import Line
 from trailcourier.line.carry import carry
 from trailcourier.line.holds import PAUSE
@@ -96,6 +97,9 @@ class Worker:
     def _run(self, task: Task) -> None:
         line, process = self.process.line, self.process
         try:
+            if task.made and Ticks(line.ledger.store).age(task.made) > LIFE:
+                process.say("tick dropped", task.kind)
+                return
             match task.kind:
                 case "poll":
                     poll(line, 0, self._broker.publish, process.stopping)

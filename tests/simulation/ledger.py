@@ -14,6 +14,7 @@ from tests.simulation.points import Points, Struck
 from tests.simulation.server import Server
 from trailcourier import ledger as package
 from trailcourier.client import Client
+from trailcourier.impairment import impaired
 from trailcourier.ledger.store import Script
 
 
@@ -67,17 +68,24 @@ class Link:
                 f"ledger.{point}", lambda: self._act(commands), retried=True, told=told
             )
         except Struck as struck:
-            raise ERRORS[struck.kind]() from None
-        except redis.RedisError:
+            raise _lasting(ERRORS[struck.kind]()) from None
+        except redis.RedisError as error:
             actor = self.points.schedule.current
             assert actor is not None
             self.points.touch(actor.process)  # what it has in hand cannot be written down
-            raise
+            raise _lasting(error) from None
 
     def _act(self, commands: list[tuple[Any, ...]]) -> list[Any]:
         if self.trouble:
             raise ERRORS[self.trouble]()
         return self.server.run_all(self.clock(), commands)
+
+
+def _lasting(error: redis.RedisError) -> redis.RedisError:
+    """What our connections make of *error*: one about the broker is a lost connection."""
+    if isinstance(error, redis.ResponseError):
+        return impaired(error) or error
+    return error
 
 
 class SimClient(Client):

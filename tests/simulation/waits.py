@@ -4,6 +4,7 @@ from tests.simulation.plan import FOR_EVER, Event, Plan
 from tests.simulation.workload import Sent
 
 SLACK = 120_000  # ms: processes start again, tasks of dead ones come back
+FIVE_TRIES = 1_000_000  # ms that a message is kept away in all before a bug refuses it
 OF_BUCKETS = ("bucket", "prefix")
 
 
@@ -20,6 +21,13 @@ class Waits:
         if any(event.kind in OF_BUCKETS for event in plan.events):
             longest = max(longest, min(numbers.lease_life, 12 * 3600) / 2)
         self.bound = int(2 * longest * 1000) + SLACK
+
+    def due(self, sent: Sent, last_strike: int) -> int | None:
+        """By when *sent* must be done; None for one that need not be."""
+        well = self.well_since(sent)
+        if well is None:
+            return None
+        return max(well, last_strike) + self.bound + (FIVE_TRIES if sent.kind == "raises" else 0)
 
     def well_since(self, sent: Sent) -> int | None:
         """When the last thing that *sent* depends on was repaired; None if something never is."""

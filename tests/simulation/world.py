@@ -22,6 +22,7 @@ from tests.simulation.waits import Waits
 from tests.simulation.workload import RAISES, REJECT, Name, Sent, wanted
 from trailcourier.ledger import Ledger
 from trailcourier.line import Line
+from trailcourier.line.fitness import Fitness
 from trailcourier.line.process import Process
 from trailcourier.sinks import Outlet, Terms
 
@@ -102,8 +103,8 @@ class World:
         return [
             f"{sent.name} ({sent.kind})"
             for sent in self.unfinished()
-            if (well := self.waits.well_since(sent)) is not None
-            and self.schedule.now > max(well, self.points.last_strike) + self.waits.bound
+            if (due := self.waits.due(sent, self.points.last_strike)) is not None
+            and self.schedule.now > due
         ]
 
     def start(self, host: Host) -> None:
@@ -133,7 +134,7 @@ class World:
             keep=keep,
             process=Process(
                 memory=numbers.memory_mib << 20, claim=numbers.claim, stall=numbers.claim_stall,
-                host=process.host, clock=process.clock, keeps_alive=False,
+                fitness=Fitness(process.host, process.clock), clock=process.clock, keeps_alive=False,
             ),
             numbers=numbers,
             clock=process.clock,
@@ -240,7 +241,9 @@ class World:
 
     def _latest(self) -> int:
         """When everything must be over, the ledger empty too."""
-        return max(self.waits.calm_since(), self.points.last_strike) + 2 * self.waits.bound
+        strike, sent = self.points.last_strike, self.plan.workload.sent
+        ends = [self.waits.due(each, strike) or 0 for each in sent]
+        return max(*ends, self.waits.calm_since(), strike) + self.waits.bound
 
     def _poll(self) -> None:
         self.broker.tick("poll")

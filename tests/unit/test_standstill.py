@@ -215,6 +215,30 @@ def test_a_step_may_take_what_its_settings_say(numbers, step, seconds):
     assert standstill.bound(step, Numbers(**numbers)) == seconds
 
 
+@pytest.fixture
+def full(client):
+    """Have the broker refuse whatever needs memory, from now on."""
+
+    def fill():
+        client.config_set("maxmemory", "1")
+
+    yield fill
+    client.config_set("maxmemory", "0")
+
+
+def test_a_broker_that_is_full_makes_nobody_dead_and_nothing_stand_still(ledger, full, pass_time):
+    well(ledger)
+    admit(ledger, "m1", refs("a"))
+    claimed = claim(ledger, "m1")
+    pass_time(50)
+    full()
+
+    well(ledger)
+    ledger.claims.renew([claimed])
+
+    assert found(ledger) == {}
+
+
 def test_looking_writes_nothing(ledger, client, pass_time):
     well(ledger)
     pass_time(-3600)

@@ -39,7 +39,7 @@ def show(
     a part of the fleet stands still, else with 0.
     """
     with asked(ctx, source) as names:
-        roll = wiring.workers().roll()
+        roll = wiring.roll()
         found = _standings(names, roll)
     if as_json:
         clocks = [f"{each}. {standstill.SET_CLOCK}" for each in standstill.clocks(roll)]

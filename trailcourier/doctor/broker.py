@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import redis
 
-from trailcourier import standstill, status, wiring
+from trailcourier import impairment, standstill, status, wiring
 from trailcourier.doctor import bounded
 from trailcourier.doctor.finding import Entries, Entry, Finding
 from trailcourier.doctor.subject import Shared, Subject
@@ -45,7 +45,7 @@ TOLD: Entries = {
     ),
     "TC804": Entry(
         "Has it memory left?",
-        ("ok", "warning"),
+        ("ok", "warning", "error"),
         "A full Redis with `noeviction` refuses every write, and nothing is carried. Give it more "
         "`maxmemory`; a delivered object takes some 20 bytes for 15 days.",
     ),
@@ -86,7 +86,7 @@ def _line(subject: Subject) -> Line | None:
     def ask() -> Line:
         ledger = wiring.ledger(subject.name)
         parked = [each.ref for each in ledger.parked.waiting(PARKED)]
-        roll = ledger.workers.roll()
+        roll = wiring.roll()
         return Line(status.standing(ledger, roll=roll), ledger.sums.all(), roll, parked)
 
     try:
@@ -106,8 +106,9 @@ def _asked(shared: Shared) -> Mapping[str, Any] | str | None:
 
     def ask() -> Mapping[str, Any]:
         with wiring.answering():
+            before = time.time()
             seconds, micros = wiring.client().time()
-            skew = time.time() - (seconds + micros / 1_000_000)
+            skew = (before + time.time()) / 2 - (seconds + micros / 1_000_000)
             return {**wiring.client().info(), "skew": skew}
 
     try:
@@ -133,6 +134,7 @@ def look(subject: Subject) -> Iterator[Finding]:
     version = found.get("valkey_version") or found.get("redis_version")
     yield Finding("ok", "TC801", f"the broker answers, version {version}")
     yield from _fit(subject.shared, found)
+    yield from _impaired(found)
     yield _kept(found)
     yield from _room(found)
     yield _clock(float(found["skew"]))
@@ -157,6 +159,13 @@ def _fit(shared: Shared, found: Mapping[str, Any]) -> Iterator[Finding]:
         yield Finding("warning", "TC802", text, "Set maxmemory-policy to noeviction.")
 
 
+def _impaired(found: Mapping[str, Any]) -> Iterator[Finding]:
+    """Yield why writes are refused, where no other finding says it."""
+    cause = impairment.seen(found)
+    if cause in {impairment.ALONE, impairment.LOADING}:
+        yield Finding("error", "TC801", f"the broker refuses writes: {cause.text}", cause.fix)
+
+
 def _kept(found: Mapping[str, Any]) -> Finding:
     appends = found.get("aof_enabled") == 1
     wrong = [
@@ -178,7 +187,10 @@ def _room(found: Mapping[str, Any]) -> Iterator[Finding]:
     if not most:
         return
     text = f"{used / most:.0%} of its memory is used"
-    if used > most * FULL:
+    cause = impairment.seen(found)
+    if cause is not None and cause.fix == impairment.FULL.fix:
+        yield Finding("error", "TC804", f"the broker refuses writes: {cause.text}", cause.fix)
+    elif used > most * FULL:
         fix = "Raise maxmemory: a full broker refuses every write."
         yield Finding("warning", "TC804", text, fix)
     else:

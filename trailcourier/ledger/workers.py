@@ -46,11 +46,15 @@ class FleetProcess(msgspec.Struct, frozen=True):
 
 
 class Roll(msgspec.Struct, frozen=True):
-    """All processes known at *now*, and when one of each role was last heard of; milliseconds."""
+    """All processes known at *now*, and when one of each role was last heard of; milliseconds.
+
+    *impaired* is why the broker takes no writes, where it was asked and does not.
+    """
 
     now: int
     seen: tuple[FleetProcess, ...] = ()
     last: Mapping[str, int] = {}
+    impaired: str = ""
 
     def alive(self, role: str) -> tuple[FleetProcess, ...]:
         """The processes of *role* that are alive."""

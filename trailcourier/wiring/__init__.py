@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from functools import cache, wraps
 from typing import TypeVar
 
+import msgspec
 import redis
 
 from trailcourier import broker, observe
@@ -23,7 +24,7 @@ from trailcourier.clock import SYSTEM_CLOCK
 from trailcourier.errors import ConfigError
 from trailcourier.ledger import Ledger
 from trailcourier.ledger.store import Store
-from trailcourier.ledger.workers import Workers
+from trailcourier.ledger.workers import Roll, Workers
 from trailcourier.line import failpoint
 from trailcourier.line.fitness import Fitness
 from trailcourier.settings import Settings
@@ -101,6 +102,16 @@ def fitness() -> Fitness:
     return Fitness(socket.gethostname(), SYSTEM_CLOCK)
 
 
+def look_at_fitness() -> None:
+    """Learn which of this host's own breakers have closed; raises RedisError.
+
+    One closes without a success here when a second host fails alike: it is nobody's own fault.
+    """
+    if fitness().why():
+        opened = ledger(next(iter(settings().sources))).breakers.every()
+        fitness().recovered([each.name for each in opened])
+
+
 @once
 def ledger(source: str) -> Ledger:
     """The ledger of *source*, known or not."""
@@ -124,3 +135,9 @@ def workers() -> Workers:
     """Who is at work; the processes of a fleet belong to no source."""
     found = settings()
     return Workers(Store(client(), "", found.line, found.broker.namespace))
+
+
+def roll() -> Roll:
+    """Who is at work, and what is the matter with the broker, if anything is."""
+    found = workers().roll()
+    return msgspec.structs.replace(found, impaired=broker.trouble(client()))

@@ -291,19 +291,19 @@ def test_a_message_that_brings_out_a_bug_keeps_none_beside_it_waiting(world, bug
 
 def test_it_is_tried_again_after_longer_and_longer_and_quarantined_the_fifth_time(make, bug):
     world = make()
-    world.sqs.queues["trail"]._limit = 50  # noqa: SLF001  its redrive policy
+    world.sqs.queues["trail"]._limit = 50
     world.sqs.send("trail", "bug")
     waits = []
 
     for _ in range(6):
         waited = 0
         while world.poll() == 0:
-            world.pass_time(30)
-            waited += 30
+            world.pass_time(10)
+            waited += 10
         waits.append(waited)
 
     (entry,) = world.ledger.quarantine.entries()
-    assert waits == [0, 60, 120, 240, 480, 900]
+    assert waits == [0, 10, 20, 40, 80, 900]
     assert (entry.kind, entry.reason, entry.times) == ("message", "internal", 2)
     assert "ZeroDivisionError('nobody foresaw this')" in entry.detail
     counted = {k: v for k, v in world.count().items() if k.startswith("messages:")}
@@ -313,6 +313,19 @@ def test_it_is_tried_again_after_longer_and_longer_and_quarantined_the_fifth_tim
         "messages:refused:internal": 1,
         "messages:refused-before": 1,
     }
+
+
+def test_it_is_quarantined_before_its_redrive_policy_takes_it(world, bug):
+    world.sqs.queues["trail"]._limit = 3
+    world.sqs.send("trail", "bug")
+
+    for _ in range(5):
+        world.poll()
+        world.pass_time(901)
+
+    assert world.sqs.bodies("dead") == ["bug"]
+    (entry,) = world.ledger.quarantine.entries()
+    assert entry.reason == "internal"
 
 
 def test_a_message_at_which_a_script_fails_is_such_a_bug_too(world):

@@ -176,6 +176,18 @@ def test_a_clock_that_is_off_is_named_and_is_no_reason_to_say_no(call, busy):
     assert "\nfleet: objects@host-b/7 on host-b: its clock is 7 s behind the broker's" in said.out
 
 
+def test_a_broker_that_is_full_is_the_only_thing_said(call, client):
+    client.config_set("maxmemory", "1")
+
+    said = call("status")
+    client.config_set("maxmemory", "0")
+
+    assert (said.code, said.err) == (1, "")
+    assert "\nfleet: broker 127.0.0.1:" in said.out
+    assert "its memory is full" in said.out
+    assert "No control worker" not in said.out
+
+
 def test_the_json_has_every_process_and_what_stands_still(call, busy, pass_time):
     pulse(busy, "objects", host="host-b", config="0ther", ahead=6.0)
 

@@ -123,6 +123,30 @@ def test_a_broker_that_is_almost_full_is_a_warning(doctor, info, used, level):
     assert found.text == f"{used // 10}% of its memory is used"
 
 
+def test_a_broker_that_is_full_is_the_only_error(doctor, client):
+    client.config_set("maxmemory", "1")
+    try:
+        said = doctor()
+    finally:
+        client.config_set("maxmemory", "0")
+
+    assert said.errors == ["TC804"]
+    assert "its memory is full" in said.one("TC804").text
+    assert said.one("TC804").fix.startswith("Raise maxmemory")
+    assert said.one("TC807").level == "unproved"
+
+
+def test_a_broker_that_has_too_few_replicas_is_the_only_error(doctor, client):
+    client.config_set("min-replicas-to-write", "1")
+    try:
+        said = doctor()
+    finally:
+        client.config_set("min-replicas-to-write", "0")
+
+    assert said.errors == ["TC801"]
+    assert "fewer replicas follow it" in said.of("TC801")[-1].text
+
+
 def test_a_clock_that_is_not_the_brokers_is_a_warning(doctor, monkeypatch):
     monkeypatch.setattr(broker.time, "time", lambda: time.monotonic() + 4_000_000_000)
 
