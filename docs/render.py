@@ -26,7 +26,7 @@ from trailcourier.cli.exits import Exit
 from trailcourier.cli.setup.planning import Planned
 from trailcourier.cli.setup.result import Result
 from trailcourier.credentials import Credentials
-from trailcourier.dispositions import REASONS, Reason
+from trailcourier.dispositions import REASONS
 from trailcourier.doctor.catalogue import GROUPS
 from trailcourier.doctor.finding import Entry
 from trailcourier.drain import Drained
@@ -35,6 +35,7 @@ from trailcourier.metrics import METRICS
 from trailcourier.models import Numbers
 from trailcourier.provision import Request, Step
 from trailcourier.provision.permissions import actions, needed
+from trailcourier.reasons import Reason
 from trailcourier.redrive import Listed, Lying, Redriven
 from trailcourier.secret import Secret
 from trailcourier.settings import Broker, Flower, Source, Workers

@@ -6,27 +6,7 @@ is ``parked``: the object is tried again from the ledger, and SQS is not involve
 the only such decision; ``docs/dispositions.md`` is rendered from it.
 """
 
-from typing import Literal
-
-import msgspec
-
-Breaker = Literal["", "queue", "credentials", "bucket", "sink"]
-
-
-class Reason(msgspec.Struct, frozen=True):
-    """One way an object or message fails to be carried.
-
-    *tries* turns a parked object into a refused one after so many; with *beside_success* only if
-    others of the same bucket were read meanwhile.  A reason whose status is ``refused`` and that
-    has *tries* is parked until they are used up.
-    """
-
-    status: Literal["skipped", "parked", "refused"]
-    text: str
-    advice: str
-    breaker: Breaker = ""
-    tries: int = 0
-    beside_success: bool = False
+from trailcourier.reasons import SINK, Reason
 
 
 def _skipped(text: str) -> Reason:
@@ -158,6 +138,7 @@ REASONS: dict[str, Reason] = {
         "Check `credentials` of the source: missing, wrong, expired or revoked keys, or a role "
         "that may not be assumed.",
         "credentials",
+        may_be_local=True,
     ),
     "instance-metadata": Reason(
         "parked",
@@ -166,6 +147,7 @@ REASONS: dict[str, Reason] = {
         "ec2 modify-instance-metadata-options --instance-id ID --http-put-response-hop-limit 2`. "
         "Or give the container a role of its own.",
         "credentials",
+        may_be_local=True,
     ),
     "bucket-credentials": Reason(
         "parked",
@@ -179,6 +161,7 @@ REASONS: dict[str, Reason] = {
         "AWS refused the signature because this machine's clock is off.",
         "Set the clock (NTP) and try again.",
         "credentials",
+        may_be_local=True,
     ),
     "throttled": Reason(
         "parked", "AWS asks to slow down.", "Time repairs it; fewer workers help.", "bucket"
@@ -194,6 +177,7 @@ REASONS: dict[str, Reason] = {
         "AWS could not be reached, or the connection broke.",
         "Check DNS, routes, proxy and TLS to the endpoint the message names.",
         "bucket",
+        may_be_local=True,
     ),
     "not-aws": Reason(
         "parked",
@@ -239,31 +223,7 @@ REASONS: dict[str, Reason] = {
         "Its own code and words say why.",
         "queue",
     ),
-    "sink-unreachable": Reason(
-        "parked",
-        "The sink cannot be reached, or the connection broke.",
-        "See that it runs and listens where the sink's settings say (`trailcourier sink test "
-        "NAME`), then the network between.",
-        "sink",
-    ),
-    "sink-busy": Reason(
-        "parked", "The sink asks to slow down.", "Time repairs it; fewer workers help.", "sink"
-    ),
-    "sink-credentials": Reason(
-        "parked",
-        "The sink did not accept the credentials.",
-        "Check the secret the sink's config names; `file:` secrets are read again.",
-        "sink",
-    ),
-    "sink-error": Reason(
-        "parked",
-        "The sink failed to take the records.",
-        "Its own words say why; `trailcourier sink test NAME` tries it alone.",
-        "sink",
-    ),
-    "sink-full": Reason(
-        "parked", "The sink has no room left.", "Make room on the disk the sink writes to.", "sink"
-    ),
+    **SINK,
     "breaker-open": Reason(
         "parked",
         "Others failed here just now; this one was not tried.",

@@ -40,6 +40,7 @@ def _object(status: str) -> Count:
     return Count("objects_total", fixed={"disposition": status})
 
 
+_QUARANTINED = Count("objects_total", fixed={"disposition": "refused", "reason": "quarantined"})
 _DUPLICATE = {"reason": "already-delivered"}
 _CARRIED = ("source", "object", "reason", "detail", "records", "seconds")
 
@@ -53,7 +54,8 @@ FACTS: dict[str, Fact] = {
     ),
     "messages_given_back": Fact(
         "warning",
-        "The broker went away before received messages were admitted; the queue has them again.",
+        "Received messages could not be admitted, mostly as the broker went away; the queue has "
+        "them again.",
         ("source", "messages", "why"),
     ),
     "message_read": Fact(
@@ -66,7 +68,10 @@ FACTS: dict[str, Fact] = {
         "warning",
         "A message announces nothing that is known; it stays.",
         ("source", "message", "reason", "detail"),
-        (Count("messages_refused_total"),),
+        (
+            Count("messages_refused_total"),
+            Count("messages_settled_total", fixed={"outcome": "refused"}),
+        ),
     ),
     "message_discarded": Fact(
         "info",
@@ -74,8 +79,34 @@ FACTS: dict[str, Fact] = {
         ("source", "message", "kind"),
         (Count("messages_settled_total", fixed={"outcome": "discarded"}),),
     ),
+    "message_not_discarded": Fact(
+        "warning",
+        "A message that positively announces no log could not be deleted; it comes again.",
+        ("source", "message", "kind"),
+        (Count("messages_settled_total", fixed={"outcome": "not-deleted"}),),
+        alike=("source",),
+    ),
+    "message_failed": Fact(
+        "error",
+        "An error nobody foresaw kept a message from being admitted; please report it. It is tried "
+        "again, five times in all.",
+        ("source", "message", "error", "tries", "became"),
+        (
+            Count("bugs_total"),
+            Count("messages_settled_total", fixed={"outcome": "failed"}, only={"became": "failed"}),
+        ),
+    ),
+    "message_held": Fact(
+        "debug",
+        "A message came again while it was held; its receipt was noted.",
+        ("source", "message"),
+        (Count("messages_settled_total", fixed={"outcome": "held-already"}),),
+    ),
     "message_quarantined_before": Fact(
-        "debug", "A refused message came back and was not read again.", ("source", "message")
+        "debug",
+        "A refused message came back and was not read again.",
+        ("source", "message"),
+        (Count("messages_settled_total", fixed={"outcome": "refused-before"}),),
     ),
     "messages_deleted": Fact(
         "debug",
@@ -93,7 +124,22 @@ FACTS: dict[str, Fact] = {
         "warning",
         "A message was given back: its work was lost repeatedly.",
         ("source", "message"),
-        (Count("messages_given_back_total"),),
+        (
+            Count("messages_given_back_total"),
+            Count("messages_settled_total", fixed={"outcome": "given-back"}),
+        ),
+    ),
+    "messages_left_full": Fact(
+        "warning",
+        "Messages were left to the queue: too many objects of their bucket and account are parked.",
+        ("source", "bucket", "messages"),
+        (Count("messages_settled_total", by="messages", fixed={"outcome": "full"}),),
+        alike=("source", "bucket"),
+    ),
+    "messages_handed_back": Fact(
+        "info",
+        "Messages left to the queue were handed back to it, as their bucket has recovered.",
+        ("source", "messages"),
     ),
     # leases
     "leases_extended": Fact(
@@ -106,14 +152,20 @@ FACTS: dict[str, Fact] = {
         "warning",
         "The queue no longer knows our hold on a message.",
         ("source", "message", "error"),
-        (Count("leases_lost_total"),),
+        (
+            Count("leases_lost_total"),
+            Count("messages_settled_total", fixed={"outcome": "lost"}),
+        ),
         alike=("source", "error"),
     ),
     "lease_let_go": Fact(
         "warning",
         "A message was held as long as SQS allows; it will come again.",
         ("source", "message"),
-        (Count("leases_let_go_total"),),
+        (
+            Count("leases_let_go_total"),
+            Count("messages_settled_total", fixed={"outcome": "let-go"}),
+        ),
         alike=("source",),
     ),
     "queue_failed": Fact(
@@ -174,6 +226,25 @@ FACTS: dict[str, Fact] = {
         _CARRIED,
         (_object("refused"),),
     ),
+    "object_refused_again": Fact(
+        "error",
+        "An object in quarantine was read anew, for a new message or a retry, and refused again.",
+        _CARRIED,
+        (_QUARANTINED,),
+    ),
+    "objects_refused_before": Fact(
+        "warning",
+        "A message names objects that are in quarantine, and stays in the queue.",
+        ("source", "message", "objects"),
+        (msgspec.structs.replace(_QUARANTINED, by="objects"),),
+    ),
+    "objects_unfinished": Fact(
+        "warning",
+        "The message of these objects was given back before they were done; they come again with "
+        "it.",
+        ("source", "objects"),
+        (Count("objects_total", by="objects", fixed={"disposition": "unfinished"}),),
+    ),
     "object_pending": Fact(
         "debug",
         "An object is not done, and nobody's fault.",
@@ -231,6 +302,22 @@ FACTS: dict[str, Fact] = {
         ("task", "why"),
         (Count("task_failures_total"),),
         alike=("task", "why"),
+    ),
+    "tick_dropped": Fact(
+        "warning",
+        "A tick waited for more than ten seconds, so it was dropped; the next one follows. Control "
+        "workers were away, or are too few.",
+        ("source", "task", "seconds"),
+        (Count("ticks_dropped_total"),),
+        alike=("source", "task"),
+    ),
+    "tick_held_back": Fact(
+        "warning",
+        "Two ticks of this kind wait in the broker already, so none was sent. Is a control worker "
+        "running?",
+        ("tick",),
+        (Count("ticks_held_back_total"),),
+        alike=("tick",),
     ),
     "tick_not_sent": Fact(
         "warning",

@@ -30,6 +30,10 @@ _LOG = re.compile(
         (?P<name>[^/]+\.json(?:\.gz)?)""",
     re.VERBOSE | re.ASCII | re.DOTALL,
 )
+_OF_ACCOUNT = re.compile(
+    r"(?:.*/)?AWSLogs/(?:o-[a-z0-9]{10,32}/)?(?:aws-account-id=)?(?P<account>\d{12})/",
+    re.ASCII | re.DOTALL,
+)
 _DIGEST = re.compile(
     rf"{_ACCOUNT_FOLDER}CloudTrail-Digest/.*"
     r"|(?:.*/)?\d{12}_CloudTrail-Digest_[^/]+\.json\.gz",  # a copy under another prefix
@@ -102,6 +106,12 @@ def place(key: str) -> Place | None:
         org=found["org"],
         prefix=found["prefix"] or "",
     )
+
+
+def account(key: str) -> str:
+    """The account whose folder *key* lies in; empty where it lies in none."""
+    found = _OF_ACCOUNT.match(key)
+    return found["account"] if found else ""
 
 
 def judge(key: str, *, own_notice: bool, unknown: Unknown, globs: Sequence[str]) -> Judgement:

@@ -53,6 +53,7 @@ class Changed(msgspec.Struct, frozen=True):
 class _Known(msgspec.Struct, frozen=True):
     receive_count: int = msgspec.field(name="ApproximateReceiveCount", default=1)
     sent: int = msgspec.field(name="SentTimestamp", default=0)
+    sender: str = msgspec.field(name="SenderId", default="")
 
 
 class _Received(msgspec.Struct, frozen=True):
@@ -149,10 +150,17 @@ class Queue:
             MaxNumberOfMessages=most,
             WaitTimeSeconds=wait,
             VisibilityTimeout=visibility,
-            MessageSystemAttributeNames=["ApproximateReceiveCount", "SentTimestamp"],
+            MessageSystemAttributeNames=["ApproximateReceiveCount", "SentTimestamp", "SenderId"],
         )
         return [
-            Message(each.id, each.receipt, each.body, each.known.receive_count, each.known.sent)
+            Message(
+                each.id,
+                each.receipt,
+                each.body,
+                receive_count=each.known.receive_count,
+                sent=each.known.sent,
+                sender=each.known.sender,
+            )
             for each in answer.messages
         ]
 

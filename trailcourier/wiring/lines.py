@@ -28,6 +28,7 @@ def process() -> Process:
         memory=numbers.memory_mib * MIB,
         claim=numbers.claim,
         stall=numbers.claim_stall,
+        fitness=wiring.fitness(),
     )
 
 
