@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from tests.simulation.workload import Name, wanted
-
+from trailcourier.ledger.sums import of_messages, of_objects
 
 LATER = 3_600_000  # ms after which keys that live for a moment only must be gone
 
@@ -140,10 +140,11 @@ class Checks:
             if sum(parts.values()) != total:
                 self._fail("sums", f"{sink.name}: in {total}, and {parts}")
             there = self._finished(sink)
-            if not world.lost_ledger and parts["delivered"] != there:
-                told = f"{sink.name} has {there} records, counted are {parts['delivered']}"
-                self._fail("sums", told)
+            arrived = parts["delivered"] + sums.get(f"sink:{sink.name}:repaired", 0)
+            if not world.lost_ledger and arrived != there:
+                self._fail("sums", f"{sink.name} has {there} records, counted are {arrived}")
         self._sum_of_messages(sums)
+        self._sums_by_outcome()
 
     def _finished(self, sink: Any) -> int:
         """How many records *sink* has of contents that were carried to their end."""
@@ -163,6 +164,16 @@ class Checks:
         done, counted = world.sqs.deletes, sums.get("messages:deleted", 0)
         if counted > done:
             self._fail("sums", f"{done} deletes succeeded, counted are {counted}")
+
+    def _sums_by_outcome(self) -> None:
+        """Each message received and each object named has one outcome, or is in hand."""
+        sums, left = self._world.sums(), self._world.leaving()
+        for counted, total, in_hand in (
+            (of_messages(sums), "received", left["leases"]),
+            (of_objects(sums), "named", left["flight"] + left["parked"]),
+        ):
+            if counted.pop(total) != sum(counted.values()) + in_hand:
+                self._fail("sums", f"{total}, in hand {in_hand}, and {counted}: {sums}")
 
     # 7. nothing left
 

@@ -20,7 +20,8 @@ class Member(msgspec.Struct, frozen=True):
     """One process; those of one *role* are stopped together.
 
     *stdout*: ``ours`` is inherited, so that a stdout sink's lines go there whole; ``log`` goes
-    where stderr goes.  *grace* is how many seconds it may take to stop.
+    where stderr goes.  *grace* is how many seconds it may take to stop.  *keep* are descriptors of
+    files that it holds open too.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Member(msgspec.Struct, frozen=True):
     stdout: Literal["ours", "log"] = "log"
     grace: float = 30
     environment: Mapping[str, str] = {}
+    keep: tuple[int, ...] = ()
 
 
 def members(*, processes: int) -> list[Member]:

@@ -6,18 +6,19 @@ import time
 import pytest
 import redis
 
+from tests.unit.fleets import well
 from trailcourier import wiring
 from trailcourier.doctor import broker
 from trailcourier.models import ObjectRef
 
 
 def test_a_broker_that_is_well_says_so(doctor, ledger):
-    ledger.workers.heartbeat("objects@host", 8)
+    well(ledger)
 
     said = doctor()
 
     assert {each.id: each.level for each in said.findings if each.id[:3] == "TC8"} == dict.fromkeys(
-        ("TC801", "TC802", "TC803", "TC805", "TC806"), "ok"
+        ("TC801", "TC802", "TC803", "TC805", "TC806", "TC807", "TC808", "TC809"), "ok"
     )
     assert said.one("TC806").text == "0 objects in flight, 0 parked; last delivered never"
 
@@ -122,6 +123,30 @@ def test_a_broker_that_is_almost_full_is_a_warning(doctor, info, used, level):
     assert found.text == f"{used // 10}% of its memory is used"
 
 
+def test_a_broker_that_is_full_is_the_only_error(doctor, client):
+    client.config_set("maxmemory", "1")
+    try:
+        said = doctor()
+    finally:
+        client.config_set("maxmemory", "0")
+
+    assert said.errors == ["TC804"]
+    assert "its memory is full" in said.one("TC804").text
+    assert said.one("TC804").fix.startswith("Raise maxmemory")
+    assert said.one("TC807").level == "unproved"
+
+
+def test_a_broker_that_has_too_few_replicas_is_the_only_error(doctor, client):
+    client.config_set("min-replicas-to-write", "1")
+    try:
+        said = doctor()
+    finally:
+        client.config_set("min-replicas-to-write", "0")
+
+    assert said.errors == ["TC801"]
+    assert "fewer replicas follow it" in said.of("TC801")[-1].text
+
+
 def test_a_clock_that_is_not_the_brokers_is_a_warning(doctor, monkeypatch):
     monkeypatch.setattr(broker.time, "time", lambda: time.monotonic() + 4_000_000_000)
 
@@ -131,15 +156,7 @@ def test_a_clock_that_is_not_the_brokers_is_a_warning(doctor, monkeypatch):
     assert " s ahead of the broker's" in found.text
 
 
-def test_without_workers_nothing_is_received_and_that_is_said(doctor):
-    found = doctor().one("TC806")
-
-    assert found.level == "unproved"
-    assert "no object worker is alive" in found.text
-
-
 def test_an_open_breaker_is_told_in_the_words_of_what_opened_it(doctor, ledger):
-    ledger.workers.heartbeat("objects@host", 8)
     for at in range(5):
         ref = f"object {ObjectRef('b', str(at))}"
         ledger.breakers.failed("bucket:prod:acme", ref, reason="access-denied", text="403 it said")
