@@ -6,7 +6,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-full check fix docs bench mutants lock upgrade
+.PHONY: help demo test test-full check fix docs bench storm mutants lock upgrade
 
 PYTHON ?=
 UV ?= $(shell command -v uv)
@@ -42,6 +42,9 @@ docs: $(READY) ## Write the pages of docs/ that are rendered from the code
 
 bench: $(READY) ## Measure the hot path and the whole line in ten minutes; needs nginx
 	$(BIN)/python -m bench $(ARGS)
+
+storm: $(READY) ## Strike a real fleet at random; ARGS="--minutes 10 --seed 7"
+	$(BIN)/python -m tests.reliability $(ARGS)
 
 mutants: $(READY) ## Break each promise in a copy, and see its test fail
 	$(BIN)/python tests/mutants/run.py $(ARGS)

@@ -1,48 +1,39 @@
 """The workers' app with the schedule: ``celery -A beat beat``, or ``celery -A beat worker -B``."""
 
-import time
 from typing import Any
 
 import celery.beat
+import redis
 
 from beat.schedule import entries
+from tasks import ticks
 from tasks.celery import app
-from trailcourier import heartbeat, observe, wiring
-from trailcourier.duty import PULSE
+from trailcourier import observe, wiring
+from trailcourier.errors import TrailcourierError
+from trailcourier.pulse import ClockPulse
 
 
 class Scheduler(celery.beat.Scheduler):
-    """One that keeps no schedule file, and says in a line what Celery's says in two tracebacks."""
+    """A scheduler without a schedule file, whose ticks do not pile up in the broker."""
 
-    _touched = -PULSE  # monotonic
-    _closed = False
+    producer = None  # ticks are not published through Celery, which cannot bound their number
 
-    def close(self) -> None:
-        """Celery calls this where a signal to stop is handled, amid a tick perhaps.
-
-        What the tick is using is closed under it.  Where that fails, Celery does not come to its
-        SystemExit, so the next tick raises it.
-        """
-        self._closed = True
-        super().close()
+    def setup_schedule(self) -> None:
+        super().setup_schedule()
+        self._pulse = ClockPulse()
 
     def tick(self, *args: Any, **kwargs: Any) -> float:
-        if self._closed:
-            raise SystemExit
-        if time.monotonic() - self._touched >= PULSE:
-            self._touched = time.monotonic()
-            try:
-                heartbeat.touch(wiring.settings().workers.heartbeat_file)
-            except OSError as error:
-                observe.fact("heartbeat_failed", why=str(error))
+        self._pulse.take()
         return float(super().tick(*args, **kwargs))
 
-    def apply_entry(self, entry: celery.beat.ScheduleEntry, producer: Any = None) -> None:
+    def apply_entry(self, entry: Any, producer: None = None) -> None:  # noqa: ARG002
         try:
-            self.apply_async(entry, producer=producer, advance=False)
-        except celery.beat.SchedulingError as error:
-            observe.fact("tick_not_sent", tick=entry.name, why=str(error.__context__ or error))
+            if not ticks.send(entry.task, entry.args, entry.options["argsrepr"]):
+                observe.fact("tick_held_back", tick=entry.name)
+        except (TrailcourierError, redis.RedisError) as error:
+            observe.fact("tick_not_sent", tick=entry.name, why=str(error))
 
 
 app.conf.beat_scheduler = "beat.celery:Scheduler"
+app.conf.beat_max_loop_interval = 5  # seconds; nothing that happens to beat lasts longer
 app.conf.beat_schedule = entries(wiring.settings())

@@ -8,7 +8,7 @@ from typing import Any
 
 from celery.backends.redis import CHORD_CLEANUP_LUA, CHORD_PART_RETURN_LUA, RedisBackend
 
-from trailcourier.client import Client
+from trailcourier.client import FREES, Client, options, patience
 from trailcourier.line.failpoint import failpoint
 
 
@@ -19,6 +19,11 @@ class Backend(RedisBackend):
     work was done (celery/celery#3363); its script may be asked twice.  And it subscribes to every
     task it sends, and gives up for good when that is cut ("must be restarted").
     """
+
+    def _get_pool(self, **params: Any) -> Any:
+        """Make a pool; between the steps by which a chord ends Celery asks nothing again."""
+        params["retry"] = patience()
+        return super()._get_pool(**options(params, self._transport_options.get("login")))
 
     @cached_property
     def _pooled(self) -> Client:
@@ -31,7 +36,7 @@ class Backend(RedisBackend):
 
     @cached_property
     def _chord_part_return_script(self) -> Any:
-        script = self._pooled.register_script(CHORD_PART_RETURN_LUA)
+        script = self._pooled.register_script(FREES + CHORD_PART_RETURN_LUA)
         # who may not publish the body need not read it: told as if it were published already
         return lambda **sent: answer if (answer := script(**sent))[3] else (-1, 0, 0, 0)
 

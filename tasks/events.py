@@ -1,4 +1,4 @@
-"""What Flower is told, and how often."""
+"""The consumer: what Flower is told, how often, and how soon it speaks to its broker again."""
 
 import time
 from typing import Any
@@ -7,15 +7,38 @@ from celery.worker import consumer
 from celery.worker.request import Request
 
 from tasks.worker import stopping
+from trailcourier.impairment import Impaired
 
 PAUSE = 0.5
 """Seconds for which a worker gathers events; one by one they cost Flower three times as much."""
 
 
+SHORTEST, LONGEST = 1.0, 5.0
+"""Seconds until a broker that answers and cannot serve is asked again; doubled each time."""
+
+HELD = 30.0
+"""Seconds for which a connection has to hold, for the next such pause to be the shortest again."""
+
+
 class Consumer(consumer.Consumer):
-    """A consumer that sends events now and then, not each as it happens."""
+    """A consumer that sends events now and then, and leaves an impaired broker alone a while."""
 
     _next = 0.0
+    _pause = 0.0
+    _lost = 0.0  # monotonic
+
+    def on_connection_error_after_connected(self, exc: Exception) -> None:
+        """Wait where the broker itself said that it cannot serve.
+
+        To connect succeeds at once, so nothing else would keep this loop from spinning.
+        """
+        super().on_connection_error_after_connected(exc)
+        if not isinstance(exc, Impaired):
+            return
+        again = time.monotonic() - self._lost < HELD
+        self._pause = min(2 * self._pause, LONGEST) if again else SHORTEST
+        stopping.wait(self._pause)
+        self._lost = time.monotonic()
 
     def on_send_event_buffered(self) -> None:
         now = time.monotonic()

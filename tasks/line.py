@@ -10,7 +10,8 @@ from kombu.exceptions import KombuError
 
 from tasks.celery import app
 from tasks.events import QUIET
-from tasks.transport import waits
+from tasks.ticks import drop_late
+from tasks.transport import limits, waits
 from tasks.worker import stopping
 from trailcourier import observe, wiring
 from trailcourier.errors import TrailcourierError
@@ -22,11 +23,17 @@ from trailcourier.line.work import Work
 from trailcourier.wiring import lines
 
 SHOWN = wiring.settings().workers.flower_objects
+PROBE = wiring.settings().line.breaker_probe
 FORESEEN = (TrailcourierError, redis.RedisError, KombuError)  # one log line; tend makes it good
+
+
+# a host that fails by itself leaves its objects to others
+limits["objects"] = lambda room: wiring.fitness().room(room, PROBE)
 
 
 @app.task(name="trailcourier.poll", throws=FORESEEN, **QUIET)
 def poll(source: str, slot: int = 0) -> int:
+    drop_late(poll, source)
     return receive(lines.line(source), slot, publish, stopping)
 
 
@@ -55,6 +62,7 @@ def settle(_outcomes: object, source: str, messages: Sequence[str] | None) -> in
 
 @app.task(name="trailcourier.tend", throws=FORESEEN, **QUIET)
 def tend(source: str) -> int:
+    drop_late(tend, source)
     return tend_leases(lines.line(source), publish, queue_idle, stopping)
 
 

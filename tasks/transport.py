@@ -7,28 +7,34 @@ BRPOP only wakes a worker that found nothing.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from time import time
+from functools import cached_property
 from typing import Any
 
 import redis
 from kombu.transport import redis as stock
 from kombu.transport import virtual
+from kombu.utils.json import dumps
+from kombu.utils.scheduling import round_robin_cycle
 
-from trailcourier.client import Client
+from trailcourier.client import FREES, Client, Login, options
+from trailcourier.impairment import Impaired
+from trailcourier.ledger.ticks import MADE
 from trailcourier.line.failpoint import failpoint
 
 TAKE = """
 local index, held, first = KEYS[1], KEYS[2], 3
-local now, room = ARGV[1], tonumber(ARGV[2])
-if #ARGV > 2 then
-  redis.call('ZREM', index, unpack(ARGV, 3))
-  redis.call('HDEL', held, unpack(ARGV, 3))
+local now, room = redis.call('TIME')[1], tonumber(ARGV[1])
+if #ARGV > 1 then
+  redis.call('ZREM', index, unpack(ARGV, 2))
+  redis.call('HDEL', held, unpack(ARGV, 2))
 end
 
 local function hold(item)
-  local properties = cjson.decode(item).properties
+  local message = cjson.decode(item)
+  if message.headers.made then return end  -- a tick: lost with its worker, the next one follows
+  local properties = message.properties
   local tag, from = properties.delivery_tag, properties.delivery_info
   local exchange, routing_key = cjson.encode(from.exchange), cjson.encode(from.routing_key)
   redis.call('HSET', held, tag, '[' .. item .. ',' .. exchange .. ',' .. routing_key .. ']')
@@ -51,9 +57,30 @@ return taken
 """
 """Acknowledge, then take from the queues in turn until there is no room or nothing left.
 
-KEYS: `unacked_index`, `unacked`, the queues.  ARGV: the time as `unacked_index` has it (seconds),
-the room, then the tags to acknowledge.  Answers pairs: which queue, counted from 0; the message.
+KEYS: `unacked_index`, `unacked`, the queues.  ARGV: the room, then the tags to acknowledge.
+Answers pairs: which queue, counted from 0; the message.
 """
+
+
+NOTE = (
+    FREES
+    + """
+redis.call('ZADD', KEYS[1], redis.call('TIME')[1], ARGV[1])
+redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
+"""
+)
+"""Note a message that was taken.  KEYS: `unacked_index`, `unacked`; ARGV: tag, message."""
+
+PUSH = FREES + "redis.call('LPUSH', KEYS[1], ARGV[1])"
+
+
+limits: dict[str, Callable[[int], int]] = {}
+"""For some queues, how many of so many of its tasks this process takes now."""
+
+
+def limit(queue: str, room: int) -> int:
+    """How many tasks of *queue* to take now, of *room*."""
+    return limits[queue](room) if queue in limits else room
 
 
 class QoS(stock.QoS):
@@ -65,12 +92,39 @@ class QoS(stock.QoS):
         self.noted: set[str] = set()  # taken, and noted in `unacked` already
 
     def append(self, message: Any, delivery_tag: str) -> None:
-        if delivery_tag in self.noted:
-            self.noted.remove(delivery_tag)
+        if delivery_tag in self.noted or MADE in message.headers:
+            self.noted.discard(delivery_tag)
             virtual.QoS.append(self, message, delivery_tag)
         else:
             failpoint("after-brpop")  # out of its queue, not yet in `unacked`: lost if we die here
-            super().append(message, delivery_tag)
+            self._note(message, delivery_tag)
+            virtual.QoS.append(self, message, delivery_tag)
+
+    def _note(self, message: Any, tag: str) -> None:
+        """Write down that we hold *message*, in a full broker too: it is in no queue any more."""
+        told = message.delivery_info
+        raw = message._raw  # noqa: SLF001 - what kombu itself writes down
+        held = dumps([raw, told["exchange"], told["routing_key"]])
+        keys = [self.unacked_index_key, self.channel.global_keyprefix + self.unacked_key]
+        with self.channel.conn_or_acquire() as client:
+            self.channel.note(keys=keys, args=[tag, held], client=client)
+
+    def restore_visible(self, start: int = 0, num: Any = None, **_: Any) -> None:
+        """Give back what dead workers held; a full broker has no room for it in its queues.
+
+        By the broker's clock: kombu compares that of the host that took a message with that of the
+        host that looks, and gives back what a live worker has in hand where they differ.
+        """
+        try:
+            with self.channel.conn_or_acquire() as client, suppress(stock.MutexHeld):
+                ends = client.time()[0] - self.visibility_timeout
+                found = {"desc": True, "byscore": True, "offset": num and start, "num": num}
+                with stock.Mutex(client, self.unacked_mutex_key, self.unacked_mutex_expire):
+                    for tag in client.zrange(self.unacked_index_key, ends, 0, **found):
+                        self.restore_by_tag(tag, client)
+        except Impaired as error:
+            if error.code != "OOM":
+                raise
 
     def ack(self, delivery_tag: str) -> None:
         self.acked.append(delivery_tag)
@@ -83,15 +137,16 @@ class QoS(stock.QoS):
         if not self.acked:
             return
         tags = tuple(self.acked)
-        with self.pipe_or_acquire() as pipe:
-            pipe.zrem(self.unacked_index_key, *tags).hdel(self.unacked_key, *tags).execute()
+        with self.channel.conn_or_acquire() as client:
+            pipe = client.pipeline(transaction=False)  # a full Redis 7 refuses all within MULTI
+            pipe.hdel(self.unacked_key, *tags).zrem(self.unacked_index_key, *tags).execute()
         del self.acked[: len(tags)]
 
     def take(self, script: Any, queues: list[str], room: int) -> list[tuple[str, Any]]:
         """Acknowledge and take in one errand; answer up to *room* messages, each with its queue."""
         prefix, tags = self.channel.global_keyprefix, tuple(self.acked)
         keys = [prefix + key for key in (self.unacked_index_key, self.unacked_key, *queues)]
-        answer = script(keys, [time(), room, *tags])
+        answer = script(keys, [room, *tags])
         del self.acked[: len(tags)]
         if answer:
             failpoint("after-take")  # in `unacked`, not yet begun
@@ -108,13 +163,18 @@ class Channel(stock.Channel):
     """
 
     QoS = QoS
+    # transport options: the login, and the queues that take messages when the broker is full
+    login: Login | None = None
+    finishing: Sequence[str] = ()
+    from_transport_options = (*stock.Channel.from_transport_options, "login", "finishing")
     _shared: Any = None
     _take: Any = None
+    _queue_cycle: Any
 
     def _connparams(self, asynchronous: bool = False) -> Any:
         if self.connection is None or self.connection.client is None:
             raise redis.ConnectionError("the connection this channel belonged to is gone")
-        return super()._connparams(asynchronous=asynchronous)
+        return options(super()._connparams(asynchronous=asynchronous), self.login)
 
     @contextmanager
     def conn_or_acquire(self, client: Any = None) -> Iterator[Any]:
@@ -124,11 +184,57 @@ class Channel(stock.Channel):
                 client = self._shared = self._create_client()
         yield client
 
+    @cached_property
+    def note(self) -> Any:
+        """The script that notes a message."""
+        return self._create_client().register_script(NOTE)
+
+    @cached_property
+    def _push(self) -> Any:
+        return self._create_client().register_script(PUSH)
+
+    @cached_property
+    def _refresh_binding(self) -> Any:
+        return self._create_client().register_script(FREES + stock.REFRESH_BINDING)
+
+    def _put(self, queue: str, message: Any, **kwargs: Any) -> None:
+        """Publish; what ends work in hand is published to a full broker too."""
+        if queue not in self.finishing or kwargs.get("_publish_batch"):
+            super()._put(queue, message, **kwargs)
+            return
+        with self.conn_or_acquire() as client:
+            self._push(keys=[queue], args=[dumps(message)], client=client)
+
+    def _queue_bind(self, exchange: str, routing_key: str, pattern: str, queue: str) -> None:
+        """Bind; a full broker refuses even what is bound already."""
+        try:
+            super()._queue_bind(exchange, routing_key, pattern, queue)
+        except Impaired as error:
+            bound = (routing_key or "", pattern or "", queue) in self.get_table(exchange)
+            if error.code != "OOM" or not bound:
+                raise
+
     def _brpop_start(self, timeout: Any = None) -> None:
         """Wait for a task, but take first what need not be waited for."""
         room = self.connection.in_loop and self.qos.can_consume_max_estimate()
-        if not room or self.take(room) < room:
+        limited = {q: few for q in self.active_queues if room and (few := limit(q, room)) < room}
+        if limited:
+            self._brpop_others(room, limited, timeout)
+        elif not room or self.take(room) < room:
             super()._brpop_start(timeout)
+
+    def _brpop_others(self, room: int, limited: dict[str, int], timeout: Any) -> None:
+        """Take few tasks of some queues, and wait for those of the others alone."""
+        every, others = self._queue_cycle, [q for q in self.active_queues if q not in limited]
+        try:
+            for queue, few in limited.items():
+                self._queue_cycle = round_robin_cycle([queue])
+                room -= self.take(few) if few else 0
+            self._queue_cycle = round_robin_cycle(others)
+            if others and room > 0 and self.take(room) < room:
+                super()._brpop_start(timeout)
+        finally:
+            self._queue_cycle = every
 
     def take(self, room: int) -> int:
         """Deliver up to *room* tasks that wait in the queues; answer how many there were."""
@@ -160,19 +266,27 @@ class Transport(stock.Transport):
 
     Channel = Channel
     in_loop = False  # else somebody asks for one message at a time
+    _loop: Any = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.cycle = Poller()
 
     def register_with_event_loop(self, connection: Any, loop: Any) -> None:
-        self.in_loop = True
+        self.in_loop, self._loop = True, loop
         super().register_with_event_loop(connection, loop)
 
     def deliver(self, taken: list[tuple[str, Any]]) -> None:
-        """Hand messages to who consumes their queues."""
+        """Hand messages to who consumes their queues, and have the loop turn again at once.
+
+        Kombu's loop delivers here after it has run what is due and before it waits.  A task that is
+        refused at its delivery is acknowledged by ``call_soon``, which does not end that wait when
+        it is called in the loop's own thread.
+        """
         for queue, message in taken:
             self._deliver(message, queue)
+        if taken and self._loop is not None:
+            self._loop._waker.wake()  # noqa: SLF001 - kombu has nothing public for it
 
 
 def waits(channel: Channel, queue: str) -> bool:

@@ -58,6 +58,7 @@ class Fault:
     status: int = 400
     message: str = "as asked for"
     headers: tuple[tuple[str, str], ...] = ()
+    page: bytes = b""  # a web page that something between answers with, and *status*
     hang: bool = False  # no answer until the client gives up
     reset: bool = False  # the connection is reset
     delay: float = 0  # seconds before the answer
@@ -111,6 +112,8 @@ async def spoil(fault: Fault, reply: Reply) -> Reply | None:
         await fault.gate.wait()
     if fault.hang:
         await asyncio.Event().wait()
+    if fault.page:
+        reply = Reply(fault.status, fault.page, (("Content-Type", "text/html"),))
     return None if fault.reset else reply._replace(cut=fault.cut)
 
 

@@ -20,6 +20,7 @@ from xml.sax.saxutils import escape
 from tests.http_stub import Fault, Faults, Reply, Request, Server, spoil
 
 _XML = ("Content-Type", "application/xml")
+_ID = ("x-amz-request-id", "EXAMPLE")
 _SCOPE = re.compile(r"Credential=[^/]+/\d+/([^/]+)/s3/")
 _DATE = email.utils.formatdate(0, usegmt=True)
 
@@ -119,11 +120,11 @@ class S3Stub:
             return _error("NoSuchBucket", *WORDS["NoSuchBucket"])
         if request.method == "PUT":
             etag = self.put(bucket, key, request.body)
-            return Reply(200, b"", (("ETag", f'"{etag}"'),))
+            return Reply(200, b"", (("ETag", f'"{etag}"'), _ID))
         if not key:
             region = ("x-amz-bucket-region", self.regions.get(bucket, "us-east-1"))
             listed = b"" if request.method == "HEAD" else self._listing(bucket, query)
-            return Reply(200, listed, (_XML, region))
+            return Reply(200, listed, (_XML, region, _ID))
         body = self._read(bucket, key)
         if body is None:
             return _error("NoSuchKey", *WORDS["NoSuchKey"])
@@ -175,6 +176,7 @@ def _etag(body: bytes) -> str:
 
 def _part(body: bytes, wanted: str) -> Reply:
     headers = (
+        _ID,
         ("ETag", f'"{_etag(body)}"'),
         ("Last-Modified", _DATE),
         ("Content-Type", "application/json"),
@@ -194,7 +196,7 @@ def _error(code: str, status: int, words: str, *, extra: str = "") -> Reply:
     told = f"<Code>{code}</Code><Message>{escape(words)}</Message>{extra}"
     ids = "<RequestId>EXAMPLE</RequestId><HostId>EXAMPLE</HostId>"
     body = f'<?xml version="1.0" encoding="UTF-8"?>\n<Error>{told}{ids}</Error>'
-    return Reply(status, body.encode(), (_XML,))
+    return Reply(status, body.encode(), (_XML, _ID))
 
 
 def main() -> None:

@@ -9,17 +9,16 @@ import shutil
 import socket
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
 
 import redis
-from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
+from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from trailcourier import child
-from trailcourier.client import Client
+from trailcourier import child, impairment
+from trailcourier.client import Client, Login, patience
 from trailcourier.errors import ConfigError, Unreachable
 
 CONNECT_SECONDS = 3
@@ -29,10 +28,11 @@ LOCK_SECONDS = 5  # the broker of a run that was just killed needs a moment to e
 PORTS = 5  # tries, should another program take the free port first
 
 
-def connect(url: str, *, ca_file: str | None = None) -> Client:
+def connect(url: str, *, ca_file: str | None = None, login: Login | None = None) -> Client:
     """A client of the broker at *url*, which may hold a password; nothing is sent yet.
 
-    *ca_file* is a PEM file to trust with ``rediss``.  Raises ConfigError if *url* is none.
+    *ca_file* is a PEM file to trust with ``rediss``; *login* is asked for the password instead,
+    each time a connection is made.  Raises ConfigError if *url* is none.
     """
     by_socket = url.startswith(("unix:", "redis+socket:"))
     options: dict[str, Any] = {} if by_socket else {"socket_keepalive": True}
@@ -41,11 +41,12 @@ def connect(url: str, *, ca_file: str | None = None) -> Client:
     try:
         return Client.at(
             url.replace("redis+socket:", "unix:", 1).replace("virtual_host=", "db="),
+            login,
             decode_responses=False,
             socket_connect_timeout=CONNECT_SECONDS,
             socket_timeout=ANSWER_SECONDS,
             health_check_interval=30,
-            retry=Retry(ExponentialWithJitterBackoff(base=0.1, cap=1), 2),
+            retry=patience(),
             **options,
         )
     except (ValueError, TypeError):  # its words may quote a part of the password
@@ -71,35 +72,39 @@ def masked(url: str) -> str:
 def demand(client: redis.Redis, *, noeviction: bool) -> None:
     """Raise unless the broker answers and will do: Unreachable, or ConfigError with every reason.
 
-    One server, not a cluster and no replica; with *noeviction* one that never drops keys by itself.
+    One server, not a cluster; with *noeviction* one that never drops keys by itself.  A replica is
+    Unreachable: after a failover it is one for as long as its name points to it.
     """
     try:
         info: dict[str, Any] = client.info()
         policy = _policy(client, info)
     except redis.RedisError as error:
         raise unreachable(client, error) from error
-    problems = list(_unfit(info))
+    problems = list(impairment.unfit(info))
     if noeviction and policy != "noeviction":
         problems.append(
             f"maxmemory-policy is {policy}, so it may drop what is not yet delivered. Set it to "
             "noeviction, or `require_noeviction = false` under [broker] to go on regardless."
         )
+    where = f"broker {_where(client)}"
     if problems:
-        raise ConfigError([f"broker {_where(client)}: {problem}" for problem in problems])
+        raise ConfigError([f"{where}: {problem}" for problem in problems])
+    if info.get("role") == "slave":
+        raise Unreachable(f"{where}: {impairment.seen(info)}")
+
+
+def trouble(client: redis.Redis) -> str:
+    """Why the broker serves nobody, or takes no writes, and what to do; empty if all is well."""
+    try:
+        cause = impairment.seen(client.info())
+    except redis.RedisError as error:
+        return str(unreachable(client, error))
+    return f"broker {_where(client)}: {cause}" if cause else ""
 
 
 def unreachable(client: redis.Redis, error: redis.RedisError) -> Unreachable:
     """What *error* says of the broker: where, what, and what to do."""
     return Unreachable(f"broker {_where(client)}: {_failure(client, error)}")
-
-
-def _unfit(info: dict[str, Any]) -> Iterator[str]:
-    if info.get("cluster_enabled") == 1 or info.get("redis_mode") == "cluster":
-        yield "it is a Redis Cluster, which Celery cannot use. Name a server that is none."
-    if info.get("redis_mode") == "sentinel":
-        yield "it is a Sentinel. Give the URL of the server it watches."
-    if info.get("role") == "slave":
-        yield "it is a read-only replica. Give the URL of its primary."
 
 
 def _policy(client: redis.Redis, info: dict[str, Any]) -> str:
@@ -123,13 +128,10 @@ def _failure(client: redis.Redis, error: redis.RedisError) -> str:
     """What *error* means and what to do, without the password."""
     password = client.connection_pool.connection_kwargs.get("password")
     words = str(error).replace(str(password), "***") if password else str(error)
+    if cause := impairment.cause(error):
+        text = words if isinstance(error, impairment.Impaired) else f"{cause.text} ({words})"
+        return f"{text}. {cause.fix}"
     match error:
-        case redis.AuthenticationError():
-            return f"the password was not accepted ({words}). Check the secret in the broker URL."
-        case redis.exceptions.NoPermissionError():
-            return f"the user may not do all of docs/security.md ({words}). Allow it that."
-        case redis.BusyLoadingError():
-            return "it is still loading its data. Try again when it has finished."
         case redis.TimeoutError():
             return f"no answer within {ANSWER_SECONDS} s ({words}). Check host, port and firewall."
         case redis.ConnectionError():

@@ -6,27 +6,7 @@ is ``parked``: the object is tried again from the ledger, and SQS is not involve
 the only such decision; ``docs/dispositions.md`` is rendered from it.
 """
 
-from typing import Literal
-
-import msgspec
-
-Breaker = Literal["", "queue", "credentials", "bucket", "sink"]
-
-
-class Reason(msgspec.Struct, frozen=True):
-    """One way an object or message fails to be carried.
-
-    *tries* turns a parked object into a refused one after so many; with *beside_success* only if
-    others of the same bucket were read meanwhile.  A reason whose status is ``refused`` and that
-    has *tries* is parked until they are used up.
-    """
-
-    status: Literal["skipped", "parked", "refused"]
-    text: str
-    advice: str
-    breaker: Breaker = ""
-    tries: int = 0
-    beside_success: bool = False
+from trailcourier.reasons import SINK, Reason
 
 
 def _skipped(text: str) -> Reason:
@@ -106,6 +86,11 @@ REASONS: dict[str, Reason] = {
         "The worker process died each time it worked on this object.",
         "Keep the object: it shows a bug. `trailcourier quarantine show` says where it lies.",
     ),
+    "quarantined": Reason(
+        "refused",
+        "The object was refused before: another message, or this one, names it again.",
+        "Its entry says why: `trailcourier quarantine list`.",
+    ),
     # a fault of a whole message
     "not-understood": Reason(
         "refused",
@@ -159,6 +144,7 @@ REASONS: dict[str, Reason] = {
         "Check `credentials` of the source: missing, wrong, expired or revoked keys, or a role "
         "that may not be assumed.",
         "credentials",
+        may_be_local=True,
     ),
     "instance-metadata": Reason(
         "parked",
@@ -167,6 +153,7 @@ REASONS: dict[str, Reason] = {
         "ec2 modify-instance-metadata-options --instance-id ID --http-put-response-hop-limit 2`. "
         "Or give the container a role of its own.",
         "credentials",
+        may_be_local=True,
     ),
     "bucket-credentials": Reason(
         "parked",
@@ -180,6 +167,7 @@ REASONS: dict[str, Reason] = {
         "AWS refused the signature because this machine's clock is off.",
         "Set the clock (NTP) and try again.",
         "credentials",
+        may_be_local=True,
     ),
     "throttled": Reason(
         "parked", "AWS asks to slow down.", "Time repairs it; fewer workers help.", "bucket"
@@ -194,6 +182,14 @@ REASONS: dict[str, Reason] = {
         "parked",
         "AWS could not be reached, or the connection broke.",
         "Check DNS, routes, proxy and TLS to the endpoint the message names.",
+        "bucket",
+        may_be_local=True,
+    ),
+    "not-aws": Reason(
+        "parked",
+        "Something other than AWS answered: the page of a portal or a proxy, or another service.",
+        "The detail says which host, and how it begins. Log in to the portal, have the proxy let "
+        "AWS's hosts through unread, or correct `AWS_ENDPOINT_URL` and its like.",
         "bucket",
     ),
     "cut-short": Reason(
@@ -233,31 +229,7 @@ REASONS: dict[str, Reason] = {
         "Its own code and words say why.",
         "queue",
     ),
-    "sink-unreachable": Reason(
-        "parked",
-        "The sink cannot be reached, or the connection broke.",
-        "See that it runs and listens where the sink's settings say (`trailcourier sink test "
-        "NAME`), then the network between.",
-        "sink",
-    ),
-    "sink-busy": Reason(
-        "parked", "The sink asks to slow down.", "Time repairs it; fewer workers help.", "sink"
-    ),
-    "sink-credentials": Reason(
-        "parked",
-        "The sink did not accept the credentials.",
-        "Check the secret the sink's config names; `file:` secrets are read again.",
-        "sink",
-    ),
-    "sink-error": Reason(
-        "parked",
-        "The sink failed to take the records.",
-        "Its own words say why; `trailcourier sink test NAME` tries it alone.",
-        "sink",
-    ),
-    "sink-full": Reason(
-        "parked", "The sink has no room left.", "Make room on the disk the sink writes to.", "sink"
-    ),
+    **SINK,
     "breaker-open": Reason(
         "parked",
         "Others failed here just now; this one was not tried.",

@@ -13,14 +13,28 @@ from msgspec import Meta
 from trailcourier.dispositions import advice
 from trailcourier.ledger import Ledger
 from trailcourier.ledger.breakers import Breaker
-from trailcourier.ledger.flow import Waiting
+from trailcourier.ledger.parked import Waiting
 from trailcourier.ledger.quarantine import Entry
-from trailcourier.ledger.sums import by_sink, under
+from trailcourier.ledger.sums import (
+    MESSAGES_HOLD,
+    OBJECTS_HOLD,
+    SINKS_HOLD,
+    by_sink,
+    of_messages,
+    of_objects,
+    under,
+)
 from trailcourier.parked import NAMED, causes
 
 QUIET = 2  # long polls in a row that brought nothing this run has not refused already
 LOOK = 0.2  # seconds between two looks at the ledger
 STARTS = 60  # seconds a fleet may take to be there, however short the timeout
+
+# counters of what a run is done with
+ENDED = {
+    "objects": {"delivered", "skipped", "refused"},
+    "messages": {"deleted", "left", "unread", "refused"},
+}
 
 # reasons a queue gives that no time repairs, nor another try
 HOPELESS = frozenset(
@@ -55,7 +69,7 @@ class Drained(msgspec.Struct, frozen=True):
     drained: Annotated[bool, Meta(description="whether nothing was left to do")]
     objects: Annotated[
         Mapping[str, int],
-        Meta(description="objects done: `delivered`, `skipped:REASON`, `refused:REASON`"),
+        Meta(description=f"{OBJECTS_HOLD}, `in-hand`; `named` has those in hand when it began too"),
     ]
     records: Annotated[
         Mapping[str, int],
@@ -63,14 +77,13 @@ class Drained(msgspec.Struct, frozen=True):
     ]
     sinks: Annotated[
         Mapping[str, Mapping[str, int]],
-        Meta(
-            description="for each sink, records `delivered`, `filtered`, `refused`: all of `in`; "
-            "`truncated` are those delivered that were cut to size"
-        ),
+        Meta(description=SINKS_HOLD),
     ]
     messages: Annotated[
         Mapping[str, int],
-        Meta(description="messages by shape, as `unread:KIND`, `refused:REASON`; `deleted`"),
+        Meta(
+            description=f"{MESSAGES_HOLD}, `in-hand`; `received` has those held when it began too"
+        ),
     ]
     refused: Annotated[
         Sequence[Entry],
@@ -98,7 +111,7 @@ class Watch:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._before = ledger.sums.all()
+        self._before, self._in_hand = ledger.sums.and_in_hand()
         self._began = ledger.flow.now()
         self._last: tuple[int, ...] = ()
         self._polled = False
@@ -106,14 +119,13 @@ class Watch:
         ledger.flow.heard(something_new=True)
         for each in ledger.breakers.open():
             ledger.breakers.reset(each.name)
-        ledger.flow.hurry()
+        ledger.parked.hurry()
 
     def look(self) -> Progress:
         """What is in hand now."""
         # first whether it is quiet: what comes after that is seen in hand
-        flow, quiet = self._ledger.flow, self._ledger.flow.quiet()
-        flight, parked, messages = flow.in_hand()
-        sums = self._since()
+        quiet = self._ledger.flow.quiet()
+        sums, (flight, parked, messages) = self._since()
         return Progress(
             self._ledger.store.source,
             flight,
@@ -138,30 +150,35 @@ class Watch:
             self._last, self._last_at = last, now
         if look.drained or look.in_flight or now - self._last_at <= timeout:
             return ""
-        waiting = self._ledger.flow.waiting(NAMED)
+        waiting = self._ledger.parked.waiting(NAMED)
         behind = {each.breaker for each in waiting}
         there = self._ledger.breakers.open()
         return _why(look, [x for x in there if _of_queue(x) or x.name in behind], waiting)
 
     def result(self) -> Drained:
         """The counters of this run, what it refused, and what is still parked."""
-        ledger, sums = self._ledger, self._since()
+        ledger, (sums, (flight, parked, held)) = self._ledger, self._since()
         refused = [each for each in ledger.quarantine.entries() if each.last >= self._began]
+        flight_before, parked_before, held_before = self._in_hand
         return Drained(
             ledger.store.source,
             self.look().drained,
-            {"delivered": 0} | under("objects", sums),
+            _with(of_objects(sums), "named", flight_before + parked_before, flight + parked),
             {"in": 0} | under("records", sums),
             by_sink(sums),
-            under("messages", sums),
+            _with(of_messages(sums), "received", held_before, held),
             refused,
-            ledger.flow.waiting(NAMED),
+            ledger.parked.waiting(NAMED),
         )
 
-    def _since(self) -> dict[str, int]:
-        after = self._ledger.sums.all().items()
-        change = {name: value - self._before.get(name, 0) for name, value in after}
-        return {name: by for name, by in change.items() if by and not name.startswith("at:")}
+    def _since(self) -> tuple[dict[str, int], tuple[int, int, int]]:
+        """What was counted in this run, and what is in hand."""
+        after, in_hand = self._ledger.sums.and_in_hand()
+        if any(after.get(name, 0) < value for name, value in self._before.items() if _counts(name)):
+            # the ledger was lost and began anew, with nothing in hand
+            self._before, self._in_hand = {}, (0, 0, 0)
+        change = {name: value - self._before.get(name, 0) for name, value in after.items()}
+        return {name: by for name, by in change.items() if by and _counts(name)}, in_hand
 
 
 def drain(
@@ -194,8 +211,19 @@ def drain(
     return Result([watch.result() for watch in watches], why)
 
 
+def _with(counted: dict[str, int], total: str, before: int, now: int) -> dict[str, int]:
+    """What was *counted*, its *total* with what was in hand *before*, and what is in hand *now*."""
+    counted[total] += before
+    return counted | ({"in-hand": now} if now else {})
+
+
+def _counts(name: str) -> bool:
+    return not name.startswith("at:")
+
+
 def _ends(name: str) -> bool:
-    return name.startswith("objects:") or name in {"messages:deleted", "messages:left"}
+    kind, _, outcome = name.partition(":")
+    return kind in ENDED and outcome.partition(":")[0] in ENDED[kind]
 
 
 def _of_queue(breaker: Breaker) -> bool:

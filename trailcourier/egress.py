@@ -11,6 +11,13 @@ from urllib.parse import urlsplit
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 
+METADATA = frozenset(  # of EC2, of ECS, and of EKS's agent: they answer the host itself alone
+    {
+        *("169.254.169.254", "169.254.170.2", "169.254.170.23"),
+        *("fd00:ec2::254", "fd00:ec2::23"),
+    }
+)
+
 
 class Peer(msgspec.Struct, frozen=True):
     """Somewhere this process connects to.
@@ -72,7 +79,12 @@ class Egress(BaseModel):
         return proxy if proxy and not self._direct(parts.hostname or "", parts.netloc) else None
 
     def _direct(self, host: str, address: str) -> bool:
-        """Say whether NO_PROXY names *host*, by the rule boto3 has from ``urllib.request``."""
+        """Say whether NO_PROXY names *host*, by the rule boto3 has from ``urllib.request``.
+
+        Metadata services are never asked through a proxy: it is another host, with other keys.
+        """
+        if host in METADATA:
+            return True
         names = [name.strip().lower().lstrip(".") for name in self.no_proxy.split(",")]
         return names == ["*"] or any(
             it == name or it.endswith(f".{name}")

@@ -1,198 +1,8 @@
 """Every fact that is said, its line and what it counts; ``docs/logs.md`` is rendered from FACTS."""
 
-from collections.abc import Mapping
-from typing import Literal
+from trailcourier.carrying import CARRYING, Count, Fact
 
-import msgspec
-
-Level = Literal["debug", "info", "warning", "error"]
-
-
-class Count(msgspec.Struct, frozen=True):
-    """What a fact counts: *metric*, by the field *by* or by one.
-
-    Labels are the fact's fields of the same names, but for those *fixed* here; a fact counts only
-    where its fields hold what *only* says.
-    """
-
-    metric: str
-    by: str = ""
-    fixed: Mapping[str, str] = {}
-    only: Mapping[str, str] = {}
-
-
-class Fact(msgspec.Struct, frozen=True):
-    """One thing that happens.
-
-    *fields* are what its line carries.  A fact may be said again and again by one cause: *alike*
-    names the fields that tell causes apart, and of one cause ten lines a minute are written.
-    Without *alike* every line is: it is the record of what became of something.
-    """
-
-    level: Level
-    text: str
-    fields: tuple[str, ...] = ()
-    counts: tuple[Count, ...] = ()
-    alike: tuple[str, ...] | None = None
-
-
-def _object(status: str) -> Count:
-    return Count("objects_total", fixed={"disposition": status})
-
-
-_DUPLICATE = {"reason": "already-delivered"}
-_CARRIED = ("source", "object", "reason", "detail", "records", "seconds")
-
-FACTS: dict[str, Fact] = {
-    # messages
-    "messages_received": Fact(
-        "debug",
-        "A receive brought messages.",
-        ("source", "messages"),
-        (Count("messages_received_total", by="messages"),),
-    ),
-    "messages_given_back": Fact(
-        "warning",
-        "The broker went away before received messages were admitted; the queue has them again.",
-        ("source", "messages", "why"),
-    ),
-    "message_read": Fact(
-        "debug",
-        "A message was understood.",
-        ("source", "message", "shape", "objects"),
-        (Count("messages_total"),),
-    ),
-    "message_not_understood": Fact(
-        "warning",
-        "A message announces nothing that is known; it stays.",
-        ("source", "message", "reason", "detail"),
-        (Count("messages_refused_total"),),
-    ),
-    "message_discarded": Fact(
-        "info",
-        "A message that positively announces no log was deleted.",
-        ("source", "message", "kind"),
-        (Count("messages_settled_total", fixed={"outcome": "discarded"}),),
-    ),
-    "message_quarantined_before": Fact(
-        "debug", "A refused message came back and was not read again.", ("source", "message")
-    ),
-    "messages_deleted": Fact(
-        "debug",
-        "Messages were deleted: every record was accepted.",
-        ("source", "messages", "number"),
-        (Count("messages_settled_total", by="number", fixed={"outcome": "deleted"}),),
-    ),
-    "message_left": Fact(
-        "warning",
-        "A message stays for the queue's redrive policy to take.",
-        ("source", "message"),
-        (Count("messages_settled_total", fixed={"outcome": "left"}),),
-    ),
-    "message_given_back": Fact(
-        "warning",
-        "A message was given back: its work was lost repeatedly.",
-        ("source", "message"),
-        (Count("messages_given_back_total"),),
-    ),
-    # leases
-    "leases_extended": Fact(
-        "debug",
-        "Holds on messages were extended.",
-        ("source", "messages"),
-        (Count("leases_extended_total", by="messages"),),
-    ),
-    "lease_lost": Fact(
-        "warning",
-        "The queue no longer knows our hold on a message.",
-        ("source", "message", "error"),
-        (Count("leases_lost_total"),),
-        alike=("source", "error"),
-    ),
-    "lease_let_go": Fact(
-        "warning",
-        "A message was held as long as SQS allows; it will come again.",
-        ("source", "message"),
-        (Count("leases_let_go_total"),),
-        alike=("source",),
-    ),
-    "queue_failed": Fact(
-        "error",
-        "The queue did not do what was asked.",
-        ("source", "message", "error", "detail"),
-        (Count("queue_failures_total"),),
-        alike=("source", "error"),
-    ),
-    "degraded": Fact(
-        "warning",
-        "Visibility cannot be changed; messages are received for longer.",
-        ("source", "why"),
-    ),
-    "poll_held_up": Fact(
-        "debug",
-        "Nothing was received: there is no room, or a breaker is open.",
-        ("source", "why"),
-        alike=("source", "why"),
-    ),
-    # objects
-    "objects_skipped": Fact(
-        "info",
-        "Announced objects that carry no events.",
-        ("source", "message", "object", "reason", "objects"),
-        (
-            Count("objects_total", by="objects", fixed={"disposition": "skipped"}),
-            Count("duplicates_total", by="objects", only=_DUPLICATE),
-        ),
-    ),
-    "skips_in_a_row": Fact(
-        "warning",
-        "Only skips of one reason for a long time: is this intended?",
-        ("source", "reason", "times"),
-    ),
-    "object_delivered": Fact(
-        "info",
-        "Every record was accepted by every sink, or filtered.",
-        _CARRIED,
-        (_object("delivered"),),
-    ),
-    "object_skipped": Fact(
-        "info",
-        "An object had nothing to carry.",
-        _CARRIED,
-        (_object("skipped"), Count("duplicates_total", only=_DUPLICATE)),
-    ),
-    "object_parked": Fact(
-        "warning",
-        "An object could not be carried now; it is tried again.",
-        _CARRIED,
-        (_object("parked"),),
-        alike=("source", "reason"),
-    ),
-    "object_refused": Fact(
-        "error",
-        "An object cannot be carried; its message stays in the queue.",
-        _CARRIED,
-        (_object("refused"),),
-    ),
-    "object_pending": Fact(
-        "debug",
-        "An object is not done, and nobody's fault.",
-        _CARRIED,
-        (_object("pending"),),
-    ),
-    "object_overtaken": Fact(
-        "warning",
-        "Another copy of this work took over; this one stops.",
-        ("source", "object", "why"),
-        alike=("source",),
-    ),
-    "forwards_again": Fact(
-        "warning",
-        "Lost or parked objects were dispatched again.",
-        ("source", "why", "objects"),
-        (Count("forwards_again_total", by="objects"),),
-        alike=("source", "why"),
-    ),
+FACTS: dict[str, Fact] = CARRYING | {
     # trouble
     "breaker_opened": Fact(
         "error",
@@ -231,6 +41,22 @@ FACTS: dict[str, Fact] = {
         ("task", "why"),
         (Count("task_failures_total"),),
         alike=("task", "why"),
+    ),
+    "tick_dropped": Fact(
+        "warning",
+        "A tick waited for more than ten seconds, so it was dropped; the next one follows. Control "
+        "workers were away, or are too few.",
+        ("source", "task", "seconds"),
+        (Count("ticks_dropped_total"),),
+        alike=("source", "task"),
+    ),
+    "tick_held_back": Fact(
+        "warning",
+        "Two ticks of this kind wait in the broker already, so none was sent. Is a control worker "
+        "running?",
+        ("tick",),
+        (Count("ticks_held_back_total"),),
+        alike=("tick",),
     ),
     "tick_not_sent": Fact(
         "warning",

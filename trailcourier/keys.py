@@ -13,6 +13,12 @@ import msgspec
 
 Unknown = Literal["read", "skip", "refuse"]
 
+# "General purpose bucket naming rules" of the S3 User Guide.  Until March 2018 us-east-1 also gave
+# names of up to 255 characters, with capitals and underscores; such buckets are still there.
+_NO_NAME = r"(?!.*\.\.)(?!(?:\d+\.){3}\d+$)"
+NEW_BUCKET = re.compile(_NO_NAME + r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", re.ASCII)
+BUCKET = re.compile(_NO_NAME + r"[A-Za-z0-9_][A-Za-z0-9._-]{1,253}[A-Za-z0-9_]", re.ASCII)
+
 _ACCOUNT_FOLDER = r"(?:.*/)?AWSLogs/(?:o-[a-z0-9]{10,32}/)?(?:aws-account-id=)?\d{12}/"
 # The prefix is the operator's and may hold such text itself; what stands last counts.
 _LOG = re.compile(
@@ -23,6 +29,10 @@ _LOG = re.compile(
         (?P<year>\d{4})/(?P<month>\d\d)/(?P<day>\d\d)/
         (?P<name>[^/]+\.json(?:\.gz)?)""",
     re.VERBOSE | re.ASCII | re.DOTALL,
+)
+_OF_ACCOUNT = re.compile(
+    r"(?:.*/)?AWSLogs/(?:o-[a-z0-9]{10,32}/)?(?:aws-account-id=)?(?P<account>\d{12})/",
+    re.ASCII | re.DOTALL,
 )
 _DIGEST = re.compile(
     rf"{_ACCOUNT_FOLDER}CloudTrail-Digest/.*"
@@ -96,6 +106,12 @@ def place(key: str) -> Place | None:
         org=found["org"],
         prefix=found["prefix"] or "",
     )
+
+
+def account(key: str) -> str:
+    """The account whose folder *key* lies in; empty where it lies in none."""
+    found = _OF_ACCOUNT.match(key)
+    return found["account"] if found else ""
 
 
 def judge(key: str, *, own_notice: bool, unknown: Unknown, globs: Sequence[str]) -> Judgement:

@@ -34,8 +34,12 @@ METRICS: dict[str, Metric] = {
     ),
     "messages_settled_total": Metric(
         "counter",
-        "Messages we are done with: `deleted` (every record was accepted or filtered), `discarded` "
-        "(they positively announce no log), `left` (to the queue's redrive policy).",
+        "What became of the messages received: `deleted` (every record was accepted or filtered), "
+        "`discarded` (they positively announce no log), `left` (to the queue's redrive policy, for "
+        "an object that was refused), `refused` (not understood), and what came again or will: "
+        "`refused-before`, `held-already`, `failed`, `full` (too much of its bucket is parked), "
+        "`not-deleted`, `lost`, `let-go`, `given-back`. With those held now they sum up to "
+        "`messages_received_total`.",
         ("source", "outcome"),
     ),
     "messages_refused_total": Metric(
@@ -45,7 +49,8 @@ METRICS: dict[str, Metric] = {
     "objects_total": Metric(
         "counter",
         "Objects by what became of them. `parked` and `pending` count each try that ended so, the "
-        "others each object once.",
+        "others each naming of an object by a message once: `unfinished` are those of messages "
+        "given back, and `refused` for the reason `quarantined` those that were refused before.",
         ("source", "disposition", "reason"),
     ),
     "duplicates_total": Metric(
@@ -55,9 +60,11 @@ METRICS: dict[str, Metric] = {
     "records_total": Metric(
         "counter",
         "What became of the records read, for each sink: `delivered`, `filtered` (the reason is "
-        "the rule) or `refused`. For each sink they sum up to `records_read_total`; a refused "
-        "record that a later try delivers counts as both.",
+        "the rule) or `refused`. For each sink they sum up to `records_read_total`.",
         ("source", "sink", "disposition", "reason"),
+    ),
+    "records_repaired_total": Metric(
+        "counter", "Refused records that a later try delivered.", ("source", "sink")
     ),
     "records_truncated_total": Metric(
         "counter", "Records delivered cut to size, because the sink says so.", ("source", "sink")
@@ -125,6 +132,18 @@ METRICS: dict[str, Metric] = {
     "task_failures_total": Metric(
         "counter", "Tasks that could not do their work; it is done again later.", ("task",)
     ),
+    "ticks_dropped_total": Metric(
+        "counter",
+        "Ticks of the clock that waited for more than ten seconds. Control workers were away, or "
+        "are too few.",
+        ("source", "task"),
+    ),
+    "ticks_held_back_total": Metric(
+        "counter",
+        "Ticks of the clock that were not sent, as two of their kind waited already: no control "
+        "worker takes them.",
+        ("tick",),
+    ),
     "bugs_total": Metric("counter", "Errors that nobody foresaw; please report them.", ()),
     # how a source stands, told by control workers
     "queue_messages": Metric(
@@ -149,6 +168,28 @@ METRICS: dict[str, Metric] = {
     ),
     "sampled_timestamp_seconds": Metric(
         "gauge", "When these gauges were last brought up to date, as a Unix time."
+    ),
+    # whether the line moves, told by control and object workers
+    "step_seconds": Metric(
+        "gauge",
+        "Since each step of the line last did its work: `tick`, `poll`, `forward` (of any source), "
+        "`settle`, `tend`; absent if it never did.",
+        ("source", "step"),
+    ),
+    "standstill": Metric(
+        "gauge",
+        "1 for what keeps the source's line from moving, as `trailcourier status` judges it, else "
+        "0: [the kinds](operations.md#what-stands-still).",
+        ("source", "kind"),
+    ),
+    "processes": Metric(
+        "gauge", "Live processes of the fleet: `control`, `objects`, `beat`.", ("role",)
+    ),
+    "clock_ahead_seconds": Metric(
+        "gauge",
+        "By how much a process's clock is ahead of the broker's. `status` says so from 5 s on; "
+        "nothing is decided by it.",
+        ("host", "process"),
     ),
 }
 

@@ -23,13 +23,14 @@ class ObjectRef(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Message(msgspec.Struct, frozen=True):
-    """One SQS message, as received; *sent* is SentTimestamp in milliseconds."""
+    """One SQS message, as received; *sent* is SentTimestamp in milliseconds, *sender* SenderId."""
 
     id: str
     receipt: str
     body: str
     receive_count: int = 1
     sent: int = 0
+    sender: str = ""
 
 
 class Origin(msgspec.Struct, frozen=True):
@@ -64,7 +65,6 @@ class Numbers(BaseModel):
         43_200, ge=30, le=43_200, description="SQS lets nobody hold a message for longer"
     )
     poll: int = Field(20, ge=1, le=60, description="one poll keeps receiving this long")
-    poll_lease: int = Field(60, ge=2, description="hold on a source's poll")
     receive_wait: int = Field(10, ge=0, le=20, description="long poll of one receive")
     in_flight: int = Field(256, ge=1, description="objects dispatched per source, at most")
     in_flight_per_thread: int = Field(4, ge=1, description="and per live object thread")
@@ -88,15 +88,26 @@ class Numbers(BaseModel):
     starts_refused: int = Field(5, ge=2, description="starts without an end before it is refused")
     heartbeat: int = Field(30, ge=15, description="a worker not heard of for longer is gone")
     marks_days: int = Field(15, ge=1, le=60, description="days a delivered object is remembered")
-    quarantine_entries: int = Field(1000, ge=1, description="quarantine entries per source")
+    quarantine_entries: int = Field(
+        1000, ge=1, description="refused objects per source that are kept with all details"
+    )
+    quarantine_remembered: int = Field(
+        10_000, ge=1, description="and beyond these, only with what a retry needs"
+    )
+    quarantine_messages: int = Field(
+        200, ge=1, description="quarantine entries per source of messages, those alike in one"
+    )
     batch_records: int = Field(1000, ge=1, description="records in one batch to a sink")
     batch_bytes: int = Field(1_048_576, ge=1024, description="bytes in one batch to a sink")
     memory_mib: int = Field(96, ge=16, description="bytes held by all forwards of a process")
 
-    @field_validator("poll_lease")
+    @field_validator("tend")
     @classmethod
-    def _outlasts_a_poll(cls, value: int, info: ValidationInfo) -> int:
-        return _above(value, info, "poll")
+    def _extends_in_time(cls, value: int, info: ValidationInfo) -> int:
+        """A lease is extended when half of it is left, by the next round and not the one after."""
+        if value * 3 > info.data.get("visibility", value * 3):
+            raise ValueError("must not be more than a third of visibility")
+        return value
 
     @field_validator("park_last")
     @classmethod

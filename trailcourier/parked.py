@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 
 from trailcourier.dispositions import advice
-from trailcourier.ledger.flow import Waiting
+from trailcourier.ledger.parked import Waiting
 from trailcourier.printable import printable
 
 NAMED = 100  # parked objects that are looked at

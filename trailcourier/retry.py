@@ -5,7 +5,7 @@ import threading
 import msgspec
 
 from trailcourier.dispositions import advice
-from trailcourier.ledger.leases import Named
+from trailcourier.ledger.admission import Named
 from trailcourier.ledger.quarantine import Entry
 from trailcourier.line import Line
 from trailcourier.line.carry import carry

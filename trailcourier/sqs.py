@@ -1,13 +1,13 @@
 """One event source's queue.
 
 Deleting a message is the one thing that cannot be taken back: only ``line.queue.commit`` may call
-``Queue.delete``.
+``Queue.delete``, and ``deadletters`` for what it has sent to the source's queue.
 """
 
-import json
+import copy
 import time
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import boto3
 import msgspec
@@ -25,10 +25,13 @@ if TYPE_CHECKING:
 BATCH = 10  # entries SQS takes in one call
 REDRIVE_KNOWN = 600  # seconds; a redrive policy seldom changes
 
+UNANSWERED = "Unanswered"  # of an entry of a batch that its answer does not mention
 # our hold is gone: the visibility ended, the message was deleted, or 12 hours are reached
 LOST = frozenset({"ReceiptHandleIsInvalid", "InvalidParameterValue", "MessageNotInflight"})
 DENIED = frozenset({"AccessDenied", "AccessDeniedException"})
 OPTIONAL = frozenset({"change_message_visibility_batch", "get_queue_attributes"})
+
+_T = TypeVar("_T")
 
 
 class NotAllowed(Fault):
@@ -45,6 +48,56 @@ class Changed(msgspec.Struct, frozen=True):
     done: tuple[str, ...] = ()
     lost: Mapping[str, str] = {}
     failed: Mapping[str, str] = {}
+
+
+class _Known(msgspec.Struct, frozen=True):
+    receive_count: int = msgspec.field(name="ApproximateReceiveCount", default=1)
+    sent: int = msgspec.field(name="SentTimestamp", default=0)
+    sender: str = msgspec.field(name="SenderId", default="")
+
+
+class _Received(msgspec.Struct, frozen=True):
+    id: str = msgspec.field(name="MessageId")
+    receipt: str = msgspec.field(name="ReceiptHandle")
+    body: str = msgspec.field(name="Body", default="")
+    known: _Known = msgspec.field(name="Attributes", default=_Known())
+
+
+class _Receive(msgspec.Struct, frozen=True):
+    messages: tuple[_Received, ...] = msgspec.field(name="Messages", default=())
+
+
+class _Done(msgspec.Struct, frozen=True):
+    at: int = msgspec.field(name="Id")
+
+
+class _Failed(msgspec.Struct, frozen=True):
+    at: int = msgspec.field(name="Id")
+    code: str = msgspec.field(name="Code")
+
+
+class _Batch(msgspec.Struct, frozen=True):
+    done: tuple[_Done, ...] = msgspec.field(name="Successful", default=())
+    failed: tuple[_Failed, ...] = msgspec.field(name="Failed", default=())
+
+
+class RedrivePolicy(msgspec.Struct, frozen=True):
+    """After how many receives a message moves, and the ARN of the queue it moves to."""
+
+    most: int = msgspec.field(name="maxReceiveCount", default=0)
+    target: str = msgspec.field(name="deadLetterTargetArn", default="")
+
+    @classmethod
+    def of(cls, text: str) -> "RedrivePolicy | None":
+        """Return what an attribute says, which may be empty; None for what makes no sense."""
+        try:
+            return msgspec.json.decode(text, type=cls, strict=False) if text else cls()
+        except ValueError:
+            return None
+
+
+class _Attributes(msgspec.Struct, frozen=True):
+    told: dict[str, str] = msgspec.field(name="Attributes", default_factory=dict)
 
 
 class Depth(msgspec.Struct, frozen=True):
@@ -91,14 +144,25 @@ class Queue:
 
         Nobody else is given them for *visibility* seconds.
         """
-        answer = self._call(
+        answer = self.ask(
             "receive_message",
+            _Receive,
             MaxNumberOfMessages=most,
             WaitTimeSeconds=wait,
             VisibilityTimeout=visibility,
-            MessageSystemAttributeNames=["ApproximateReceiveCount", "SentTimestamp"],
+            MessageSystemAttributeNames=["ApproximateReceiveCount", "SentTimestamp", "SenderId"],
         )
-        return [_message(each) for each in answer.get("Messages", [])]
+        return [
+            Message(
+                each.id,
+                each.receipt,
+                each.body,
+                receive_count=each.known.receive_count,
+                sent=each.known.sent,
+                sender=each.known.sender,
+            )
+            for each in answer.messages
+        ]
 
     def extend(self, entries: Sequence[tuple[str, str, int]]) -> Changed:
         """Hold each message, by (id, receipt, seconds), for so long from now; 0 gives it back.
@@ -118,29 +182,41 @@ class Queue:
         )
 
     def depth(self) -> Depth | None:
-        """Return how much waits, or None where ``sqs:GetQueueAttributes`` is denied."""
+        """Return how much waits, or None where SQS does not say.
+
+        That is where ``sqs:GetQueueAttributes`` is denied, or a compatible service knows no depth.
+        """
         names = ("", "NotVisible", "Delayed")
-        told = self._attributes(*(f"ApproximateNumberOfMessages{name}" for name in names))
-        return None if told is None else Depth(*(int(number) for number in told))
+        told = self.attributes(*(f"ApproximateNumberOfMessages{name}" for name in names))
+        if told is None or not told[0].isdecimal():
+            return None
+        return Depth(*(int(number) if number.isdecimal() else 0 for number in told))
 
     def redrive(self) -> int | None:
         """Return after how many receives SQS moves a message to the dead-letter queue.
 
-        0 without such a policy; None where ``sqs:GetQueueAttributes`` is denied.
+        0 without such a policy; None where SQS does not say.
         """
         now = time.monotonic()
         if self._redrive is None or now > self._redrive[0] + REDRIVE_KNOWN:
-            told = self._attributes("RedrivePolicy")
-            self._redrive = (now, None if told is None else _most_receives(told[0]))
+            told = self.attributes("RedrivePolicy")
+            policy = None if told is None else RedrivePolicy.of(told[0])
+            self._redrive = (now, None if policy is None else policy.most)
         return self._redrive[1]
 
-    def _attributes(self, *names: str) -> list[str] | None:
+    def at(self, url: str) -> "Queue":
+        """Return the queue at *url* of the same region, asked by the same client."""
+        other = copy.copy(self)
+        other._url, other._redrive = url, None  # noqa: SLF001 - one of ours
+        return other
+
+    def attributes(self, *names: str) -> list[str] | None:
+        """Return these attributes, "" for one that is left out; None where they are denied."""
         try:
-            answer = self._call("get_queue_attributes", AttributeNames=list(names))
+            answer = self.ask("get_queue_attributes", _Attributes, AttributeNames=list(names))
         except NotAllowed:
             return None
-        told = answer.get("Attributes", {})
-        return [told.get(name, "") for name in names]
+        return [answer.told.get(name, "") for name in names]
 
     def _batches(
         self, operation: str, entries: Sequence[tuple[Any, ...]], given: Sequence[dict[str, Any]]
@@ -154,19 +230,31 @@ class Queue:
             batch = [
                 {"Id": str(at), **each} for at, each in enumerate(given[start : start + BATCH])
             ]
-            answer = self._call(operation, Entries=batch)
-            done += [ids[int(each["Id"])] for each in answer.get("Successful", [])]
-            for each in answer.get("Failed", []):
-                code = each["Code"].removeprefix("AWS.SimpleQueueService.")
-                (lost if code in LOST else failed)[ids[int(each["Id"])]] = code
+            answer = self.ask(operation, _Batch, Entries=batch)
+            codes = dict.fromkeys(range(len(ids)), UNANSWERED)
+            codes |= {each.at: each.code for each in answer.failed}
+            codes |= {each.at: "" for each in answer.done}
+            for at, id_ in enumerate(ids):
+                code = codes[at].removeprefix("AWS.SimpleQueueService.")
+                if not code:
+                    done.append(id_)
+                else:
+                    (lost if code in LOST else failed)[id_] = code
         return Changed(tuple(done), lost, failed)
 
-    def _call(self, operation: str, **given: Any) -> dict[str, Any]:
+    def ask(self, operation: str, shape: type[_T], *, url: bool = True, **given: Any) -> _T:
+        """Return SQS's answer to *operation* as a *shape*; *url* says that it is of this queue."""
+        if url:
+            given["QueueUrl"] = self._url
         try:
-            answer: dict[str, Any] = getattr(self._client, operation)(QueueUrl=self._url, **given)
+            answer: dict[str, Any] = getattr(self._client, operation)(**given)
         except aws.ERRORS as error:
             raise self._fault(operation, error) from error
-        return answer
+        try:
+            return msgspec.convert(answer, type=shape, strict=False)
+        except msgspec.ValidationError as error:
+            what = f"{self._url}: the answer to {operation} has another form than SQS gives it"
+            raise Fault("not-aws", f"{what}: {error}", where="queue") from error
 
     def _fault(self, operation: str, error: Exception) -> Fault:
         found = aws.fault(error, what=self._url, where="queue")
@@ -175,18 +263,3 @@ class Queue:
         if isinstance(error, ClientError) and aws.codes(error) & DENIED and operation in OPTIONAL:
             return NotAllowed(found.reason, found.detail, where="queue")
         return found
-
-
-def _most_receives(policy: str) -> int:
-    return int(json.loads(policy).get("maxReceiveCount", 0)) if policy else 0
-
-
-def _message(told: Mapping[str, Any]) -> Message:
-    known = told.get("Attributes", {})
-    return Message(
-        id=told["MessageId"],
-        receipt=told["ReceiptHandle"],
-        body=told.get("Body", ""),
-        receive_count=int(known.get("ApproximateReceiveCount", 1)),
-        sent=int(known.get("SentTimestamp", 0)),
-    )

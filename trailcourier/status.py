@@ -1,19 +1,41 @@
 """How each source stands: what is in hand, what was done, what holds it up and what to do."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
+from trailcourier import standstill
 from trailcourier.dispositions import advice
 from trailcourier.ledger import Ledger
 from trailcourier.ledger.breakers import Breaker
-from trailcourier.ledger.sums import by_sink, under
+from trailcourier.ledger.sums import (
+    MESSAGES_HOLD,
+    OBJECTS_HOLD,
+    SINKS_HOLD,
+    by_sink,
+    of_messages,
+    of_objects,
+    under,
+)
+from trailcourier.ledger.traces import STEPS, StepTimes
+from trailcourier.ledger.workers import Roll
 from trailcourier.parked import NAMED, causes
 from trailcourier.printable import printable
+from trailcourier.standstill import Problem
 
 SKIPS_TO_MENTION = 100
+
+State = Literal[
+    "well", "see below", "held up", "no workers", "two configs", "stands still", "broker"
+]
+STATES: Mapping[standstill.Kind, State] = {
+    "broker": "broker",
+    "no-control-worker": "no workers",
+    "no-object-worker": "no workers",
+    "two-configurations": "two configs",
+}
 
 
 class OpenBreaker(msgspec.Struct, frozen=True):
@@ -40,6 +62,9 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     in_flight: Annotated[int, Meta(description="objects given to workers and not done")]
     parked: Annotated[int, Meta(description="objects that wait for an operator, or for time")]
     quarantined: Annotated[int, Meta(description="entries in quarantine")]
+    evicted: Annotated[
+        int, Meta(description="of these, objects without details, for want of room")
+    ] = 0
     workers: Annotated[int, Meta(description="objects that all live workers carry at once")]
     last_success_seconds: Annotated[
         float | None, Meta(description="since the last object was delivered; null if none was")
@@ -48,41 +73,66 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
         Mapping[str, int],
         Meta(description="records read, as `in`, and of these filtered, as `filtered:RULE`"),
     ]
+    messages_by_outcome: Annotated[
+        Mapping[str, int],
+        Meta(description=f"{MESSAGES_HOLD}; the others are held"),
+    ]
     objects: Annotated[
         Mapping[str, int],
-        Meta(description="objects done: `delivered`, `skipped:REASON`, `refused:REASON`"),
+        Meta(description=f"{OBJECTS_HOLD}; the others are in flight or parked"),
     ]
     sinks: Annotated[
         Mapping[str, Mapping[str, int]],
-        Meta(
-            description="for each sink, records `delivered`, `filtered`, `refused`: all of `in`; "
-            "`truncated` are those delivered that were cut to size"
-        ),
+        Meta(description=SINKS_HOLD),
     ]
     breakers: Annotated[
         Sequence[OpenBreaker],
         Meta(description="what is left alone after failures, why, and for how long"),
     ] = ()
+    steps: Annotated[
+        Mapping[str, float | None],
+        Meta(
+            description="seconds since each step of the line last did its work, `tick`, `poll`, "
+            "`forward` (of any source), `settle` and `tend`; null if it never did"
+        ),
+    ]
+    problems: Annotated[
+        Sequence[Problem],
+        Meta(description="what does not move: a `kind` for scripts, and a `text` that says more"),
+    ] = ()
     advice: Annotated[Sequence[str], Meta(description="what to do, a sentence or two each")] = ()
 
     @property
-    def state(self) -> str:
-        """How it stands, in a word or two."""
-        if self.breakers:
+    def state(self) -> State:
+        """How it stands, in a word or two; well only if each step of the line left its trace."""
+        if self.holding:
             return "held up"
-        if not self.workers:
-            return "no workers"
+        if self.problems:
+            return STATES.get(self.problems[0].kind, "stands still")
         return "see below" if self.advice else "well"
 
+    @property
+    def moves(self) -> bool:
+        """Whether nothing keeps records from being carried."""
+        return not self.holding and not self.problems
 
-def standing(ledger: Ledger, depth: int | None = None, trouble: str = "") -> Standing:
+    @property
+    def holding(self) -> list[OpenBreaker]:
+        """The breakers that hold the source up; a host's own leaves its work to other hosts."""
+        return [each for each in self.breakers if "@" not in each.name]
+
+
+def standing(
+    ledger: Ledger, depth: int | None = None, trouble: str = "", roll: Roll | None = None
+) -> Standing:
     """How the source of *ledger* stands.
 
-    *depth* is how many messages wait in its queue, *trouble* why that is not known.
+    *depth* is how many messages wait in its queue, *trouble* why that is not known; *roll* is who
+    is at work, where that was asked already.
     """
-    sums, now = ledger.sums.all(), ledger.flow.now()
-    flight, parked, leases = ledger.flow.in_hand()
-    breakers, workers = ledger.breakers.open(), ledger.flow.threads()
+    (sums, (flight, parked, leases)), times = ledger.sums.and_in_hand(), ledger.traces.last()
+    now, roll = times.now, roll or ledger.workers.roll()
+    breakers = ledger.breakers.open()
     oldest, success = ledger.leases.oldest(), sums.get("at:success")
     return Standing(
         source=ledger.store.source,
@@ -92,38 +142,48 @@ def standing(ledger: Ledger, depth: int | None = None, trouble: str = "") -> Sta
         in_flight=flight,
         parked=parked,
         quarantined=ledger.quarantine.size(),
-        workers=workers,
+        evicted=ledger.quarantine.evicted(),
+        workers=roll.threads,
         last_success_seconds=_since(success, now),
         records={"in": 0} | under("records", sums),
-        objects={"delivered": 0} | under("objects", sums),
+        messages_by_outcome=of_messages(sums),
+        objects=of_objects(sums),
         sinks=by_sink(sums),
         breakers=[_open(each, now) for each in breakers],
-        advice=[*([trouble] if trouble else []), *_advice(ledger, breakers, workers)],
+        steps=ages(times),
+        problems=problems(ledger, roll, times),
+        advice=[*([trouble] if trouble else []), *_advice(ledger, breakers)],
     )
 
 
+def problems(ledger: Ledger, roll: Roll, times: StepTimes) -> list[Problem]:
+    """What does not move, of the fleet in *roll* and of the source that left *times*."""
+    numbers = ledger.store.numbers
+    return [*standstill.of_fleet(roll), *standstill.of_source(roll, times, numbers)]
+
+
+def ages(times: StepTimes) -> dict[str, float | None]:
+    """Seconds since each step last did its work; None if it never did."""
+    return {step: _since(times.last.get(step), times.now) for step in STEPS}
+
+
 def _since(at: int | None, now: int) -> float | None:
-    return None if at is None else (now - at) / 1000
+    return None if at is None else max(0, now - at) / 1000  # the broker's clock may be put back
 
 
 def _open(breaker: Breaker, now: int) -> OpenBreaker:
-    since = (now - breaker.since) / 1000
+    since = max(0, now - breaker.since) / 1000
     return OpenBreaker(breaker.name, breaker.reason, breaker.text, since)
 
 
-def _advice(ledger: Ledger, breakers: Sequence[Breaker], workers: int) -> Iterator[str]:
+def _advice(ledger: Ledger, breakers: Sequence[Breaker]) -> Iterator[str]:
     again = f"tried again every {ledger.store.numbers.breaker_probe:g} s"
     for each in breakers:
         what = f"{each.name} is open, and {again}: {printable(each.text).rstrip('.')}."
         yield f"{what} {advice(each.reason, each.name)}".rstrip()
     behind = {each.name for each in breakers}
-    for cause in causes(ledger.flow.waiting(NAMED), behind):
+    for cause in causes(ledger.parked.waiting(NAMED), behind):
         yield f"Parked, and tried again by itself: {cause}"
-    if not workers:
-        yield (
-            "No object worker is alive, so nothing is received. Start one: "
-            "`celery -A tasks worker -Q objects`, or `trailcourier run` on a single host."
-        )
     reason, row = ledger.sums.skip_run()
     if row >= SKIPS_TO_MENTION:
         yield (
@@ -135,9 +195,16 @@ def _advice(ledger: Ledger, breakers: Sequence[Breaker], workers: int) -> Iterat
             "Visibility cannot be changed, so messages are received for an hour and nothing is "
             "given back early. Allow `sqs:ChangeMessageVisibility` on the queue."
         )
-    refused = ledger.quarantine.size()
+    refused, evicted = ledger.quarantine.size(), ledger.quarantine.evicted()
     if refused:
+        without = f", {evicted} of them without details for want of room" if evicted else ""
         yield (
-            f"{refused} refused: `trailcourier quarantine list --source {ledger.store.source}` "
-            "says why."
+            f"{refused} refused{without}: `trailcourier quarantine list --source "
+            f"{ledger.store.source}` says why."
+        )
+    if forgotten := ledger.sums.all().get("quarantine:forgotten", 0):
+        yield (
+            f"{forgotten} refused objects had no room in quarantine at all, since this ledger "
+            "began. The log names each, as object_refused; their messages are in the queue, or in "
+            "its dead-letter queue: move them back once the cause is repaired."
         )

@@ -31,6 +31,7 @@ class Case(NamedTuple):
     verb: str
     words: str = ""
     change: Mapping[str, str] = MappingProxyType({})  # of the configuration
+    around: Mapping[str, str] = MappingProxyType({})  # of the environment
 
 
 QUICK = {
@@ -46,6 +47,7 @@ QUICK = {
         {"broker": "redis://:hunter2@127.0.0.1:1/0"},
     ),
     "bug": Case(70, "quarantine list", "a bug: "),
+    "another-broker": Case(78, "run", "BROKER_URL: Celery would use", around={"BROKER_URL": "x"}),
     "no-such-source": Case(78, "status --source prd", "there is no source 'prd'"),
     "no-such-sink": Case(78, "run", "sources.prod.sinks: ", {"sink": "nowhere"}),
     "sink-type": Case(78, "run", "sinks.x", {"workers": "\n[sinks.x]\ntype = 'kafla'"}),
@@ -59,6 +61,7 @@ QUICK = {
 def test_a_status_comes_with_at_most_one_line(host, configured_broker, case):
     hold(configured_broker, "no JSON, as nobody foresaw" if case.code == 70 else FEED)
     host.configure(**{"broker": configured_broker, **case.change})
+    host.environment |= case.around
 
     said = host.run(*case.verb.split())
 
@@ -113,6 +116,53 @@ def test_wrong_credentials_are_said_in_seconds(host):
     assert "InvalidClientTokenId" in last
     assert "Check `credentials` of the source" in last
     assert "Traceback" not in said.err
+
+
+PORTAL = {
+    "page": b"<!doctype html><title>Log in to the guest network</title>",
+    "status": 200,
+    "times": -1,
+}
+
+
+@pytest.mark.slow
+def test_a_portal_that_answers_for_the_queue_is_no_drained_queue(host):
+    host.put(KEY)
+    host.sqs.send("trail", own(KEY))
+    host.sqs.fault("*", **PORTAL)
+
+    said = host.run("run", "--drain", "--json", "--timeout", "2", seconds=60)
+    status = host.run("status")
+    doctor = host.run("doctor", "--json")
+
+    assert said.code == 69, said.err
+    assert not json.loads(said.out)["sources"][0]["drained"]
+    last = said.err.splitlines()[-1]
+    assert "is not drained, nothing can be received: queue:prod: not-aws: " in last
+    told = f"{host.sqs.url.removeprefix('http://')} answered 200, and not as AWS does (text/html): "
+    for words in (last, status.out, doctor.out):
+        assert f"{told}'<!doctype html><title>Log in to the guest network" in words
+    assert "Log in to the portal" in last
+    assert host.sqs.bodies("trail") == [own(KEY)]
+    assert (status.code, doctor.code) == (0, 1)
+    for each in (said, status, doctor):
+        assert "Traceback" not in each.err
+
+
+@pytest.mark.slow
+def test_a_portal_that_answers_for_the_bucket_parks_and_refuses_nothing(host):
+    host.put(KEY)
+    host.sqs.send("trail", own(KEY))
+    host.s3.fault("*", **PORTAL)
+
+    said = host.run("run", "--drain", "--json", "--timeout", "2", seconds=60)
+
+    assert said.code == 69, said.err
+    (prod,) = json.loads(said.out)["sources"]
+    assert (prod["drained"], prod["refused"]) == (False, [])
+    (waiting,) = prod["waiting"]
+    assert waiting["reason"] == "not-aws"
+    assert host.s3.url.removeprefix("http://") in said.err.splitlines()[-1]
 
 
 @pytest.mark.slow

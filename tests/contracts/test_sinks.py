@@ -302,3 +302,21 @@ def test_a_rejected_batch_is_bisected_and_all_but_the_rejected_records_arrive(en
     assert end.arrived() == [record for record in sent if b"poison" not in record]
     assert [r.ordinal for each in taken for r in each.refused] == [3, 64]
     assert taken[-1].next == 100
+
+
+@pytest.mark.parametrize("end", ["insightidr-webhook", "receiver"], indirect=True)
+@pytest.mark.parametrize("count", [1, 100])
+def test_a_sink_that_rejects_everything_is_at_fault_itself(end, outlet, count):
+    end.reject(b"{")
+    sent = list(enumerate(records(count)))
+
+    with pytest.raises(Fault) as raised:
+        list(outlet.send(outlet.start(origin()), sent, stopping=NEVER))
+
+    reason = REASONS[raised.value.reason]
+    assert raised.value.reason == "sink-rejects-all"
+    assert (reason.status, reason.breaker) == ("parked", "sink")
+    assert end.arrived() == []
+    end.reject(b"nothing has this in it")
+    list(outlet.send(outlet.start(origin()), sent, stopping=NEVER))
+    assert end.arrived() == records(count)

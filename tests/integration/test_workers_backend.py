@@ -116,6 +116,7 @@ def test_ours_is_the_redis_backend_in_all_else():
         "_chord_publish_claim_expires",
         "_chord_cleanup_script",
         "_chord_part_return_script",
+        "_get_pool",
         "client",
     }
     assert all(hasattr(RedisBackend, name) for name in mine)

@@ -1,12 +1,18 @@
 """The clock, as its own process and inside a worker."""
 
-import datetime as dt
 import json
 import signal
+import subprocess
+import sys
+import time
+import urllib.request
+import uuid
+from collections import Counter
 
 import pytest
 
 from tests.fleet import until
+from tests.servers import free_port
 from trailcourier import broker, child
 
 QUEUE = "trailcourier:1:celery:control"
@@ -44,20 +50,89 @@ def test_the_clock_calls_for_every_poll_and_tend_and_keeps_no_schedule_file(flee
     assert set(fleet.folder.iterdir()) - before == {*clock.files, fleet.folder / "heartbeat"}
 
 
-def test_a_clock_ends_when_told_to_in_the_middle_of_a_tick(fleet):
-    clock = fleet.celery("-A", "tests.integration.trial_clock", "beat")
-
-    assert clock.wait() == 0
-    assert "I/O operation on closed file" in clock.said
-
-
-def test_a_tick_ends_after_ten_seconds(fleet, client):
+def test_a_tick_carries_the_time_of_the_broker_and_nothing_that_another_clock_would_judge(
+    fleet, client
+):
+    client.set("trailcourier:1:offset", 7_200_000)
     fleet.celery("-A", "beat", "beat")
     until(lambda: ticks(client))
 
-    left = dt.datetime.fromisoformat(ticks(client)[-1]["expires"]) - dt.datetime.now(dt.UTC)
+    now, (tick, *_) = time.time() + 7_200, ticks(client)
 
-    assert dt.timedelta(seconds=5) < left <= dt.timedelta(seconds=10)
+    assert tick["expires"] is None
+    assert tick["made"] / 1000 == pytest.approx(now, abs=60)
+
+
+def waiting(client):
+    """How many ticks of each kind wait."""
+    return set(Counter((tick["task"], tick["argsrepr"]) for tick in ticks(client)).values())
+
+
+@pytest.mark.parametrize("seconds", [4, pytest.param(60, marks=pytest.mark.slow)])
+def test_of_a_clock_alone_two_ticks_of_a_kind_wait(fleet, client, seconds):
+    clock = fleet.celery("-A", "beat", "beat")
+    until(lambda: waiting(client) == {2}, what=lambda: clock.said)
+    second = fleet.celery("-A", "beat", "beat")
+
+    until(lambda: "tick_held_back" in second.said, what=lambda: second.said)
+    time.sleep(seconds)  # no condition: that nothing happens is what is looked at
+
+    assert waiting(client) == {2}
+    assert len(called(client)) == 5
+    assert [clock.ended, second.ended] == [False, False]
+
+
+@pytest.mark.parametrize("hours", [0.25, pytest.param(24, marks=pytest.mark.slow)])
+def test_of_a_day_without_control_workers_two_ticks_of_a_kind_are_left(fleet, client, hours):
+    argv = [sys.executable, "-m", "tests.integration.trial_day", str(hours * 3600)]
+    day = subprocess.run(
+        argv, env=fleet.environment, capture_output=True, text=True, check=True, timeout=1200
+    )
+
+    assert int(day.stdout) == pytest.approx(4 * hours * 3600, rel=0.02)  # as many were due
+    assert waiting(client) == {2}
+    assert client.llen(QUEUE) == 10
+    assert client.info("memory")["used_memory_dataset"] < 1_000_000
+
+
+def stale(client, tick, number):
+    """Put so many ticks of a minute ago where they wait."""
+    (old,) = {raw for raw in client.lrange(QUEUE, 0, -1) if json.loads(raw) == tick}
+    made = f'"made": {tick["headers"]["made"]}'.encode()
+    ids = tick["headers"]["id"], tick["properties"]["delivery_tag"]
+    old = old.replace(made, f'"made": {tick["headers"]["made"] - 60_000}'.encode())
+    client.delete(QUEUE)
+    for _ in range(number):
+        message = old
+        for each in ids:
+            message = message.replace(each.encode(), str(uuid.uuid4()).encode())
+        client.lpush(QUEUE, message)
+
+
+def test_ticks_that_waited_too_long_are_dropped_at_once_and_counted(fleet, client):
+    clock = fleet.celery("-A", "beat", "beat")
+    until(lambda: ("trailcourier.tend", "dev") in called(client), what=lambda: clock.said)
+    child.send(clock.process, signal.SIGTERM)
+    clock.wait()
+    messages = map(json.loads, client.lrange(QUEUE, 0, -1))
+    (tend, *_) = (each for each in messages if each["headers"]["task"] == "trailcourier.tend")
+    stale(client, tend, 150)
+    port = free_port()
+
+    worker = fleet.worker("-Q", "control", TRAILCOURIER_WORKERS__METRICS_PORT=str(port))
+    until(lambda: not client.llen(QUEUE), seconds=5, what=lambda: worker.said)
+
+    page = f"http://127.0.0.1:{port}/metrics"
+    until(lambda: dropped(page) == 150, what=lambda: worker.said)
+    assert worker.said.count("tick_dropped") == 10  # a minute
+    assert "succeeded" not in worker.said
+
+
+def dropped(page):
+    with urllib.request.urlopen(page, timeout=5) as answer:
+        lines = answer.read().decode().splitlines()
+    found = [line for line in lines if line.startswith("trailcourier_ticks_dropped_total{")]
+    return sum(float(line.rpartition(" ")[2]) for line in found)
 
 
 def test_one_process_can_be_clock_and_worker(fleet):

@@ -1,6 +1,7 @@
 """How tasks come from their queues to a worker, on a real broker and in kombu's own loop."""
 
 import json
+import time
 
 import pytest
 import redis
@@ -9,6 +10,7 @@ from kombu.asynchronous import Hub
 from kombu.transport import redis as stock
 
 from tasks import transport as ours
+from tests.fleet import until
 from trailcourier import broker
 
 PREFIX = "fleet:"
@@ -34,9 +36,10 @@ def publish(shared_broker, client):
     with Connection(shared_broker.url, transport=ours.Transport, transport_options=OPTIONS) as to:
         producer = to.Producer()
 
-        def publish(many, queue="objects"):
+        def publish(many, queue="objects", **headers):
+            to = {"routing_key": queue, "exchange": queue, "declare": [named(queue)]}
             for number in range(many):
-                producer.publish(number, routing_key=queue, exchange=queue, declare=[named(queue)])
+                producer.publish(number, headers=headers, **to)
 
         yield publish
 
@@ -65,12 +68,12 @@ class Worker:
         next(self.loop)
 
     def at_once(self):
-        """One turn that waits for nothing."""
-        self.hub.call_soon(lambda: None)
+        """One turn that waits for next to nothing."""
+        self.hub.call_later(0.02, lambda: None)  # 0 would be a second to kombu
         self.turn()
 
-    def until(self, many):
-        for _ in range(20):
+    def until(self, many, turns=20):
+        for _ in range(turns):
             if len(self.got) >= many:
                 return
             self.turn()
@@ -147,6 +150,7 @@ def test_what_is_done_is_acknowledged_while_nothing_waits(client, publish, worke
     publish(2)
     taking = worker(3)
     taking.at_once()
+    until(lambda: client.info("clients")["blocked_clients"])
     client.config_resetstat()
 
     for message in taking.got:
@@ -154,7 +158,8 @@ def test_what_is_done_is_acknowledged_while_nothing_waits(client, publish, worke
     taking.at_once()
 
     assert noted(client) == []
-    assert errands(client) == {"multi": 1}  # BRPOP was sent the turn before
+    assert not {"evalsha", "multi"} & errands(client).keys()  # a full broker refuses MULTI
+    assert client.info("commandstats")["cmdstat_hdel"]["calls"] == 1
 
 
 def test_a_worker_that_found_nothing_is_woken(client, publish, worker):
@@ -165,6 +170,20 @@ def test_a_worker_that_found_nothing_is_woken(client, publish, worker):
     waiting.until(1)
 
     assert waiting.numbers == noted(client) == [0]
+
+
+def test_what_is_refused_at_its_delivery_makes_room_at_once(client, publish, worker):
+    publish(150)
+    refusing = worker(7)
+    refusing.consumer.on_message = lambda message: refusing.hub.call_soon(
+        lambda: (refusing.got.append(message), message.ack())
+    )
+    began = time.monotonic()
+
+    refusing.until(150, turns=100)
+
+    assert time.monotonic() - began < 5  # a turn that nothing ends lasts a second
+    assert noted(client) == []
 
 
 def test_queues_have_turns(client, publish, worker):
@@ -246,6 +265,58 @@ def test_the_note_is_one_that_kombu_can_restore(client, publish, worker, kind):
     assert noted(client) == []
 
 
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_what_a_worker_holds_is_not_given_back_by_the_clock_of_another_host(
+    client, publish, worker, monkeypatch, hours
+):
+    holds = worker(2)
+    publish(1)
+    holds.until(1)  # by BRPOP
+    publish(1)
+    holds.until(2)  # BRPOP has found one, so the next is looked for
+    for module in (stock, ours):
+        monkeypatch.setattr(module, "time", lambda: time.time() + hours * 3600, raising=False)
+    other = worker(2, "control")
+    publish(1, "control")
+    other.until(1)
+
+    other.channel.qos.restore_visible(interval=1)
+    monkeypatch.undo()
+    holds.channel.qos.restore_visible(interval=1)
+
+    assert len(noted(client)) == 3
+    assert client.llen(f"{PREFIX}objects") + client.llen(f"{PREFIX}control") == 0
+
+
+def test_what_nobody_acknowledges_in_time_is_given_back(client, publish, worker):
+    publish(1)
+    worker(1).until(1)
+    (tag,) = client.zrange(f"{PREFIX}unacked_index", 0, -1)
+    client.zincrby(f"{PREFIX}unacked_index", -OPTIONS["visibility_timeout"] - 1, tag)
+
+    worker(1, "control").channel.qos.restore_visible(interval=1)
+
+    assert noted(client) == []
+    assert client.llen(f"{PREFIX}objects") == 1
+
+
+def test_ticks_are_not_noted_so_that_none_comes_back_when_its_worker_is_gone(
+    client, publish, worker
+):
+    publish(1, made=1)
+    taking = worker(5)
+    taking.at_once()
+    publish(1, made=2)  # it is asked for by BRPOP
+    taking.until(2)
+    held = noted(client)
+
+    taking.close()
+
+    assert taking.numbers == [0, 0]
+    assert held == []
+    assert client.llen(f"{PREFIX}objects") == 0
+
+
 def test_a_full_broker_hands_out_what_it_has(client, publish, worker):
     publish(2)
     taking = worker(2)
@@ -284,3 +355,18 @@ def test_who_asks_for_one_message_gets_one(shared_broker, client, publish):
     assert len(got) == 1
     assert noted(client) == []
     assert client.llen(f"{PREFIX}objects") == 1
+
+
+def test_a_queue_that_is_limited_is_taken_from_one_by_one_and_others_as_ever(worker, publish):
+    allowed = iter([0, 1])
+    ours.limits["objects"] = lambda room: next(allowed, 0)
+    try:
+        both = worker(8, "objects", "control")
+        publish(3)
+        publish(2, "control")
+        both.until(3)
+        both.turn()
+        assert sorted(both.numbers) == [0, 0, 1]  # one object, and both of the others
+    finally:
+        ours.limits.clear()
+    both.until(5)

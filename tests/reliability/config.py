@@ -15,7 +15,6 @@ LINE = {
     "idle_after": 1,
     "tend": 1,
     "poll": 3,
-    "poll_lease": 5,
     "receive_wait": 1,
     "park_first": 0.2,
     "park_last": 1.0,

@@ -7,74 +7,56 @@ import contextlib
 import dataclasses
 import gzip
 import random
-import shutil
 import time
+import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+
+import redis
 
 from tests import announcements
 from tests.http_stub import Fault, Faults
 from tests.reliability.outputs import digest
+from tests.reliability.strikes import Strike, Weather, strike
 from tests.reliability.world import BUCKET, World, key, records
 from tests.sqs_queue import Message
 from trailcourier import child
 
+# seconds; SQS gives a message back to us within a test's patience
+LINE = {
+    "visibility": 40,
+    "claim": 4,
+    "lost_after": 4,
+    "idle_after": 2,
+    "poll": 4,
+    "receive_wait": 2,
+    "heartbeat": 15,
+    "park_first": 0.5,
+    "park_last": 4.0,
+    "breaker_probe": 2.0,
+    "batch_records": 3,
+}
 BURST = 0.6  # seconds
 PATIENCE = 20.0
 WAITED = object()
 
-OBJECTS = ("objects-1", "objects-2", "objects-3")
+
+def only(world: World, sink: str) -> None:
+    """Let the source send to this sink alone."""
+    text = world.config.read_text()
+    world.config.write_text(text.replace('sinks = ["archive", "siem"]', f'sinks = ["{sink}"]'))
+    world.outputs = {sink: world.outputs[sink]}
 
 
-class Strike(NamedTuple):
-    """What is killed *at* so many seconds; the broker stays away for *down* seconds.
-
-    A *hasty* one does not wait until everything has recovered from the one before.
-    """
-
-    at: float
-    what: str
-    down: float = 0
-    hasty: bool = False
-
-    def __str__(self) -> str:
-        down = f" for {self.down} s" if self.down else ""
-        return f"{self.at:.1f} s {self.what}{down}{' hastily' if self.hasty else ''}"
-
-
-@dataclasses.dataclass(frozen=True)
-class Weather:
-    """How long messages come, how many, and how often what is struck."""
-
-    seed: int
-    seconds: float = 60
-    messages: int = 500
-    strikes: tuple[tuple[str, int], ...] = (
-        ("objects", 9), ("control", 3), ("beat", 2), ("broker", 3), ("broker without data", 1),
-        ("flushall", 1),
-    )  # fmt: skip
-
-    def plan(self) -> list[Strike]:
-        """The strikes, in order, about evenly spread."""
-        chance = random.Random(self.seed)
-        kinds = [what for what, times in self.strikes for _ in range(times)]
-        chance.shuffle(kinds)
-        step = self.seconds / len(kinds)
-        return [
-            Strike(
-                step * (at + chance.uniform(0.2, 0.9)),
-                *self._one(chance, what),
-                hasty=chance.random() < 0.25,
-            )
-            for at, what in enumerate(kinds)
-        ]
-
-    @staticmethod
-    def _one(chance: random.Random, what: str) -> tuple[str, float]:
-        if what == "objects":
-            return chance.choice(OBJECTS), 0.0
-        return what, round(chance.uniform(0.2, 4), 1) if what.startswith("broker") else 0.0
+def repeated(world: World, weather: Weather) -> str:
+    """What repeats this storm."""
+    config = tomllib.loads(world.config.read_text())
+    return (
+        f"\nTRAILCOURIER_STORM_SEED={weather.seed}: {weather.messages} messages in "
+        f"{weather.seconds} s, workers {config['workers']}, line {config['line']}, "
+        f"broker visibility_timeout {config['broker']['visibility_timeout']} s\n"
+        + "; ".join(map(str, weather.plan()))
+    )
 
 
 class Slow(Faults):
@@ -85,7 +67,9 @@ class Slow(Faults):
         self._chance = chance
 
     def take(self, what: str) -> Fault | None:
-        del what
+        struck = super().take(what)
+        if struck is not None:
+            return struck
         tail = self._chance.random() < 0.1
         return Fault("*", delay=self._chance.uniform(0.5, 1.5) if tail else 0.03)
 
@@ -123,17 +107,18 @@ class Storm:
 
     def _acts(self) -> Iterator[tuple[float, Callable[[], object]]]:
         strikes = self.weather.plan()
+        heals: dict[Strike, Callable[[], object]] = {}
         for number in range(self.weather.messages):
             # in bursts, each so shortly before a strike that it hits work in hand
-            strike = strikes[number * len(strikes) // self.weather.messages]
-            at = max(0.0, strike.at - self._chance.uniform(0.1, BURST))
+            before = strikes[number * len(strikes) // self.weather.messages]
+            at = max(0.0, before.at - self._chance.uniform(0.1, BURST))
             yield at, lambda number=number: self._announce(number)
-        for strike in strikes:
-            if not strike.hasty:
-                yield strike.at - BURST - 0.1, self._wait_for_all
-            yield strike.at, lambda strike=strike: self._strike(strike)
-            if strike.down:
-                yield strike.at + strike.down, self.world.server.start
+        for each in strikes:
+            if not each.hasty:
+                yield each.at - BURST - 0.1, self._wait_for_all
+            yield each.at, lambda each=each: heals.update({each: self._strike(each)})
+            if each.down:
+                yield each.at + each.down, lambda each=each: heals[each]()
 
     def _wait_for_all(self) -> object:
         """Wait until every worker is ready; one that cannot be is no reason to stand still."""
@@ -173,21 +158,12 @@ class Storm:
 
     # what is struck
 
-    def _strike(self, strike: Strike) -> None:
+    def _strike(self, planned: Strike) -> Callable[[], object]:
         self.leased.append(self._objects_leased())
-        match strike.what:
-            case "flushall":
-                self.world.server.start()
-                self.world.client.flushall()
-            case "broker":
-                child.kill(self.world.server.process)
-            case "broker without data":
-                child.kill(self.world.server.process)
-                shutil.rmtree(self.world.server.directory / "appendonlydir")
-            case name:
-                self.world.kill(name)
-                self.world.spawn(name)
-        self.last_strike = time.monotonic()
+        self.last_strike = time.monotonic() + planned.down
+        with contextlib.suppress(redis.RedisError):  # the broker is away by another strike
+            return strike(self.world, planned.what)
+        return lambda: None
 
     def _objects_leased(self) -> int:
         return sum(len(self.names[m.body]) for m in self.world.sqs.messages("trail") if m.count)
@@ -222,6 +198,28 @@ class Storm:
         """What the processes themselves called unforeseen."""
         lines = (line for worker in self.world.started for line in worker.said.splitlines())
         return [line for line in lines if '"event": "bug"' in line]
+
+    def complaints(self) -> list[str]:
+        """What must not be, whatever was struck; empty after a good storm."""
+        world, copies = self.world, self.copies()
+        missing = sorted(world.missing())
+        found = [f"{len(missing)} records are missing, such as {missing[:3]}"] if missing else []
+        found += [
+            f"deleted before {gone} arrived: {message}" for message, gone in self.early.items()
+        ]
+        if copies.total() > sum(self.leased):
+            found.append(f"{copies.total()} copies, with {sum(self.leased)} objects in hand")
+        found += self.fallen + self.bugs()
+        dead = world.sqs.messages("dead")
+        return found + ([f"{len(dead)} messages are in the dead-letter queue"] if dead else [])
+
+    def told(self, took: float) -> str:
+        """The storm's figures, in a line."""
+        return (
+            f"done {took:.1f} s after the last strike; {len(self.world.files)} objects, "
+            f"{self.copies().total()} of them again, {sum(self.leased)} leased when struck "
+            f"{self.leased}; received at most {max(self.world.receives().values())} times"
+        )
 
     def subside(self, seconds: float) -> float:
         """Wait until the queue is empty; the seconds since the last strike."""

@@ -41,7 +41,7 @@ def test_a_second_sigterm_ends_a_worker_at_once(make):
     world.in_hand("held")
 
     world.signal("objects-1", signal.SIGTERM)
-    world.until(lambda: not world.ledger.flow.threads(), "it takes no more")
+    world.until(lambda: not world.ledger.workers.threads(), "it takes no more")
     before = time.monotonic()
     world.signal("objects-1", signal.SIGTERM)
     status = world.died("objects-1")
@@ -57,7 +57,7 @@ def test_a_second_sigterm_ends_a_worker_at_once(make):
 
 @pytest.mark.slow
 def test_what_arrives_while_a_poll_is_stopping_is_handed_back(make):
-    world = make(receive_wait=10, poll=20, poll_lease=30)
+    world = make(receive_wait=10, poll=20)
     world.start("control", "beat", "objects-1")
     world.until(lambda: world.sqs.long_polls, "a long poll waits")
 

@@ -122,10 +122,10 @@ class World:
             if name != "beat":
                 self.processes[name].until(" ready.", seconds=90)
 
-    def spawn(self, name: str, **environment: str) -> None:
+    def spawn(self, name: str, host: str = "%h", **environment: str) -> None:
         argv = next(m.argv for m in members(processes=4) if m.name == name)
         log = self.folder / f"{name}-{len(self.started)}"
-        argv = [*(each for each in argv if each != "-q"), "-l", "INFO"]
+        argv = [*(each.replace("%h", host) for each in argv if each != "-q"), "-l", "INFO"]
         self.processes[name] = fleet.Worker(argv, self.environment | environment, log)
         self.started.append(self.processes[name])
 
@@ -174,7 +174,8 @@ class World:
     def polls(self) -> bool:
         """Whether a poll is under way, or is asked for and waits to be taken."""
         asked = self.client.llen("trailcourier:1:celery:control")
-        return bool(asked or self.client.exists(f"{self.ledger.store.own}poll:0"))
+        held = self.client.get(f"{self.ledger.store.own}poll:0") or b"0|"
+        return bool(asked or int(held.partition(b"|")[0]) > self.ledger.flow.now())
 
     def waiting(self) -> list[str]:
         """The messages the queue holds, in hand or not."""

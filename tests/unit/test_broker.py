@@ -84,10 +84,9 @@ class Modest(redis.Redis):
         ({"maxmemory_policy": "noeviction", "cluster_enabled": 1}, "Redis Cluster"),
         ({"maxmemory_policy": "noeviction", "redis_mode": "cluster"}, "Redis Cluster"),
         ({"maxmemory_policy": "noeviction", "redis_mode": "sentinel"}, "Sentinel"),
-        ({"maxmemory_policy": "noeviction", "role": "slave"}, "read-only replica"),
         ({"role": "master"}, "maxmemory-policy is unknown"),
     ],
-    ids=["cluster", "cluster-mode", "sentinel", "replica", "policy-hidden"],
+    ids=["cluster", "cluster-mode", "sentinel", "policy-hidden"],
 )
 def test_a_broker_that_will_not_do_is_refused(said, words):
     modest = Modest(host="127.0.0.1", port=6399)
@@ -99,12 +98,20 @@ def test_a_broker_that_will_not_do_is_refused(said, words):
 
 def test_every_reason_is_said_at_once():
     modest = Modest()
-    modest.said = {"maxmemory_policy": "allkeys-lru", "cluster_enabled": 1, "role": "slave"}
+    modest.said = {"maxmemory_policy": "allkeys-lru", "cluster_enabled": 1}
 
     with pytest.raises(ConfigError) as raised:
         broker.demand(modest, noeviction=True)
 
-    assert len(raised.value.problems) == 3
+    assert len(raised.value.problems) == 2
+
+
+def test_a_replica_is_waited_for_as_a_failover_makes_one_a_primary():
+    modest = Modest(host="127.0.0.1", port=6399)
+    modest.said = {"maxmemory_policy": "noeviction", "role": "slave", "master_link_status": "up"}
+
+    with pytest.raises(Unreachable, match=r"6399/0: it is a read-only replica. Give the URL of"):
+        broker.demand(modest, noeviction=True)
 
 
 def test_a_broker_that_is_not_there_is_said_in_one_line():

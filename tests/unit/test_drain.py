@@ -15,6 +15,7 @@ from trailcourier.drain import HOPELESS, Result
 from trailcourier.ledger import Ledger
 from trailcourier.ledger.outcomes import Report
 from trailcourier.ledger.quarantine import Entry, entry_id
+from trailcourier.ledger.scopes import Failing
 from trailcourier.models import Numbers, Outcome
 
 OF_QUEUES = sorted(n for n, reason in REASONS.items() if reason.breaker in {"queue", "credentials"})
@@ -55,7 +56,9 @@ def refused(reason="corrupt", name="a"):
 
 def park(ledger, reason="access-denied", breaker="bucket:prod:acme-logs", receipt="r1"):
     admit(ledger, "m1", refs("a"), receipt=receipt)
-    report = Report(Outcome("parked", reason, "words of it"), breaker=breaker)
+    report = Report(
+        Outcome("parked", reason, "words of it"), breakers=[Failing(breaker)] * bool(breaker)
+    )
     ledger.outcomes.finish(claim(ledger, "m1"), report, jitter=1.0)
 
 
@@ -141,10 +144,10 @@ def test_what_was_counted_is_of_this_run(ledger):
 
     found = run(ledger, carry, quiet(ledger), quiet(ledger)).sources[0]
 
-    assert found.objects == {"delivered": 1}
+    assert found.objects == {"named": 1, "delivered": 1}
     assert found.records == {"in": 3}
     assert found.sinks == {"archive": {"delivered": 3, "filtered": 0, "refused": 0}}
-    assert found.messages == {"deleted": 1}
+    assert found.messages == {"received": 1, "deleted": 1}
 
 
 def test_what_was_refused_in_this_run_is_listed_and_does_not_hold_it(ledger, pass_time):
@@ -275,7 +278,7 @@ def test_whoever_starts_a_drain_may_have_repaired_something(ledger):
 
     assert result.why == ""
     assert ledger.breakers.open() == []
-    assert [each.message for each in ledger.flow.ready(10)] == ["m1"]
+    assert [each.message for each in ledger.parked.ready(10)] == ["m1"]
 
 
 def test_what_is_parked_is_due_at_once(ledger):
@@ -283,7 +286,7 @@ def test_what_is_parked_is_due_at_once(ledger):
 
     run(ledger)
 
-    assert [each.message for each in ledger.flow.ready(10)] == ["m1"]
+    assert [each.message for each in ledger.parked.ready(10)] == ["m1"]
 
 
 def test_a_breaker_closed_for_that_claims_no_success(ledger, client):
@@ -291,7 +294,7 @@ def test_a_breaker_closed_for_that_claims_no_success(ledger, client):
 
     run(ledger)
 
-    assert client.hget("trailcourier:1:b:bucket:prod:acme-logs", "ok") is None
+    assert client.hget("trailcourier:1:ok", "bucket:prod:acme-logs") is None
 
 
 def test_a_broker_that_comes_back_is_waited_for():

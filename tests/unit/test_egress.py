@@ -49,3 +49,16 @@ def test_a_password_in_a_url_is_not_shown(field):
 
 def test_egress_is_hashable():
     assert hash(Egress(endpoints=(("s3", "x"),))) == hash(Egress(endpoints=(("s3", "x"),)))
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["169.254.169.254", "169.254.170.2", "169.254.170.23", "[fd00:ec2::254]", "[fd00:ec2::23]"],
+)
+@pytest.mark.parametrize("port", ["", ":80"])
+def test_a_metadata_service_is_behind_no_proxy(address, port):
+    egress = Egress(https_proxy="http://proxy:1", http_proxy="http://proxy:1")
+
+    assert egress.proxy(f"http://{address}{port}/latest/api/token") is None
+    assert egress.proxy(f"https://{address}{port}/") is None
+    assert egress.proxy("http://169.254.169.25/") == "http://proxy:1"

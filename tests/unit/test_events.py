@@ -3,8 +3,10 @@
 from types import SimpleNamespace
 
 import pytest
+import redis
 
 from tasks import events
+from trailcourier.impairment import Impaired
 
 
 class Hub:
@@ -60,3 +62,48 @@ def test_an_event_of_a_worker_that_stops_is_sent_at_once(consumer):
     has_an_event(consumer)
 
     assert (consumer.sent, consumer.hub.soon) == (1, [])
+
+
+@pytest.fixture
+def losing(monkeypatch):
+    """A consumer that loses its connection; ``pauses`` are the seconds that it waited."""
+    clock = SimpleNamespace(now=100.0)
+    consumer = object.__new__(events.Consumer)
+    consumer.pauses = []
+
+    def wait(seconds):
+        consumer.pauses.append(seconds)
+        clock.now += seconds
+
+    monkeypatch.setattr(events.consumer.Consumer, "on_connection_error_after_connected", waited)
+    monkeypatch.setattr(events.stopping, "wait", wait)
+    monkeypatch.setattr(events.time, "monotonic", lambda: clock.now)
+    consumer.clock = clock
+    return consumer
+
+
+def waited(_consumer, _error):
+    """What Celery does about a lost connection is not looked at here."""
+
+
+def test_a_broker_that_cannot_serve_is_left_alone_longer_each_time(losing):
+    for _ in range(5):
+        losing.on_connection_error_after_connected(Impaired("OOM", "OOM it said"))
+
+    assert losing.pauses == [1, 2, 4, 5, 5]
+
+
+def test_a_connection_that_held_for_a_while_begins_anew(losing):
+    for _ in range(3):
+        losing.on_connection_error_after_connected(Impaired("OOM", "OOM it said"))
+    losing.clock.now += 31
+
+    losing.on_connection_error_after_connected(Impaired("OOM", "OOM it said"))
+
+    assert losing.pauses == [1, 2, 4, 1]
+
+
+def test_a_broker_that_is_gone_is_left_to_celery(losing):
+    losing.on_connection_error_after_connected(redis.ConnectionError("gone"))
+
+    assert losing.pauses == []

@@ -204,3 +204,32 @@ def test_the_longest_keys_are_judged_at_once():
         judged(f"{key[:1023]}x", globs=["*a*b*c*d*"])
 
     assert time.perf_counter() - began < 1
+
+
+NAMES = {  # a bucket's name: may one be made now, may one be there
+    "acme-logs": (True, True),
+    "abc": (True, True),
+    "b" * 63: (True, True),
+    "acme.logs": (True, True),
+    "Acme_Logs": (False, True),
+    "_acme": (False, True),
+    "b" * 64: (False, True),
+    "B" * 255: (False, True),
+    "B" * 256: (False, False),
+    "ab": (False, False),
+    "": (False, False),
+    "a..b": (False, False),
+    "-acme": (False, False),
+    "acme-": (False, False),
+    "192.0.2.1": (False, False),
+    "acme/logs": (False, False),
+    "acme\n": (False, False),
+    "b\u00fccher": (False, False),
+}
+
+
+@pytest.mark.parametrize(("name", "answers"), NAMES.items(), ids=lambda part: repr(part)[:30])
+def test_a_buckets_name_is_told_by_the_rules_of_now_and_of_before_2018(name, answers):
+    told = [bool(rule.fullmatch(name)) for rule in (keys.NEW_BUCKET, keys.BUCKET)]
+
+    assert tuple(told) == answers

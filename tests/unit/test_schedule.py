@@ -25,28 +25,26 @@ def of(schedule, task):
     return [entry for entry in schedule.values() if entry["task"] == f"trailcourier.{task}"]
 
 
+def seconds(entries):
+    return [entry["schedule"].seconds for entry in entries]
+
+
 def test_every_poller_of_every_source_is_called_each_second(schedule):
     polls = of(schedule, "poll")
 
     assert [entry["args"] for entry in polls] == [("prod", 0), ("prod", 1), ("dev", 0)]
-    assert {entry["schedule"] for entry in polls} == {1.0}
+    assert seconds(polls) == [1.0] * 3
 
 
 def test_every_source_is_tended_as_often_as_configured(schedule):
     tends = of(schedule, "tend")
 
     assert [entry["args"] for entry in tends] == [("prod",), ("dev",)]
-    assert {entry["schedule"] for entry in tends} == {3.0}
+    assert seconds(tends) == [3.0] * 2
 
 
 def test_nothing_else_is_called(schedule):
     assert len(schedule) == 5
-
-
-def test_a_tick_is_worth_ten_seconds_and_goes_to_the_control_workers(schedule):
-    options = [entry["options"] for entry in schedule.values()]
-
-    assert {(each["expires"], each["queue"]) for each in options} == {(10, "control")}
 
 
 def test_a_tick_is_shown_by_its_source_and_its_poller_where_there_are_several(schedule):
@@ -55,7 +53,6 @@ def test_a_tick_is_shown_by_its_source_and_its_poller_where_there_are_several(sc
     assert [each["argsrepr"] for each in options] == [
         "prod, poller 1", "prod, poller 2", "prod", "dev", "dev",
     ]  # fmt: skip
-    assert {each["kwargsrepr"] for each in options} == {""}
 
 
 def test_without_a_source_there_is_nothing_to_do():

@@ -254,3 +254,75 @@ def test_a_rotated_secret_is_used_after_sqs_refused_the_old_one(tmp_path):
         file.write_text("AKIANEW")
 
         assert queue.receive(most=1, wait=0, visibility=600) == []
+
+
+PAGE = Reply(200, b"<!doctype html><title>guest network</title>", (("Content-Type", "text/html"),))
+ODD = [
+    PAGE,
+    {"Messages": [{"MessageId": "m-1"}]},
+    {
+        "Messages": [
+            {"MessageId": "m-1", "ReceiptHandle": "r", "Attributes": {"SentTimestamp": "x"}}
+        ]
+    },
+    {"Messages": "none", "Successful": "all", "Attributes": "no"},
+    {"Successful": [{"Name": "0"}], "Attributes": {"QueueArn": 5}},
+    {"Successful": [{"Id": "zero"}], "Messages": [None], "Attributes": []},
+]
+CALLS = {
+    "receive": lambda queue: queue.receive(most=1, wait=0, visibility=600),
+    "extend": lambda queue: queue.extend([("a", "ra", 600)]),
+    "delete": lambda queue: queue.delete([("a", "ra")]),
+    "depth": lambda queue: queue.depth(),
+    "redrive": lambda queue: queue.redrive(),
+}
+FIELDS = {"receive": "Messages", "extend": "Successful", "delete": "Successful"}
+
+
+@pytest.mark.parametrize(
+    ("call", "odd"),
+    [(c, odd) for c in CALLS for odd in ODD if odd is PAGE or FIELDS.get(c, "Attributes") in odd],
+    ids=lambda part: "page" if part is PAGE else str(part),
+)
+def test_what_has_not_the_form_of_sqs_is_a_fault_of_the_connection(call, odd):
+    answer = odd if odd is PAGE else Reply(200, json.dumps(odd).encode())
+    with Recording(lambda request: answer) as server:
+        with pytest.raises(Fault) as raised:
+            CALLS[call](queue_at(server))
+
+        assert (raised.value.reason, raised.value.where) == ("not-aws", "queue")
+        assert server.url in raised.value.detail
+
+
+def test_an_entry_that_no_answer_mentions_is_not_done():
+    with Recording(Answers(DeleteMessageBatch={"Successful": [{"Id": "1"}]})) as server:
+        changed = queue_at(server).delete([("a", "ra"), ("b", "rb"), ("c", "rc")])
+
+    assert changed.done == ("b",)
+    assert changed.failed == {"a": "Unanswered", "c": "Unanswered"}
+
+
+def test_an_answer_about_nothing_that_was_asked_does_nothing():
+    with Recording(Answers(DeleteMessageBatch={"Successful": [{"Id": "7"}]})) as server:
+        changed = queue_at(server).delete([("a", "ra")])
+
+    assert changed == sqs.Changed(failed={"a": "Unanswered"})
+
+
+@pytest.mark.parametrize("told", [{}, {"ApproximateNumberOfMessages": "many"}], ids=str)
+def test_a_service_that_knows_no_depth_says_none(told):
+    with Recording(Answers(GetQueueAttributes={"Attributes": told})) as server:
+        assert queue_at(server).depth() is None
+
+
+def test_attributes_that_are_left_out_count_nothing():
+    told = {"ApproximateNumberOfMessages": "41"}
+
+    with Recording(Answers(GetQueueAttributes={"Attributes": told})) as server:
+        assert queue_at(server).depth() == sqs.Depth(visible=41, in_flight=0, delayed=0)
+
+
+@pytest.mark.parametrize("policy", ["{", "5", '{"maxReceiveCount": "often"}'])
+def test_a_redrive_policy_that_is_none_is_unknown(policy):
+    with Recording(Answers(GetQueueAttributes={"Attributes": {"RedrivePolicy": policy}})) as server:
+        assert queue_at(server).redrive() is None

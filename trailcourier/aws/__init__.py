@@ -1,5 +1,6 @@
 """Sessions, clients and what their errors mean: the only place that makes clients of AWS."""
 
+from trailcourier.aws.answers import foreign, is_page, signed
 from trailcourier.aws.clients import client
 from trailcourier.aws.faults import ERRORS, OF_KEYS, codes, fault
 from trailcourier.aws.sessions import Holding, forget, holding, session
@@ -11,7 +12,10 @@ __all__ = [
     "client",
     "codes",
     "fault",
+    "foreign",
     "forget",
     "holding",
+    "is_page",
     "session",
+    "signed",
 ]

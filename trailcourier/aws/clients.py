@@ -10,6 +10,9 @@ from botocore.exceptions import BotoCoreError
 from trailcourier.egress import Egress
 from trailcourier.errors import ConfigError
 
+# "auto" of the environment would ask the metadata service for a region; Any, for the types say bool
+_LEGACY: Any = "legacy"
+
 _making = threading.Lock()  # a session may not make two clients at once; the clients are safe
 
 
@@ -39,6 +42,7 @@ def client(
         retries={"mode": "standard", "total_max_attempts": attempts},
         max_pool_connections=64,  # more than a process has threads; idle ones cost nothing
         user_agent_extra="trailcourier",
+        defaults_mode=_LEGACY,
         use_fips_endpoint=None if url else fips or None,
         use_dualstack_endpoint=None if url else dualstack or None,
         proxies={},  # None would have botocore read the environment

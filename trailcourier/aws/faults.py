@@ -12,6 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 from obstore.exceptions import BaseError
 
+from trailcourier.aws.answers import ForeignAnswer
 from trailcourier.aws.metadata import MetadataSilent
 from trailcourier.errors import ConfigError, Fault
 
@@ -61,6 +62,7 @@ _OF_QUEUES = {"access-denied": "queue-denied", "kms": "queue-key", "aws-error": 
 
 _CLASSES: tuple[tuple[str, tuple[type[Exception], ...]], ...] = (
     ("instance-metadata", (MetadataSilent,)),
+    ("not-aws", (ForeignAnswer,)),
     (
         "credentials",
         (
@@ -86,7 +88,7 @@ _CLASSES: tuple[tuple[str, tuple[type[Exception], ...]], ...] = (
             boto.HTTPClientError,
             boto.ConnectionError,
             boto.InvalidProxiesConfigError,
-            ResponseParserError,  # 200, but no answer of AWS's: a proxy's own page
+            ResponseParserError,
             ConfigError,
         ),
     ),
@@ -163,6 +165,8 @@ def _words(error: Exception) -> str:
         said = f"{told.get('Code')} at {error.operation_name}: {told.get('Message', '')}"
     elif isinstance(error, BaseError | FileNotFoundError):
         said = str(error).partition("\n\nDebug source")[0]
+    elif isinstance(error, ForeignAnswer):
+        said = str(error)
     else:
         said = f"{type(error).__name__}: {error}"
     return _PASSWORD.sub("://***@", _UNPRINTABLE.sub(" ", said))[:LONGEST]

@@ -3,7 +3,13 @@
 A token is asked for with PUT, then the keys with it.  The answer to that PUT, and to nothing else,
 crosses as many hops as the instance's hop limit says, one by default; a container is one hop
 further away.  botocore only says that it has no keys then, so ``explain`` looks.
+
+The service answers this host alone, and a proxy is another host, whose own role it would hand out.
+botocore asks through ``HTTP_PROXY`` all the same; here it is asked directly, whatever ``NO_PROXY``
+says, as botocore itself asks the services of ECS and EKS.
 """
+
+from typing import Any
 
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as Keys
@@ -19,7 +25,6 @@ from botocore.session import Session
 from botocore.utils import (
     InstanceMetadataFetcher,
     ensure_boolean,
-    get_environ_proxies,
     resolve_imds_endpoint_mode,
 )
 
@@ -50,6 +55,18 @@ def instance() -> Keys | None:
     return found
 
 
+def keep_near(core: Session) -> Session:
+    """Have the default chain of *core* ask the service directly, not through a proxy; return it.
+
+    Raises what botocore raises for a configuration that it cannot read.
+    """
+    core.set_config_variable("defaults_mode", "legacy")  # "auto" asks the service for the region
+    chain = core.get_component("credential_provider")
+    # also the one that a profile's credential_source = "Ec2InstanceMetadata" leads to
+    _without_proxy(chain.get_provider("iam-role")._role_fetcher)  # noqa: SLF001 - no other way in
+    return core
+
+
 def explain(core: Session) -> None:
     """Raise MetadataSilent if that is why *core* found no keys; only for where it found none."""
     try:
@@ -61,7 +78,7 @@ def explain(core: Session) -> None:
     headers = {"x-aws-ec2-metadata-token-ttl-seconds": "60"}
     asked = AWSRequest(method="PUT", url=url, headers=headers)
     try:
-        URLLib3Session(timeout=TIMEOUT, proxies=get_environ_proxies(url)).send(asked.prepare())
+        URLLib3Session(timeout=TIMEOUT).send(asked.prepare())
     except ReadTimeoutError as error:
         said = (
             f"the instance metadata service took the connection, and no answer to PUT {url} came "
@@ -79,9 +96,18 @@ def _fetcher(core: Session) -> InstanceMetadataFetcher:
         "ec2_credential_refresh_window": REFRESH_AHEAD,
         "ec2_metadata_v1_disabled": True,
     }
-    return InstanceMetadataFetcher(
-        timeout=TIMEOUT,
-        num_attempts=ATTEMPTS,
-        user_agent=core.user_agent(),
-        config=config,
+    return _without_proxy(
+        InstanceMetadataFetcher(
+            timeout=TIMEOUT,
+            num_attempts=ATTEMPTS,
+            user_agent=core.user_agent(),
+            config=config,
+        )
     )
+
+
+def _without_proxy(fetcher: Any) -> InstanceMetadataFetcher:
+    """Have *fetcher* connect directly; botocore gave it the environment's proxies."""
+    fetcher._session = URLLib3Session(timeout=fetcher._timeout)  # noqa: SLF001 - it has no option
+    made: InstanceMetadataFetcher = fetcher
+    return made

@@ -24,7 +24,7 @@ from botocore.exceptions import BotoCoreError, CredentialRetrievalError, NoCrede
 from botocore.loaders import Loader, create_loader
 from botocore.session import Session
 
-from trailcourier.aws import metadata
+from trailcourier.aws import answers, metadata
 from trailcourier.aws.clients import client
 from trailcourier.credentials import Credentials
 from trailcourier.egress import Egress
@@ -184,7 +184,7 @@ def holding(session: boto3.Session) -> Holding:
 
 
 def _session(keys: Keys, profile: str | None = None) -> boto3.Session:
-    core = Session(profile=profile)
+    core = answers.watch(Session(profile=profile))
     core.register_component("credential_provider", CredentialResolver([_Given(keys)]))
     core.register_component("data_loader", _models())
     return boto3.Session(botocore_session=core)
@@ -198,7 +198,7 @@ def _models() -> Loader:
 
 def _chain(profile: str | None, sts: _Sts) -> Keys | None:
     """Ask AWS's own chain; what is in it asks STS as the source would, where nobody says how."""
-    core = Session(profile=profile)
+    core = metadata.keep_near(answers.watch(Session(profile=profile)))
     if core.get_config_variable("region") is None:
         core.set_config_variable("region", sts.region)
     for name, wanted in (("fips", sts.fips), ("dualstack", sts.dualstack)):

@@ -28,15 +28,33 @@ SHORT = 12  # characters of an id; entries of one object in several contents sha
 
 
 @app.command(name="list")
-def list_entries(ctx: typer.Context, source: Source = "", as_json: AsJson = False) -> None:
-    """List the refusals, the latest first."""
+def list_entries(
+    ctx: typer.Context,
+    source: Source = "",
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also those for whose details there was no room.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List the refusals, the latest first.
+
+    Messages that are refused alike, for the same reason and from the same place, are one entry.
+    """
     with asked(ctx, source) as names:
         found = _entries(names)
     if as_json:
         output.say_json([_told(*each) for each in found])
         return
-    for line in output.columns([*_rows(found)]) if found else ["Nothing is in quarantine."]:
+    shown = [each for each in found if everything or not each[1].evicted]
+    for line in output.columns([*_rows(shown)]) if shown else ["Nothing is in quarantine."]:
         output.say(line)
+    if left_out := len(found) - len(shown):
+        output.say("")
+        output.say(
+            f"... and {left_out} more, for whose details there was no room "
+            "(`line.quarantine_entries`). `--all` lists them, `trailcourier quarantine retry "
+            "--all` carries them again with the others."
+        )
 
 
 @app.command()
@@ -53,17 +71,24 @@ def show(ctx: typer.Context, entry: Id, source: Source = "", as_json: AsJson = F
 
 @app.command(name="retry")
 def retry_entries(
-    ctx: typer.Context, entries: Ids = None, source: Source = "", reason: Reason = ""
+    ctx: typer.Context,
+    entries: Ids = None,
+    source: Source = "",
+    reason: Reason = "",
+    everything: Annotated[bool, typer.Option("--all", help="All that were refused.")] = False,
 ) -> None:
     """Carry refused objects again, here and now; the messages need not exist any more.
 
-    Exits with 0 if nothing of them is left to carry, else with 1.
+    With --reason and --all, also those for whose details quarantine had no room. Exits with 0 if
+    nothing of them is left to carry, else with 1.
     """
-    if bool(entries) is bool(reason):
-        raise typer.BadParameter("say which: ids, or --reason")
+    if [bool(entries), bool(reason), everything].count(True) != 1:
+        raise typer.BadParameter("say which: ids, --reason, or --all")
     with asked(ctx, source) as names:
         found = [_one(each, names) for each in entries or ()] or _refused(names, reason)
         done = [_carried(name, entry) for name, entry in found]
+    if not done:
+        output.say("No refused object is in quarantine.")
     raise typer.Exit(Exit.DONE if all(done) else Exit.NO)
 
 
@@ -74,9 +99,16 @@ def _carried(name: str, entry: Entry) -> bool:
 
 
 def _refused(names: Sequence[str], reason: str) -> list[tuple[str, Entry]]:
-    """Every entry of *reason*, the first one first."""
-    found = [each for each in reversed(_entries(names)) if each[1].reason == reason]
-    if not found:
+    """Every object refused for *reason*, or for any if it is empty, the first one first.
+
+    A message that was not understood names no object to carry.
+    """
+    found = [
+        each
+        for each in reversed(_entries(names))
+        if each[1].reason == reason or (not reason and each[1].kind == "object")
+    ]
+    if not found and reason:
         raise typer.BadParameter(
             f"nothing refused as {reason!r}; see `trailcourier quarantine list`"
         )
@@ -118,7 +150,7 @@ def _rows(found: Sequence[tuple[str, Entry]]) -> Iterator[Sequence[str]]:
     yield "id", "source", "reason", "times", "last seen", "what"
     for name, entry in found:
         short, times = _short(entry.id, ids), str(entry.times)
-        yield short, name, entry.reason, times, output.when(entry.last), _what(entry)
+        yield short, name, entry.reason, times, output.when(entry.last), entry.what
 
 
 def _short(id_: str, ids: Sequence[str]) -> str:
@@ -133,21 +165,25 @@ def _short(id_: str, ids: Sequence[str]) -> str:
 def _lines(name: str, entry: Entry) -> Iterator[str]:
     reason = REASONS.get(entry.reason)
     yield f"{entry.id}  ({entry.kind} of source {name})"
-    yield f"what:    {_what(entry)}"
+    yield f"what:    {entry.what}"
     yield f"reason:  {entry.reason}. {reason.text if reason else ''}".rstrip()
     yield f"detail:  {entry.detail}"
     yield f"seen:    {entry.times} times, {output.when(entry.first)} to {output.when(entry.last)}"
     yield f"to do:   {reason.advice if reason else 'Ask with the version that refused it.'}"
+    if entry.messages:
+        more = entry.messages_in_all - len(entry.messages)
+        before = f" and {more} before" if more > 0 else ""
+        yield f"queue:   message {', '.join(entry.messages)}{before}"
+    for title, text in (("sender", entry.sender), ("topic", entry.topic), ("body", entry.body)):
+        if text:
+            yield f"{title + ':':8} {text}"
     if entry.confirm:
         yield f"command: {entry.confirm}"
-    for sink, ordinal, words in entry.records:
-        yield f"record {ordinal}, refused by {sink}: {words}"
+    for sink, ordinal, words, event in entry.records:
+        which = f" (eventID {event})" if event else ""
+        yield f"record {ordinal}{which}, refused by {sink}: {words}"
     if entry.records_in_all > len(entry.records):
         yield f"... and {entry.records_in_all - len(entry.records)} more records"
-
-
-def _what(entry: Entry) -> str:
-    return str(entry.ref or f"message {entry.message}")
 
 
 def _told(name: str, entry: Entry) -> dict[str, object]:

@@ -180,8 +180,7 @@ def _summary(result: Result) -> Iterator[str]:
 
 def _refusals(each: Drained) -> Iterator[str]:
     for entry in each.refused[:REFUSED_TOLD]:
-        what = entry.ref or f"message {entry.message}"
-        yield f"{each.source}: refused {what}: {entry.reason} ({entry.id})"
+        yield f"{each.source}: refused {entry.what}: {entry.reason} ({entry.id})"
     if (more := len(each.refused) - REFUSED_TOLD) > 0:
         yield f"{each.source}: refused {more} more; --json lists them all"
 

@@ -10,7 +10,7 @@ from trailcourier.aws import Holding
 from trailcourier.doctor import bounded, order, trouble
 from trailcourier.doctor.call import Answer, Call, failed
 from trailcourier.doctor.finding import Entries, Entry, Finding
-from trailcourier.doctor.subject import Subject
+from trailcourier.doctor.subject import UNHEARD, Subject
 
 PATIENCE = 8.0  # seconds for keys: the metadata service is asked three times
 SKEW_REFUSED = 300  # seconds from which AWS takes no signature
@@ -187,8 +187,8 @@ def _refused(subject: Subject, error: Exception) -> Finding:
     if not isinstance(error, ClientError):
         what = f"sources.{subject.name}.credentials ({given.kind})"
         fault = aws.fault(error, what=what, where="sts")
-        if fault.reason == "network":
-            return trouble.silent(fault.detail)
+        if fault.reason in UNHEARD:
+            return trouble.silent(fault)
         return trouble.of_keys(given, frozenset(), fault)
     asked = Call("sts", "assume_role", _sts(subject), "sts:AssumeRole", given.role_arn or "*")
     return trouble.told(subject, failed(asked, error), "TC206")

@@ -23,6 +23,7 @@ CALL = 5.0  # seconds for one call, its connection and the credentials it needs
 CONNECT = 3.0
 OUT_OF_TIME = "TC003"
 SILENT = "TC105"
+UNHEARD = frozenset({"network", "not-aws"})  # AWS was not reached: nothing, or something else
 
 
 class Shared:
@@ -123,7 +124,7 @@ class Subject:
             answer = failed(call, error)
         else:
             return answered(call, said)
-        if answer.fault is not None and answer.fault.reason == "network":
+        if answer.fault is not None and answer.fault.reason in UNHEARD:
             self._silent.setdefault(whom, answer.fault)  # who is silent is not asked again
         return answer
 

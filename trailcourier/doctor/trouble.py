@@ -6,7 +6,7 @@ from trailcourier.dispositions import advice
 from trailcourier.doctor import statements
 from trailcourier.doctor.call import Answer
 from trailcourier.doctor.finding import Entries, Entry, Finding, Level
-from trailcourier.doctor.subject import OUT_OF_TIME, SILENT, Subject
+from trailcourier.doctor.subject import OUT_OF_TIME, SILENT, UNHEARD, Subject
 from trailcourier.errors import Fault
 
 EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"})
@@ -26,9 +26,10 @@ TOLD: Entries = {
     "TC105": Entry(
         "Do AWS's services answer?",
         ("unproved", "warning", "error"),
-        "A host took the connection and gave no answer of AWS's in time. Look for a proxy that "
-        "answers by itself, a firewall that lets connections begin and no more, and at the policy "
-        "of a VPC endpoint.",
+        "A host took the connection and gave no answer in time, or one that is not AWS's: the "
+        "page of a portal or a proxy, or another service's; its first bytes are shown. Look for a "
+        "proxy that answers by itself or opens TLS, a firewall that lets connections begin and no "
+        "more, at `AWS_ENDPOINT_URL`, and at the policy of a VPC endpoint.",
     ),
 }
 
@@ -44,8 +45,8 @@ def told(subject: Subject, answer: Answer, id_: str, level: Level = "error") -> 
     if fault.reason in aws.OF_KEYS:
         given = subject.as_whom(str(answer.call.given.get("Bucket", "")))
         return _said(subject, id_, of_keys(given, answer.codes, fault))
-    if fault.reason == "network":
-        return _said(subject, id_, silent(fault.detail, level))
+    if fault.reason in UNHEARD:
+        return _said(subject, id_, silent(fault, level))
     if fault.reason in PASSING or answer.codes & FAILING:
         text = f"AWS did not answer this now: {fault.detail}"
         return Finding("unproved", id_, text, "Run doctor again in a minute.")
@@ -117,13 +118,15 @@ def clock(ahead: float | None) -> str:
     return f"this clock is {abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} AWS's"
 
 
-def silent(detail: str, level: Level = "error") -> Finding:
-    """Return the finding for who did not answer."""
+def silent(fault: Fault, level: Level = "error") -> Finding:
+    """Return the finding for who did not answer, or is not AWS."""
+    if fault.reason == "not-aws":
+        return Finding(level, SILENT, fault.detail, advice(fault.reason))
     fix = (
         "Something between takes the connection and does not carry the answer: a proxy, a "
         "firewall, a VPC endpoint's policy. `trailcourier doctor --hosts` lists what is asked."
     )
-    return Finding(level, SILENT, detail, fix)
+    return Finding(level, SILENT, fault.detail, fix)
 
 
 def _said(subject: Subject, id_: str, found: Finding) -> Finding:

@@ -17,18 +17,27 @@ class Breaker(msgspec.Struct, frozen=True):
 
 
 FAILED = Script("""
-if fail(ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]) then return 1 end
-return 0
+local before = remembered(ARGV[1])
+if before then return before end
+local opened = fail(ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5], ARGV[6])
+return remember(ARGV[1], opened and 1 or 0)
 """)
 
-SUCCEEDED = Script("return succeed(ARGV[1]) and 1 or 0")
+SUCCEEDED = Script("""
+local before = remembered(ARGV[1])
+if before then return before end
+return #succeed({ARGV[2]}) > 0 and remember(ARGV[1], 1) or 0
+""")
 
-RESET = Script("""
-local key = G .. 'b:' .. ARGV[1]
-redis.call('DEL', key .. ':f')
-if redis.call('HDEL', key, 'open', 'reason', 'text', 'probe') > 0 then
-  redis.call('HSET', key, 'closed', NOW)
+RESET = Script("close(ARGV[1])")
+
+OPEN = Script("""
+local found = {}
+for _, name in ipairs(redis.call('SMEMBERS', G .. 'open')) do
+  local f = redis.call('HMGET', G .. 'b:' .. name, 'open', 'reason', 'text')
+  if f[1] then found[#found + 1] = {name, tonumber(f[1]), f[2], f[3]} end
 end
+return found
 """)
 
 
@@ -45,11 +54,12 @@ class Breakers:
         *limit* failures do; left out, as many as the configuration says.
         """
         limit = limit or self._store.numbers.breaker_failures
-        return bool(self._store.call(FAILED, name, what, limit, reason, text[:500]))
+        token = self._store.token()
+        return bool(self._store.call(FAILED, token, name, what, limit, reason, text[:500]))
 
     def succeeded(self, name: str) -> bool:
         """Close the breaker; True where it was open."""
-        return bool(self._store.call(SUCCEEDED, name))
+        return bool(self._store.call(SUCCEEDED, self._store.token(), name))
 
     def reset(self, name: str) -> None:
         """Close the breaker for a fresh try; no success is claimed by that."""
@@ -57,17 +67,18 @@ class Breakers:
 
     def open(self) -> list[Breaker]:
         """Every open breaker that holds this source up, or may."""
-        client, prefix = self._store.client, f"{self._store.everyone}b:"
-        found = []
-        for key in client.scan_iter(match=f"{prefix}*", count=500, _type="HASH"):
-            name = key.decode().removeprefix(prefix)
-            since, reason, text = client.hmget(key, ["open", "reason", "text"])
-            if since and self._concerns(name):
-                found.append(Breaker(name, int(since), reason.decode(), text.decode()))
+        return [breaker for breaker in self.every() if self._concerns(breaker.name)]
+
+    def every(self) -> list[Breaker]:
+        """Every open breaker, of any source."""
+        found = [
+            Breaker(name.decode(), since, reason.decode(), text.decode())
+            for name, since, reason, text in self._store.call(OPEN)
+        ]
         return sorted(found, key=lambda breaker: breaker.name)
 
     def _concerns(self, name: str) -> bool:
         kind, _, rest = name.partition(":")
         if kind == "sink":
-            return self._sinks is None or rest in self._sinks
-        return rest.partition(":")[0] == self._store.source
+            return self._sinks is None or rest.partition("@")[0] in self._sinks
+        return rest.partition(":")[0].partition("@")[0] == self._store.source

@@ -1,7 +1,7 @@
 """Claims: which forward works on which object, and how far it is.
 
-A claim is a key with a short life that names a token and the task that holds it.  Every write of
-a forward carries its token; one that has been overtaken is refused.
+A claim names its deadline, a token and the task that holds it.  Every write of a forward carries
+its token; one that has been overtaken is refused.
 """
 
 from collections.abc import Mapping, Sequence
@@ -36,7 +36,8 @@ class Standing(msgspec.Struct, frozen=True):
 
     *progress* is, per sink, the ordinal of the next input record, and holds for *etag* only;
     *rejected* is, per sink, the records it refused; *counted* says that the sums know them;
-    *contents* are digests already delivered.
+    *contents* are digests already delivered; *vouched* are the sinks that accepted other records
+    since one of them rejected all it was offered of this object.
     """
 
     etag: str = ""
@@ -44,6 +45,7 @@ class Standing(msgspec.Struct, frozen=True):
     rejected: Mapping[str, tuple[int, ...]] = {}
     counted: bool = False
     contents: bytes = b""
+    vouched: tuple[str, ...] = ()
 
     def delivered(self, etag: str) -> bool:
         """Whether the content with this etag was delivered before."""
@@ -66,64 +68,91 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 CLAIM = Script("""
+-- The sinks that accepted other records since one of them rejected all of this object, and have
+-- failed on no host after that.
+local function accepted_since(name, at)
+  if tonumber(redis.call('HGET', G .. 'ok', name) or '0') <= at then return false end
+  for _, failing in ipairs(redis.call('SMEMBERS', G .. 'failing')) do
+    if string.match(failing, '^[^@]*') == name then return false end
+  end
+  return true
+end
+local function vouched(oid)
+  local names, f = {}, redis.call('HMGET', S .. 'o:' .. oid, 'tr', 'ft')
+  for a = 14, f[1] == 'sink-rejects-all' and #ARGV or 0 do
+    local at = tonumber(f[2])
+    if accepted_since('sink:' .. ARGV[a], at) then names[#names + 1] = ARGV[a] end
+  end
+  return names
+end
 local mid, i, gen, token, task, alone = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5],
   ARGV[6] == '1'
 local life, spans, limit, refused_at, pause = tonumber(ARGV[7]), tonumber(ARGV[8]),
   tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])
+local source, parked_most = ARGV[12], tonumber(ARGV[13])
 local key, member = S .. 'm:' .. mid, mid .. '/' .. i
 local f = redis.call('HMGET', key, i .. ':r', i .. ':id', i .. ':g', i .. ':o', i .. ':e',
-  i .. ':b', i .. ':a', i .. ':pb')
+  i .. ':b', i .. ':a', i .. ':pb', 'h')
 if not f[1] then return {'gone'} end
-if f[4] then return {'done', f[4]} end
+if f[4] then
+  local last = redis.call('HGET', key, 'o') == '0'
+  return {'done', f[4], last and finished(mid, token) or 0}
+end
 if gen < tonumber(f[3]) then return {'held'} end
-local oid, holder = f[2], redis.call('GET', S .. 'c:' .. f[2])
+local oid, holder = f[2], held_claim(f[2])
+if holder and holder.token == token then  -- asked again, as the answer was lost
+  if redis.call('HGET', key, i .. ':k') ~= token then return {'refused', f[1], oid} end
+  return {'go', f[1], oid, contents(oid, spans), redis.call('HGETALL', S .. 'o:' .. oid),
+    vouched(oid)}
+end
 if holder then
-  if string.sub(holder, string.find(holder, '|', 1, true) + 1) == task then return {'ours'} end
+  if holder.rest == task then return {'ours'} end
   redis.call('HSET', key, i .. ':k', 'waiting')
   return {'held'}
 end
-local found = contents(oid, spans)
-if holds(found, f[5]) then
+local found, at = contents(oid, spans)
+-- without a content announced, the GET of a retry (it has no receipt) or after an hour compares it
+if holds(found, f[5]) and (f[5] ~= '' or (f[9] ~= '' and recent(at))) then
   redis.call('HSET', key, i .. ':o', 'skipped:already-delivered')
   redis.call('ZREM', S .. 'flight', member)
   count('objects:skipped:already-delivered', 1)
-  local settle = redis.call('HINCRBY', key, 'o', -1) == 0 and finished(mid) or 0
+  local settle = redis.call('HINCRBY', key, 'o', -1) == 0 and finished(mid, token) or 0
   return {'done', 'skipped:already-delivered', settle}
 end
 local starts = tonumber(redis.call('HGET', S .. 'o:' .. oid, 's') or '0')
 if starts >= refused_at then
-  redis.call('SET', S .. 'c:' .. oid, token .. '|' .. task, 'PX', life)
+  hold_claim(oid, token, task, life)
   return {'refused', f[1], oid}
 end
 if starts >= limit and not alone then return {'alone'} end
-local names = {'credentials:' .. ARGV[12], 'bucket:' .. ARGV[12] .. ':' .. f[6]}
-for a = 13, #ARGV do names[#names + 1] = 'sink:' .. ARGV[a] end
-for _, name in ipairs(names) do
-  if is_open(name) and f[8] ~= name and not probes(name, pause) then
-    redis.call('HSET', key, i .. ':p', name, i .. ':pt', NOW)
-    redis.call('ZREM', S .. 'flight', member)
-    redis.call('ZADD', S .. 'parked', NOW + pause, member)
+local bucket = 'bucket:' .. source .. ':' .. string.match(f[6], '^[^/]*')
+local names = {'credentials:' .. source, bucket, 'bucket:' .. source .. ':' .. f[6]}
+for a = 14, #ARGV do names[#names + 1] = 'sink:' .. ARGV[a] end
+local is = redis.call('SMISMEMBER', G .. 'open', unpack(names))
+for at, name in ipairs(names) do
+  if is[at] == 1 and f[8] ~= name and not probes(name, pause, token) then
+    park(mid, i, name, pause, parked_most)
     return {'parked', name}
   end
 end
-redis.call('SET', S .. 'c:' .. oid, token .. '|' .. task, 'PX', life)
+hold_claim(oid, token, task, life)
 redis.call('HSET', key, i .. ':k', token)
-if f[8] then redis.call('HDEL', key, i .. ':pb') end
 redis.call('HINCRBY', S .. 'o:' .. oid, 's', 1)
 redis.call('PEXPIRE', S .. 'o:' .. oid, 1296000000)
-if tonumber(f[7]) > tonumber(redis.call('GET', G .. 'high') or '0') then
+local high = tonumber(redis.call('GET', G .. 'high') or '0')
+if tonumber(f[7]) > high or high > NOW then  -- later than now: the broker's clock was put back
   redis.call('SET', G .. 'high', f[7])
 end
-return {'go', f[1], oid, found, redis.call('HGETALL', S .. 'o:' .. oid)}
+return {'go', f[1], oid, found, redis.call('HGETALL', S .. 'o:' .. oid), vouched(oid)}
 """)
 
 FENCE = """
--- Whether a forward may still write.  Where its claim ran out, its lease is gone or the ledger was
--- lost, nobody need have taken over; *known* are the marks it saw when it began, and others mean
--- that somebody did, perhaps for another message, and has ended.
-local function fenced(mid, i, oid, token, task, known, spans)
-  local holder = redis.call('GET', S .. 'c:' .. oid)
-  if holder then return holder == token .. '|' .. task end
+-- Whether a forward may still write.  A missing claim does not prove a takeover: it ran out long
+-- ago, its lease is gone, or the ledger was lost.  *known* are the object's marks when it was
+-- claimed; if they changed since, another task delivered the object.
+local function fenced(mid, i, oid, token, known, spans)
+  local holder = claim_on(oid)
+  if holder then return holder.token == token and not holder.ended end
   local last = redis.call('HGET', S .. 'm:' .. mid, i .. ':k')
   if last and last ~= token then return false end
   local now = contents(oid, spans)
@@ -134,13 +163,15 @@ end
 RENEW = Script(
     FENCE
     + """
-local answers, spans = {}, tonumber(ARGV[2])
+local answers, life, spans = {}, tonumber(ARGV[1]), tonumber(ARGV[2])
 for a = 3, #ARGV, 6 do
-  local ok = fenced(ARGV[a], ARGV[a + 1], ARGV[a + 2], ARGV[a + 3], ARGV[a + 4], ARGV[a + 5], spans)
-  if ok then
-    redis.call('SET', S .. 'c:' .. ARGV[a + 2], ARGV[a + 3] .. '|' .. ARGV[a + 4], 'PX', ARGV[1])
+  local mid, i, oid, token, task = ARGV[a], ARGV[a + 1], ARGV[a + 2], ARGV[a + 3], ARGV[a + 4]
+  local ours = fenced(mid, i, oid, token, ARGV[a + 5], spans)
+  if ours then
+    moves('forward')
+    hold_claim(oid, token, task, life)
   end
-  answers[#answers + 1] = ok and 1 or 0
+  answers[#answers + 1] = ours and 1 or 0
 end
 return answers
 """
@@ -162,12 +193,12 @@ PROGRESS = Script(
     + CONTENT
     + """
 local mid, i, oid, token, task = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
-if not fenced(mid, i, oid, token, task, ARGV[7], tonumber(ARGV[8])) then return 0 end
+if not fenced(mid, i, oid, token, ARGV[7], tonumber(ARGV[8])) then return 0 end
 local state = S .. 'o:' .. oid
 of_content(state, ARGV[9])
 redis.call('HSET', state, 's', 0)
 for a = 10, #ARGV, 2 do redis.call('HSET', state, ARGV[a], ARGV[a + 1]) end
-redis.call('SET', S .. 'c:' .. oid, token .. '|' .. task, 'PX', ARGV[6])
+hold_claim(oid, token, task, tonumber(ARGV[6]))
 if redis.call('EXISTS', S .. 'm:' .. mid) == 1 then
   redis.call('HDEL', S .. 'm:' .. mid, i .. ':x')
 end
@@ -191,7 +222,7 @@ class Claims:
         answer = self._store.call(
             CLAIM, message, index, generation, token, task_id, int(alone),
             numbers.claim * 1000, self._store.spans, numbers.starts_alone, numbers.starts_refused,
-            int(numbers.breaker_probe * 1000), self._store.source, *sinks,
+            int(numbers.breaker_probe * 1000), self._store.source, numbers.parked, *sinks,
         )  # fmt: skip
         kind: Granted = answer[0].decode()
         if kind == "done":
@@ -205,7 +236,7 @@ class Claims:
         claim = Claim(message, index, token, task_id, answer[2], ref, known)
         if kind == "refused":
             return Answer("refused", claim)
-        return Answer("go", claim, _standing(answer[3], answer[4]))
+        return Answer("go", claim, _standing(answer[3], answer[4], answer[5]))
 
     def renew(self, claims: Sequence[Claim]) -> list[bool]:
         """Prolong each claim; False for one that was overtaken."""
@@ -231,7 +262,7 @@ class Claims:
             raise Stale(f"the claim on {claim.ref} was overtaken")
 
 
-def _standing(contents: bytes, flat: Sequence[bytes]) -> Standing:
+def _standing(contents: bytes, flat: Sequence[bytes], vouched: Sequence[bytes]) -> Standing:
     state = dict(zip((name.decode() for name in flat[::2]), flat[1::2], strict=True))
     return Standing(
         etag=state.get("e", b"").decode(),
@@ -241,4 +272,5 @@ def _standing(contents: bytes, flat: Sequence[bytes]) -> Standing:
         },
         counted="n" in state,
         contents=contents,
+        vouched=tuple(name.decode() for name in vouched),
     )

@@ -1,9 +1,26 @@
 """How much waits in the queue, as it was last asked; so that who watches need not ask SQS."""
 
-from trailcourier.ledger.store import Store
+from trailcourier.ledger.store import Script, Store
 
-EVERY = 15  # seconds between two questions of a whole fleet
-KNOWN = 120  # seconds; what is older is no longer true
+EVERY = 15_000  # ms between two questions of a whole fleet
+KNOWN = 120_000  # ms; what is older is no longer true
+
+DUE = Script("""
+local key, token, every = S .. 'depth:asked', ARGV[1], tonumber(ARGV[2])
+local deadline, asker = string.match(redis.call('GET', key) or '', '^(%d+)|(.*)$')
+if ahead(deadline, every) then return asker == token and 1 or 0 end
+redis.call('SET', key, string.format('%d|%s', NOW + every, token), 'PX', every * 4)
+return 1
+""")
+
+PUT = Script("""
+redis.call('SET', S .. 'depth', string.format('%d|%s', NOW + ARGV[2], ARGV[1]), 'PX', ARGV[2] * 2)
+""")
+
+LAST = Script("""
+local deadline, depth = string.match(redis.call('GET', S .. 'depth') or '', '^(%d+)|(.*)$')
+return ahead(deadline, tonumber(ARGV[1])) and depth or false
+""")
 
 
 class Depth:
@@ -14,13 +31,13 @@ class Depth:
 
     def due(self) -> bool:
         """Whether to ask the queue now; one caller is told so."""
-        return bool(self._store.client.set(f"{self._store.own}depth:asked", 1, nx=True, ex=EVERY))
+        return bool(self._store.call(DUE, self._store.token(), EVERY))
 
     def put(self, visible: int) -> None:
         """Note how many messages wait."""
-        self._store.client.set(f"{self._store.own}depth", visible, ex=KNOWN)
+        self._store.call(PUT, visible, KNOWN)
 
     def last(self) -> int | None:
         """How many messages waited when the queue was last asked; None where nobody knows."""
-        held = self._store.client.get(f"{self._store.own}depth")
+        held = self._store.call(LAST, KNOWN)
         return None if held is None else int(held)

@@ -1,22 +1,15 @@
 """Flow: how much may be in hand, who polls, and what must be dispatched again."""
 
-import secrets
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import msgspec
 
+from trailcourier.ledger.parked import AGAIN, Due, as_due
+from trailcourier.ledger.poll_lease import PollLease
 from trailcourier.ledger.store import Script, Store
-from trailcourier.models import ObjectRef
+from trailcourier.ledger.workers import ALIVE
 
-
-class Due(msgspec.Struct, frozen=True):
-    """An object to dispatch (again), under its new generation."""
-
-    message: str
-    index: int
-    generation: int
-    ref: ObjectRef
+DEGRADED = 3_600_000  # ms until visibility is changed again, to see whether it may be
 
 
 class Lost(msgspec.Struct, frozen=True):
@@ -26,15 +19,6 @@ class Lost(msgspec.Struct, frozen=True):
     in_vain: tuple[str, ...]
 
 
-class Waiting(msgspec.Struct, frozen=True):
-    """A parked object: why, behind which breaker, if behind one, and what went wrong, in words."""
-
-    ref: ObjectRef
-    reason: str
-    breaker: str = ""
-    detail: str = ""
-
-
 class Room(msgspec.Struct, frozen=True):
     """How many objects may still be taken; *why* says what holds the source if few or none."""
 
@@ -42,33 +26,19 @@ class Room(msgspec.Struct, frozen=True):
     why: str = ""
 
 
-ALIVE = """
-local function alive_threads(alive)
-  local threads, workers = 0, redis.call('HGETALL', G .. 'workers')
-  for a = 1, #workers, 2 do
-    local heard, carries = string.match(workers[a + 1], '^(%d+)|(%d+)$')
-    if tonumber(heard) >= NOW - alive then
-      threads = threads + tonumber(carries)
-    elseif tonumber(heard) < NOW - 3600000 then redis.call('HDEL', G .. 'workers', workers[a]) end
-  end
-  return threads
-end
-"""
-
 ROOM = Script(
     ALIVE
     + """
-local cap, per, parked_cap, alive, pause = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]),
-  tonumber(ARGV[4]), tonumber(ARGV[5])
+local cap, per, alive = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local pause, token = tonumber(ARGV[4]), ARGV[5]
 local flying, parked = redis.call('ZCARD', S .. 'flight'), redis.call('ZCARD', S .. 'parked')
 for a = 6, #ARGV do
   if is_open(ARGV[a]) then
     local idle = flying == 0 and parked == 0
-    if not ((a == 6 or idle) and probes(ARGV[a], pause)) then return {0, ARGV[a]} end
+    if not ((a == 6 or idle) and probes(ARGV[a], pause, token)) then return {0, ARGV[a]} end
     return {1, ''}
   end
 end
-if parked >= parked_cap then return {0, 'parked'} end
 local threads = alive_threads(alive)
 if threads == 0 then return {0, 'no-workers'} end
 cap = math.min(cap, per * threads)
@@ -77,49 +47,28 @@ return {math.max(room, 0), room < math.min(10, cap / 2) and 'in-flight' or ''}  
 """
 )
 
-HEARTBEAT = Script("""
-redis.call('HSET', G .. 'workers', ARGV[1], string.format('%d|%d', NOW, ARGV[2]))
-""")
-
-THREADS = Script(ALIVE + "return alive_threads(tonumber(ARGV[1]))")
-
-RELEASE = Script("""
-if redis.call('GET', S .. ARGV[1]) == ARGV[2] then redis.call('DEL', S .. ARGV[1]) end
-""")
-
 NOW = Script("return NOW")
-
-AGAIN = """
-local function again(mid, i)
-  local key = S .. 'm:' .. mid
-  local gen = redis.call('HINCRBY', key, i .. ':g', 1)
-  redis.call('HSET', key, i .. ':a', NOW)
-  redis.call('HDEL', key, i .. ':k')
-  redis.call('ZADD', S .. 'flight', NOW, mid .. '/' .. i)
-  return {mid, tonumber(i), gen, redis.call('HGET', key, i .. ':r')}
-end
-local function parts(member)
-  local mid, i = string.match(member, '^(.*)/(%d+)$')
-  return mid, i
-end
-"""
 
 LOST = Script(
     AGAIN
     + """
-local idle, after, quiet, most, keep = ARGV[1] == '1', tonumber(ARGV[2]), tonumber(ARGV[3]),
-  tonumber(ARGV[4]), ARGV[5] == '1'
-local high = tonumber(redis.call('GET', G .. 'high') or '0')
+local token, idle, after, quiet = ARGV[1], ARGV[2] == '1', tonumber(ARGV[3]), tonumber(ARGV[4])
+local most, keep = tonumber(ARGV[5]), ARGV[6] == '1'
+local before = remembered(token)
+if before then return before end
+local high = math.min(NOW, tonumber(redis.call('GET', G .. 'high') or '0'))
 local due, vain = {}, {}
 for _, member in ipairs(redis.call('ZRANGE', S .. 'flight', 0, -1)) do
   local mid, i = parts(member)
   local f = redis.call('HMGET', S .. 'm:' .. mid, i .. ':a', i .. ':k', i .. ':id', i .. ':o')
   if not f[1] or f[4] then
     redis.call('ZREM', S .. 'flight', member)
-  elseif redis.call('EXISTS', S .. 'c:' .. f[3]) == 0 then
-    local at = tonumber(f[1])
+  elseif not held_claim(f[3]) then
+    local at = math.min(NOW, tonumber(f[1]))
     if f[2] or at + after <= high or (idle and at + quiet <= NOW) then
-      local times = redis.call('HINCRBY', S .. 'm:' .. mid, i .. ':x', 1)
+      -- waiting for the claim of another task on the same object is not in vain
+      local by = f[2] == 'waiting' and 0 or 1
+      local times = redis.call('HINCRBY', S .. 'm:' .. mid, i .. ':x', by)
       if times > most and not keep then
         vain[#vain + 1] = mid
       elseif #due < 500 then
@@ -128,61 +77,30 @@ for _, member in ipairs(redis.call('ZRANGE', S .. 'flight', 0, -1)) do
     end
   end
 end
-if #due > 0 then count('forwards:again', #due) end
-return {due, vain}
+if #due == 0 and #vain == 0 then return {due, vain} end
+count('forwards:again', #due)
+return remember(token, {due, vain})
 """
 )
 
-READY = Script(
-    AGAIN
-    + """
-local room, pause, due = tonumber(ARGV[1]), tonumber(ARGV[2]), {}
-for _, member in ipairs(redis.call('ZRANGE', S .. 'parked', 0, -1)) do
-  if #due >= room then break end
-  local mid, i = parts(member)
-  local f = redis.call('HMGET', S .. 'm:' .. mid, i .. ':p', i .. ':pt', i .. ':r')
-  if not f[3] then
-    redis.call('ZREM', S .. 'parked', member)
-  else
-    local name, at = f[1] or '', tonumber(redis.call('ZSCORE', S .. 'parked', member))
-    local take
-    if name ~= '' and is_open(name) then
-      take = probes(name, pause)
-      if take then redis.call('HSET', S .. 'm:' .. mid, i .. ':pb', name) end
-      if not take and at <= NOW then redis.call('ZADD', S .. 'parked', NOW + pause, member) end
-    else
-      local closed = name ~= '' and redis.call('HGET', G .. 'b:' .. name, 'closed')
-      take = at <= NOW or (closed and tonumber(closed) >= tonumber(f[2]))
-    end
-    if take then
-      redis.call('ZREM', S .. 'parked', member)
-      due[#due + 1] = again(mid, i)
-    end
-  end
-end
-return due
-"""
-)
-
-
-HURRY = Script("""
-for _, member in ipairs(redis.call('ZRANGE', S .. 'parked', 0, -1)) do
-  redis.call('ZADD', S .. 'parked', NOW, member)
-end
+HEARD = Script("""
+if remembered(ARGV[1]) then return end
+if ARGV[2] == '1' then redis.call('DEL', S .. 'quiet') else redis.call('INCR', S .. 'quiet') end
+remember(ARGV[1], 1)
 """)
 
-WAITING = Script(
-    AGAIN
-    + """
-local found = {}
-for _, member in ipairs(redis.call('ZRANGE', S .. 'parked', 0, tonumber(ARGV[1]) - 1)) do
-  local mid, i = parts(member)
-  local f = redis.call('HMGET', S .. 'm:' .. mid, i .. ':r', i .. ':pr', i .. ':p', i .. ':pd')
-  if f[1] then found[#found + 1] = {f[1], f[2] or 'breaker-open', f[3] or '', f[4] or ''} end
-end
-return found
-"""
-)
+DEGRADE = Script("""
+local token, life = ARGV[1], tonumber(ARGV[2])
+local deadline, first = string.match(redis.call('GET', S .. 'degraded') or '', '^(%d+)|(.*)$')
+if ahead(deadline, life) then return first == token and 1 or 0 end
+redis.call('SET', S .. 'degraded', string.format('%d|%s', NOW + life, token), 'PX', 2 * life)
+return 1
+""")
+
+IS_DEGRADED = Script("""
+local deadline = string.match(redis.call('GET', S .. 'degraded') or '', '^(%d+)|')
+return ahead(deadline, tonumber(ARGV[1])) and 1 or 0
+""")
 
 
 class Flow:
@@ -199,32 +117,16 @@ class Flow:
         """
         numbers = self._store.numbers
         objects, why = self._store.call(
-            ROOM, numbers.in_flight, numbers.in_flight_per_thread, numbers.parked,
+            ROOM, numbers.in_flight, numbers.in_flight_per_thread,
             numbers.heartbeat * 1000, int(numbers.breaker_probe * 1000),
-            f"queue:{self._store.source}", f"credentials:{self._store.source}",
+            self._store.token(), f"queue:{self._store.source}", f"credentials:{self._store.source}",
             *(f"sink:{name}" for name in sinks),
         )  # fmt: skip
         return Room(objects, why.decode())
 
-    def heartbeat(self, worker: str, threads: int) -> None:
-        """Say that *worker* is alive, with so many object threads; all sources know of it."""
-        self._store.call(HEARTBEAT, worker, threads)
-
-    def gone(self, worker: str) -> None:
-        """Say that *worker* is leaving."""
-        self._store.client.hdel(f"{self._store.everyone}workers", worker)
-
-    @contextmanager
-    def polling(self, slot: int) -> Iterator[bool]:
-        """Hold the source's poll lease; False where another holds it."""
-        name, token = f"poll:{slot}", secrets.token_hex(8)
-        life = self._store.numbers.poll_lease
-        held = self._store.client.set(f"{self._store.own}{name}", token, nx=True, ex=life)
-        try:
-            yield bool(held)
-        finally:
-            if held:
-                self._store.call(RELEASE, name, token)
+    def poll_lease(self, slot: int) -> PollLease:
+        """A wish of this process to poll the source in *slot*."""
+        return PollLease(self._store, slot)
 
     def lost(self, *, idle: bool, keep: bool) -> Lost:
         """Forwards that will not come back, each told to one caller only.
@@ -233,26 +135,10 @@ class Flow:
         """
         numbers = self._store.numbers
         due, vain = self._store.call(
-            LOST, int(idle), numbers.lost_after * 1000, numbers.idle_after * 1000,
-            numbers.redispatches, int(keep),
+            LOST, self._store.token(), int(idle), numbers.lost_after * 1000,
+            numbers.idle_after * 1000, numbers.redispatches, int(keep),
         )  # fmt: skip
-        return Lost(_due(due), tuple(sorted({mid.decode() for mid in vain})))
-
-    def ready(self, room: int) -> tuple[Due, ...]:
-        """Parked objects to try again now: due, or their breaker has closed, or one as a probe."""
-        pause = int(self._store.numbers.breaker_probe * 1000)
-        return _due(self._store.call(READY, room, pause)) if room > 0 else ()
-
-    def hurry(self) -> None:
-        """Let every parked object be due now."""
-        self._store.call(HURRY)
-
-    def waiting(self, most: int) -> tuple[Waiting, ...]:
-        """Up to *most* parked objects, the next due first."""
-        return tuple(
-            Waiting(msgspec.json.decode(ref, type=ObjectRef), *(each.decode() for each in told))
-            for ref, *told in self._store.call(WAITING, most)
-        )
+        return Lost(as_due(due), tuple(sorted({mid.decode() for mid in vain})))
 
     def in_hand(self) -> tuple[int, int, int]:
         """Objects in flight, objects parked, messages leased."""
@@ -266,11 +152,7 @@ class Flow:
 
     def heard(self, *, something_new: bool) -> None:
         """Note a receive; those in a row that brought nothing new are counted."""
-        key = f"{self._store.own}quiet"
-        if something_new:
-            self._store.client.delete(key)
-        else:
-            self._store.client.incr(key)
+        self._store.call(HEARD, self._store.token(), int(something_new))
 
     def quiet(self) -> int:
         """How many receives in a row have brought nothing new."""
@@ -280,21 +162,10 @@ class Flow:
         """The ledger's clock, in milliseconds."""
         return int(self._store.call(NOW))
 
-    def threads(self) -> int:
-        """How many objects all live workers together carry at once."""
-        return int(self._store.call(THREADS, self._store.numbers.heartbeat * 1000))
-
     def degrade(self) -> bool:
         """Note for an hour that visibility cannot be changed; True the first time."""
-        return bool(self._store.client.set(f"{self._store.own}degraded", 1, nx=True, ex=3600))
+        return bool(self._store.call(DEGRADE, self._store.token(), DEGRADED))
 
     def degraded(self) -> bool:
         """Whether this source may not change visibility."""
-        return bool(self._store.client.exists(f"{self._store.own}degraded"))
-
-
-def _due(rows: Sequence[tuple[bytes, int, int, bytes]]) -> tuple[Due, ...]:
-    return tuple(
-        Due(mid.decode(), index, generation, msgspec.json.decode(ref, type=ObjectRef))
-        for mid, index, generation, ref in rows
-    )
+        return bool(self._store.call(IS_DEGRADED, DEGRADED))

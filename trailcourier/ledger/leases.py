@@ -1,12 +1,13 @@
 """Leases: what we hold of the queue, message by message.
 
 A lease is a hash: ``h`` newest receipt handle, ``c`` its receive count, ``w`` when it was received
-by the receiver's clock, ``r`` when it was admitted, ``u`` end of visibility, ``n`` how many
-objects, ``o`` how many of them are still open, ``sent``; and for each object *i*: ``i:r`` the
-reference, ``i:id`` its name, ``i:e`` the content announced, ``i:b`` its bucket, ``i:g``
-generation, ``i:a`` dispatched at, ``i:k`` the last claimant's token, ``i:x`` dispatches in vain,
-``i:p`` the breaker it is parked behind, ``i:pt`` since when and ``i:pb`` that it is now the probe
-of it, ``i:o`` the final outcome.
+by the receiver's clock, ``r`` when it was admitted, ``ad`` the token of its admission, ``u`` end
+of visibility, ``st`` until when and for whom it is being settled (``until|token``), ``n`` how many
+objects, ``o`` how many of them are still open, ``sent``, ``from`` its sender, ``topic`` what it
+came through; and for each object *i*: ``i:r`` the reference, ``i:id`` its name, ``i:e`` the
+content announced, ``i:b`` its bucket and account, ``i:g`` generation, ``i:a`` dispatched at,
+``i:k`` the last claimant's token, ``i:x`` dispatches in vain, ``i:p`` the breaker it is parked
+behind, ``i:pt`` since when and ``i:pb`` that it is now the probe of it, ``i:o`` the final outcome.
 """
 
 from collections.abc import Sequence
@@ -14,27 +15,10 @@ from typing import Literal
 
 import msgspec
 
-from trailcourier.ledger.quarantine import MET, entry_id
-from trailcourier.ledger.store import Script, Store, announced_content, object_id
-from trailcourier.models import Message, ObjectRef
-
-
-class Named(msgspec.Struct, frozen=True):
-    """An object as a message names it; *verdict* is its outcome where no read is needed."""
-
-    ref: ObjectRef
-    verdict: str = ""
-
-
-class Admitted(msgspec.Struct, frozen=True):
-    """What to do with a message just received.
-
-    *indices* are the objects that need work, *known* counts those delivered before.
-    """
-
-    kind: Literal["work", "held", "settle", "quarantined"]
-    indices: tuple[int, ...] = ()
-    known: int = 0
+from trailcourier.ledger.admission import Admitted, Named, admitted
+from trailcourier.ledger.returned import RETURNED
+from trailcourier.ledger.store import Script, Store
+from trailcourier.models import Message
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -58,62 +42,10 @@ class Expiring(msgspec.Struct, frozen=True):
     age: float
 
 
-ADMIT = Script(
-    MET
-    + """
-local mid, handle, c, w, visible, sent, spans, n = ARGV[1], ARGV[2], tonumber(ARGV[3]),
-  tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8])
-local key = S .. 'm:' .. mid
-local held = redis.call('HMGET', key, 'c', 'w', 'o')
-if held[1] then
-  local older = c < tonumber(held[1]) or (c == tonumber(held[1]) and w < tonumber(held[2]))
-  if not older then
-    redis.call('HSET', key, 'h', handle, 'c', c, 'w', w, 'r', NOW, 'u', NOW + visible)
-    redis.call('ZADD', S .. 'leases', NOW + visible, mid)
-  end
-  return {held[3] == '0' and 'settle' or 'held'}
-end
-local out, open, known, refused, news = {}, {}, 0, false, false
-for i = 0, n - 1 do
-  local at = 9 + i * 6
-  local oid, digest, verdict, entry = ARGV[at], ARGV[at + 1], ARGV[at + 4], ARGV[at + 5]
-  if holds(contents(oid, spans), digest) then
-    out[i] = 'skipped:already-delivered'
-    known = known + 1
-  elseif handle ~= '' and met(entry) then
-    out[i], refused = 'refused:quarantined', true
-  elseif verdict ~= '' then
-    out[i] = verdict
-    news = news or string.sub(verdict, 1, 7) == 'refused'
-  else
-    open[#open + 1], news = i, true
-  end
-end
-if refused and not news then return {'quarantined'} end
-for _, what in pairs(out) do
-  if what ~= 'refused:quarantined' then count('objects:' .. what, 1) end
-end
-redis.call('HSET', key, 'h', handle, 'c', c, 'w', w, 'r', NOW, 'u', NOW + visible,
-  'n', n, 'o', #open, 'sent', sent)
-if handle ~= '' then redis.call('ZADD', S .. 'leases', NOW + visible, mid) end
-for i = 0, n - 1 do
-  local at = 9 + i * 6
-  redis.call('HSET', key, i .. ':id', ARGV[at], i .. ':e', ARGV[at + 1], i .. ':r', ARGV[at + 2],
-    i .. ':b', ARGV[at + 3], i .. ':g', 1, i .. ':a', NOW)
-  if out[i] then redis.call('HSET', key, i .. ':o', out[i]) end
-end
-for _, i in ipairs(open) do redis.call('ZADD', S .. 'flight', NOW, mid .. '/' .. i) end
-if #open == 0 then
-  redis.call('ZADD', S .. 'done', NOW, mid)
-  return {'settle', {}, known}
-end
-return {'work', open, known}
-"""
-)
-
 VERDICT = Script("""
 local answers = {}
-for a = 2, #ARGV do
+local exclusive, token = tonumber(ARGV[1]), ARGV[2]
+for a = 3, #ARGV do
   local mid = ARGV[a]
   local key = S .. 'm:' .. mid
   local f = redis.call('HMGET', key, 'n', 'h', 'c', 'st', 'sent')
@@ -129,9 +61,10 @@ for a = 2, #ARGV do
       end
     end
     local kind = 'keep'
-    if final == tonumber(f[1]) and NOW - tonumber(f[4] or '0') >= tonumber(ARGV[1]) then
+    local deadline, asker = string.match(f[4] or '', '^(%d+)|(.*)$')
+    if final == tonumber(f[1]) and (asker == token or not ahead(deadline, exclusive)) then
       kind = refused and 'leave' or 'delete'
-      redis.call('HSET', key, 'st', NOW)
+      redis.call('HSET', key, 'st', string.format('%d|%s', NOW + exclusive, token))
       redis.call('ZADD', S .. 'done', NOW, mid)
     end
     answers[#answers + 1] = {mid, kind, f[2], tonumber(f[3]), tonumber(f[5])}
@@ -140,14 +73,42 @@ end
 return answers
 """)
 
-FORGET = Script("""
-for a = 2, #ARGV do forget(ARGV[a]) end
-if ARGV[1] ~= '' then count(ARGV[1], #ARGV - 1) end
-""")
+FORGET = Script(
+    RETURNED
+    + """
+local token, field, unfinished = ARGV[1], ARGV[2], 0
+local before = remembered(token)
+if before then return before end
+for a = 3, #ARGV do
+  local mid = ARGV[a]
+  local f = redis.call('HMGET', S .. 'm:' .. mid, 'h', 'c', 'sent', 'o')
+  if f[1] then
+    unfinished = unfinished + tonumber(f[4])
+    if f[1] ~= '' and field ~= '' then
+      count(field, 1)
+      if field == 'messages:deleted' then
+        forget_return(mid)
+      else
+        went_back(mid, tonumber(f[2]), tonumber(f[3]), field == 'messages:left' and 1 or 0)
+      end
+    end
+  end
+  forget(mid)
+end
+if unfinished > 0 then count('objects:unfinished', unfinished) end
+return remember(token, unfinished)
+"""
+)
 
 EXPIRING = Script("""
-local half, hold, answers = tonumber(ARGV[1]), tonumber(ARGV[2]), {}
-local due = redis.call('ZRANGEBYSCORE', S .. 'leases', '-inf', NOW + half, 'LIMIT', 0, ARGV[3])
+local token, half, hold, most, answers = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]),
+  tonumber(ARGV[4]), {}
+local before = remembered(token)
+if before then return before end
+local due = redis.call('ZRANGEBYSCORE', S .. 'leases', '-inf', NOW + half, 'LIMIT', 0, most)
+if #due == 0 then  -- further ahead than any visibility: the broker's clock was put back
+  due = redis.call('ZRANGEBYSCORE', S .. 'leases', NOW + 2 * half + 60000, '+inf', 'LIMIT', 0, most)
+end
 for _, mid in ipairs(due) do
   local f = redis.call('HMGET', S .. 'm:' .. mid, 'h', 'r')
   if f[1] then
@@ -157,12 +118,13 @@ for _, mid in ipairs(due) do
     redis.call('ZREM', S .. 'leases', mid)
   end
 end
-return answers
+return #due > 0 and remember(token, answers) or answers
 """)
 
 EXTENDED = Script("""
 local done = 0
-for a = 1, #ARGV, 3 do
+if remembered(ARGV[1]) then return end
+for a = 2, #ARGV, 3 do
   local key = S .. 'm:' .. ARGV[a]
   if redis.call('HGET', key, 'h') == ARGV[a + 1] then
     local till = NOW + tonumber(ARGV[a + 2]) * 1000
@@ -172,13 +134,19 @@ for a = 1, #ARGV, 3 do
   end
 end
 count('leases:extended', done)
+remember(ARGV[1], 1)
 """)
 
 COMPLETE = Script("""
-local till = NOW - tonumber(ARGV[1])
+local token, till = ARGV[1], NOW - tonumber(ARGV[2])
+local before = remembered(token)
+if before then return before end
 local due = redis.call('ZRANGEBYSCORE', S .. 'done', '-inf', till, 'LIMIT', 0, 200)
+if #due == 0 then  -- later than now: the broker's clock was put back
+  due = redis.call('ZRANGEBYSCORE', S .. 'done', NOW + 60000, '+inf', 'LIMIT', 0, 200)
+end
 for _, mid in ipairs(due) do redis.call('ZADD', S .. 'done', NOW, mid) end
-return due
+return #due > 0 and remember(token, due) or due
 """)
 
 
@@ -200,62 +168,51 @@ class Leases:
         self._store = store
 
     def admit(
-        self, message: Message, named: Sequence[Named], *, received: float, visibility: int
-    ) -> Admitted:
+        self, message: Message, named: Sequence[Named], *, received: float, visibility: int,
+        beside: int = 0, topic: str = "",
+    ) -> Admitted:  # fmt: skip
         """Lease *message* and say which of its objects need work.
 
         *received* is the receiver's clock, which orders two receives of one count; *visibility*
-        is seconds.  A live lease only takes the newer handle.  A retry has no receipt.
+        is seconds; *beside* counts what the message says of objects that nobody created; *topic*
+        is the ARN it came through.  A live lease only takes the newer handle.  A retry has no
+        receipt.
         """
-        flat: list[str | bytes | float] = []
-        for each in named:
-            ref, content = each.ref, announced_content(each.ref)
-            flat += [
-                object_id(ref),
-                content,
-                msgspec.json.encode(ref),
-                ref.bucket,
-                each.verdict,
-                entry_id(ref),
-            ]
-        head = (message.id, message.receipt, message.receive_count, int(received * 1000))
-        answer = self._store.call(
-            ADMIT,
-            *head,
-            visibility * 1000,
-            message.sent,
-            self._store.spans,
-            len(named),
-            *flat,
-        )
-        kind, indices, known = answer if len(answer) > 1 else (*answer, (), 0)
-        return Admitted(kind.decode(), tuple(indices), known)
+        return admitted(
+            self._store, message, named, received=received, visibility=visibility, beside=beside,
+            topic=topic,
+        )  # fmt: skip
 
     def verdicts(self, messages: Sequence[str]) -> list[Verdict]:
         """How each message stands; who is told to delete or leave has ten seconds to do so."""
         if not messages:
             return []
-        answers = self._store.call(VERDICT, 10_000, *messages)
+        answers = self._store.call(VERDICT, 10_000, self._store.token(), *messages)
         return [
             Verdict(mid.decode(), kind.decode(), handle.decode(), receives, sent)
             for mid, kind, handle, receives, sent in answers
         ]
 
-    def forget(self, messages: Sequence[str], sum_field: str = "") -> None:
-        """Drop leases, whatever became of them, counting them under *sum_field*."""
-        if messages:
-            self._store.call(FORGET, sum_field, *messages)
+    def forget(self, messages: Sequence[str], sum_field: str = "") -> int:
+        """Drop leases, counting under *sum_field* what became of them; how many objects were open.
+
+        Those of a retry count as no message.
+        """
+        if not messages:
+            return 0
+        return int(self._store.call(FORGET, self._store.token(), sum_field, *messages))
 
     def expiring(self) -> list[Expiring]:
         """Leases with less than half their visibility left, each told to one caller only."""
         half = self._store.numbers.visibility * 500
-        answers = self._store.call(EXPIRING, half, 10_000, 200)
+        answers = self._store.call(EXPIRING, self._store.token(), half, 10_000, 200)
         return [Expiring(m.decode(), handle.decode(), age / 1000) for m, handle, age in answers]
 
     def extended(self, leases: Sequence[tuple[str, str, int]]) -> None:
         """Note message, handle and seconds of each lease that SQS has extended."""
         if leases:
-            self._store.call(EXTENDED, *(part for lease in leases for part in lease))
+            flat = (part for lease in leases for part in lease)
+            self._store.call(EXTENDED, self._store.token(), *flat)
 
     def ready(self) -> list[str]:
         """Messages whose objects are all done; who finishes one from now on asks for a settle."""
@@ -273,4 +230,5 @@ class Leases:
 
     def complete(self, *, since: float) -> list[str]:
         """Messages whose objects have all been done for *since* seconds, yet nobody settled."""
-        return [mid.decode() for mid in self._store.call(COMPLETE, int(since * 1000))]
+        done = self._store.call(COMPLETE, self._store.token(), int(since * 1000))
+        return [mid.decode() for mid in done]

@@ -1,22 +1,43 @@
 """Quarantine: what was refused and why, so that nothing vanishes silently.
 
-One entry an object (or message that could not be understood), upserted; at most so many a source,
-the oldest going first and counted as it goes.
+There is one entry for an object, and one for all messages that are alike: refused for the same
+reason, from the same sender and topic.  Beyond a number of their own, the oldest objects and the
+oldest messages make room, and are counted.  Of an object's entry the details go first; what a retry
+needs stays.
 """
 
 import hashlib
-from typing import Literal
+from collections.abc import Iterator, Sequence
+from typing import Literal, NamedTuple
 
 import msgspec
 
+from trailcourier.ledger.entries import ENTRIES, encoded_ref, room
+from trailcourier.ledger.returned import RETURNED
 from trailcourier.ledger.store import Script, Store, announced_content, object_id
-from trailcourier.models import ObjectRef
+from trailcourier.models import Message, ObjectRef
 
 ENTRY_BYTES = 4096
+BODY_BYTES = 300
+READ_AT_ONCE = 500
+NO_DETAILS = "There was no room for the details; they are in the log, as object_refused."
+
+
+class RejectedRecord(NamedTuple):
+    """A record that a sink refused: its ordinal in the file, why, and its eventID if it has one."""
+
+    sink: str
+    ordinal: int
+    words: str
+    event_id: str = ""
 
 
 class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One refusal; times are milliseconds, *records* are (sink, ordinal, the sink's words)."""
+    """One refusal; times are milliseconds.
+
+    *messages* are the latest of *messages_in_all*, *message* the last; *sender* and *topic* are
+    what SQS and SNS say of it, *body* its beginning, escaped.  *evicted*: its details made room.
+    """
 
     id: str
     kind: Literal["object", "message"]
@@ -25,51 +46,98 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
     ref: ObjectRef | None = None
     message: str = ""
     confirm: str = ""
-    records: tuple[tuple[str, int, str], ...] = ()
+    records: tuple[RejectedRecord, ...] = ()
     records_in_all: int = 0
     first: int = 0
     last: int = 0
     times: int = 0
+    sender: str = ""
+    topic: str = ""
+    body: str = ""
+    messages: tuple[str, ...] = ()
+    messages_in_all: int = 0
+    evicted: bool = False
+
+    @property
+    def what(self) -> str:
+        """What was refused, for a person."""
+        if self.ref is not None:
+            return str(self.ref)
+        more = self.messages_in_all - 1
+        return f"message {self.message}" + (f" and {more} more" if more > 0 else "")
 
 
-PUT = Script("""
-local id, cap = ARGV[1], tonumber(ARGV[3])
-local entry, first, times = ARGV[2], NOW, 1
-local old = redis.call('HGET', S .. 'q', id)
-if old then
-  local was = cjson.decode(old)
-  first, times = was.first, was.times + 1
-end
-local tail = string.format('"first":%d,"last":%d,"times":%d}', first, NOW, times)
-redis.call('HSET', S .. 'q', id, string.sub(entry, 1, -2) .. ',' .. tail)
-redis.call('ZADD', S .. 'qt', NOW, id)
-while redis.call('ZCARD', S .. 'qt') > cap do
-  local oldest = redis.call('ZPOPMIN', S .. 'qt')
-  redis.call('HDEL', S .. 'q', oldest[1])
-  count('quarantine:evicted', 1)
-end
-""")
+class _Met(msgspec.Struct):
+    """What ``qx`` has of an entry; *ref* is JSON."""
 
-MET = """
--- Whether the queue brought back what has this entry, which is then noted in it.
-local function met(id)
-  local held = redis.call('HGET', S .. 'q', id)
-  if not held then return false end
-  held = string.gsub(held, '"last":%d+,"times":(%d+)}$', function(times)
-    return string.format('"last":%d,"times":%d}', NOW, tonumber(times) + 1)
-  end)
-  redis.call('HSET', S .. 'q', id, held)
-  redis.call('ZADD', S .. 'qt', NOW, id)
-  return true
-end
+    kind: str
+    reason: str
+    ref: str
+    first: int
+    last: int
+    times: int
+    count: int
+    messages: tuple[str, ...]
+    sender: str = ""
+    topic: str = ""
+
+
+PUT = Script(
+    ENTRIES
+    + """
+local token, id, json, most = ARGV[1], ARGV[2], ARGV[3], cjson.decode(ARGV[4])
+if remembered(token) then return end
+local new = {kind = ARGV[5], reason = ARGV[6], ref = ARGV[7], message = ARGV[8]}
+if ARGV[9] ~= '' then new.sender = ARGV[9] end
+if ARGV[10] ~= '' then new.topic = ARGV[10] end
+enter(id, json, new, most)
+remember(token, 1)
 """
+)
 
-MET_AGAIN = Script(MET + "return met(ARGV[1]) and 1 or 0")
+SET_ASIDE = Script(
+    ENTRIES
+    + RETURNED
+    + """
+local token, id, json, most = ARGV[1], ARGV[2], ARGV[3], cjson.decode(ARGV[4])
+local reason, mid, receives, sent, tries = ARGV[5], ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8]),
+  tonumber(ARGV[9])
+local before = remembered(token)
+if before then return before end
+if redis.call('EXISTS', S .. 'm:' .. mid) == 1 then return {'held', 0} end
+count('messages:received', 1)
+local x = noted(id)
+if x and returned(mid, receives, sent) == 'refused' then
+  met(id, x)
+  went_back(mid, receives, sent, 1)
+  count('messages:refused-before', 1)
+  return remember(token, {'before', 0})
+end
+local failed = S .. 'failed:' .. mid
+local times = redis.call('INCR', failed)
+redis.call('PEXPIRE', failed, 1296000000)
+if times < tries then
+  count('messages:failed', 1)
+  return remember(token, {'failed', times})
+end
+redis.call('DEL', failed)
+enter(id, json, {kind = 'message', reason = reason, ref = '', message = mid,
+  sender = ARGV[10], topic = ARGV[11]}, most)
+went_back(mid, receives, sent, 1)
+count('messages:refused:' .. reason, 1)
+return remember(token, {'new', times})
+"""
+)
 
-DROP = Script("""
-redis.call('ZREM', S .. 'qt', ARGV[1])
-return redis.call('HDEL', S .. 'q', ARGV[1])
-""")
+DROP = Script(
+    ENTRIES
+    + """
+local before = remembered(ARGV[1])
+if before then return before end
+local there = noted(ARGV[2]) and 1 or 0
+return remember(ARGV[1], math.max(leave(ARGV[2]), there))
+"""
+)
 
 
 def entry_id(ref: ObjectRef) -> str:
@@ -77,9 +145,17 @@ def entry_id(ref: ObjectRef) -> str:
     return (object_id(ref) + announced_content(ref)).hex()
 
 
-def message_entry_id(message: str) -> str:
-    """The name of the entry of a message that could not be understood."""
-    return hashlib.blake2b(message.encode(), digest_size=12).hexdigest()
+def message_entry_id(reason: str, sender: str, topic: str) -> str:
+    """The name of the entry of messages refused for *reason* that come from the same place."""
+    alike = f"{reason}\0{sender}\0{topic}"
+    return hashlib.blake2b(alike.encode("utf-8", "replace"), digest_size=12).hexdigest()
+
+
+def beginning(body: str) -> str:
+    """The first 300 bytes of *body*, on one line of ASCII."""
+    return body.encode("utf-8", "replace")[:BODY_BYTES].decode(errors="replace").encode(
+        "unicode_escape"
+    ).decode()  # fmt: skip
 
 
 class Quarantine:
@@ -90,42 +166,101 @@ class Quarantine:
 
     def put(self, entry: Entry) -> None:
         """Enter *entry*, or count it once more; what exceeds 4 KiB is cut, and says so."""
-        cap = self._store.numbers.quarantine_entries
-        self._store.call(PUT, entry.id, _fitted(entry), cap)
+        self._store.call(
+            PUT, self._store.token(), entry.id, encoded(entry), room(self._store), entry.kind,
+            entry.reason, encoded_ref(entry.ref), entry.message, entry.sender, entry.topic,
+        )  # fmt: skip
 
-    def met(self, entry: str) -> bool:
-        """Whether there is an entry of this name; if so, it has been seen once more."""
-        return bool(self._store.call(MET_AGAIN, entry))
+    def set_aside(
+        self, entry: Entry, message: Message, *, tries: int = 1
+    ) -> tuple[Literal["new", "before", "failed", "held"], int]:
+        """Refuse *message*, as *entry* says, from the *tries*-th time on.
+
+        What became of it, and how often it was tried: it is "new" in quarantine, it was refused
+        "before", it "failed" and may be tried again, or it is "held" by a lease that decides.
+        """
+        kind, times = self._store.call(
+            SET_ASIDE, self._store.token(), entry.id, encoded(entry), room(self._store),
+            entry.reason, message.id, message.receive_count, message.sent, tries,
+            entry.sender, entry.topic,
+        )  # fmt: skip
+        return kind.decode(), times
 
     def get(self, entry: str) -> Entry | None:
         """The entry of this name, if there is one."""
-        held = self._store.client.hget(f"{self._store.own}q", entry)
-        return msgspec.json.decode(held, type=Entry) if held else None
+        return next(self._read([entry.encode()]), None)
 
     def entries(self) -> list[Entry]:
-        """All entries, the latest first."""
-        ids = self._store.client.zrevrange(f"{self._store.own}qt", 0, -1)
-        held = self._store.client.hmget(f"{self._store.own}q", ids) if ids else []
-        return [msgspec.json.decode(each, type=Entry) for each in held if each]
+        """All entries, those without details too, the latest first."""
+        own, client = self._store.own, self._store.client
+        ids = [each for name in ("qt", "qe", "qm") for each in client.zrange(f"{own}{name}", 0, -1)]
+        parts = (ids[at : at + READ_AT_ONCE] for at in range(0, len(ids), READ_AT_ONCE))
+        found = [entry for part in parts for entry in self._read(part)]
+        return sorted(found, key=lambda entry: (entry.last, entry.id), reverse=True)
 
     def size(self) -> int:
-        """How many entries there are."""
-        return int(self._store.client.zcard(f"{self._store.own}qt"))
+        """How many entries there are, with or without details."""
+        return sum(self._sizes())
+
+    def evicted(self) -> int:
+        """How many objects have an entry without details."""
+        return self._sizes()[1]
 
     def drop(self, entry: str) -> bool:
         """Remove an entry; False where there was none."""
-        return bool(self._store.call(DROP, entry))
+        return bool(self._store.call(DROP, self._store.token(), entry))
+
+    def _sizes(self) -> tuple[int, int, int]:
+        own = self._store.own
+        with self._store.client.pipeline(transaction=False) as pipe:
+            for name in ("qt", "qe", "qm"):
+                pipe.zcard(f"{own}{name}")
+            details, evicted, messages = pipe.execute()
+        return details, evicted, messages
+
+    def _read(self, ids: Sequence[bytes]) -> Iterator[Entry]:
+        own, client = self._store.own, self._store.client
+        if not ids:
+            return
+        told, met = client.hmget(f"{own}q", ids), client.hmget(f"{own}qx", ids)
+        for id_, json, packed in zip(ids, told, met, strict=True):
+            if packed:
+                yield _whole(id_.decode(), json, msgspec.msgpack.decode(packed, type=_Met))
+            elif json:  # of an earlier version, which kept all in one
+                yield msgspec.json.decode(json, type=Entry)
 
 
-def _fitted(entry: Entry) -> bytes:
-    room = ENTRY_BYTES - 120  # the times, written in Lua
+def encoded(entry: Entry) -> bytes:
+    """The JSON of *entry*, cut to 4 KiB: records first, then the body and the details.
+
+    Without what changes when it is met again, which is kept apart.
+    """
+    entry = msgspec.structs.replace(
+        entry, first=0, last=0, times=0, sender="", topic="", messages=(), messages_in_all=0,
+        evicted=False,
+    )  # fmt: skip
     encoded = msgspec.json.encode(entry)
-    while len(encoded) > room and entry.records:
+    while len(encoded) > ENTRY_BYTES and entry.records:
         kept = len(entry.records) * 3 // 4
         entry = msgspec.structs.replace(entry, records=entry.records[:kept])
         encoded = msgspec.json.encode(entry)
-    if len(encoded) > room:
-        detail = entry.detail[: max(80, len(entry.detail) - (len(encoded) - room) - 20)]
-        entry = msgspec.structs.replace(entry, detail=f"{detail} ... (cut)", confirm="")
+    if len(encoded) > ENTRY_BYTES:
+        entry = msgspec.structs.replace(entry, body="", confirm="")
         encoded = msgspec.json.encode(entry)
+    if len(encoded) > ENTRY_BYTES:
+        detail = entry.detail[: max(80, len(entry.detail) - (len(encoded) - ENTRY_BYTES) - 20)]
+        encoded = msgspec.json.encode(msgspec.structs.replace(entry, detail=f"{detail} ... (cut)"))
     return encoded
+
+
+def _whole(id_: str, json: bytes | None, met: _Met) -> Entry:
+    if json:
+        entry = msgspec.json.decode(json, type=Entry)
+    else:
+        ref = msgspec.json.decode(met.ref, type=ObjectRef) if met.ref else None
+        entry = Entry(id_, "object", met.reason, NO_DETAILS, ref, evicted=True)
+    return msgspec.structs.replace(
+        entry, message=met.messages[-1] if met.messages else entry.message, first=met.first,
+        last=met.last, times=met.times, sender=met.sender, topic=met.topic,
+        messages=met.messages, messages_in_all=met.count,
+    )  # fmt: skip

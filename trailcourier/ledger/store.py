@@ -3,25 +3,47 @@
 Keys, all under ``<namespace>:1:`` (1 is the format; another format is another ledger):
 
 ====================  ====================================================================
+``clock``             the ledger's time in milliseconds; only tests set it
 ``offset``            milliseconds added to Redis TIME; only tests set it
 ``high``              dispatch time of the latest forward ever claimed: what lies 30 s below is lost
-``workers``           hash: object workers, when each was last heard of and its threads
-``b:<breaker>``       hash: open, probe, ok, closed, reason, text; ``:f`` set of failed objects
+``workers``           hash: the processes of the fleet, when each was last heard of; see workers.py
+``seen``              hash: when a process of each role was last heard of, and any forward moved
+``b:<breaker>``       hash: open, probe, prober, probes, left, reason, text; ``:f`` zset of
+                      failures by time
+``open``              set: the breakers that are open
+``failing``           set: those that are open, or count a failure since the last success
+``ok``                hash: when each breaker last saw a success
+``closed``            hash: when each breaker last closed
+``here:<host>``       set: what fails on that host, as breakers ``name@host``
 ``s:<source>:m:<id>`` hash: one lease, one message; see leases.py
 ``s:<source>:o:<oid>`` hash: starts, tries and progress of one object not yet done
-``s:<source>:c:<oid>`` string: the live claim, ``token|task id``
+``s:<source>:c:<oid>`` string: ``until|token|task id`` of a claim; ``0|token|answer`` once it has
+                      ended, so that the same question gets the same answer
 ``s:<source>:d:...``  hashes: marks of delivered objects; see marks in PRELUDE
 ``s:<source>:flight`` zset: ``<message>/<index>`` by dispatch time
-``s:<source>:parked`` zset: the same by due time
+``s:<source>:parked`` zset: the same by due time; see parked.py
+``s:<source>:p:<scope>`` zset: those of them that wait for one breaker, or for none
+``s:<source>:scopes`` set: the scopes that have parked objects
+``s:<source>:buckets`` hash: how many objects of each bucket and account are parked
+``s:<source>:full``   zset: messages whose bucket has more parked objects than are held
+``s:<source>:left``   hash: messages left to the queue for a bucket; see left.py
 ``s:<source>:leases`` zset: messages by the end of their visibility
 ``s:<source>:done``   zset: messages whose objects are all done, not yet settled
-``s:<source>:settling`` string: a settle was asked for and has not begun
-``s:<source>:q``      hash: quarantine entries; ``:qt`` zset by time
+``s:<source>:settling`` string: ``until|token``, a settle was asked for and has not begun
+``s:<source>:once:<token>`` string: the answer of a script that ran with this token
+``s:<source>:q``      hash: quarantine entries, JSON; ``:qx`` what changes of them; see entries.py
+``s:<source>:back``   hash: messages that went back to the queue; see returned.py
+``s:<source>:vouched:<oid>`` string: until when an object counts as named by CloudTrail itself
+``s:<source>:failed:<id>`` string: how often a message met an error that nobody foresaw
 ``s:<source>:sums``   hash: counters
-``s:<source>:poll:n`` string: the poll lease
+``s:<source>:traces`` hash: when each step of the line last did its work; see traces.py
+``s:<source>:poll:n`` string: ``until|token``, the poll lease
 ====================  ====================================================================
 
-Times are Redis TIME in milliseconds, so hosts need not agree.
+Times are Redis TIME in milliseconds, so hosts need not agree.  No decision rests on the life of a
+key: a deadline is a value that scripts compare with NOW, and a key's own life only removes what
+nobody needs any more.  A client whose answer was lost asks again, so every script may run twice
+with the same token, answers the same, and counts once.
 """
 
 import hashlib
@@ -30,94 +52,11 @@ from typing import Any
 import redis
 
 from trailcourier.client import Client
+from trailcourier.clock import SYSTEM_CLOCK, Clock
+from trailcourier.ledger.prelude import PRELUDE
 from trailcourier.models import Numbers, ObjectRef
 
 FORMAT = 1
-
-PRELUDE = """
-local G, S = KEYS[1], KEYS[2]
-local T = redis.call('TIME')
-local NOW = T[1] * 1000 + math.floor(T[2] / 1000)
-  + tonumber(redis.call('GET', G .. 'offset') or '0')
-
--- Marks: the 12-byte name of the object in one of 4,096 small hashes per three days, so that Redis
--- keeps them as listpacks; its first byte is in the hash's name and need not be in the field.  The
--- value is a 4-byte digest of each content delivered.
-local SPAN = 259200000
-local function shard(oid)
-  return string.byte(oid, 1) * 16 + math.floor(string.byte(oid, 2) / 16)
-end
-local function contents(oid, spans)
-  local period, name, found = math.floor(NOW / SPAN), string.sub(oid, 2), ''
-  for back = 0, spans do
-    local value = redis.call('HGET', S .. 'd:' .. (period - back) .. ':' .. shard(oid), name)
-    if value then found = found .. value end
-  end
-  return found
-end
-local function holds(found, digest)
-  if digest == '' then return found ~= '' end
-  for at = 1, #found, 4 do
-    if string.sub(found, at, at + 3) == digest then return true end
-  end
-  return false
-end
-local function mark(oid, digest, spans)
-  local key = S .. 'd:' .. math.floor(NOW / SPAN) .. ':' .. shard(oid)
-  local name = string.sub(oid, 2)
-  local value = redis.call('HGET', key, name) or ''
-  if value == '' or not holds(value, digest) then
-    redis.call('HSET', key, name, string.sub(value .. digest, -32))
-    redis.call('PEXPIRE', key, SPAN * (spans + 1))
-  end
-end
-
--- Breakers.  A probe lets one object through every so often while open.
-local function is_open(name) return redis.call('HEXISTS', G .. 'b:' .. name, 'open') == 1 end
-local function probes(name, pause)
-  local last = tonumber(redis.call('HGET', G .. 'b:' .. name, 'probe') or '0')
-  if NOW - last < pause then return false end
-  redis.call('HSET', G .. 'b:' .. name, 'probe', NOW)
-  return true
-end
-local function succeed(name)
-  local key = G .. 'b:' .. name
-  redis.call('DEL', key .. ':f')
-  local was = redis.call('HDEL', key, 'open', 'reason', 'text') > 0
-  if was then redis.call('HSET', key, 'closed', NOW) end
-  redis.call('HSET', key, 'ok', NOW)
-  return was
-end
-local function fail(name, what, limit, reason, text)
-  local key = G .. 'b:' .. name
-  redis.call('SADD', key .. ':f', what)
-  redis.call('PEXPIRE', key .. ':f', 3600000)
-  if redis.call('SCARD', key .. ':f') >= limit and not is_open(name) then
-    redis.call('HSET', key, 'open', NOW, 'probe', NOW, 'reason', reason, 'text', text)
-    return true
-  end
-  return false
-end
-
--- One settle for all messages that are finished at about the same time: the first asks for it.
-local function finished(mid)
-  redis.call('ZADD', S .. 'done', NOW, mid)
-  return redis.call('SET', S .. 'settling', 1, 'NX', 'PX', 2000) and 1 or 0
-end
-
-local function count(field, by) redis.call('HINCRBY', S .. 'sums', field, by) end
-local function forget(mid)
-  local key = S .. 'm:' .. mid
-  local n = tonumber(redis.call('HGET', key, 'n') or '0')
-  for i = 0, n - 1 do
-    redis.call('ZREM', S .. 'flight', mid .. '/' .. i)
-    redis.call('ZREM', S .. 'parked', mid .. '/' .. i)
-  end
-  redis.call('DEL', key)
-  redis.call('ZREM', S .. 'leases', mid)
-  redis.call('ZREM', S .. 'done', mid)
-end
-"""
 
 
 class Script:
@@ -132,7 +71,13 @@ class Store:
     """One source's corner of one Redis."""
 
     def __init__(
-        self, client: Client, source: str, numbers: Numbers, namespace: str = "trailcourier"
+        self,
+        client: Client,
+        source: str,
+        numbers: Numbers,
+        namespace: str = "trailcourier",
+        *,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self.client: Any = client  # typed for str and bytes at once; here it answers bytes
         self.source = source
@@ -140,6 +85,7 @@ class Store:
         self.everyone = f"{namespace}:{FORMAT}:"
         self.own = f"{self.everyone}s:{source}:"
         self.spans = -(-numbers.marks_days // 3)
+        self.token = clock.token
 
     def call(self, script: Script, *args: str | bytes | float) -> Any:
         """Run *script*; Redis is sent its text only where it does not know it yet."""

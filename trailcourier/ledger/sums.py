@@ -5,16 +5,36 @@ from collections.abc import Iterator, Mapping
 from trailcourier.ledger.store import Script, Store
 from trailcourier.models import Outcome
 
+# what the mappings of `of_messages`, `of_objects` and `by_sink` hold, for a person
+MESSAGES_HOLD = (
+    "messages `received`, and what became of each: `deleted`, `unread:KIND` (deleted too), `left` "
+    "(an object was refused), `refused:REASON`, and what comes again: `refused-before`, "
+    "`held-already`, `failed`, `full` (too much of its bucket is parked), `not-deleted`, "
+    "`given-back`, `let-go`, `lost`"
+)
+OBJECTS_HOLD = (
+    "objects `named` by messages, and what became of each: `delivered`, `skipped:REASON`, "
+    "`refused:REASON` (`quarantined`: refused before), `unfinished` (its message comes again)"
+)
+SINKS_HOLD = (
+    "for each sink, records `delivered`, `filtered`, `refused`: all of `in`; `repaired` are those "
+    "refused that a later try delivered, `truncated` those delivered that were cut to size"
+)
+
 ADD = Script("""
-for a = 1, #ARGV, 2 do count(ARGV[a], ARGV[a + 1]) end
+if remembered(ARGV[1]) then return end
+for a = 2, #ARGV, 2 do count(ARGV[a], ARGV[a + 1]) end
+remember(ARGV[1], 1)
 """)
 
 SKIPS = Script("""
-local key = S .. 'skips'
-if redis.call('HGET', key, 'reason') ~= ARGV[1] then
-  redis.call('HSET', key, 'reason', ARGV[1], 'run', 0)
+local token, reason, key = ARGV[1], ARGV[2], S .. 'skips'
+local before = remembered(token)
+if before then return before end
+if redis.call('HGET', key, 'reason') ~= reason then
+  redis.call('HSET', key, 'reason', reason, 'run', 0)
 end
-return redis.call('HINCRBY', key, 'run', ARGV[2])
+return remember(token, redis.call('HINCRBY', key, 'run', ARGV[3]))
 """)
 
 
@@ -27,16 +47,26 @@ class Sums:
     def count(self, increments: Mapping[str, int]) -> None:
         """Count each field up."""
         if increments:
-            self._store.call(ADD, *(part for item in increments.items() for part in item))
+            flat = (part for item in increments.items() for part in item)
+            self._store.call(ADD, self._store.token(), *flat)
 
     def all(self) -> dict[str, int]:
         """Every counter, and ``at:`` times in milliseconds."""
-        held = self._store.client.hgetall(f"{self._store.own}sums")
-        return {name.decode(): int(value) for name, value in held.items()}
+        return _decoded(self._store.client.hgetall(f"{self._store.own}sums"))
+
+    def and_in_hand(self) -> tuple[dict[str, int], tuple[int, int, int]]:
+        """Every counter, and objects in flight, objects parked and messages leased, as of then."""
+        own = self._store.own
+        with self._store.client.pipeline(transaction=True) as pipe:
+            pipe.hgetall(f"{own}sums")
+            for name in ("flight", "parked", "leases"):
+                pipe.zcard(f"{own}{name}")
+            held, flight, parked, leases = pipe.execute()
+        return _decoded(held), (flight, parked, leases)
 
     def skipped(self, reason: str, times: int) -> int:
         """Note skips of one reason in a row; the answer is how long the row is now."""
-        return int(self._store.call(SKIPS, reason, times))
+        return int(self._store.call(SKIPS, self._store.token(), reason, times))
 
     def skip_run(self) -> tuple[str, int]:
         """The reason of the latest skips, and how many in a row; a delivery ends the row."""
@@ -59,9 +89,9 @@ def as_metrics(
     for sink, each in by_sink(sums).items():
         labels = {"source": source, "sink": sink}
         yield "records_truncated_total", each.get("truncated", 0), labels
+        yield "records_repaired_total", each.get("repaired", 0), labels
         for status, why in (("delivered", ""), ("refused", outcome.reason)):
-            # a later try delivers what an earlier one counted as refused: none comes back from that
-            yield "records_total", max(0, each[status]), _kind(labels, status, why)
+            yield "records_total", each[status], _kind(labels, status, why)
         for rule, by in rules.items():
             yield "records_total", by, _kind(labels, "filtered", rule)
 
@@ -77,6 +107,22 @@ def under(prefix: str, sums: Mapping[str, int]) -> dict[str, int]:
         for name, value in sorted(sums.items())
         if name.startswith(f"{prefix}:")
     }
+
+
+def _decoded(held: Mapping[bytes, bytes]) -> dict[str, int]:
+    return {name.decode(): int(value) for name, value in held.items()}
+
+
+def of_messages(sums: Mapping[str, int]) -> dict[str, int]:
+    """Messages ``received``, and what became of each; those missing from the sum are held."""
+    leases = under("leases", sums)
+    ended = {name: leases[name] for name in ("given-back", "let-go", "lost") if name in leases}
+    return {"received": 0} | under("messages", sums) | ended
+
+
+def of_objects(sums: Mapping[str, int]) -> dict[str, int]:
+    """Objects ``named``, and what became of each; those missing are in flight or parked."""
+    return {"named": 0, "delivered": 0} | under("objects", sums)
 
 
 def by_sink(sums: Mapping[str, int]) -> dict[str, dict[str, int]]:

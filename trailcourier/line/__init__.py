@@ -4,11 +4,11 @@ receive -> carry -> settle, and tend for what these left open.  Plain functions 
 workers' tasks call them, and so do tests, without Celery.
 """
 
-import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from trailcourier.clock import SYSTEM_CLOCK, Clock
 from trailcourier.ledger import Ledger
 from trailcourier.line.process import Process
 from trailcourier.models import Numbers
@@ -39,7 +39,7 @@ class Line:
     buckets: tuple[str, ...] = ()
     unknown_key: Literal["read", "skip", "refuse"] = "refuse"
     keys: tuple[str, ...] = ()
-    jitter: Callable[[], float] = random.random
+    clock: Clock = SYSTEM_CLOCK
 
     @property
     def sinks(self) -> tuple[str, ...]:

@@ -1,8 +1,6 @@
 """Carry one object: claim it, take it through, and write down what became of it."""
 
-import secrets
 import threading
-import time
 
 import msgspec
 import redis
@@ -11,8 +9,8 @@ from trailcourier import metrics, observe
 from trailcourier.dispositions import REASONS
 from trailcourier.errors import Fault, Stale
 from trailcourier.ledger.claims import Answer, Claim, Standing
-from trailcourier.ledger.outcomes import Report
-from trailcourier.ledger.quarantine import Entry, entry_id
+from trailcourier.ledger.outcomes import Report, Written
+from trailcourier.ledger.quarantine import Entry, RejectedRecord, entry_id
 from trailcourier.ledger.sums import as_metrics
 from trailcourier.line import Line
 from trailcourier.line.failpoint import failpoint
@@ -41,12 +39,16 @@ class Carried(msgspec.Struct, frozen=True):
 
 def carry(line: Line, work: Work, task_id: str, stopping: threading.Event) -> Carried:
     """Carry one object and answer what became of it; nothing an object can do raises."""
-    with line.process.gate.shared():
+    with line.process.gate.shared(stopping) as inside:
+        if not inside:
+            return Carried("pending", "stopping")
         answer = _claim(line, work, task_id, alone=False)
         if answer.kind != "alone":
             return _act(line, work, answer, stopping)
     # it was started and never ended, again and again: it may have killed its process each time
-    with line.process.gate.alone():
+    with line.process.gate.alone(stopping) as inside:
+        if not inside:
+            return Carried("pending", "stopping")
         return _act(line, work, _claim(line, work, task_id, alone=True), stopping)
 
 
@@ -55,7 +57,7 @@ def _claim(line: Line, work: Work, task_id: str, *, alone: bool) -> Answer:
         work.message,
         work.index,
         work.generation,
-        token=secrets.token_hex(8),
+        token=line.clock.token(),
         task_id=task_id,
         sinks=line.sinks,
         alone=alone,
@@ -108,27 +110,35 @@ def _work(line: Line, claim: Claim, standing: Standing, stopping: threading.Even
 
 
 def _finish(line: Line, claim: Claim, passage: Passage, report: Report) -> Carried:
-    written = line.ledger.outcomes.finish(claim, report, jitter=line.jitter())
+    fitness, entry = line.process.fitness, _entry(claim, passage, report.outcome)
+    written = line.ledger.outcomes.finish(
+        claim, report, jitter=line.clock.jitter(), host=fitness.host, entry=entry
+    )
     failpoint("after-outcome")
     outcome = written.outcome
-    _say(line, claim, passage, report, outcome)
+    fitness.closed(written.closed)
+    if written.unfit:
+        fitness.failed(written.unfit, f"{outcome.reason}: {outcome.detail}")
+    _say(line, claim, passage, report, written)
     if written.opened:
         observe.fact("breaker_opened", source=line.source, breaker=written.opened,
                      why=f"{outcome.reason}: {outcome.detail}")  # fmt: skip
     for breaker in written.closed:
         observe.fact("breaker_closed", source=line.source, breaker=breaker)
-    if outcome.status == "refused":
-        line.ledger.quarantine.put(_entry(claim, passage, outcome))
     return Carried(outcome.status, outcome.reason, settle=written.settle)
 
 
-def _entry(claim: Claim, passage: Passage, outcome: Outcome) -> Entry:
-    refusals = tuple(passage.refusals())
+def _entry(claim: Claim, passage: Passage, outcome: Outcome) -> Entry | None:
+    """The entry of an object that is refused, or may be where it has used up its tries."""
+    reason = REASONS.get(outcome.reason)
+    if outcome.status != "refused" and not (reason and reason.tries):
+        return None
+    refusals = tuple(RejectedRecord(*each) for each in passage.refusals())
     return Entry(
         id=entry_id(claim.ref),
         kind="object",
         reason=outcome.reason,
-        detail=outcome.detail or REASONS[outcome.reason].text,
+        detail=outcome.detail or (reason.text if reason else ""),
         ref=claim.ref,
         message=claim.message,
         records=refusals,
@@ -136,19 +146,21 @@ def _entry(claim: Claim, passage: Passage, outcome: Outcome) -> Entry:
     )
 
 
-def _say(line: Line, claim: Claim, passage: Passage, report: Report, outcome: Outcome) -> None:
-    seconds = time.monotonic() - passage.began
+def _say(line: Line, claim: Claim, passage: Passage, report: Report, written: Written) -> None:
+    outcome = written.outcome
+    seconds = line.clock.monotonic() - passage.began
     fields: dict[str, object] = {"source": line.source, "object": str(claim.ref)}
     if outcome.reason:
         fields |= {"reason": outcome.reason, "detail": outcome.detail}
     if report.sums:
         fields |= {"records": passage.count, **dict(report.sums)}
-    observe.fact(f"object_{outcome.status}", **fields, seconds=round(seconds, 3))
+    event = "object_refused_again" if written.again else f"object_{outcome.status}"
+    observe.fact(event, **fields, seconds=round(seconds, 3))
     metrics.measured("object_seconds", seconds, source=line.source)
     if outcome.status in ("delivered", "refused"):  # tries used up may have made it another
         for name, by, labels in as_metrics(line.source, report.sums, outcome):
             if by:
                 metrics.count(name, by, **labels)
     if outcome.status == "delivered" and passage.newest:
-        lag = max(0.0, time.time() - passage.newest)
+        lag = max(0.0, line.clock.now() - passage.newest)
         metrics.measured("event_lag_seconds", lag, source=line.source)

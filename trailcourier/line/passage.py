@@ -1,9 +1,10 @@
 """One object's way from its bucket into every sink, and what to report of it."""
 
 import threading
-import time
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from operator import itemgetter
 
 import msgspec
 
@@ -11,14 +12,15 @@ from trailcourier import metrics, records
 from trailcourier.dispositions import REASONS
 from trailcourier.errors import Fault
 from trailcourier.ledger.claims import Claim, Standing
-from trailcourier.ledger.outcomes import Report, breaker_name
+from trailcourier.ledger.outcomes import Report
+from trailcourier.ledger.scopes import failing, reading
 from trailcourier.ledger.store import announced_content, content_digest
 from trailcourier.line import Line
 from trailcourier.line.failpoint import failpoint
-from trailcourier.line.process import Hold
+from trailcourier.line.holds import Hold
 from trailcourier.models import Origin, Outcome
-from trailcourier.sinks import Delivery, Outlet
-from trailcourier.sinks.sending import Refused
+from trailcourier.sinks import Accepted, Delivery, Outlet
+from trailcourier.sinks.sending import Numbered, Refused, Taken
 
 INFLATES = 16  # times; CloudTrail's files 10 to 15, measured on ordinary ones
 
@@ -26,7 +28,10 @@ INFLATES = 16  # times; CloudTrail's files 10 to 15, measured on ordinary ones
 class Track(msgspec.Struct):
     """How far one sink is: *next* input record, what it refused, and what to offer it again.
 
-    *truncated* counts what was cut to size for it in this try.
+    *truncated* counts what was cut to size for it in this try, *ids* are eventIDs of the refused;
+    it last *accepted* a record at this time, of the line's clock, and *lately* if one of the last
+    batch.  *vouched* says that it accepted others since it first rejected every record of this
+    object that it was offered.
     """
 
     outlet: Outlet
@@ -35,6 +40,32 @@ class Track(msgspec.Struct):
     again: frozenset[int] = frozenset()
     delivery: Delivery | None = None
     truncated: int = 0
+    ids: dict[int, str] = {}
+    accepted: float | None = None
+    lately: bool = False
+    vouched: bool = False
+
+    def parts(self, wanted: Sequence[Numbered]) -> Iterator[tuple[Sequence[Numbered], Accepted]]:
+        """Cut *wanted* into what it rejected before and what is new, each with what that proves."""
+        lately, self.lately = self.lately, False
+        before = [each for each in wanted if each[0] in self.again]
+        if before:
+            yield before, "since"
+        if new := [each for each in wanted if each[0] not in self.again] if before else wanted:
+            accepts = lately or self.lately
+            yield new, "since" if self.vouched else "before" if accepts else "nothing"
+
+    def note(self, piece: Taken, of: Sequence[Numbered], now: float) -> None:
+        """Note a piece of *of* that is settled *now*."""
+        self.next = max(self.next, piece.next)
+        for each in piece.refused:
+            self.refused[each.ordinal] = each
+            at = bisect_left(of, each.ordinal, key=itemgetter(0))
+            self.ids[each.ordinal] = records.event_id(of[at][1])
+        self.again |= frozenset(piece.left)
+        self.truncated += piece.truncated
+        if piece.delivered:
+            self.accepted, self.lately = now, True
 
     def wants(self, ordinal: int) -> bool:
         """Whether this sink has not accepted the record yet."""
@@ -56,7 +87,7 @@ class Passage:
         self._reached = 0  # ordinal of the next record no sink was offered in this try
         self.count = 0
         self.newest = 0.0  # the newest eventTime seen, as a Unix time
-        self.began = time.monotonic()
+        self.began = line.clock.monotonic()
 
     def run(self, hold: Hold, stopping: threading.Event) -> Report:
         """Read the object, check it whole, then send it to every sink.
@@ -93,14 +124,15 @@ class Passage:
             return self._report(Outcome("pending", "stopping"), final=False)
         status = REASONS[fault.reason].status
         report = self._report(Outcome(status, fault.reason, fault.detail), final=False)
-        breaker = breaker_name(self._line.source, fault, self._claim.ref.bucket)
-        succeeded = [name for name in report.succeeded if name != breaker]
-        return msgspec.structs.replace(report, breaker=breaker, succeeded=succeeded)
+        breakers = failing(self._line.source, fault, self._claim.ref)
+        failed = {each.name for each in breakers}
+        succeeded = [name for name in report.succeeded if name not in failed]
+        return msgspec.structs.replace(report, breakers=breakers, succeeded=succeeded)
 
-    def refusals(self) -> list[tuple[str, int, str]]:
-        """Each record a sink refused: the sink, the record's ordinal, and why."""
+    def refusals(self) -> list[tuple[str, int, str, str]]:
+        """Each record a sink refused: the sink, the record's ordinal, why, and its eventID."""
         return [
-            (track.outlet.name, ordinal, f"{each.reason}: {each.detail}")
+            (track.outlet.name, ordinal, f"{each.reason}: {each.detail}", track.ids[ordinal])
             for track in self._tracks
             for ordinal, each in sorted(track.refused.items())
         ]
@@ -109,7 +141,7 @@ class Passage:
         self._etag, self._read = etag, read
         source = self._line.source
         bucket = self._claim.ref.bucket
-        self._succeeded.append(f"bucket:{source}:{bucket}")
+        self._succeeded += reading(source, self._claim.ref)
         if self._line.reader.shares(bucket):  # a role for this bucket says nothing of others
             self._succeeded.append(f"credentials:{source}")
         known = self._standing if self._standing.etag == etag else Standing()
@@ -117,7 +149,8 @@ class Passage:
             by_batch = outlet.commits == "batch"
             done = known.progress.get(outlet.name, 0) if by_batch else 0
             again = frozenset(known.rejected.get(outlet.name, ())) if by_batch else frozenset()
-            self._tracks.append(Track(outlet, done, {}, again))
+            vouched = outlet.name in known.vouched
+            self._tracks.append(Track(outlet, done, {}, again, vouched=vouched))
         self._standing = known
 
     def _send(self, log: records.Log, hold: Hold, stopping: threading.Event) -> Report:
@@ -164,23 +197,20 @@ class Passage:
         self._reached = after
 
     def _feed(
-        self, track: Track, delivery: Delivery, wanted: Sequence[tuple[int, bytes]],
+        self, track: Track, delivery: Delivery, wanted: Sequence[Numbered],
         hold: Hold, stopping: threading.Event,
     ) -> None:  # fmt: skip
-        name, taken = track.outlet.name, 0
+        name = track.outlet.name
         try:
             with metrics.timed("sink_seconds", sink=name, step="send"):
-                for piece in track.outlet.send(delivery, wanted, stopping=stopping):
-                    track.next = max(track.next, piece.next)
-                    track.refused.update((each.ordinal, each) for each in piece.refused)
-                    taken += piece.delivered
-                    track.truncated += piece.truncated
-                    hold.move()  # a batch that goes record by record may outlast a claim
+                for part, accepted in track.parts(wanted):
+                    for piece in track.outlet.send(
+                        delivery, part, stopping=stopping, accepted=accepted
+                    ):
+                        track.note(piece, part, self._line.clock.monotonic())
+                        hold.move()  # a batch that goes record by record may outlast a claim
         except Fault as fault:
             raise Fault(fault.reason, fault.detail, where=name) from fault
-        finally:
-            if taken and f"sink:{name}" not in self._succeeded:
-                self._succeeded.append(f"sink:{name}")
 
     def _finish(self, inflated: int) -> Report:
         for track in self._tracks:
@@ -202,13 +232,18 @@ class Passage:
 
     def _report(self, outcome: Outcome, *, final: bool, inflated: int = 0) -> Report:
         digest, announced = content_digest(self._etag), announced_content(self._claim.ref)
+        now, took = self._line.clock.monotonic(), {}
+        for track in self._tracks:
+            if track.accepted is not None:
+                took[f"sink:{track.outlet.name}"] = int((now - track.accepted) * 1000)
         counts = final and outcome.status != "skipped"
         return Report(
             outcome,
             etag=self._etag,
             sums=self._sums(inflated) if counts else {},
             state=self._state() | ({"n": 1} if counts else {}),
-            succeeded=self._succeeded,
+            succeeded=[*self._succeeded, *took],
+            ago=took,
             delivered=digest if announced in (b"", digest) else digest + announced,
         )
 
@@ -234,9 +269,8 @@ class Passage:
             if track.truncated:
                 sums[f"sink:{name}:truncated"] = track.truncated
             if self._standing.counted:
-                before = len(self._standing.rejected.get(name, ()))
-                sums[f"sink:{name}:delivered"] = before - refused
-                sums[f"sink:{name}:refused"] = refused - before
+                before = set(self._standing.rejected.get(name, ()))
+                sums[f"sink:{name}:repaired"] = len(before - set(track.refused))
             else:
                 sums[f"sink:{name}:delivered"] = self.count - filtered - refused
                 sums[f"sink:{name}:filtered"] = filtered

@@ -1,27 +1,68 @@
-"""What all forwards of one process share: memory, the right to run alone, and live claims."""
+"""What all tasks of one process share: memory, the right to run alone, and what they hold."""
 
 import threading
-import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-import msgspec
+from trailcourier.clock import SYSTEM_CLOCK, Clock
+from trailcourier.line.fitness import Fitness
+from trailcourier.line.holds import Holds
 
-from trailcourier import observe
-from trailcourier.errors import Stale
-from trailcourier.ledger.claims import Claim, Claims
+LOOK = 1.0  # seconds between two looks of who waits
 
-RENEWALS = 3  # in the life of one claim
-LOOK = 1.0  # seconds between two looks of who waits for memory
+
+class Turns:
+    """What threads wait for in the order they came, so that nobody is overtaken for ever."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._changed = threading.Condition()
+        self._waiting: deque[object] = deque()
+
+    def __len__(self) -> int:
+        """How many wait."""
+        return len(self._waiting)
+
+    def take_now(self, take: Callable[[], bool]) -> bool:
+        """Call *take*, which says whether it could, unless somebody waits; whether it did."""
+        with self._changed:
+            return not self._waiting and take()
+
+    def take_in_turn(self, take: Callable[[], bool], stop: Callable[[], bool]) -> bool:
+        """Wait until *take* answers True and all who came before have had their turn.
+
+        *stop* is called now and then meanwhile, and may raise; False once it answers True.
+        """
+        turn = object()
+        try:
+            with self._changed:
+                self._waiting.append(turn)
+            while not stop():
+                with self._changed:
+                    if self._waiting[0] is turn and take():
+                        return True
+                    self._clock.wait_on(self._changed, LOOK)
+            return False
+        finally:
+            with self._changed:
+                self._waiting.remove(turn)
+                self._changed.notify_all()
+
+    def give(self, back: Callable[[], None]) -> None:
+        """Call *back*, after which others may take."""
+        with self._changed:
+            back()
+            self._changed.notify_all()
 
 
 class Budget:
-    """So many bytes for all forwards of a process; who needs more than is left waits."""
+    """So many bytes for all forwards of a process; who needs more than is left waits in turn."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, clock: Clock = SYSTEM_CLOCK) -> None:
+        self._turns = Turns(clock)
         self._size = size
         self._left = size
-        self._freed = threading.Condition()
 
     @contextmanager
     def take(
@@ -34,152 +75,101 @@ class Budget:
         """Hold *wanted* bytes; one that wants more than there is gets all of it, alone.
 
         Yields whether it had to wait, and calls *before_waiting* first if so: a connection would
-        not outlast the wait.  *waiting* is called now and then meanwhile, and may raise.
+        not outlast the wait.  *waiting* is called now and then meanwhile, and may raise.  While one
+        waits, no other that came later gets anything, however little it wants.
         """
         share = min(wanted, self._size)
-        waited = not self._try(share)
-        if waited:
-            before_waiting()
-            while not self._try(share, within=LOOK):
-                waiting()
-        try:
-            yield waited
-        finally:
-            with self._freed:
-                self._left += share
-                self._freed.notify_all()
 
-    def _try(self, share: int, *, within: float = 0) -> bool:
-        with self._freed:
-            if not self._freed.wait_for(lambda: self._left >= share, within):
+        def take() -> bool:
+            if self._left < share:
                 return False
             self._left -= share
             return True
 
+        def give_up() -> bool:
+            waiting()
+            return False
+
+        def back() -> None:
+            self._left += share
+
+        waited = not self._turns.take_now(take)
+        if waited:
+            before_waiting()
+            self._turns.take_in_turn(take, give_up)
+        try:
+            yield waited
+        finally:
+            self._turns.give(back)
+
 
 class Gate:
-    """Many at once, or one alone: an object that may kill the process harms no other."""
+    """Many at once, or one alone: an object that may kill the process harms no other.
 
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
+    Both get in by the order they came.  Whoever waits while *stopping* is set is not let in: the
+    block runs with False.
+    """
+
+    def __init__(self, clock: Clock = SYSTEM_CLOCK) -> None:
+        self._turns = Turns(clock)
         self._inside = 0
-        self._waiting_alone = 0
+        self._alone = False
 
     @contextmanager
-    def shared(self) -> Iterator[None]:
+    def shared(self, stopping: threading.Event) -> Iterator[bool]:
         """Be inside together with others."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._inside >= 0 and not self._waiting_alone)
-            self._inside += 1
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._inside -= 1
-                self._changed.notify_all()
+
+        def take() -> bool:
+            if not self._alone:
+                self._inside += 1
+            return not self._alone
+
+        def back() -> None:
+            self._inside -= 1
+
+        with self._through(take, back, stopping) as inside:
+            yield inside
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Be inside while nobody else is; newcomers wait."""
-        with self._changed:
-            self._waiting_alone += 1
-            self._changed.wait_for(lambda: self._inside == 0)
-            self._waiting_alone -= 1
-            self._inside = -1
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._inside = 0
-                self._changed.notify_all()
+    def alone(self, stopping: threading.Event) -> Iterator[bool]:
+        """Be inside while nobody else is."""
 
+        def take() -> bool:
+            if self._alone or self._inside:
+                return False
+            self._alone = True
+            return True
 
-class Hold(msgspec.Struct):
-    """A live claim; *lost* once it was overtaken.
+        def back() -> None:
+            self._alone = False
 
-    Its forward last got anywhere when *moved*; the claim was last *kept* when the ledger said so,
-    and may have run out *life* seconds later.
-    """
-
-    claim: Claim
-    claims: Claims
-    moved: float
-    kept: float
-    life: float
-    lost: bool = False
-
-    def move(self) -> None:
-        """Say that the work goes on; raises Stale where the claim was overtaken.
-
-        After a standstill, the process frozen or the forward stalled, the ledger is asked first.
-        """
-        now = time.monotonic()
-        if not self.lost and now - self.kept > self.life:
-            self.renewed(self.claims.renew([self.claim])[0], now)
-        if self.lost:
-            raise Stale(f"the claim on {self.claim.ref} was overtaken")
-        self.moved = now
-
-    def renewed(self, ours: bool, now: float) -> None:
-        """Note what the ledger said."""
-        self.lost = self.lost or not ours
-        self.kept = now
-
-
-class Holds:
-    """Keeps the claims of running forwards alive, from one thread.
-
-    A forward that gets nowhere for *stall* seconds is not kept: threads have no time limits, and
-    a claim renewed for ever would hold its message for ever.
-    """
-
-    def __init__(self, *, every: float, life: float, stall: float) -> None:
-        self._every = every
-        self._life = life
-        self._stall = stall
-        self._held: set[int] = set()
-        self._holds: dict[int, Hold] = {}
-        self._lock = threading.Lock()
-        self._thread: threading.Thread | None = None
+        with self._through(take, back, stopping) as inside:
+            yield inside
 
     @contextmanager
-    def held(self, claims: Claims, claim: Claim) -> Iterator[Hold]:
-        """Renew *claim* for as long as the block runs and moves."""
-        now = time.monotonic()
-        hold = Hold(claim, claims, moved=now, kept=now, life=self._life)
-        with self._lock:
-            self._holds[id(hold)] = hold
-            if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(target=self._keep, name="claims", daemon=True)
-                self._thread.start()
+    def _through(
+        self, take: Callable[[], bool], back: Callable[[], None], stopping: threading.Event
+    ) -> Iterator[bool]:
+        inside = self._turns.take_now(take) or self._turns.take_in_turn(take, stopping.is_set)
         try:
-            yield hold
+            yield inside
         finally:
-            with self._lock:
-                del self._holds[id(hold)]
-
-    def _keep(self) -> None:
-        pause = threading.Event()
-        while True:
-            pause.wait(self._every)
-            try:
-                self._renew(time.monotonic())
-            except Exception as error:  # noqa: BLE001  the broker may be away; claims then run out
-                observe.fact("claims_not_renewed", error=repr(error))
-
-    def _renew(self, now: float) -> None:
-        with self._lock:
-            moving = [hold for hold in self._holds.values() if now - hold.moved < self._stall]
-        for claims in {id(hold.claims): hold.claims for hold in moving}.values():
-            ours = [hold for hold in moving if hold.claims is claims]
-            for hold, kept in zip(ours, claims.renew([h.claim for h in ours]), strict=True):
-                hold.renewed(kept, now)
+            if inside:
+                self._turns.give(back)
 
 
 class Process:
-    """One worker process: its byte budget, its gate and its live claims."""
+    """One worker process: its byte budget, its gate, and the claims and poll leases it holds.
 
-    def __init__(self, *, memory: int, claim: float, stall: float) -> None:
-        self.budget = Budget(memory)
-        self.gate = Gate()
-        self.holds = Holds(every=claim / RENEWALS, life=claim, stall=stall)
+    *fitness* says whether its host can do the work; *keeps_alive* False leaves the renewing of
+    what is held to the caller.
+    """
+
+    def __init__(
+        self, *, memory: int, claim: float, stall: float, fitness: Fitness | None = None,
+        clock: Clock = SYSTEM_CLOCK, keeps_alive: bool = True,
+    ) -> None:  # fmt: skip
+        self.budget = Budget(memory, clock)
+        self.gate = Gate(clock)
+        self.fitness = fitness or Fitness("", clock)
+        self.holds = Holds(life=claim, stall=stall, clock=clock, keeps_alive=keeps_alive)

@@ -3,7 +3,7 @@
 ``commit`` is the only function that deletes messages.
 """
 
-import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
@@ -11,11 +11,13 @@ import redis
 
 from trailcourier import observe
 from trailcourier.errors import Fault
+from trailcourier.ledger.left import LeftMessage
 from trailcourier.line import Line
 from trailcourier.line.failpoint import failpoint
 from trailcourier.models import Message
 from trailcourier.sqs import Changed, NotAllowed
 
+LET_GO = 60  # seconds; a lease is not extended to the very end of the twelve hours
 BACK_OFF_FIRST = 60
 BACK_OFF_LAST = 900
 NO_REDRIVE_LAST = 43_000  # SQS holds nothing for longer than 12 hours in all
@@ -27,7 +29,7 @@ def receive(line: Line, most: int, wait: int) -> list[Message] | None:
     try:
         messages = line.queue.receive(most=most, wait=wait, visibility=visibility(line))
     except Fault as fault:
-        what = f"receive:{time.monotonic_ns()}"  # each failure counts as one of its own
+        what = f"receive:{line.clock.token()}"  # each failure counts as one of its own
         failed(line, fault)
         _count_failure(line, breaker, what, fault)
         return None
@@ -41,17 +43,28 @@ def receive(line: Line, most: int, wait: int) -> list[Message] | None:
 def given_back(line: Line, messages: Sequence[Message]) -> Iterator[None]:
     """Give *messages* back to the queue where the ledger goes away before they are all admitted.
 
-    Else nobody would see them before the end of their visibility.  One that was admitted comes
-    again too, and its lease takes the newer handle.
+    One that was admitted comes again too, and its lease takes the newer handle.
     """
     try:
         yield
     except redis.RedisError as error:
-        with suppress(Fault):  # then they come when their visibility ends
-            line.queue.extend([(m.id, m.receipt, 0) for m in messages])
-        count = len(messages)
-        observe.fact("messages_given_back", source=line.source, messages=count, why=str(error))
+        give_back(line, messages, error)
         raise
+
+
+def give_back(line: Line, messages: Sequence[Message], error: Exception) -> None:
+    """Give *messages* back at once: else nobody would see them before their visibility ends."""
+    with suppress(Fault):  # then they come when it ends
+        line.queue.extend([(m.id, m.receipt, 0) for m in messages])
+    count = len(messages)
+    observe.fact("messages_given_back", source=line.source, messages=count, why=str(error))
+
+
+def release(line: Line, messages: Sequence[str], sum_field: str) -> None:
+    """Forget the leases of *messages*, which come again, and say how many objects were open."""
+    unfinished = line.ledger.leases.forget(messages, sum_field)
+    if unfinished:
+        observe.fact("objects_unfinished", source=line.source, objects=unfinished)
 
 
 def visibility(line: Line) -> int:
@@ -107,18 +120,39 @@ def lost(line: Line, changed: Changed) -> None:
     """Forget leases the queue no longer knows by our receipt; the ledger absorbs their return."""
     for message, code in changed.lost.items():
         observe.fact("lease_lost", source=line.source, message=message, error=code)
-    line.ledger.leases.forget(list(changed.lost), "leases:lost")
+    release(line, list(changed.lost), "leases:lost")
 
 
-def back_off(line: Line, message: str, receipt: str, receive_count: int) -> None:
-    """Keep a refused message away for longer each time it comes."""
+def back_off(
+    line: Line, message: str, receipt: str, times: int, *, first: int = BACK_OFF_FIRST
+) -> None:
+    """Keep a message away, for *first* seconds at first and longer each of the *times* it comes."""
+    last = NO_REDRIVE_LAST if most_receives(line) == 0 else BACK_OFF_LAST
+    seconds = min(last, first * 2 ** min(times - 1, 20))
+    extend(line, [(message, receipt, seconds)])
+
+
+def most_receives(line: Line) -> int | None:
+    """How often the queue delivers a message; 0 without a redrive policy, None if unknown."""
     try:
-        last = NO_REDRIVE_LAST if line.queue.redrive() == 0 else BACK_OFF_LAST
+        return line.queue.redrive()
     except Fault as fault:  # one that cannot be asked keeps nothing else waiting
         failed(line, fault)
-        last = BACK_OFF_LAST
-    seconds = min(last, BACK_OFF_FIRST * 2 ** min(receive_count - 1, 20))
-    extend(line, [(message, receipt, seconds)])
+        return None
+
+
+def leave(line: Line, messages: Sequence[LeftMessage]) -> None:
+    """Leave messages to the queue, hidden for as long as it allows: that costs the fewest receives.
+
+    They are known, so that they can be handed back when their bucket recovers.
+    """
+    longest = line.numbers.lease_life - LET_GO
+    entries = [(m.message, m.receipt, max(0, int(longest - m.age))) for m in messages]
+    changed = extend(line, entries)
+    done = set(changed.done) if changed else set()
+    line.ledger.left.note([each for each in messages if each.message in done])
+    for bucket, those in Counter(each.bucket for each in messages).items():
+        observe.fact("messages_left_full", source=line.source, bucket=bucket, messages=those)
 
 
 def failed(line: Line, fault: Fault) -> None:

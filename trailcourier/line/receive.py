@@ -2,25 +2,31 @@
 
 import math
 import threading
-import time
 from collections import Counter
 from collections.abc import Sequence
 
 import msgspec
+import redis
 
 from trailcourier import keys, notifications, observe
+from trailcourier.dispositions import REASONS
 from trailcourier.errors import Fault
-from trailcourier.ledger.leases import Named
-from trailcourier.ledger.quarantine import Entry, entry_id, message_entry_id
+from trailcourier.ledger.admission import Admitted, Named
+from trailcourier.ledger.left import LeftMessage
+from trailcourier.ledger.quarantine import Entry, beginning, message_entry_id
 from trailcourier.line import Line, queue
 from trailcourier.line.failpoint import failpoint
 from trailcourier.line.settle import settle
 from trailcourier.line.work import Publish, Work, publish_all
 from trailcourier.models import Message, ObjectRef
+from trailcourier.notifications import Notification
 from trailcourier.sqs import BATCH
 
 ROOM_PAUSE = (0.02, 0.25)  # seconds between two looks for room, at first and at most
 PATIENCE = 0.5  # seconds for which room for a full receive is waited for
+TRY_AGAIN = 10  # seconds after which a message that met a bug comes again, at first
+UNKNOWN = "refused:unknown-key"
+SCRIPT_ERRORS = ("user_script:", "WRONGTYPE")  # how Redis begins when a script cannot go on
 
 
 class Arrival(msgspec.Struct, frozen=True):
@@ -42,11 +48,12 @@ def poll(line: Line, slot: int, publish: Publish, stopping: threading.Event) -> 
     Only one caller per source and *slot* does so at a time; for the others the answer is 0.
     """
     came = 0
-    with line.ledger.flow.polling(slot) as ours:
-        ends = time.monotonic() + line.numbers.poll
+    with line.process.holds.polling(line.ledger.flow.poll_lease(slot)) as ours:
+        ends = line.clock.monotonic() + line.numbers.poll
         while ours and (room := await_room(line, ends, stopping)):
+            line.ledger.traces.note("poll")
             # never a short poll for want of time: it asks few of SQS's servers, again and again
-            wait = min(line.numbers.receive_wait, max(1, math.ceil(ends - time.monotonic())))
+            wait = min(line.numbers.receive_wait, max(1, math.ceil(ends - line.clock.monotonic())))
             messages = queue.receive(line, most=min(BATCH, room), wait=wait)
             if messages is None:
                 break
@@ -58,6 +65,8 @@ def poll(line: Line, slot: int, publish: Publish, stopping: threading.Event) -> 
                     break
                 new = take(line, messages, publish)
             line.ledger.flow.heard(something_new=new)
+        if ours:
+            line.ledger.traces.note("poll")  # also where there was no room
     return came
 
 
@@ -66,15 +75,15 @@ def await_room(line: Line, ends: float, stopping: threading.Event) -> int:
 
     A receive, its chord, settle and delete cost the same for one message as for ten.
     """
-    began, (pause, longest) = time.monotonic(), ROOM_PAUSE
-    while not stopping.is_set() and (now := time.monotonic()) < ends:
+    began, (pause, longest) = line.clock.monotonic(), ROOM_PAUSE
+    while not stopping.is_set() and (now := line.clock.monotonic()) < ends:
         room = line.ledger.flow.room(line.sinks)
         if not room.why or (room.objects and now - began > PATIENCE):
             return room.objects
         observe.fact("poll_held_up", source=line.source, why=room.why)
         if room.why != "in-flight":
             break
-        stopping.wait(pause)
+        line.clock.wait(pause, stopping)
         pause = min(pause * 1.5, longest)
     return 0
 
@@ -82,17 +91,36 @@ def await_room(line: Line, ends: float, stopping: threading.Event) -> int:
 def take(line: Line, messages: Sequence[Message], publish: Publish) -> bool:
     """Admit what was received, publish what needs work, settle what needs none.
 
-    Answers whether there was anything but messages refused before.
+    Answers whether there was anything but messages refused before.  Whatever goes wrong with what
+    is admitted, tend finds it in the ledger.
     """
-    received, visibility = time.time(), queue.visibility(line)
-    arrivals = [admit(line, message, received, visibility) for message in messages]
-    shapes = Counter(f"messages:{each.shape}" for each in arrivals if each.shape)
+    received, visibility = line.clock.now(), queue.visibility(line)
+    arrivals: list[Arrival] = []
+    for at, message in enumerate(messages):
+        try:
+            arrivals.append(admit_or_refuse(line, message, received, visibility))
+        except redis.RedisError:
+            raise
+        except Exception as error:
+            queue.give_back(line, messages[at:], error)
+            raise
+    shapes = Counter(f"shapes:{each.shape}" for each in arrivals if each.shape)
     line.ledger.sums.count(shapes)
     failpoint("after-admit")
     publish_all(publish, [w for each in arrivals for w in each.works], line.numbers.chord)
     failpoint("after-publish")
     settle(line, [each.message for each in arrivals if each.finished])
     return any(each.new for each in arrivals)
+
+
+def admit_or_refuse(line: Line, message: Message, received: float, visibility: int) -> Arrival:
+    """Admit one message; a bug that only it brings out is no reason to keep others waiting."""
+    try:
+        return admit(line, message, received, visibility)
+    except Exception as error:
+        if isinstance(error, redis.RedisError) and not _about_one(error):
+            raise
+        return failed(line, message, error)
 
 
 def admit(line: Line, message: Message, received: float, visibility: int) -> Arrival:
@@ -106,54 +134,83 @@ def admit(line: Line, message: Message, received: float, visibility: int) -> Arr
     if notice.unread:
         discard(line, message, notice.unread)
         return Arrival(message.id, notice.shape)
-    refs = notice.objects
-    named = [Named(ref, verdict(line, ref, own=notice.own)) for ref in refs]
-    admitted = line.ledger.leases.admit(message, named, received=received, visibility=visibility)
+    named, beside = named_objects(line, message, notice), sum(notice.skipped.values())
+    admitted = line.ledger.leases.admit(
+        message, named, received=received, visibility=visibility, beside=beside,
+        topic=notifications.topic(message.body),
+    )  # fmt: skip
     match admitted.kind:
-        case "quarantined":
-            observe.fact("message_quarantined_before", source=line.source, message=message.id)
-            queue.back_off(line, message.id, message.receipt, message.receive_count)
-            return Arrival(message.id, notice.shape, new=False)
-        case "held":
-            return Arrival(message.id, notice.shape)
+        case "quarantined" | "held" | "finished" | "full":
+            return _not_taken(line, message, notice.shape, admitted)
         case kind:
-            if beside := sum(notice.skipped.values()):
-                line.ledger.sums.count({"objects:skipped:non-create": beside})
-            for reason, by in (("non-create", beside), ("already-delivered", admitted.known)):
-                if by:
-                    observe.fact("objects_skipped", source=line.source, message=message.id,
-                                 reason=reason, objects=by)  # fmt: skip
-            _note(line, message, named)
-            works = [Work(line.source, message.id, i, 1, str(refs[i])) for i in admitted.indices]
+            _note(line, message, named, admitted, beside)
+            at = admitted.indices
+            works = [Work(line.source, message.id, i, 1, str(named[i].ref)) for i in at]
             return Arrival(message.id, notice.shape, works=works, finished=kind == "settle")
+
+
+def _not_taken(line: Line, message: Message, shape: str, admitted: Admitted) -> Arrival:
+    """Leave a message to the queue, or to its lease, unread."""
+    if admitted.kind == "quarantined":
+        observe.fact("message_quarantined_before", source=line.source, message=message.id)
+        queue.back_off(line, message.id, message.receipt, message.receive_count)
+        return Arrival(message.id, shape, new=False)
+    if admitted.kind == "full":
+        full = LeftMessage(message.id, message.receipt, message.receive_count, admitted.bucket)
+        queue.leave(line, [full])
+        return Arrival(message.id, shape)
+    observe.fact("message_held", source=line.source, message=message.id)
+    return Arrival(message.id, shape, finished=admitted.kind == "finished")
 
 
 def set_aside(line: Line, message: Message, fault: Fault) -> bool:
     """Enter a message that is not understood into quarantine and leave it; whether it is new."""
-    entry = message_entry_id(message.id)
-    new = not line.ledger.quarantine.met(entry)
-    if new:
-        confirm = notifications.subscription_confirm_command(message.body) or ""
-        line.ledger.quarantine.put(
-            Entry(entry, "message", fault.reason, fault.detail, None, message.id, confirm)
-        )
-        line.ledger.sums.count({f"messages:refused:{fault.reason}": 1})
-        observe.fact(
-            "message_not_understood",
-            source=line.source,
-            message=message.id,
-            reason=fault.reason,
-            detail=fault.detail,
-        )
-    queue.back_off(line, message.id, message.receipt, message.receive_count)
-    return new
+    became, _ = line.ledger.quarantine.set_aside(_entry(message, fault), message)
+    _say_refused(line, message, fault, became)
+    if became != "held":
+        queue.back_off(line, message.id, message.receipt, message.receive_count)
+    return became != "before"
+
+
+def failed(line: Line, message: Message, error: Exception) -> Arrival:
+    """Give back a message that a bug keeps from being admitted; the fifth time, quarantine it.
+
+    Earlier where the queue's redrive policy takes it earlier.
+    """
+    fault, most = Fault("internal", repr(error)), queue.most_receives(line) or 0
+    tries = 1 if 0 < most <= message.receive_count else REASONS["internal"].tries
+    entry = _entry(message, fault)
+    became, times = line.ledger.quarantine.set_aside(entry, message, tries=tries)
+    if became != "before":
+        observe.fact("message_failed", source=line.source, message=message.id, error=repr(error),
+                     tries=times, became=became, exc_info=error)  # fmt: skip
+    _say_refused(line, message, fault, became)
+    if became == "failed":
+        queue.back_off(line, message.id, message.receipt, times, first=TRY_AGAIN)
+    elif became != "held":
+        queue.back_off(line, message.id, message.receipt, message.receive_count)
+    return Arrival(message.id, new=became != "before")
 
 
 def discard(line: Line, message: Message, kind: str) -> None:
     """Delete a message that positively announces no log, by its kind."""
     if queue.commit(line, [(message.id, message.receipt)]):
-        line.ledger.sums.count({f"messages:unread:{kind}": 1, "messages:deleted": 1})
+        line.ledger.sums.count({"messages:received": 1, f"messages:unread:{kind}": 1})
         observe.fact("message_discarded", source=line.source, message=message.id, kind=kind)
+    else:
+        line.ledger.sums.count({"messages:received": 1, "messages:not-deleted": 1})
+        observe.fact("message_not_discarded", source=line.source, message=message.id, kind=kind)
+
+
+def named_objects(line: Line, message: Message, notice: Notification) -> list[Named]:
+    """The objects of a message, each with its outcome where it need not be read."""
+    named = []
+    for ref in notice.objects:
+        judged = verdict(line, ref, own=notice.own)
+        vouched = notice.own and not judged and verdict(line, ref, own=False) == UNKNOWN
+        body = beginning(message.body) if judged.startswith("refused") else ""
+        named.append(Named(ref, judged, body, vouched))
+    return named
 
 
 def verdict(line: Line, ref: ObjectRef, *, own: bool) -> str:
@@ -164,16 +221,45 @@ def verdict(line: Line, ref: ObjectRef, *, own: bool) -> str:
     return "" if status == "read" else f"{status}:{reason}"
 
 
-def _note(line: Line, message: Message, named: Sequence[Named]) -> None:
-    """Quarantine what is refused unread, and watch for skips of one reason only."""
-    for each in named:
+def _about_one(error: redis.RedisError) -> bool:
+    """Whether a script failed at what it was asked, and not for want of a server that is well."""
+    return isinstance(error, redis.ResponseError) and str(error).startswith(SCRIPT_ERRORS)
+
+
+def _entry(message: Message, fault: Fault) -> Entry:
+    topic = notifications.topic(message.body)
+    confirm = notifications.subscription_confirm_command(message.body) or ""
+    id_ = message_entry_id(fault.reason, message.sender, topic)
+    return Entry(
+        id_, "message", fault.reason, fault.detail, message=message.id, confirm=confirm,
+        sender=message.sender, topic=topic, body=beginning(message.body),
+    )  # fmt: skip
+
+
+def _say_refused(line: Line, message: Message, fault: Fault, became: str) -> None:
+    if became == "new":
+        observe.fact("message_not_understood", source=line.source, message=message.id,
+                     reason=fault.reason, detail=fault.detail)  # fmt: skip
+    elif became == "before":
+        observe.fact("message_quarantined_before", source=line.source, message=message.id)
+
+
+def _note(
+    line: Line, message: Message, named: Sequence[Named], admitted: Admitted, beside: int
+) -> None:
+    """Say what need not be read, and watch for skips of one reason only."""
+    for reason, by in (("non-create", beside), ("already-delivered", admitted.known)):
+        if by:
+            observe.fact("objects_skipped", source=line.source, message=message.id, reason=reason,
+                         objects=by)  # fmt: skip
+    if admitted.again:
+        observe.fact("objects_refused_before", source=line.source, message=message.id,
+                     objects=len(admitted.again))  # fmt: skip
+    for each in (named[at] for at in admitted.judged):
         status, _, reason = each.verdict.partition(":")
         if status == "refused":
-            line.ledger.quarantine.put(
-                Entry(entry_id(each.ref), "object", reason, str(each.ref), each.ref, message.id)
-            )
             observe.fact("object_refused", source=line.source, object=str(each.ref), reason=reason)
-        elif status == "skipped":
+        else:
             observe.fact("objects_skipped", source=line.source, object=str(each.ref), reason=reason)
             row = line.ledger.sums.skipped(reason, 1)
             if row % 100 == 0:

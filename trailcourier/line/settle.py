@@ -1,6 +1,5 @@
 """What becomes of a message, given what became of its objects."""
 
-import time
 from collections.abc import Sequence
 
 from trailcourier import metrics, observe
@@ -33,6 +32,8 @@ def settle(line: Line, messages: Sequence[str] | None) -> int:
         queue.back_off(line, verdict.message, verdict.receipt, verdict.receive_count)
     line.ledger.leases.forget([v.message for v in left], "messages:left")
     line.ledger.leases.forget(retries)
+    if messages:
+        line.ledger.traces.note("settle")
     return len(deleted) + len(left)
 
 
@@ -42,13 +43,13 @@ def gather(line: Line) -> None:
     Records are where they belong already; ten messages deleted with one call cost a tenth.
     """
     if line.ledger.leases.finished() < BATCH:
-        time.sleep(line.numbers.settle_gather)
+        line.clock.wait(line.numbers.settle_gather)
 
 
 def _say(line: Line, deleted: Sequence[str], carried: Sequence[Verdict]) -> None:
     """Say which messages are deleted, and how long after they were sent."""
     observe.fact("messages_deleted", source=line.source, messages=deleted, number=len(deleted))
-    now, gone = time.time(), set(deleted)
+    now, gone = line.clock.now(), set(deleted)
     for verdict in carried:
         if verdict.sent and verdict.message in gone:
             lag = max(0.0, now - verdict.sent / 1000)

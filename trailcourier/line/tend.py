@@ -5,12 +5,13 @@ from collections.abc import Callable, Sequence
 
 from trailcourier import observe
 from trailcourier.errors import Fault
-from trailcourier.ledger.flow import Due
+from trailcourier.ledger.parked import Due
 from trailcourier.line import Line, queue
 from trailcourier.line.settle import settle
 from trailcourier.line.work import Publish, publish_all, works_of
 
 SHORTEST = 60  # seconds; below this a lease at the end of its twelve hours is let go
+FULL_AT_ONCE = 100  # messages left, or handed back, in one round
 SETTLE_AFTER = 5  # seconds a finished message waits for its own chord to settle it
 
 
@@ -20,11 +21,15 @@ def tend(line: Line, publish: Publish, idle: Callable[[], bool], stopping: threa
     *idle* says whether no forward waits in the broker; how many forwards were published again.
     """
     extend(line)
+    leave_full(line)
     settle(line, line.ledger.leases.complete(since=SETTLE_AFTER))
+    line.ledger.traces.note("settle")  # also where nothing was ready
     if stopping.is_set():
         return 0
     again = dispatch_again(line, publish, idle)
+    hand_back(line)
     sample(line)
+    line.ledger.traces.note("tend")
     return again
 
 
@@ -48,7 +53,7 @@ def extend(line: Line) -> None:
         queue.lost(line, changed)
     for message in over:
         observe.fact("lease_let_go", source=line.source, message=message)
-    line.ledger.leases.forget(over, "leases:let-go")
+    queue.release(line, over, "leases:let-go")
 
 
 def dispatch_again(line: Line, publish: Publish, idle: Callable[[], bool]) -> int:
@@ -60,9 +65,27 @@ def dispatch_again(line: Line, publish: Publish, idle: Callable[[], bool]) -> in
         give_back(line, found.in_vain)
         again += _publish(line, publish, "lost", found.due)
     if parked:
-        due = flow.ready(max(0, line.numbers.in_flight - flying))
+        due = line.ledger.parked.ready(max(0, line.numbers.in_flight - flying))
         again += _publish(line, publish, "parked", due)
     return again
+
+
+def leave_full(line: Line) -> None:
+    """Let go of messages of a bucket and account that has more parked objects than are held."""
+    full = line.ledger.left.full(FULL_AT_ONCE)
+    if full:
+        queue.leave(line, full)
+        queue.release(line, [each.message for each in full], "messages:full")
+
+
+def hand_back(line: Line) -> None:
+    """Hand back, while there is room, messages that were left, once their bucket has recovered."""
+    flying, _, _ = line.ledger.flow.in_hand()
+    room = min(line.numbers.in_flight - flying, FULL_AT_ONCE)
+    recovered = line.ledger.left.recovered(room) if room > 0 and line.ledger.left.size() else []
+    if recovered:
+        queue.extend(line, [(each.message, each.receipt, 0) for each in recovered])
+        observe.fact("messages_handed_back", source=line.source, messages=len(recovered))
 
 
 def sample(line: Line) -> None:
@@ -84,7 +107,7 @@ def give_back(line: Line, messages: tuple[str, ...]) -> None:
     queue.extend(line, [(v.message, v.receipt, 0) for v in verdicts if v.receipt])
     for message in messages:
         observe.fact("message_given_back", source=line.source, message=message)
-    line.ledger.leases.forget(messages, "leases:given-back")
+    queue.release(line, messages, "leases:given-back")
 
 
 def _publish(line: Line, publish: Publish, why: str, due: Sequence[Due]) -> int:

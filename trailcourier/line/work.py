@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
-from trailcourier.ledger.flow import Due
+from trailcourier.ledger.parked import Due
 
 
 class Work(msgspec.Struct, frozen=True):

@@ -21,9 +21,10 @@ from trailcourier.errors import Fault
 from trailcourier.notifications import aws_config, cloudtrail, eventbridge, s3, sns
 from trailcourier.notifications.notice import UNREAD, Notification, refuse, shown
 
-__all__ = ["UNREAD", "Notification", "decode", "subscription_confirm_command"]
+__all__ = ["UNREAD", "Notification", "decode", "subscription_confirm_command", "topic"]
 
 subscription_confirm_command = sns.confirm_command
+topic = sns.topic
 
 # Each key stands in one shape only.
 _READERS: dict[str, Callable[[dict[str, Any]], Notification]] = {

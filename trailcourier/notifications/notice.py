@@ -6,7 +6,7 @@ from typing import Any, NoReturn, TypeVar
 
 import msgspec
 
-from trailcourier import regions
+from trailcourier import keys, regions
 from trailcourier.errors import Fault
 from trailcourier.models import ObjectRef
 
@@ -18,8 +18,6 @@ UNREAD = {
 }
 KEY_BYTES = 1024  # the longest key S3 takes, in UTF-8
 
-# "General purpose bucket naming rules" of S3; it becomes a host and, in sinks, a file's name
-_BUCKET = re.compile(r"(?!.*\.\.)(?!(?:\d+\.){3}\d+$)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", re.ASCII)
 _OPAQUE = re.compile(r"[!-~]{1,1024}")
 
 _T = TypeVar("_T")
@@ -66,7 +64,7 @@ def ref(
     size: object = None,
 ) -> ObjectRef:
     """Check what will be asked of S3; *region* and *size* are hints, dropped if they are odd."""
-    if not _BUCKET.fullmatch(bucket):
+    if not keys.BUCKET.fullmatch(bucket):  # it becomes a host
         refuse(f"{where}: the bucket {shown(bucket)} has no bucket's name")
     if not 0 < len(key.encode()) <= KEY_BYTES:
         refuse(f"{where}: a key of {len(key.encode())} bytes; S3 takes 1 to {KEY_BYTES}")

@@ -52,6 +52,17 @@ def subscription(value: dict[str, Any]) -> NoReturn:
     raise Fault("subscription", f"{asks} {shown(value['TopicArn'], 300)}")
 
 
+def topic(body: str) -> str:
+    """Return the ARN of the topic that *body* says it came through; empty where it says none."""
+    if '"TopicArn"' not in body:
+        return ""
+    try:
+        arn = parsed(body).get("TopicArn")
+    except Fault:
+        return ""
+    return arn if isinstance(arn, str) and _TOPIC.fullmatch(arn) else ""
+
+
 def confirm_command(body: str) -> str | None:
     """Return the AWS CLI line that confirms the subscription *body* asks for, if it asks."""
     try:

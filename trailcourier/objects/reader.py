@@ -1,7 +1,9 @@
 """Open one object, wherever its bucket is, and say exactly why where that fails."""
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import boto3
 import obstore
@@ -9,20 +11,19 @@ from botocore.exceptions import ClientError
 from msgspec.structs import replace
 from obstore.exceptions import BaseError
 
-from trailcourier import aws
+from trailcourier import aws, keys
 from trailcourier.errors import Fault
 from trailcourier.models import ObjectRef
-from trailcourier.objects.opened import Opened, OpenedByBoto3, OpenedByObstore
+from trailcourier.objects.opened import Opened, OpenedByBoto3, OpenedByObstore, not_aws
 from trailcourier.objects.reach import Noticed, Reach
 from trailcourier.objects.stores import Stores, has_dots, readable
 from trailcourier.objects.whereabouts import Whereabouts, told
 
 if TYPE_CHECKING:
-    from obstore import GetOptions
+    from obstore import GetOptions, GetResult
 
 DENIED = frozenset({"AccessDenied", "403", "Forbidden"})
 
-_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}", re.ASCII)  # capitals: before 2018
 _ETAG = re.compile(r"[!#-~]{1,256}")
 # obstore's words for what it tried again itself, or waited for as long as it may
 _TRIED = re.compile(r"status code: (?:429|5\d\d)|TimedOut|kind: Timeout")
@@ -119,8 +120,11 @@ class Reader:
             if _TRIED.search(said):
                 raise
         else:
-            return OpenedByObstore(ref, region, result)
-        # boto3 names the exact code, which obstore does not; or it reads the object
+            said = _doubt(ref, result)
+            if not said:
+                again = partial(self._by_boto3, ref, region)
+                return OpenedByObstore(ref, region, result, again)
+        # boto3 names the exact code and knows S3 by its request id, neither of which obstore shows
         opened = self._by_boto3(ref, region)
         why = said.partition("\n")[0]
         self._noticed("read_by_boto3", {"object": str(ref), "why": why})
@@ -133,13 +137,21 @@ class Reader:
             said = f"{ref}: a proxy would make another path of this key"
             raise Fault("unknown-key", said, where=ref.bucket)
         answer = client.get_object(Bucket=ref.bucket, Key=ref.key, **self._conditions(ref))
+        headers = answer["ResponseMetadata"]["HTTPHeaders"]
+        host, signed = urlsplit(url).netloc, aws.signed(headers)
+        size: int | None = answer.get("ContentLength")  # a page's may be left out
+        if size is None or (not signed and _differs(ref, size)):
+            answer["Body"].close()
+            raise not_aws(ref, host, kind=headers.get("content-type", ""))
         return OpenedByBoto3(
             ref,
             region,
             etag=answer.get("ETag", ""),
-            size=answer["ContentLength"],
+            size=size,
             stream=answer["Body"],
             whole=self._reach.whole,
+            host=host,
+            signed=signed,
         )
 
     def _conditions(self, ref: ObjectRef) -> dict[str, Any]:
@@ -159,6 +171,20 @@ class Reader:
         return found
 
 
+def _doubt(ref: ObjectRef, result: "GetResult") -> str:
+    """Say why an answer may not be S3's, of whose headers obstore shows few; empty where it is."""
+    if not result.meta["e_tag"]:
+        return "an answer without an etag"
+    if aws.is_page(str(result.attributes.get("Content-Type", ""))):
+        return "an answer with the content type of a web page"
+    return "an answer of another size" if _differs(ref, result.meta["size"]) else ""
+
+
+def _differs(ref: ObjectRef, size: int) -> bool:
+    """Say whether the content a message names by its etag has another *size* there."""
+    return _etag(ref) is not None and ref.size is not None and ref.size != size
+
+
 def _options(ref: ObjectRef) -> "GetOptions":
     options: GetOptions = {}
     if ref.version:
@@ -176,7 +202,7 @@ def _etag(ref: ObjectRef) -> str | None:
 
 def _check(ref: ObjectRef) -> None:
     """Refuse names that no bucket or object has: a message is text from outside."""
-    if not _BUCKET.fullmatch(ref.bucket):
+    if not keys.BUCKET.fullmatch(ref.bucket):
         said = f"{ref.bucket!r:.300} is no name of a bucket"
         raise Fault("bucket-not-allowed", said, where=ref.bucket)
     try:

@@ -11,6 +11,7 @@ _HINTS = {
     "credentials": " (setup goes by AWS's default chain: AWS_ACCESS_KEY_ID and "
     "AWS_SECRET_ACCESS_KEY, AWS_PROFILE or --profile NAME, `aws sso login`, an instance's role)",
     "network": " (check the network between, HTTPS_PROXY, AWS_CA_BUNDLE and AWS_ENDPOINT_URL)",
+    "not-aws": " (log in to the portal, or see to HTTPS_PROXY, NO_PROXY and AWS_ENDPOINT_URL)",
 }
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from trailcourier import regions
+from trailcourier import keys, regions
 
 Delivery = Literal["sns", "s3", "eventbridge"]
 Reader = Literal["user", "instance-profile", "pod-identity", "cross-account", "none"]
@@ -17,7 +17,10 @@ Form = Literal["minimum", "recommended", "kms", "cross-account"]
 Encrypted = Literal["logs", "queue", "topic"]
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{1,26}[a-z0-9]")
-_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_BUCKETS = {
+    False: (keys.NEW_BUCKET, "3 to 63 of a-z, 0-9, . and -"),
+    True: (keys.BUCKET, "a bucket's name, which has none but A-Z, a-z, 0-9, ., - and _"),
+}
 _SOURCE = re.compile(r"[a-z0-9-]{1,40}")
 _PREFIX = re.compile(r"[A-Za-z0-9!_.'()/=-]{1,200}")
 _ACCOUNT = re.compile(r"\d{12}", re.ASCII)
@@ -119,7 +122,7 @@ def _spelling(request: Request) -> Iterator[str]:
     rules = (
         ("--name", request.name, _NAME, "3 to 28 of a-z, 0-9 and -, a letter first"),
         ("--source", request.source, _SOURCE, "1 to 40 of a-z, 0-9 and -"),
-        ("--bucket", request.bucket, _BUCKET, "3 to 63 of a-z, 0-9, . and -"),
+        ("--bucket", request.bucket, *_BUCKETS[request.existing_bucket]),
         ("--prefix", request.prefix, _PREFIX, "up to 200 letters, digits and !_.'()/=-"),
         ("--account", request.account, _ACCOUNT, "12 digits"),
         ("--bucket-account", request.bucket_account, _ACCOUNT, "12 digits"),

@@ -13,6 +13,7 @@ import msgspec
 
 from trailcourier.errors import Fault
 from trailcourier.records.envelope import records_in
+from trailcourier.records.identity import event_id as event_id
 from trailcourier.records.inflation import Going, on, windows
 from trailcourier.records.text import Text
 from trailcourier.records.times import newest as newest

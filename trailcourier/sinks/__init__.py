@@ -14,6 +14,7 @@ from pydantic import Field
 from trailcourier.egress import Egress
 from trailcourier.models import Origin
 from trailcourier.sinks import sending
+from trailcourier.sinks.bisection import Accepted
 from trailcourier.sinks.delivery import Delivery, Sink
 from trailcourier.sinks.file import File
 from trailcourier.sinks.insightidr import InsightIDR
@@ -42,14 +43,21 @@ class Outlet:
         return self.sink.start(origin)
 
     def send(
-        self, delivery: Delivery, records: Sequence[tuple[int, bytes]], *, stopping: Event
+        self,
+        delivery: Delivery,
+        records: Sequence[tuple[int, bytes]],
+        *,
+        stopping: Event,
+        accepted: Accepted = "nothing",
     ) -> Iterator[sending.Taken]:
         """Send *records*, each with its ordinal, and tell piece by piece what became of them.
 
-        Nothing is sent unless the pieces are asked for.  Raises Fault; what was told before it is
-        settled, the rest is not.
+        *accepted* is what the sink is known to have accepted.  Nothing is sent unless the pieces
+        are asked for.  Raises Fault; what was told before it is settled, the rest is not.
         """
-        return sending.deliver(delivery, records, terms=self.terms, stopping=stopping)
+        return sending.deliver(
+            delivery, records, terms=self.terms, stopping=stopping, accepted=accepted
+        )
 
     def close(self) -> None:
         self.sink.close()
@@ -60,4 +68,4 @@ def outlet(name: str, config: SinkConfig, egress: Egress) -> Outlet:
     return Outlet(config.open(name, egress), config)
 
 
-__all__ = ["Delivery", "Outlet", "Sink", "SinkConfig", "Terms", "outlet"]
+__all__ = ["Accepted", "Delivery", "Outlet", "Sink", "SinkConfig", "Terms", "outlet"]

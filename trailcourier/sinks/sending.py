@@ -1,7 +1,7 @@
-"""A batch on its way into a sink: cut to size, tried again, bisected when it is rejected.
+"""A batch on its way into a sink: cut to size, retried, bisected when the sink rejects it.
 
-What became of it is told piece by piece, from left to right, so that progress can be stored after
-each: whatever happens next, the records before the last told piece are not sent again.
+The outcome is told piece by piece, from left to right, so that progress can be stored after each:
+whatever happens next, the records before the last told piece are not sent again.
 """
 
 import time
@@ -14,6 +14,7 @@ from stamina.instrumentation import RetryDetails, set_on_retry_hooks
 
 from trailcourier import observe
 from trailcourier.errors import Fault, Rejected
+from trailcourier.sinks.bisection import Accepted, Bisection
 from trailcourier.sinks.delivery import Delivery
 from trailcourier.sinks.oversize import fit
 from trailcourier.sinks.terms import Terms
@@ -37,22 +38,30 @@ class Taken(msgspec.Struct, frozen=True):
     """One settled piece of a batch.
 
     *next* is one more than the ordinal of its last record; *delivered* is how many records the
-    sink accepted, *truncated* how many of these were cut to size.
+    sink accepted, *truncated* how many of these were cut to size.  *left* are ordinals before
+    *next* that are not settled: the sink accepted a later record as a probe, then a fault came.
     """
 
     next: int
     delivered: int
     refused: tuple[Refused, ...] = ()
     truncated: int = 0
+    left: tuple[int, ...] = ()
 
 
 def deliver(
-    delivery: Delivery, records: Sequence[Numbered], *, terms: Terms, stopping: Event
+    delivery: Delivery,
+    records: Sequence[Numbered],
+    *,
+    terms: Terms,
+    stopping: Event,
+    accepted: Accepted = "nothing",
 ) -> Iterator[Taken]:
     """Send *records*, in ascending order of their ordinals, and tell each piece once it is settled.
 
-    Raises Fault for what is not about one record, and with reason ``stopping`` between two pieces
-    once *stopping* is set; what was told before stays settled.
+    *accepted* says what the sink has accepted so far, see ``bisection``.  Raises Fault for what is
+    not about one record, and with reason ``stopping`` between two requests once *stopping* is set;
+    what was told before stays settled.
     """
     load, misfits, truncated = _cut(records, terms)
 
@@ -60,47 +69,24 @@ def deliver(
         attempt(lambda: delivery.send(batch), terms=terms, stopping=stopping)
 
     batch = [record for _, record in load]
-    for start, end, rejected in bisect(send, batch, stopping, at_once=terms.at_once):
-        piece = [ordinal for ordinal, _ in load[start:end]]
-        until = load[end][0] if end < len(load) else None
-        refused = _before(until, misfits)
-        if rejected:
-            refused.append(Refused(piece[0], rejected.reason, rejected.detail))
-            piece = []
-        yield _taken(piece, refused, truncated)
+    cut = Bisection(send, batch, stopping, at_once=terms.at_once, accepted=accepted)
+    settled = 0
+    try:
+        for start, end, rejected in cut.pieces():
+            piece = [ordinal for ordinal, _ in load[start:end]]
+            until = load[end][0] if end < len(load) else None
+            refused = _before(until, misfits)
+            if rejected:
+                refused.append(Refused(piece[0], rejected.reason, rejected.detail))
+                piece = []
+            settled = end
+            yield _taken(piece, refused, truncated)
+    except Fault:
+        if ahead := [load[at][0] for at in cut.ahead]:
+            yield _ahead(ahead, load[settled:], misfits, truncated)
+        raise
     if misfits:
         yield _taken([], misfits, truncated)
-
-
-def bisect(
-    send: Callable[[Sequence[bytes]], None],
-    batch: Sequence[bytes],
-    stopping: Event,
-    *,
-    at_once: int | None = None,
-) -> Iterator[tuple[int, int, Rejected | None]]:
-    """Send *batch*, halving what is rejected until the rejected single records are known.
-
-    No more than *at_once* records are sent together.  Tells each settled piece from left to right:
-    (start, end, None) for what was accepted, (start, start + 1, why) for a rejected record.  None
-    is sent more than 1 + log2(len(batch)) times, rounded up.
-    """
-    step = at_once or len(batch) or 1
-    waiting = [(at, min(at + step, len(batch))) for at in range(0, len(batch), step)][::-1]
-    while waiting:
-        if stopping.is_set():
-            raise Fault("stopping", "the worker was told to stop before all records were sent")
-        start, end = waiting.pop()
-        try:
-            send(batch[start:end])
-        except Rejected as error:
-            if end - start == 1:
-                yield start, end, error
-                continue
-            middle = (start + end) // 2
-            waiting += [(middle, end), (start, middle)]
-        else:
-            yield start, end, None
 
 
 def attempt(call: Callable[[], None], *, terms: Terms, stopping: Event) -> None:
@@ -161,6 +147,16 @@ def _before(until: int | None, misfits: list[Refused]) -> list[Refused]:
     found = [each for each in misfits if until is None or each.ordinal < until]
     del misfits[: len(found)]
     return found
+
+
+def _ahead(
+    accepted: Sequence[int], load: Sequence[Numbered], misfits: list[Refused], truncated: set[int]
+) -> Taken:
+    """Tell of records *accepted* out of turn; what else is in *load* and *misfits* is left."""
+    told = _taken(accepted, (), truncated)
+    unsettled = {ordinal for ordinal, _ in load} | {each.ordinal for each in misfits}
+    left = sorted(at for at in unsettled.difference(accepted) if at < told.next)
+    return msgspec.structs.replace(told, left=tuple(left))
 
 
 def _taken(accepted: Sequence[int], refused: Sequence[Refused], truncated: set[int]) -> Taken:

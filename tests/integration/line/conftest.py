@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.clocks import LongestJitter
 from tests.s3_stub import S3Stub
 from tests.servers import valkey
 from tests.sqs_stub import SqsStub
@@ -115,7 +116,7 @@ class World:
         """Move the clocks of the ledger and of the queue on."""
         name = f"{self.ledger.store.everyone}offset"
         self.ledger.store.client.incrby(name, int(seconds * 1000))
-        self.ledger.flow.heartbeat("worker", 8)
+        self.ledger.workers.heartbeat("worker", 8)
         self.sqs.advance(seconds)
 
     def delivered(self) -> list[str]:
@@ -184,11 +185,11 @@ def make(server: str, sqs: SqsStub, s3: S3Stub, tmp_path: Path) -> Iterator[Make
                 "keep": lambda batch: [None] * len(batch),
                 "process": Process(memory=96 << 20, claim=30, stall=300),
                 "numbers": chosen,
-                "jitter": lambda: 1.0,
+                "clock": LongestJitter(),
                 **given,
             }
         )
-        line.ledger.flow.heartbeat("worker", 8)
+        line.ledger.workers.heartbeat("worker", 8)
         return World(line, sqs, s3, tmp_path / "out")
 
     yield made

@@ -44,6 +44,8 @@ def test_each_object_is_counted_once_for_what_became_of_it(make):
         world.pass_time(1000)
 
     counted = {name: by for name, by in world.count().items() if name.startswith("objects:")}
+    named = counted.pop("objects:named")
     assert told() - before == counted
+    assert sum(counted.values()) == named
     assert counted["objects:skipped:non-create"] == 2
     assert counted["objects:skipped:already-delivered"] == 2

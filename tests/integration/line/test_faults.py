@@ -169,7 +169,7 @@ def test_credentials_that_are_good_again_let_everything_go_on(world):
     world.forward_all()
     world.s3.heal()
 
-    for _ in range(4):
+    for _ in range(6):
         world.pass_time(31)
         world.tend()
         world.forward_all()
@@ -217,12 +217,12 @@ def test_a_breaker_of_a_bucket_is_said_to_open_and_to_close_once_each(world):
     with structlog.testing.capture_logs() as log:
         world.run()
         world.s3.heal()
-        for _ in range(2):
+        for _ in range(4):
             world.pass_time(31)
             world.tend()
             world.forward_all()
 
-    bucket = f"bucket:prod:{BUCKET}"
+    bucket = f"bucket:prod:{BUCKET}/111122223333"
     assert world.delivered() == expected(*range(8))
     assert breakers_said(log) == [("breaker_opened", bucket), ("breaker_closed", bucket)]
 

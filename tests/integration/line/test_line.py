@@ -1,9 +1,11 @@
 """From a message in the queue to records in files and no message in the queue."""
 
 import json
+import threading
 
 import pytest
 
+from tests.fleet import until
 from tests.integration.line.conftest import (
     BUCKET,
     FOLDER,
@@ -14,9 +16,11 @@ from tests.integration.line.conftest import (
     notice,
     records,
 )
+from trailcourier.ledger.store import object_id
 from trailcourier.line import receive
-from trailcourier.line.carry import carry
+from trailcourier.line.carry import Carried, carry
 from trailcourier.line.settle import settle
+from trailcourier.models import ObjectRef
 
 
 def test_s02_every_record_of_every_object_is_delivered_and_the_message_deleted(world):
@@ -235,8 +239,9 @@ def test_a_bucket_that_fails_is_left_alone_and_others_go_on(world):
     world.tend()
     probe = len(world.work)
     world.forward_all()
-    world.tend()
-    world.forward_all()
+    for _ in range(3):  # one, two, four
+        world.tend()
+        world.forward_all()
 
     assert statuses == ["parked"] * 8
     assert reads <= 5 * 3  # each of five objects: obstore's tries and the read that learns why
@@ -436,3 +441,27 @@ def test_a_key_is_a_name_and_never_a_path(world):
     assert world.run() == ["delivered"]
     assert world.delivered() == expected("odd")
     assert all(world.output in path.resolve().parents for path in world.output.rglob("*.ndjson"))
+
+
+@pytest.mark.parametrize("inside", ["alone", "shared"])
+def test_a_forward_that_waits_for_others_of_its_process_stops_with_the_worker(world, inside):
+    """One object runs alone, or others run where one has to run alone."""
+    world.announce(world.put(1))
+    world.poll()
+    (work,) = world.work
+    if inside == "shared":
+        world.ledger.store.client.hset(
+            f"{world.ledger.store.own}o:".encode() + object_id(ObjectRef(BUCKET, key(1))), "s", 3
+        )
+    stopping, ends = threading.Event(), []
+    with getattr(world.line.process.gate, inside)(NOBODY_STOPS):
+        forward = threading.Thread(
+            target=lambda: ends.append(carry(world.line, work, "task", stopping)), daemon=True
+        )
+        forward.start()
+        until(lambda: len(world.line.process.gate._turns))
+        stopping.set()
+        forward.join(10)
+
+    assert ends == [Carried("pending", "stopping")]
+    assert world.forward(work).status == "delivered"

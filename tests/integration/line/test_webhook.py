@@ -80,7 +80,7 @@ def test_an_answer_that_is_no_fault_of_the_records_parks_them_behind_the_sink(
     held = world.poll()
     (breaker,) = world.ledger.breakers.open()
     hook.answer = lambda _: TAKEN
-    for _ in range(2):
+    for _ in range(4):
         world.pass_time(31)
         world.tend()
         world.forward_all()
@@ -105,5 +105,8 @@ def test_records_that_are_rejected_are_set_aside_and_all_others_are_taken_once(w
     assert hook.ids() == sorted(set(wanted) - {"5-3", "5-17"})
     (entry,) = world.ledger.quarantine.entries()
     assert entry.reason == "rejected-records"
-    assert [(sink, at) for sink, at, _ in entry.records] == [("siem", 3), ("siem", 17)]
+    assert [(each.sink, each.ordinal, each.event_id) for each in entry.records] == [
+        ("siem", 3, "5-3"),
+        ("siem", 17, "5-17"),
+    ]
     assert world.ledger.breakers.open() == []

@@ -7,7 +7,7 @@ from tests.integration.line.conftest import BUCKET, key, log_file, records
 from tests.unit.ledger.conftest import refs
 from trailcourier.dispositions import REASONS
 from trailcourier.ledger import Ledger
-from trailcourier.ledger.quarantine import Entry, entry_id, message_entry_id
+from trailcourier.ledger.quarantine import Entry, RejectedRecord, entry_id, message_entry_id
 from trailcourier.models import Numbers, ObjectRef
 from trailcourier.notifications import subscription_confirm_command
 
@@ -102,7 +102,7 @@ def test_an_id_that_names_not_one_entry_is_a_wrong_command_line(call, put, given
 
 
 def test_all_that_is_known_is_shown_with_what_to_do(call, put):
-    records = (("archive", 3, "record-too-large: 2 MB"),)
+    records = (RejectedRecord("archive", 3, "record-too-large: 2 MB", "9f-3"),)
     id_ = put(entry(refs("a")[0], "rejected-records", records=records, records_in_all=9))
 
     said = call("quarantine", "show", id_)
@@ -117,14 +117,15 @@ def test_all_that_is_known_is_shown_with_what_to_do(call, put):
     assert lines[4].startswith("seen:    1 times, 20")
     assert lines[5].startswith("to do:   `trailcourier quarantine show` lists them")
     assert lines[6:] == [
-        "record 3, refused by archive: record-too-large: 2 MB",
+        "queue:   message m1",
+        "record 3 (eventID 9f-3), refused by archive: record-too-large: 2 MB",
         "... and 8 more records",
     ]
 
 
 def test_a_subscription_is_shown_with_the_command_that_confirms_it(call, put):
     command = subscription_confirm_command(announcements.confirmation())
-    id_ = message_entry_id("m1")
+    id_ = message_entry_id("subscription", "", "")
     put(Entry(id_, "message", "subscription", "of a topic", None, "m1", command))
 
     said = call("quarantine", "show", id_)
@@ -147,7 +148,7 @@ def test_an_entry_is_also_json(call, put):
 @pytest.mark.parametrize("verb", [["list"], ["list", "--json"], ["show"], ["show", "--json"]])
 def test_text_from_outside_cannot_act_on_the_terminal(call, put, verb):
     ref = ObjectRef("acme-logs", EVIL)
-    id_ = put(entry(ref, records=(("archive", 1, EVIL),), records_in_all=1))
+    id_ = put(entry(ref, records=(RejectedRecord("archive", 1, EVIL, EVIL),), records_in_all=1))
 
     said = call("quarantine", *verb[:1], *([id_] if verb[0] == "show" else []), *verb[1:])
 
@@ -234,8 +235,8 @@ def test_one_of_several_in_vain_ends_with_1(call, put, s3):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        pytest.param([], "say which: ids, or --reason", id="neither"),
-        pytest.param(["a", "--reason", "corrupt"], "say which: ids, or --reason", id="both"),
+        pytest.param([], "say which: ids, --reason, or --all", id="neither"),
+        pytest.param(["a", "--reason", "corrupt"], "say which: ids, --reason, or --all", id="both"),
         pytest.param(["--reason", "region"], "nothing refused as 'region'", id="none"),
     ],
 )

@@ -12,7 +12,7 @@ from rich.console import Console
 from tests.unit.ledger.conftest import refs
 from trailcourier.cli import run
 from trailcourier.drain import Drained, Progress, Result
-from trailcourier.ledger.flow import Waiting
+from trailcourier.ledger.parked import Waiting
 from trailcourier.ledger.quarantine import Entry
 from trailcourier.models import ObjectRef
 

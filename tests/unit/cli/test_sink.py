@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from tests import line_stub
+from tests import http_stub, line_stub
 from tests.peers import unused_port
 
 CONFIG = """
@@ -21,6 +21,16 @@ host = "127.0.0.1"
 port = {port}
 tls = false
 retry_attempts = 1
+"""
+
+HOOK = """
+[sources.prod]
+queue_url = "https://sqs.us-east-1.amazonaws.com/111122223333/cloudtrail"
+sinks = ["hook"]
+[sinks.hook]
+type = "insightidr"
+way = "webhook"
+url = "file:{url}"
 """
 
 
@@ -78,6 +88,21 @@ def test_a_sink_elsewhere_that_does_not_take_it_is_69_and_one_line(test):
     )
 
 
+def test_a_sink_that_rejects_the_record_is_69_with_its_answer(call, tmp_path):
+    with http_stub.Server(lambda _: http_stub.Reply(400, b"no such event")) as server:
+        (tmp_path / "url").write_text(f"{server.url}/a-token-of-a-log")
+        said = call("sink", "test", "hook", configuration=HOOK.format(url=tmp_path / "url"))
+
+    assert said == (
+        69,
+        "",
+        (
+            f"trailcourier: sink hook: the only request was rejected: {server.url}: answered 400, "
+            'where 204 says accepted: "no such event" (sink-rejects-all)\n'
+        ),
+    )
+
+
 def test_every_test_sends_another_record(test):
     first, second = test("console"), test("console")
 
@@ -101,6 +126,19 @@ def test_a_sink_that_does_not_take_it_is_69_and_one_line(test, path, words):
     assert said.err.startswith("trailcourier: sink archive: cannot write to ")
     assert words in said.err
     assert said.err.count("\n") == 1
+
+
+def test_a_folder_that_others_may_write_to_is_69_with_what_to_do(test, tmp_path):
+    (tmp_path / "events").mkdir()
+    (tmp_path / "events").chmod(0o777)
+
+    said = test("archive")
+
+    assert (said.code, said.out) == (69, "")
+    assert said.err == (
+        f"trailcourier: sink archive: {tmp_path}/events may be written to by everybody; `chmod "
+        f"go-w {tmp_path}/events`, or set `trust_path = true` of the sink (sink-untrusted)\n"
+    )
 
 
 def test_nothing_is_left_in_the_folder_of_a_sink_that_did_not_take_it(test, tmp_path):

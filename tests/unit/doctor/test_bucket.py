@@ -10,7 +10,7 @@ from tests.aws_answers import s3_error
 from tests.aws_front import KEY, OWNER
 from tests.http_stub import Reply
 from tests.trail_account import BUCKET, REGION
-from trailcourier.ledger.leases import Named
+from trailcourier.ledger.admission import Named
 from trailcourier.models import Message, ObjectRef
 
 BUCKET_ARN = f"arn:aws:s3:::{BUCKET}"

@@ -1,7 +1,9 @@
 """A ledger on a real server, emptied before each test."""
 
+import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import pytest
 import redis
@@ -9,11 +11,12 @@ import redis
 from tests.servers import valkey
 from trailcourier import broker
 from trailcourier.ledger import Ledger
+from trailcourier.ledger.admission import Admitted, Named
 from trailcourier.ledger.claims import Claim
-from trailcourier.ledger.leases import Admitted, Named
 from trailcourier.models import Message, Numbers, ObjectRef
 
 SINKS = ("archive",)
+_tokens = itertools.count()
 
 
 @pytest.fixture(scope="session")
@@ -28,9 +31,33 @@ def client(server: redis.Redis) -> redis.Redis:
     return server
 
 
-@pytest.fixture
-def ledger(client: redis.Redis) -> Ledger:
-    return Ledger(client, "prod", Numbers())
+class AsksTwice:
+    """A client whose first answer to each command is lost, so that it asks again."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    @property
+    def own(self) -> "AsksTwice":
+        return AsksTwice(self._client.own)
+
+    def __getattr__(self, name: str) -> Any:
+        command = getattr(self._client, name)
+        if not callable(command) or name in {"pipeline", "scan_iter", "register_script"}:
+            return command
+
+        def twice(*args: Any, **options: Any) -> Any:
+            command(*args, **options)
+            return command(*args, **options)
+
+        return twice
+
+
+@pytest.fixture(params=["answers arrive", "answers are lost"])
+def ledger(client: redis.Redis, request: pytest.FixtureRequest) -> Ledger:
+    """A ledger; every test here passes, and counts the same, where each answer is lost once."""
+    lost = request.param == "answers are lost"
+    return Ledger(AsksTwice(client) if lost else client, "prod", Numbers())
 
 
 @pytest.fixture
@@ -68,7 +95,7 @@ def claim(
     ledger: Ledger, message: str, index: int = 0, *, generation: int = 1, task: str = "task-1"
 ) -> Claim:
     answer = ledger.claims.claim(
-        message, index, generation, token=f"token-{task}", task_id=task, sinks=SINKS
+        message, index, generation, token=f"token-{next(_tokens)}", task_id=task, sinks=SINKS
     )
     assert answer.claim is not None, answer
     return answer.claim

@@ -10,8 +10,9 @@ def test_the_depth_is_what_was_put_and_nothing_before(ledger):
     assert (before, ledger.depth.last()) == (None, 17)
 
 
-def test_an_old_depth_is_no_longer_told(ledger, client):
+def test_an_old_depth_is_no_longer_told(ledger, pass_time):
     ledger.depth.put(17)
-    (key,) = client.scan_iter("trailcourier:1:s:prod:depth")
-
-    assert 0 < client.ttl(key) <= 120
+    pass_time(119)
+    assert ledger.depth.last() == 17
+    pass_time(2)
+    assert ledger.depth.last() is None

@@ -3,9 +3,12 @@ import pytest
 from tests.unit.ledger.conftest import admit, claim, refs
 from trailcourier.ledger import Ledger
 from trailcourier.ledger.outcomes import Report
+from trailcourier.ledger.scopes import Failing
 from trailcourier.models import Numbers, Outcome
 
-NETWORK = Report(Outcome("parked", "network", "no route"), breaker="bucket:prod:acme-logs")
+NETWORK = Report(
+    Outcome("parked", "network", "no route"), breakers=(Failing("bucket:prod:acme-logs"),)
+)
 SINKS = ("archive",)
 
 
@@ -16,7 +19,7 @@ def open_breaker(ledger, name):
 
 def test_there_is_no_room_without_workers(ledger, pass_time):
     without = ledger.flow.room(SINKS)
-    ledger.flow.heartbeat("w1", 8)
+    ledger.workers.heartbeat("w1", 8)
     alive = ledger.flow.room(SINKS)
     pass_time(31)
 
@@ -26,16 +29,16 @@ def test_there_is_no_room_without_workers(ledger, pass_time):
 
 
 def test_a_worker_that_leaves_takes_its_room_along(ledger):
-    ledger.flow.heartbeat("w1", 8)
-    ledger.flow.heartbeat("w2", 8)
+    ledger.workers.heartbeat("w1", 8)
+    ledger.workers.heartbeat("w2", 8)
 
-    ledger.flow.gone("w2")
+    ledger.workers.gone("w2")
 
     assert ledger.flow.room(SINKS).objects == 32
 
 
 def test_the_room_is_capped_and_shrinks_by_what_is_in_flight(ledger):
-    ledger.flow.heartbeat("w1", 100)
+    ledger.workers.heartbeat("w1", 100)
     admit(ledger, "m", refs(*(str(i) for i in range(250))))
 
     assert ledger.flow.room(SINKS).objects == 6
@@ -53,7 +56,7 @@ def test_the_room_is_capped_and_shrinks_by_what_is_in_flight(ledger):
     ],
 )
 def test_little_room_is_told_from_enough(ledger, threads, in_flight, room, why):
-    ledger.flow.heartbeat("w1", threads)
+    ledger.workers.heartbeat("w1", threads)
     admit(ledger, "m", refs(*(str(i) for i in range(in_flight))))
 
     found = ledger.flow.room(SINKS)
@@ -63,23 +66,23 @@ def test_little_room_is_told_from_enough(ledger, threads, in_flight, room, why):
 
 def test_with_one_object_at_a_time_there_is_room_for_it(client):
     ledger = Ledger(client, "prod", Numbers(in_flight=1))
-    ledger.flow.heartbeat("w1", 8)
+    ledger.workers.heartbeat("w1", 8)
 
     assert ledger.flow.room(SINKS).why == ""
 
 
-def test_too_many_parked_objects_stop_the_poll(client):
+def test_parked_objects_cost_no_room(client):
     ledger = Ledger(client, "prod", Numbers(parked=1))
-    ledger.flow.heartbeat("w1", 8)
+    ledger.workers.heartbeat("w1", 8)
     admit(ledger, "m", refs("a"))
 
     ledger.outcomes.finish(claim(ledger, "m"), NETWORK, jitter=1)
 
-    assert ledger.flow.room(SINKS).why == "parked"
+    assert ledger.flow.room(SINKS).objects == 32
 
 
 def test_an_open_sink_stops_the_poll_and_an_open_bucket_does_not(ledger):
-    ledger.flow.heartbeat("w1", 8)
+    ledger.workers.heartbeat("w1", 8)
     open_breaker(ledger, "bucket:prod:acme-logs")
     with_bucket = ledger.flow.room(SINKS)
 
@@ -90,7 +93,7 @@ def test_an_open_sink_stops_the_poll_and_an_open_bucket_does_not(ledger):
 
 
 def test_an_open_queue_is_probed_by_one_receive_every_half_minute(ledger, pass_time):
-    ledger.flow.heartbeat("w1", 8)
+    ledger.workers.heartbeat("w1", 8)
     open_breaker(ledger, "queue:prod")
 
     at_once = ledger.flow.room(SINKS)
@@ -101,7 +104,7 @@ def test_an_open_queue_is_probed_by_one_receive_every_half_minute(ledger, pass_t
 
 
 def test_an_open_sink_with_nothing_left_to_probe_it_is_probed_by_a_receive(ledger, pass_time):
-    ledger.flow.heartbeat("w1", 8)
+    ledger.workers.heartbeat("w1", 8)
     open_breaker(ledger, "sink:archive")
     pass_time(31)
 
@@ -109,14 +112,35 @@ def test_an_open_sink_with_nothing_left_to_probe_it_is_probed_by_a_receive(ledge
 
 
 def test_only_one_polls_a_source_and_another_may_after_it(ledger):
-    with ledger.flow.polling(0) as first:
-        with ledger.flow.polling(0) as second, ledger.flow.polling(1) as other_slot:
-            assert (first, second, other_slot) == (True, False, True)
-        with ledger.flow.polling(0) as third:
-            assert not third
+    first, second = ledger.flow.poll_lease(0), ledger.flow.poll_lease(0)
 
-    with ledger.flow.polling(0) as after:
-        assert after
+    assert first.take()
+    assert not second.take()
+    assert ledger.flow.poll_lease(1).take()
+    first.release()
+    assert second.take()
+
+
+def test_a_poll_lease_that_is_not_renewed_for_ten_seconds_is_free(ledger, pass_time):
+    killed, next_one = ledger.flow.poll_lease(0), ledger.flow.poll_lease(0)
+    killed.take()
+    pass_time(9)
+    killed.renew()
+    pass_time(9)
+
+    assert not next_one.take()
+    pass_time(1)
+    assert next_one.take()
+    assert not killed.renew()
+
+
+def test_a_poll_lease_renewed_after_its_release_stays_free(ledger):
+    ended = ledger.flow.poll_lease(0)
+    ended.take()
+    ended.release()
+
+    assert not ended.renew()
+    assert ledger.flow.poll_lease(0).take()
 
 
 def test_waiting_in_the_broker_is_not_being_lost(ledger, pass_time):
@@ -182,11 +206,11 @@ def parked(ledger, message="m", objects=("a",)):
 def test_a_parked_object_is_ready_when_due_and_handed_out_once(ledger, pass_time):
     parked(ledger)
 
-    early = ledger.flow.ready(10)
+    early = ledger.parked.ready(10)
     pass_time(11)
-    due = ledger.flow.ready(10)
+    due = ledger.parked.ready(10)
 
-    assert early == ledger.flow.ready(10) == ()
+    assert early == ledger.parked.ready(10) == ()
     assert [(d.message, d.index, d.generation) for d in due] == [("m", 0, 2)]
     assert ledger.flow.in_hand() == (1, 0, 1)
 
@@ -195,28 +219,30 @@ def test_behind_an_open_breaker_one_parked_object_is_handed_out_as_a_probe(ledge
     parked(ledger, "m", tuple("abcdef"))
     pass_time(40)
 
-    assert len(ledger.flow.ready(10)) == 1
-    assert ledger.flow.ready(10) == ()
+    assert len(ledger.parked.ready(10)) == 1
+    assert ledger.parked.ready(10) == ()
 
 
-def test_when_the_breaker_closes_all_that_waited_behind_it_are_ready(ledger, pass_time):
+def test_when_the_breaker_closes_what_waited_behind_it_is_released_step_by_step(ledger, pass_time):
     parked(ledger, "m", tuple("abcdef"))
     pass_time(1)
 
     ledger.breakers.succeeded("bucket:prod:acme-logs")
 
-    assert len(ledger.flow.ready(10)) == 6
+    assert [len(ledger.parked.ready(10)) for _ in range(4)] == [1, 2, 3, 0]
 
 
 def test_no_more_parked_objects_are_handed_out_than_there_is_room(ledger, pass_time):
     parked(ledger, "m", tuple("abc"))
     pass_time(11)
 
-    assert len(ledger.flow.ready(2)) == 2
-    assert ledger.flow.ready(0) == ()
+    assert len(ledger.parked.ready(2)) == 2
+    assert ledger.parked.ready(0) == ()
 
 
-def test_being_degraded_is_noted_for_an_hour_and_told_once(ledger, client):
+def test_being_degraded_is_noted_for_an_hour_and_told_once(ledger, pass_time):
     assert [ledger.flow.degrade(), ledger.flow.degrade()] == [True, False]
+    pass_time(3599)
     assert ledger.flow.degraded()
-    assert 3590 < client.ttl("trailcourier:1:s:prod:degraded") <= 3600
+    pass_time(2)
+    assert not ledger.flow.degraded()

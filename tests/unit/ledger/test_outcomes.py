@@ -1,14 +1,18 @@
+import msgspec
 import pytest
 
 from tests.unit.ledger.conftest import SINKS, admit, claim, refs
 from trailcourier.errors import Fault
 from trailcourier.ledger import Ledger
-from trailcourier.ledger.outcomes import Report, breaker_name
+from trailcourier.ledger.outcomes import Report
+from trailcourier.ledger.scopes import Failing, failing
 from trailcourier.ledger.store import content_digest
-from trailcourier.models import Numbers, Outcome
+from trailcourier.models import Numbers, ObjectRef, Outcome
 
 DELIVERED = Report(Outcome("delivered"), etag="e1", delivered=content_digest("e1"))
-NETWORK = Report(Outcome("parked", "network", "no route"), breaker="bucket:prod:acme-logs")
+NETWORK = Report(
+    Outcome("parked", "network", "no route"), breakers=(Failing("bucket:prod:acme-logs"),)
+)
 
 
 def ask(ledger, message="m", index=0, *, generation=1, task="task-1", alone=False):
@@ -44,7 +48,7 @@ def tried(ledger, pass_time, report, times):
         held = claim(ledger, "m", generation=each + 1, task=f"task-{each}")
         statuses.append(ledger.outcomes.finish(held, report, jitter=1).outcome.status)
         pass_time(1000)
-        ledger.flow.ready(10)
+        ledger.parked.ready(10)
     return statuses
 
 
@@ -65,7 +69,9 @@ def test_a_bug_is_parked_and_refused_at_the_fifth_try(ledger, pass_time):
 
 
 def test_a_denied_object_is_refused_only_if_others_of_the_bucket_are_read(ledger, pass_time):
-    denied = Report(Outcome("parked", "access-denied", "no"), breaker="bucket:prod:acme-logs")
+    denied = Report(
+        Outcome("parked", "access-denied", "no"), breakers=(Failing("bucket:prod:acme-logs"),)
+    )
     admit(ledger, "m", refs("a"))
 
     alone = tried(ledger, pass_time, denied, 7)
@@ -88,7 +94,7 @@ def test_the_wait_of_a_parked_object_doubles_to_a_quarter_of_an_hour(ledger, cli
         now = seconds * 1000 + micros // 1000 + int(client.get("trailcourier:1:offset") or 0)
         waits.append(round((due - now) / 1000))
         pass_time(1000)
-        ledger.flow.ready(10)
+        ledger.parked.ready(10)
 
     assert waits == [5, 10, 20, 40, 80, 160, 320, 640, 900, 900]
 
@@ -148,7 +154,8 @@ def test_the_fifth_distinct_object_opens_the_breaker_and_says_so(ledger):
     ],
 )
 def test_each_fault_belongs_to_the_breaker_its_reason_names(fault, name):
-    assert breaker_name("prod", fault, "b") == name
+    names = [each.name for each in failing("prod", fault, ObjectRef("b", "k"))]
+    assert names == ([name] if name else [])
 
 
 def test_a_source_is_told_of_its_own_sinks_and_not_of_others(client, ledger):
@@ -160,3 +167,84 @@ def test_a_source_is_told_of_its_own_sinks_and_not_of_others(client, ledger):
 
     assert beside.breakers.open() == []
     assert [breaker.name for breaker in concerned.breakers.open()] == ["sink:siem"]
+
+
+SINK = "sink:archive"
+REJECTS = Report(Outcome("parked", "sink-rejects-all", "no"), breakers=[Failing(SINK, here=True)])
+
+
+def accepted(ledger, message, *, ago=0):
+    """Deliver one object; its sink accepted the last record *ago* milliseconds ago."""
+    admit(ledger, message, refs(message))
+    report = Report(Outcome("delivered"), etag="e", succeeded=[SINK], ago={SINK: ago})
+    ledger.outcomes.finish(claim(ledger, message), report, jitter=1)
+
+
+def rejected(ledger, *messages, host=""):
+    for message in messages:
+        admit(ledger, message, refs(message))
+        ledger.outcomes.finish(claim(ledger, message), REJECTS, jitter=1, host=host)
+
+
+def vouched(ledger, message="m"):
+    (again,) = [due for due in ledger.parked.ready(10) if due.message == message]
+    return ask(ledger, message, generation=again.generation).standing.vouched
+
+
+def test_a_sink_vouches_for_its_rejections_once_it_accepted_another_object(ledger, pass_time):
+    rejected(ledger, "m")
+    pass_time(10)
+    accepted(ledger, "other")
+
+    assert vouched(ledger) == ("archive",)
+
+
+def test_a_sink_that_accepted_others_only_before_vouches_for_nothing(ledger, pass_time):
+    accepted(ledger, "other")
+    pass_time(1)
+    rejected(ledger, "m")
+    pass_time(10)
+
+    assert vouched(ledger) == ()
+
+
+def test_what_it_accepted_is_as_old_as_the_record_not_as_the_outcome(ledger, pass_time):
+    rejected(ledger, "m")
+    pass_time(10)
+    accepted(ledger, "slow", ago=10_500)
+
+    assert vouched(ledger) == ()
+
+
+def test_it_vouches_for_nothing_where_it_failed_since(ledger, pass_time):
+    rejected(ledger, "m")
+    pass_time(10)
+    accepted(ledger, "other")
+    rejected(ledger, "next")
+
+    assert vouched(ledger) == ()
+
+
+def test_it_vouches_for_nothing_where_only_another_host_is_heard(ledger, pass_time):
+    """What stands between one host and the sink may reject what the sink would accept."""
+    for host in ("one", "two"):
+        ledger.workers.heartbeat(f"object@{host}", 8)
+    rejected(ledger, "m", host="one")
+    pass_time(10)
+    accepted(ledger, "other")
+
+    assert vouched(ledger) == ()
+
+
+def test_a_success_from_before_a_breaker_opened_does_not_close_it(ledger, pass_time):
+    admit(ledger, "slow", refs("slow", "new"))
+    slow, new = claim(ledger, "slow", 0), claim(ledger, "slow", 1)
+    rejected(ledger, *"abcde")
+    pass_time(1)
+    report = Report(Outcome("delivered"), etag="e", succeeded=[SINK], ago={SINK: 1500})
+
+    ledger.outcomes.finish(slow, report, jitter=1)
+    still = [each.name for each in ledger.breakers.open()]
+    ledger.outcomes.finish(new, msgspec.structs.replace(report, ago={}), jitter=1)
+
+    assert (still, ledger.breakers.open()) == ([SINK], [])

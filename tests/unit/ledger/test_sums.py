@@ -63,12 +63,10 @@ def test_each_has_its_reason():
     assert truncated in counted(sums)
 
 
-def test_a_later_try_that_delivers_what_was_refused_takes_nothing_back():
-    sums = {"sink:siem:delivered": 2, "sink:siem:refused": -2}
+def test_what_a_later_try_delivers_of_the_refused_is_counted_apart():
+    told = counted({"sink:siem:repaired": 2})
 
-    told = [(labels["disposition"], by) for _, by, labels in counted(sums)]
-
-    assert told == [("delivered", 2)]
+    assert told == [("records_repaired_total", 2, {"source": "prod", "sink": "siem"})]
 
 
 @pytest.mark.parametrize(

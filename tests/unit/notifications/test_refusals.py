@@ -159,7 +159,7 @@ def test_what_is_not_understood_says_where_and_why(body, why):
 @pytest.mark.parametrize(
     "bucket",
     [
-        "", "ab", "b" * 64, "Upper", "under_score", "a..b", "-ab", "ab-", ".ab", "192.0.2.1",
+        "", "ab", "b" * 256, "a..b", "-ab", "ab-", ".ab", "192.0.2.1",
         "../../etc", "a/b", "a b", "a\n", "b\u00fccher", "a@example.com", "acme%2Flogs", "ab\x00",
     ],
     ids=repr,
@@ -168,6 +168,14 @@ def test_a_bucket_that_is_none_is_refused_in_every_shape(shape, bucket):
     body = SHAPES[shape](KEY).replace(f'"{BUCKET}"', json.dumps(bucket))
 
     assert "has no bucket's name" in refusal(body).detail
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("bucket", ["Upper", "under_score", "b" * 64, "B_" * 127 + "b"], ids=len)
+def test_a_bucket_may_have_a_name_from_before_2018(shape, bucket):
+    body = SHAPES[shape](KEY).replace(f'"{BUCKET}"', json.dumps(bucket))
+
+    assert [ref.bucket for ref in decode(body).objects] == [bucket]
 
 
 @pytest.mark.parametrize("shape", ["cloudtrail", "s3"])

@@ -89,7 +89,7 @@ def test_a_broken_body_is_not_completed_from_another_object():
 def test_a_stream_that_ends_early_without_a_word_is_a_fault():
     opened = OpenedByBoto3(
         ObjectRef("acme-trail", "k"), "eu-west-1", etag="", size=5,
-        stream=StreamingBody(BytesIO(b"abc"), None), whole=10,
+        stream=StreamingBody(BytesIO(b"abc"), None), whole=10, host="127.0.0.1", signed=True,
     )  # fmt: skip
 
     with pytest.raises(Fault) as raised:
@@ -100,7 +100,8 @@ def test_a_stream_that_ends_early_without_a_word_is_a_fault():
 
 
 def test_an_object_without_an_etag_has_an_empty_one(ref):
-    with Recording(lambda request: Reply(200, b"x")) as server:
+    answer = Reply(200, b"x", (("x-amz-request-id", "EXAMPLE"),))
+    with Recording(lambda request: answer) as server:
         assert reader(server.url).open(ref).etag == ""
 
 

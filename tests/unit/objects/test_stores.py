@@ -67,6 +67,13 @@ def test_a_bucket_with_dots_is_addressed_by_path_for_no_certificate_covers_it():
     assert host("acme.trail") == "https://s3.eu-west-1.amazonaws.com/acme.trail/k"
 
 
+@pytest.mark.parametrize("bucket", ["Acme_Logs", "b" * 64, "B" * 255], ids=len)
+def test_a_bucket_from_before_2018_is_addressed_by_path_for_no_host_can_have_its_name(bucket):
+    expected = f"https://s3.us-east-1.amazonaws.com/{bucket}/k"
+
+    assert host(bucket, "us-east-1") == expected
+
+
 def test_a_path_in_the_endpoint_is_kept(ref):
     with Recording(lambda request: s3_object(request.target.encode())) as server:
         got = read(server.url, ref, egress=Egress(endpoint_url=server.url + "/storage"))

@@ -29,6 +29,7 @@ TOPIC = "arn:aws:sns:us-east-1:444455556666:cloudtrail"
             },
             id="role-for-the-bucket",
         ),
+        pytest.param({"bucket": "Acme_Logs", "existing_bucket": True}, id="bucket-of-before-2018"),
     ],
 )
 def test_what_makes_sense_has_no_problems(choices):
@@ -40,7 +41,12 @@ def test_what_makes_sense_has_no_problems(choices):
     [
         pytest.param({"name": "X"}, "--name X: it takes 3 to 28", id="name"),
         pytest.param({"source": "a_b"}, "--source a_b: ", id="source"),
-        pytest.param({"bucket": "UPPER"}, "--bucket UPPER: ", id="bucket"),
+        pytest.param({"bucket": "UPPER"}, "--bucket UPPER: it takes 3 to 63 of a-z", id="bucket"),
+        pytest.param(
+            {"bucket": "a/b", "existing_bucket": True},
+            "--bucket a/b: it takes a bucket's name",
+            id="bucket-there",
+        ),
         pytest.param({"account": "1234"}, "--account 1234: it takes 12 digits", id="acc"),
         pytest.param({"prefix": "/a"}, "--prefix: neither begins nor ends", id="slash"),
         pytest.param({"prefix": "a*"}, "--prefix a*: it takes up to 200", id="star"),

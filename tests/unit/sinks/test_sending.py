@@ -1,15 +1,12 @@
-import math
 import threading
 import time
 
 import pytest
 import stamina
 import structlog
-from hypothesis import given
-from hypothesis import strategies as st
 
 from trailcourier.errors import Fault, Rejected
-from trailcourier.sinks.sending import LONGEST_WAIT, TRANSIENT, Taken, attempt, bisect, deliver
+from trailcourier.sinks.sending import LONGEST_WAIT, TRANSIENT, Taken, attempt, deliver
 from trailcourier.sinks.terms import Terms
 
 BUSY = Fault("sink-busy", "not now", where="siem")
@@ -107,20 +104,6 @@ def test_ordinals_need_not_follow_each_other():
     assert [r.ordinal for each in pieces for r in each.refused] == [7]
 
 
-@given(st.integers(1, 200), st.sets(st.integers(0, 199)))
-def test_all_but_the_rejected_arrive_in_order_and_none_is_sent_too_often(count, bad):
-    batch = [b"%d" % n for n in range(count)]
-    delivery = Picky(bad={b"%d" % n for n in bad})
-
-    pieces = list(bisect(delivery.send, batch, RUNNING))
-
-    assert delivery.accepted == [record for record in batch if record not in delivery.bad]
-    assert [start for start, _, why in pieces if why] == sorted(n for n in bad if n < count)
-    assert [start for start, _, _ in pieces] == [0, *(end for _, end, _ in pieces[:-1])]
-    most = 1 + math.ceil(math.log2(count))
-    assert all(sum(record in one for one in delivery.tries) <= most for record in batch)
-
-
 def test_no_more_than_so_many_records_are_sent_together():
     delivery = Picky(bad={b"4"})
 
@@ -150,7 +133,7 @@ def test_a_fault_half_way_leaves_what_was_told_before_it_exact():
     assert [r.ordinal for each in pieces for r in each.refused] == [1]
 
 
-def test_told_to_stop_it_ends_between_two_pieces():
+def test_told_to_stop_it_ends_between_two_pieces_and_tells_what_was_accepted_out_of_turn():
     stopping = threading.Event()
     delivery = Picky(bad={b"0"})
     pieces = deliver(delivery, numbered(8), terms=TERMS, stopping=stopping)
@@ -158,11 +141,27 @@ def test_told_to_stop_it_ends_between_two_pieces():
 
     stopping.set()
 
+    assert next(pieces) == Taken(next=8, delivered=1, left=(1, 2, 3, 4, 5, 6))
     with pytest.raises(Fault) as raised:
         next(pieces)
     assert raised.value.reason == "stopping"
     assert first.next == 1
-    assert delivery.accepted == []
+    assert delivery.accepted == [b"7"]
+
+
+def test_what_is_too_large_is_left_with_the_rest_before_what_was_accepted_out_of_turn():
+    records = [(0, b"a"), (3, b"x" * 2000), (4, b"b"), (9, b"c"), (12, b"y" * 2000)]
+    delivery = Picky(bad={b"a"}, breaks=b"b")
+    pieces = []
+
+    with pytest.raises(Fault, match="no longer"):
+        pieces.extend(deliver(delivery, records, terms=SMALL, stopping=RUNNING))
+
+    assert [(each.next, each.delivered, each.left) for each in pieces] == [
+        (4, 0, ()),
+        (10, 1, (4,)),
+    ]
+    assert [r.ordinal for each in pieces for r in each.refused] == [0, 3]
 
 
 def test_an_oversized_record_is_told_with_the_piece_it_stands_in():

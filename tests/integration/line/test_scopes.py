@@ -1,0 +1,117 @@
+"""What is outside the scope of a fault goes on."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.integration.line.conftest import BUCKET, World, expected, key, log_file, notice, records
+from trailcourier.egress import Egress
+from trailcourier.sinks import outlet
+from trailcourier.sinks.file import File
+
+SICK = "AWSLogs/999999999999/"
+
+
+def sick(at: int) -> str:
+    return key(at).replace("111122223333", "999999999999")
+
+
+def receives(world: World) -> dict[str, int]:
+    """How often each message that still waits was received."""
+    return {message.id: message.count for message in world.sqs.messages("trail")}
+
+
+def turns_until(world: World, done: Callable[[], bool], most: int = 200) -> int:
+    """Let the fleet work, two seconds a turn, until *done*; how many turns that took."""
+    for turn in range(most):
+        if done():
+            return turn
+        while world.poll():
+            world.forward_all()
+        world.forward_all()
+        world.tend()
+        world.pass_time(2)
+    raise AssertionError(f"not done after {most} turns: {world.count()}")
+
+
+def good_ones_take(world: World, *, first: int, good: int, bad: int) -> int:
+    """Turns until *good* files are delivered, announced among *bad* ones that AWS denies."""
+    before = len(world.delivered())
+    world.s3.refuses = lambda request: "AccessDenied" if SICK in request.target else ""
+    each = max(1, good // max(1, bad))
+    for at in range(first, first + good):
+        world.announce(world.put(at))
+        if bad and at % each == 0:
+            world.s3.put(BUCKET, sick(at), log_file(records(f"bad-{at}")))
+            world.announce(sick(at))
+    return turns_until(world, lambda: len(world.delivered()) == before + 3 * good)
+
+
+def test_a_third_of_a_bucket_that_is_denied_does_not_keep_the_rest_waiting(make):
+    world = make(numbers={"in_flight": 16})
+    alone = good_ones_take(world, first=0, good=40, bad=0)
+
+    beside = good_ones_take(world, first=100, good=40, bad=20)
+
+    assert beside <= 2 * alone + 1
+    assert [each.name for each in world.ledger.breakers.open()] == [
+        f"bucket:prod:{BUCKET}/999999999999"
+    ]
+
+
+def test_a_message_of_a_bucket_that_is_not_there_does_not_stop_the_source(make):
+    world = make(numbers={"parked": 30, "in_flight": 50})
+    missing = world.sqs.send("trail", notice(*map(key, range(60)), bucket="gone-logs"))[0]
+
+    turns_until(world, lambda: world.ledger.left.size() == 1)
+    for at in range(100, 120):
+        world.announce(world.put(at))
+    turns_until(world, lambda: len(world.delivered()) == 60)
+
+    assert world.waiting() == [missing]
+    assert world.ledger.flow.in_hand() == (0, 0, 0)
+    assert "messages:left" not in world.count()
+
+
+def test_what_was_left_for_a_bucket_comes_back_when_it_recovers_and_is_delivered(make):
+    world = make(numbers={"parked": 4, "in_flight": 50})
+    world.s3.refuses = lambda request: "AccessDenied"
+    for at in range(12):
+        world.announce(world.put(at))
+    turns_until(world, lambda: world.ledger.left.size() > 0)
+    most = [0]
+
+    world.s3.refuses = lambda request: ""
+
+    def settled() -> bool:
+        most.append(max(receives(world).values(), default=0))
+        return not world.waiting()
+
+    turns_until(world, settled)
+
+    assert world.delivered() == expected(*range(12))
+    assert max(most) <= 3
+
+
+def test_several_messages_that_name_one_object_while_the_sink_is_down_stay_good(make, tmp_path):
+    blocked = tmp_path / "file"
+    blocked.write_text("in the way")
+    target = outlet("archive", File(type="file", path=blocked / "out", fsync=False), Egress())
+    world = make(outlets=(target,))
+    name = world.put(1)
+    for _ in range(12):
+        world.announce(name)
+
+    for _ in range(60):
+        world.poll()
+        world.forward_all()
+        world.tend()
+        world.pass_time(5)
+    counts = receives(world)
+    blocked.unlink()
+    (blocked / "out").mkdir(parents=True)
+    world.pass_time(900)  # the longest wait of a parked object
+    turns_until(world, lambda: not world.waiting())
+
+    assert len(counts) == 12
+    assert max(counts.values()) <= 1
+    assert sum(1 for _ in Path(blocked).rglob("*.ndjson")) == 1

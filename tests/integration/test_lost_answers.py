@@ -1,0 +1,144 @@
+"""An answer of the broker that is lost after its script ran: redis-py asks again by itself."""
+
+import contextlib
+import itertools
+import re
+import socket
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.relay import Relay
+from tests.servers import valkey
+from trailcourier import broker
+from trailcourier.clock import SystemClock
+from trailcourier.errors import Fault
+from trailcourier.ledger import Ledger
+from trailcourier.ledger.leases import Named
+from trailcourier.ledger.left import LeftMessage
+from trailcourier.ledger.outcomes import Report
+from trailcourier.ledger.quarantine import Entry
+from trailcourier.ledger.scopes import failing
+from trailcourier.ledger.store import content_digest
+from trailcourier.models import Message, Numbers, ObjectRef, Outcome
+
+REFS = [ObjectRef("acme-logs", name) for name in "abc"]
+DELIVERED = Report(
+    Outcome("delivered"), etag="e", sums={"records:in": 9}, succeeded=["sink:siem"],
+    delivered=content_digest("e"),
+)  # fmt: skip
+DENIED = Fault("access-denied", "no")
+
+
+class CuttingRelay(Relay):
+    """A relay that drops the answer number *cut*, counted from 0, and its connection with it."""
+
+    cut: int | None = None
+    answers = 0
+
+    def _exchange(self, client: socket.socket, server: socket.socket) -> None:
+        while True:
+            speaker = self._next(client, server)
+            data = speaker.recv(1 << 20)
+            if not data:
+                return
+            if speaker is server:
+                self.answers += 1
+                if self.cut is not None and self.answers > self.cut:
+                    self.cut = None
+                    return
+            (server if speaker is client else client).sendall(data)
+
+
+class Counting(SystemClock):
+    """A clock whose tokens are 0, 1, 2, so that two runs ask the same."""
+
+    def __init__(self) -> None:
+        self._count = itertools.count()
+
+    def token(self) -> str:
+        return str(next(self._count))
+
+
+def everything(ledger: Ledger) -> Iterator[object]:
+    """Ask every script of the ledger something; each answer that a caller sees."""
+    ledger.workers.heartbeat("objects@one/1", 8)
+    lease = ledger.flow.poll_lease(0)
+    yield lease.take(), lease.renew(), ledger.flow.room(["siem"]), ledger.workers.threads()
+    message = Message("m", "receipt", "", 1, 0)
+    named = [Named(ref) for ref in REFS]
+    yield ledger.leases.admit(message, named, received=1.0, visibility=600)
+    claims = [
+        ledger.claims.claim("m", at, 1, token=f"t{at}", task_id=f"task-{at}", sinks=["siem"])
+        for at in range(3)
+    ]
+    yield [answer.kind for answer in claims]
+    first, second, third = (answer.claim for answer in claims)
+    assert first
+    assert second
+    assert third
+    ledger.claims.progress(first, "e", {"p:siem": 3})
+    yield ledger.claims.renew([first, second, third])
+    yield ledger.outcomes.finish(first, DELIVERED, jitter=1)
+    parked = Report(Outcome("parked", "access-denied"), breakers=failing("s", DENIED, REFS[1]))
+    yield ledger.outcomes.finish(second, parked, jitter=0)
+    yield [(due.index, due.generation) for due in ledger.parked.ready(5)]
+    yield ledger.outcomes.finish(third, Report(Outcome("refused", "corrupt")), jitter=1)
+    lost = ledger.flow.lost(idle=False, keep=False)
+    yield lost
+    again = ledger.claims.claim("m", 1, 2, token="t9", task_id="task-9", sinks=["siem"])
+    yield again.kind, again.claim and ledger.outcomes.finish(again.claim, DELIVERED, jitter=1)
+    yield ledger.leases.ready(), ledger.leases.verdicts(["m"]), ledger.leases.expiring()
+    ledger.leases.extended([("m", "receipt", 60)])
+    ledger.leases.forget(["m"], "messages:deleted")
+    lease.release()
+    yield [ledger.breakers.failed("queue:s", str(at), reason="x", text="y") for at in range(6)]
+    yield ledger.breakers.open(), ledger.breakers.succeeded("queue:s")
+    entry = Entry("id", "object", "corrupt", "broken", REFS[0], "m")
+    ledger.quarantine.put(entry)
+    yield ledger.quarantine.met("id"), [each.times for each in ledger.quarantine.entries()]
+    yield ledger.quarantine.drop("id"), ledger.depth.due(), ledger.flow.degrade()
+    ledger.depth.put(7)
+    ledger.flow.heard(something_new=False)
+    ledger.sums.count({"messages:cloudtrail": 1})
+    ledger.left.note([LeftMessage("n", "receipt", 1, "acme-logs")])
+    yield ledger.left.full(9), ledger.left.recovered(9), ledger.left.size()
+    yield ledger.sums.skipped("digest", 1), ledger.flow.quiet(), ledger.depth.last()
+    ledger.parked.hurry()
+    yield ledger.flow.in_hand(), ledger.sums.all()
+
+
+@pytest.fixture(scope="module")
+def relayed() -> Iterator[tuple[CuttingRelay, broker.Client]]:
+    with valkey() as running, contextlib.ExitStack() as stack:
+        parts = urlsplit(running.url)
+        relay = CuttingRelay(parts.port or 0, None, 0.0)
+        stack.callback(relay.close)
+        url = running.url.replace(f":{parts.port}", f":{relay.port}")
+        yield relay, stack.enter_context(broker.connect(url))
+
+
+def timeless(answer: object) -> str:
+    """An answer as text, without what is another time in another run."""
+    return re.sub(r"\d{13}", "TIME", repr(answer))
+
+
+def run(relay: CuttingRelay, client: broker.Client, cut: int | None) -> list[str]:
+    client.flushall()
+    relay.answers, relay.cut = 0, cut
+    ledger = Ledger(client, "s", Numbers(), clock=Counting())
+    return [timeless(answer) for answer in everything(ledger)]
+
+
+def test_every_script_answers_the_same_and_counts_once_when_its_answer_is_lost(relayed):
+    relay, client = relayed
+    client.ping()
+    run(relay, client, None)  # the server knows the scripts now
+    uncut = run(relay, client, None)
+    asked = relay.answers
+
+    assert asked > 50
+    for cut in range(asked):
+        assert run(relay, client, cut) == uncut, f"answer {cut} of {asked} was lost"
+        assert relay.cut is None

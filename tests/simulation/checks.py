@@ -1,0 +1,200 @@
+"""What must hold of every run, from what the simulated parts saw and not from the ledger's sums."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from tests.simulation.workload import Name, wanted
+from trailcourier.ledger.sums import of_messages, of_objects
+
+LATER = 3_600_000  # ms after which keys that live for a moment only must be gone
+
+
+class Failure(NamedTuple):
+    """One thing that must not be; *kind* says which check, *told* what in particular."""
+
+    kind: str
+    told: str
+
+
+class Checks:
+    """The checks of one world: some at the moment of a delete, the others at the end."""
+
+    def __init__(self, world: Any) -> None:
+        self._world = world
+        self.failures: list[Failure] = []
+        self._names = {sent.name: sent for sent in world.plan.workload.sent}
+        world.sqs.watch = self._deleting
+
+    def _fail(self, kind: str, told: str) -> None:
+        self.failures.append(Failure(kind, told))
+        world = self._world
+        world.history.add(world.schedule.now, "check", f"! {kind}", told)
+
+    # 1. no loss
+
+    def _deleting(self, message: str) -> None:
+        sent = self._names[message]
+        if sent.kind in ("foreign", "raises"):
+            self._fail("loss", f"{message} was deleted, and it was not understood")
+        for name in sent.names:
+            if name.fate in ("carry", "refuse") and not self._world.arrived(name):
+                self._fail("loss", f"{message} was deleted, and not all of {name.url} had arrived")
+
+    # at the end
+
+    def at_end(self) -> None:
+        self._bugs()
+        self._inventions()
+        self._duplicates()
+        self._liveness()
+        self._receives()
+        if not self.failures:
+            self._sums()
+            if not self._world.unfinished():
+                self._leftovers()
+
+    def _bugs(self) -> None:
+        raised = [told for process in self._world.everyone for told in process.raised]
+        for told in [*self._world.bugs, *raised]:
+            if "nobody foresaw" not in told:
+                self._fail("bug", told)
+
+    def _inventions(self) -> None:
+        there = {
+            (f"s3://{bucket}/{key}", record)
+            for (bucket, key), contents in self._world.buckets.objects.items()
+            for content in contents
+            for record in content.records
+        }
+        for sink in self._world.sinks:
+            for each in sink.accepted:
+                if (str(each.origin.ref), each.record) not in there:
+                    self._fail("invention", f"{sink.name} has {each.record!r} of {each.origin.ref}")
+                if not wanted(each.record):
+                    self._fail("filter", f"{sink.name} has {each.record!r}")
+
+    def _duplicates(self) -> None:
+        for sink in self._world.sinks:
+            if sink.commits == "object":
+                continue  # a file with the name of its content: a second one replaces the first
+            times: dict[tuple[str, bytes], list[int]] = defaultdict(list)
+            for each in sink.accepted:
+                times[str(each.origin.ref), each.record].append(each.at)
+            for (name, record), at in times.items():
+                struck = [t for t in self._world.points.struck[name] if t <= at[-1]]
+                if len(at) - 1 > len(struck):
+                    self._fail("duplicate", f"{sink.name} took {record!r} of {name} at {at}, and "
+                               f"strikes were at {struck}")  # fmt: skip
+
+    # 4. liveness
+
+    def _liveness(self) -> None:
+        world = self._world
+        if world.settled_at is not None:
+            self._undelivered()
+            return
+        late, bound = world.overdue(), world.waits.bound / 1000
+        self._fail("stands still", f"{', '.join(late) or 'the ledger'} not done {bound:g} s after "
+                   f"all was well; the ledger has {world.leaving()}")  # fmt: skip
+
+    def _undelivered(self) -> None:
+        """Good objects of messages that are not deleted, for another of them is bad."""
+        for sent in self._world.plan.workload.sent:
+            if self._world.waits.well_since(sent) is None:
+                continue
+            for name in sent.names:
+                if (
+                    name.fate == "carry"
+                    and not self._world.arrived(name)
+                    and not self._world.outdated(name)
+                ):
+                    self._fail("not delivered", f"{name.url} of {sent.name}")
+
+    # 8. receives
+
+    def _receives(self) -> None:
+        world = self._world
+        strikes = len(world.strikes.drawn) + len(world.plan.events) + world.kills
+        for sent in world.plan.workload.sent:
+            if world.sound(sent) and sent.name in world.sqs.dead:
+                self._fail("dead letter", f"{sent.name} is good")
+        for name, receives in world.sqs.receives.items():
+            if world.sound(self._names[name]) and receives > strikes + 1:
+                self._fail("receives", f"{name}: {receives} receives, {strikes} strikes")
+
+    # 6. sums
+
+    def _sums(self) -> None:
+        world = self._world
+        sums = world.sums()
+        for field, value in sums.items():
+            if value < 0:
+                self._fail("sums", f"{field} is {value}")
+        total = sums.get("records:in", 0)
+        for sink in world.sinks:
+            parts = {
+                what: sums.get(f"sink:{sink.name}:{what}", 0)
+                for what in ("delivered", "filtered", "refused")
+            }
+            if sum(parts.values()) != total:
+                self._fail("sums", f"{sink.name}: in {total}, and {parts}")
+            there = self._finished(sink)
+            arrived = parts["delivered"] + sums.get(f"sink:{sink.name}:repaired", 0)
+            if not world.lost_ledger and arrived != there:
+                self._fail("sums", f"{sink.name} has {there} records, counted are {arrived}")
+        self._sum_of_messages(sums)
+        self._sums_by_outcome()
+
+    def _finished(self, sink: Any) -> int:
+        """How many records *sink* has of contents that were carried to their end."""
+        there = 0
+        for contents in self._world.buckets.objects.values():
+            for content in contents:
+                passes = set(filter(wanted, content.records))
+                taken = passes & sink.records
+                if taken == {record for record in passes if sink.rejects not in record}:
+                    there += len(taken)  # else it was overwritten while it was carried
+        return there
+
+    def _sum_of_messages(self, sums: dict[str, int]) -> None:
+        world = self._world
+        if world.lost_ledger:
+            return
+        done, counted = world.sqs.deletes, sums.get("messages:deleted", 0)
+        if counted > done:
+            self._fail("sums", f"{done} deletes succeeded, counted are {counted}")
+
+    def _sums_by_outcome(self) -> None:
+        """Each message received and each object named has one outcome, or is in hand."""
+        sums, left = self._world.sums(), self._world.leaving()
+        for counted, total, in_hand in (
+            (of_messages(sums), "received", left["leases"]),
+            (of_objects(sums), "named", left["flight"] + left["parked"]),
+        ):
+            if counted.pop(total) != sum(counted.values()) + in_hand:
+                self._fail("sums", f"{total}, in hand {in_hand}, and {counted}: {sums}")
+
+    # 7. nothing left
+
+    def _leftovers(self) -> None:
+        allowed = Counter()
+        refused = {
+            name.url for sent in self._names.values() for name in sent.names
+            if name.fate in ("refuse", "either") or self._maybe_outdated(name)
+        }  # fmt: skip
+        self._world.server.run(self._world.link.clock() + LATER, "PING")
+        for key in self._world.server.keys():
+            part = key.decode("utf-8", "replace").removeprefix("trailcourier:1:")
+            kind = part.removeprefix("s:prod:").partition(":")[0]
+            if kind in ("m", "c") or (kind == "o" and not refused and not self._world.lost_ledger):
+                allowed[kind] += 1
+                self._fail("left over", part)
+
+    def _maybe_outdated(self, name: Name) -> bool:
+        contents = self._world.buckets.objects.get((name.bucket, name.key), [])
+        return len(contents) > 1
+
+
+def failures(world: Any) -> Iterator[Failure]:
+    yield from world.checks.failures

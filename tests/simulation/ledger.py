@@ -1,0 +1,159 @@
+"""The ledger's client in a simulated process: each command is a point."""
+
+import hashlib
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import redis
+from redis.client import Pipeline
+
+from tests.simulation.clock import EPOCH
+from tests.simulation.points import Points, Struck
+from tests.simulation.server import Server
+from trailcourier import ledger as package
+from trailcourier.client import Client
+from trailcourier.impairment import impaired
+from trailcourier.ledger.store import Script
+
+
+def _scripts() -> Iterator[tuple[Script, str]]:
+    """Every script of the ledger, and the name it has in its module."""
+    for found in pkgutil.iter_modules(package.__path__):
+        module = importlib.import_module(f"{package.__name__}.{found.name}")
+        for name, value in vars(module).items():
+            if isinstance(value, Script):
+                yield value, name if name not in AMBIGUOUS else f"{found.name}.{name}"
+
+
+AMBIGUOUS = frozenset({"TAKE", "RELEASE"})  # names that say nothing without their module
+SCRIPTS = dict(_scripts())
+NAMES = {script.sha: name for script, name in SCRIPTS.items()}
+
+ERRORS: dict[str, Callable[[], redis.RedisError]] = {
+    "cut": lambda: redis.ConnectionError("Connection closed by server."),
+    "connection": lambda: redis.ConnectionError("Error 111 connecting. Connection refused."),
+    "timeout": lambda: redis.TimeoutError("Timeout reading from socket"),
+    "readonly": lambda: redis.ReadOnlyError("You can't write against a read only replica."),
+    "oom": lambda: redis.exceptions.OutOfMemoryError("command not allowed when used memory > 1."),
+    "misconf": lambda: redis.ResponseError("MISCONF Errors writing to the AOF file: No space"),
+    "loading": lambda: redis.BusyLoadingError("Redis is loading the dataset in memory"),
+    "masterdown": lambda: redis.exceptions.MasterDownError("Link with MASTER is down"),
+    "noreplicas": lambda: redis.ResponseError("NOREPLICAS Not enough good replicas to write."),
+    "busy": lambda: redis.ResponseError("BUSY Redis is busy running a script."),
+    "tryagain": lambda: redis.exceptions.TryAgainError("Multiple keys request during rehashing"),
+    "noauth": lambda: redis.AuthenticationError("Authentication required."),
+    "unblocked": lambda: redis.ResponseError("UNBLOCKED force unblock from blocking operation"),
+}
+
+
+class Link:
+    """What all clients of one run share: the server, the points and whether it may be reached."""
+
+    def __init__(self, server: Server, points: Points) -> None:
+        self.server = server
+        self.points = points
+        for script in SCRIPTS:
+            server.load(script.text)
+        self.trouble = ""  # a key of ERRORS while the whole broker answers with it
+
+    def clock(self) -> int:
+        return EPOCH * 1000 + self.points.schedule.now
+
+    def ask(self, point: str, commands: list[tuple[Any, ...]], told: str) -> list[Any]:
+        """Send *commands* in one go, as a point."""
+        try:
+            return self.points.call(
+                f"ledger.{point}", lambda: self._act(commands), retried=True, told=told
+            )
+        except Struck as struck:
+            raise _lasting(ERRORS[struck.kind]()) from None
+        except redis.RedisError as error:
+            actor = self.points.schedule.current
+            assert actor is not None
+            self.points.touch(actor.process)  # what it has in hand cannot be written down
+            raise _lasting(error) from None
+
+    def _act(self, commands: list[tuple[Any, ...]]) -> list[Any]:
+        if self.trouble:
+            raise ERRORS[self.trouble]()
+        return self.server.run_all(self.clock(), commands)
+
+
+def _lasting(error: redis.RedisError) -> redis.RedisError:
+    """What our connections make of *error*: one about the broker is a lost connection."""
+    if isinstance(error, redis.ResponseError):
+        return impaired(error) or error
+    return error
+
+
+class SimClient(Client):
+    """A client whose commands go through points, over the run's one connection.
+
+    It holds nothing, so all processes of all runs can share the one that costs a millisecond.
+    """
+
+    _link: Link
+    _shared: "SimClient | None" = None
+
+    @classmethod
+    def of(cls, link: Link) -> "SimClient":
+        if cls._shared is None:
+            cls._shared = cls(unix_socket_path="/nowhere")
+        cls._shared._link = link
+        return cls._shared
+
+    @property
+    def own(self) -> redis.Redis:
+        return self
+
+    def execute_command(self, *args: Any, **options: Any) -> Any:
+        name, told = _named(args)
+        answer = self._link.ask(name, [args], told)[0]
+        return self._parsed(args[0], answer, options)
+
+    def pipeline(self, transaction: bool = True, shard_hint: Any = None) -> Pipeline:
+        return _Pipeline(self, transaction, shard_hint)
+
+    def _parsed(self, name: str, answer: Any, options: dict[str, Any]) -> Any:
+        callback = self.response_callbacks.get(name)
+        options.pop("keys", None)
+        return callback(answer, **options) if callback else answer
+
+
+class _Pipeline(Pipeline):
+    """Commands that are sent together, as one point."""
+
+    def __init__(self, client: SimClient, transaction: bool, shard_hint: Any) -> None:
+        super().__init__(client.connection_pool, client.response_callbacks, transaction, shard_hint)
+        self._client = client
+
+    def execute(self, raise_on_error: bool = True) -> list[Any]:
+        stack = list(self.command_stack)
+        self.reset()
+        if not stack:
+            return []
+        point = "+".join(_named(args)[0] for args, _ in stack)
+        answers = self._client._link.ask(point, [args for args, _ in stack], "")
+        return [
+            self._client._parsed(args[0], answer, options)
+            for (args, options), answer in zip(stack, answers, strict=True)
+        ]
+
+
+def _named(args: tuple[Any, ...]) -> tuple[str, str]:
+    """What a command is called at its point, and what of it a person wants to see."""
+    name = str(args[0])
+    if name == "EVALSHA":
+        return NAMES.get(str(args[1]), "script"), _shown(args[5:11])
+    if name == "EVAL":
+        sha = hashlib.sha1(str(args[1]).encode()).hexdigest()
+        return NAMES.get(sha, "script"), "with its text"
+    key = str(args[1] if len(args) > 1 else "").rpartition(":")[2]
+    return f"{name} {key}".strip(), ""
+
+
+def _shown(args: tuple[Any, ...]) -> str:
+    words = (each.hex() if isinstance(each, bytes) else str(each) for each in args)
+    return " ".join(word[:24] for word in words)

@@ -1,0 +1,107 @@
+"""Many seeds, over several processes: what failed, how fast it went, and what was struck."""
+
+import multiprocessing
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from tests.simulation.plan import plan
+from tests.simulation.run import run
+from tests.simulation.server import Server
+
+
+class Told(NamedTuple):
+    """What one seed came to, small enough to pass between processes."""
+
+    seed: int
+    profile: str
+    failures: tuple[tuple[str, str], ...]
+    met: dict[tuple[str, str], int]
+    points: tuple[str, ...]
+    simulated: float
+
+
+Asked = tuple[int, str, tuple[str, ...]]
+"""A seed, a profile or "", and what is left out."""
+
+_server: list[Server] = []
+
+
+def _begin() -> None:
+    _server.append(Server())
+
+
+def _one(asked: Asked) -> Told:
+    seed, profile, without = asked
+    try:
+        result = run(plan(seed, profile, without), _server[0])
+    except Exception as error:
+        raise RuntimeError(f"seed {seed} could not be run") from error
+    failures = tuple((each.kind, each.told) for each in result.failures)
+    return Told(seed, result.plan.profile, failures, result.met, result.points, result.simulated)
+
+
+def many(
+    seeds: Sequence[int], profile: str, *, jobs: int, most: int, until_failure: bool = False,
+    without: tuple[str, ...] = (),
+) -> int:  # fmt: skip
+    """Run *seeds*, tell what came of them, and answer 1 if one failed."""
+    began = time.perf_counter()
+    total = Total(most)
+    for told in _told([(seed, profile, without) for seed in seeds], jobs):
+        total.add(told)
+        if until_failure and total.failed:
+            break
+    total.tell(time.perf_counter() - began)
+    return 1 if total.failed else 0
+
+
+def _told(asked: Sequence[Asked], jobs: int) -> Iterator[Told]:
+    if jobs > 1:
+        context = multiprocessing.get_context("spawn")
+        with context.Pool(jobs, _begin) as pool:
+            yield from pool.imap_unordered(_one, asked, chunksize=5)
+        return
+    _begin()
+    try:
+        yield from map(_one, asked)
+    finally:
+        _server.pop().close()
+
+
+class Total:
+    """What all seeds came to."""
+
+    def __init__(self, most: int) -> None:
+        self.failed: list[int] = []
+        self._most = most
+        self._seeds = 0
+        self._simulated = 0.0
+        self._kinds: Counter[tuple[str, str]] = Counter()
+        self._first: dict[tuple[str, str], int] = {}
+        self._met: Counter[tuple[str, str]] = Counter()
+        self._points: set[str] = set()
+
+    def add(self, told: Told) -> None:
+        self._seeds += 1
+        self._simulated += told.simulated
+        self._met.update(told.met)
+        self._points.update(told.points)
+        if not told.failures:
+            return
+        self.failed.append(told.seed)
+        if len(self.failed) <= self._most:
+            print(f"seed {told.seed}, {told.profile}:", flush=True)
+            for kind, what in told.failures[:5]:
+                print(f"  ! {kind}: {what}", flush=True)
+        for kind in {kind for kind, _ in told.failures}:
+            self._kinds[kind, told.profile] += 1
+            self._first.setdefault((kind, told.profile), told.seed)
+
+    def tell(self, seconds: float) -> None:
+        hours = self._simulated / 3600
+        print(f"{self._seeds} seeds, {len(self.failed)} failed; {hours:.1f} hours in "
+              f"{seconds:.0f} s, {self._seeds / seconds:.1f} seeds a second")  # fmt: skip
+        for (kind, profile), number in self._kinds.most_common():
+            print(f"  {number:5} {kind} ({profile}), first seed {self._first[kind, profile]}")

@@ -1,0 +1,137 @@
+"""What befalls the world from outside, at moments that the plan has fixed."""
+
+from typing import Any
+
+from tests.simulation.plan import Event
+
+
+class Outside:
+    """Arranges the events of a world's plan."""
+
+    def __init__(self, world: Any) -> None:
+        self._world = world
+        self._schedule = world.schedule
+
+    def arrange(self) -> None:
+        for event in self._world.plan.events:
+            self._schedule.at(event.at, lambda event=event: self._happen(event))
+
+    def _happen(self, event: Event) -> None:
+        self._world.history.add(self._schedule.now, "outside", f"* {event}")
+        getattr(self, "_" + event.kind.replace("-", "_"))(event)
+
+    def _after(self, event: Event, act: Any) -> None:
+        def over() -> None:
+            self._world.history.add(self._schedule.now, "outside", f"over: {event}")
+            act()
+
+        self._schedule.at(self._schedule.now + event.lasts, over)
+
+    def _everything_struck(self) -> None:
+        """Note a loss of the ledger: it may concern every object there is."""
+        self._world.lost_ledger = True
+        for names in self._world.buckets.objects:
+            self._world.points.struck[f"s3://{names[0]}/{names[1]}"].append(self._schedule.now)
+
+    # processes and hosts
+
+    def _kill(self, event: Event) -> None:
+        self._world.kill(self._world.processes[event.what])
+
+    def _freeze(self, event: Event) -> None:
+        process = self._world.processes[event.what]
+        process.frozen_until = self._schedule.now + event.lasts
+        self._world.points.touch(process)
+
+    def _stop(self, event: Event) -> None:
+        process = self._world.processes[event.what]
+        if process.alive:
+            self._world.points.touch(process)
+            self._world.workers[event.what].stop()
+            self._world.restart(event.what, 30_000 + event.lasts)
+
+    def _step(self, event: Event) -> None:
+        self._world.processes[event.what].clock.skew += float(event.how)
+
+    # the broker
+
+    def _flush(self, event: Event) -> None:
+        self._world.server.empty()
+        self._world.broker.empty()
+        self._everything_struck()
+
+    def _restore(self, event: Event) -> None:
+        world = self._world
+        world.server.keep_copy()
+        copy = world.broker.copy()
+
+        def restore() -> None:
+            world.server.restore_copy()
+            world.server.forget_scripts()
+            world.broker.restore_copy(copy)
+            self._everything_struck()
+
+        self._after(event, restore)
+
+    def _full(self, event: Event) -> None:
+        self._world.server.fill(full=True)
+        self._after(event, lambda: self._world.server.fill(full=False))
+
+    def _no_writes(self, event: Event) -> None:
+        self._world.server.refuse_writes(refuses=True)
+        self._after(event, lambda: self._world.server.refuse_writes(refuses=False))
+
+    def _away(self, event: Event) -> None:
+        self._world.link.trouble = event.how
+        self._after(event, lambda: setattr(self._world.link, "trouble", ""))
+
+    # what the line depends on
+
+    def _sink(self, event: Event) -> None:
+        sink = self._sink_of(event)
+        sink.trouble = event.how
+        self._after(event, lambda: setattr(sink, "trouble", ""))
+
+    def _sink_host(self, event: Event) -> None:
+        sink, (reason, host) = self._sink_of(event), event.how.split()
+        sink.hosts[host] = reason
+        self._after(event, lambda: sink.hosts.pop(host, None))
+
+    def _sink_rejects(self, event: Event) -> None:
+        sink = self._sink_of(event)
+        sink.rejects_all = True
+        self._after(event, lambda: setattr(sink, "rejects_all", False))
+
+    def _bucket(self, event: Event) -> None:
+        trouble = self._world.buckets.trouble
+        trouble[event.what] = event.how
+        self._after(event, lambda: trouble.pop(event.what, None))
+
+    _prefix = _bucket
+
+    def _credentials(self, event: Event) -> None:
+        trouble, sqs = self._world.buckets.trouble, self._world.sqs
+        sqs.trouble = "credentials"
+        for bucket in ("acme-logs", "acme-other"):
+            trouble[bucket] = "credentials"
+
+        def over() -> None:
+            sqs.trouble = ""
+            for bucket in ("acme-logs", "acme-other"):
+                trouble.pop(bucket, None)
+
+        self._after(event, over)
+
+    def _queue(self, event: Event) -> None:
+        self._world.sqs.trouble = event.how
+        self._after(event, lambda: setattr(self._world.sqs, "trouble", ""))
+
+    def _no_extend(self, event: Event) -> None:
+        self._world.sqs.denies_extend = True
+        self._after(event, lambda: setattr(self._world.sqs, "denies_extend", False))
+
+    def _redeliver(self, event: Event) -> None:
+        self._world.sqs.redeliver(event.what)
+
+    def _sink_of(self, event: Event) -> Any:
+        return next(sink for sink in self._world.sinks if sink.name == event.what)

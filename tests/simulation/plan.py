@@ -1,0 +1,204 @@
+"""What a seed fixes before anything runs: numbers, hosts, workload, and what comes from outside."""
+
+import dataclasses
+import random
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from tests.simulation.profiles import PROFILES, Profile
+from tests.simulation.strikes import Strike
+from tests.simulation.workload import BUCKETS, Author, Workload
+from trailcourier.models import Numbers
+
+FOR_EVER = 10**9  # ms; what lasts so long is not repaired in this run
+SINK_REASONS = ("sink-unreachable", "sink-busy", "sink-credentials", "sink-full")
+BUCKET_REASONS = ("access-denied", "no-such-bucket", "kms", "network", "throttled")
+QUEUE_REASONS = ("network", "queue-denied", "queue-error", "credentials")
+
+
+@dataclasses.dataclass(frozen=True)
+class Event:
+    """From *at* on, and for *lasts* milliseconds if it lasts, *kind* happens to *what*."""
+
+    at: int
+    kind: str
+    what: str = ""
+    how: str = ""
+    lasts: int = 0
+
+    def __str__(self) -> str:
+        lasts = f" for {self.lasts / 1000:g} s" if self.lasts else ""
+        if self.lasts == FOR_EVER:
+            lasts = " for ever"
+        return " ".join(filter(None, (self.kind, self.what, self.how))) + lasts
+
+
+@dataclasses.dataclass(frozen=True)
+class Host:
+    """One worker process: what it takes, with how many threads, and its clock."""
+
+    name: str
+    queue: str
+    threads: int
+    skew: float = 0.0
+    drift: float = 0.0
+    slow: int = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """One run, but for the order of things; *strikes* are None where they are to be drawn."""
+
+    seed: int
+    profile: str
+    numbers: Numbers
+    hosts: tuple[Host, ...]
+    workload: Workload
+    events: tuple[Event, ...]
+    stays: float
+    ticks: int  # ms between two poll ticks
+    most_receives: int
+    stale_works: bool
+    longest: int
+    strikes: tuple[Strike, ...] | None = None
+
+    @property
+    def data(self) -> Profile:
+        return PROFILES[self.profile]
+
+
+QUICK: Mapping[str, Sequence[Any]] = {
+    "visibility": (60, 120),  # more than twice the pause between tends
+    "visibility_degraded": (120, 300),
+    "poll": (5, 10, 20),
+    "receive_wait": (5, 10, 20),
+    "claim": (9, 15, 30),
+    "claim_stall": (30, 60),
+    "lost_after": (5, 10, 30),
+    "idle_after": (5, 10),
+    "tend": (5, 10, 20),
+    "park_first": (1.0, 5.0),
+    "park_last": (10.0, 30.0),
+    "breaker_failures": (1, 2, 5),
+    "breaker_probe": (5.0, 10.0, 30.0),
+    "heartbeat": (30,),
+    "batch_records": (1, 2, 3, 1000),
+    "chord": (2, 200),
+    "parked": (2, 5, 2000),
+    "in_flight": (4, 256),
+    "in_flight_per_thread": (1, 4),
+    "lease_life": (600, 43_200),
+    "redispatches": (3,),
+    "settle_gather": (0.0, 0.1),
+}
+
+
+def plan(seed: int, profile: str = "", without: Collection[str] = ()) -> Plan:
+    """Everything that *seed* fixes; *profile* "" lets the seed choose.
+
+    *without* names kinds of objects, messages and events that are left out.
+    """
+    chance = random.Random(f"{seed} plan")
+    chosen = chance.choice(tuple(PROFILES))
+    profile = profile or chosen
+    data = PROFILES[profile]
+    long = chance.random() < 0.002
+    numbers = Numbers() if chance.random() < 0.1 else _numbers(chance)
+    hosts = _hosts(chance, data)
+    lasts = chance.choice((1000, 5000, 20_000))
+    crowd = chance.random() < 0.05
+    messages = chance.randint(2, 6)
+    if long or crowd:
+        messages = chance.randint(100, 500) if long else chance.randint(20, 40)
+    workload = Author(
+        chance, messages=messages, poor=data.poor, lasts=lasts, without=without
+    ).write()
+    longest = chance.choice((numbers.claim, numbers.claim * 2, min(numbers.visibility, 60))) * 1500
+    return Plan(
+        seed=seed,
+        profile=profile,
+        numbers=numbers,
+        hosts=hosts,
+        workload=workload,
+        events=tuple(
+            sorted(
+                (e for e in _events(chance, data, hosts, lasts, longest) if e.kind not in without),
+                key=lambda event: event.at,
+            )
+        ),
+        stays=chance.choice((0.2, 0.5, 0.8, 0.95)),
+        ticks=chance.choice((1000, 5000, 5000, 10_000, 10_000)),
+        most_receives=chance.choice((0, 5, 10)),
+        stale_works=chance.random() < 0.5,
+        longest=longest,
+    )
+
+
+def _numbers(chance: random.Random) -> Numbers:
+    return Numbers(**{name: chance.choice(values) for name, values in QUICK.items()})
+
+
+def _hosts(chance: random.Random, data: Profile) -> tuple[Host, ...]:
+    hosts = []
+    for queue, count in (
+        ("control", chance.choice((1, 2))),
+        ("objects", chance.choice((1, 2, 2, 3))),
+    ):
+        for number in range(count):
+            threads = chance.choice((2, 5)) if queue == "control" else chance.choice((1, 2, 4))
+            skew = chance.uniform(-data.skew, data.skew)
+            drift = chance.uniform(-data.drift, data.drift)
+            slow = chance.choice((1, 1, 1, 1, 20))
+            hosts.append(Host(f"{queue}-{number + 1}", queue, threads, skew, drift, slow))
+    return tuple(hosts)
+
+
+def _events(chance, data, hosts, lasts, longest):
+    for kind, most in data.events.items():
+        for _ in range(chance.randint(0, most)):
+            if chance.random() < (0.6 if len(data.events) > 6 else 0.2):
+                continue
+            at = chance.randrange(lasts + 5000)
+            duration = chance.randint(500, longest)
+            lasting = FOR_EVER if chance.random() < 0.3 else duration
+            host = chance.choice(hosts).name
+            match kind:
+                case "kill" | "freeze" | "stop":
+                    yield Event(at, kind, host, lasts=duration)
+                case "step":
+                    how = chance.choice(("-3600", "3600", "46800", "25", "-25"))
+                    yield Event(at, kind, host, how)
+                case "flush" | "full" | "no-writes" | "noscript":
+                    yield Event(at, kind, lasts=min(duration, 60_000))
+                case "restore":
+                    yield Event(at, kind, lasts=chance.randint(1000, 5000))
+                case "away":
+                    how = chance.choice(("connection", "timeout", "readonly", "loading", "noauth"))
+                    yield Event(at, kind, "", how, min(duration, 60_000))
+                case "sink":
+                    yield Event(at, kind, chance.choice(("siem", "archive")),
+                                chance.choice(SINK_REASONS), duration)  # fmt: skip
+                case "sink-host":
+                    workers = [host.name for host in hosts if host.queue == "objects"]
+                    if len(workers) > 1:
+                        how = f"sink-full {chance.choice(workers)}"
+                        yield Event(at, kind, "archive", how, lasting)
+                case "sink-rejects":
+                    yield Event(at, kind, "siem", lasts=duration)
+                case "bucket":
+                    bucket = chance.choice(BUCKETS)
+                    yield Event(at, kind, bucket, chance.choice(BUCKET_REASONS), lasting)
+                case "prefix":
+                    bucket = chance.choice(BUCKETS)
+                    where = f"{bucket}/AWSLogs/111122223333"
+                    yield Event(at, kind, where, chance.choice(("access-denied", "kms")), lasting)
+                case "credentials":
+                    yield Event(at, kind, lasts=duration)
+                case "redeliver":
+                    yield Event(at, kind, f"m{chance.randrange(6)}")
+                case "queue":
+                    yield Event(at, kind, "", chance.choice(QUEUE_REASONS), duration)
+                case "no-extend":
+                    yield Event(at, kind, lasts=duration)
+                case _:
+                    raise ValueError(kind)

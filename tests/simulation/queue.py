@@ -1,0 +1,212 @@
+"""A simulated SQS queue with its dead-letter queue, and what one process sees of it."""
+
+import random
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+from tests.simulation.clock import EPOCH
+from tests.simulation.points import Points, Struck
+from tests.simulation.schedule import Schedule, Signal
+from trailcourier.errors import Fault
+from trailcourier.models import Message
+from trailcourier.sqs import Changed, Depth, NotAllowed
+
+LONGEST = 43_200_000  # ms; SQS lets nobody hold a message for longer
+
+
+class Held:
+    """One message in the queue; times are milliseconds."""
+
+    def __init__(self, name: str, body: str, sent: int) -> None:
+        self.id = name
+        self.body = body
+        self.sent = sent
+        self.receives = 0
+        self.receipt = ""
+        self.received = 0
+        self.visible = sent  # from when on it can be received
+
+
+class SqsServer:
+    """The queue itself; *most_receives* is its redrive policy, 0 for none."""
+
+    def __init__(
+        self, schedule: Schedule, chance: random.Random, *, most_receives: int, stale_works: bool
+    ) -> None:
+        self.messages: dict[str, Held] = {}
+        self.dead: dict[str, Held] = {}
+        self.deleted: dict[str, int] = {}
+        self.deletes = 0  # that were answered with success
+        self.received: list[tuple[int, int]] = []  # when receives were answered, with how many
+        self.asked = 0  # when the last receive was
+        self.receives: Counter[str] = Counter()
+        self.watch: Callable[[str], None] = lambda name: None
+        self.most_receives = most_receives
+        self.trouble = ""  # a reason while every call fails with it
+        self.denies_extend = False
+        self._stale_works = stale_works  # a delete by an older receipt deletes nonetheless
+        self._schedule = schedule
+        self._chance = chance
+        self.news = Signal()
+
+    def send(self, name: str, body: str) -> None:
+        self.messages[name] = Held(name, body, self._schedule.now)
+        self._schedule.fire(self.news)
+
+    def waiting(self) -> int:
+        """How many messages can be received now."""
+        return sum(held.visible <= self._schedule.now for held in self.messages.values())
+
+    def next_visible(self) -> int | None:
+        """When the next message can be received."""
+        return min((held.visible for held in self.messages.values()), default=None)
+
+    def take(self, most: int, visibility: int) -> list[Message]:
+        """Hand out up to *most* messages for *visibility* milliseconds, in no order."""
+        now = self._schedule.now
+        there = [held for held in self.messages.values() if held.visible <= now]
+        self._chance.shuffle(there)
+        if len(there) > 1 and self._chance.random() < 0.3:  # a few of its servers answer
+            there = there[: self._chance.randint(1, len(there))]
+        taken = []
+        for held in there:
+            if len(taken) == most:
+                break
+            if self.most_receives and held.receives >= self.most_receives:
+                self.dead[held.id] = self.messages.pop(held.id)
+                continue
+            held.receives += 1
+            self.receives[held.id] += 1
+            held.received, held.visible = now, now + visibility
+            held.receipt = f"{held.id}:{held.receives}"
+            sent = EPOCH * 1000 + held.sent
+            taken.append(Message(held.id, held.receipt, held.body, held.receives, sent))
+        self.received.append((now, len(taken)))
+        return taken
+
+    def delete(self, name: str, receipt: str) -> str:
+        """Delete one message; empty, or the code with which that fails."""
+        held = self.messages.get(name)
+        if held is None and name not in self.deleted:
+            return "ReceiptHandleIsInvalid"
+        self.deletes += 1
+        if held is None:
+            return ""
+        if held.receipt != receipt and not self._stale_works:
+            return ""  # success, and the message stays, as SQS says it may
+        self.watch(name)
+        self.deleted[name] = self._schedule.now
+        del self.messages[name]
+        return ""
+
+    def extend(self, name: str, receipt: str, milliseconds: int) -> str:
+        """Change one message's visibility; empty, or the code with which that fails."""
+        held, now = self.messages.get(name), self._schedule.now
+        if held is None:
+            return "InvalidParameterValue"
+        if held.receipt != receipt:
+            return "ReceiptHandleIsInvalid"
+        if held.visible <= now:
+            return "AWS.SimpleQueueService.MessageNotInflight"
+        if now + milliseconds > held.received + LONGEST:
+            return "InvalidParameterValue"
+        held.visible = now + milliseconds
+        if not milliseconds:
+            self._schedule.fire(self.news)
+        return ""
+
+    def redeliver(self, name: str) -> None:
+        """Make a message visible at once, as SQS may."""
+        if held := self.messages.get(name):
+            held.visible = self._schedule.now
+            self._schedule.fire(self.news)
+
+
+class SimQueue:
+    """What the line has instead of ``sqs.Queue``."""
+
+    def __init__(self, server: SqsServer, points: Points) -> None:
+        self._server = server
+        self._points = points
+
+    def receive(self, *, most: int, wait: int, visibility: int) -> list[Message]:
+        schedule = self._points.schedule
+        ends = schedule.now + wait * 1000
+        self._server.asked = schedule.now
+        while schedule.now < ends and not self._server.trouble:
+            visible = self._server.next_visible()
+            if visible is not None and visible <= schedule.now:
+                break
+            wakes = ends if visible is None else min(visible, ends)
+            schedule.wait(self._server.news, wakes - schedule.now)
+            self._server.asked = schedule.now
+        return self._call("receive", lambda: self._server.take(most, visibility * 1000), f"{most}")
+
+    def extend(self, entries: Sequence[tuple[str, str, int]]) -> Changed:
+        if self._server.denies_extend:
+            raise NotAllowed("queue-denied", "sqs:ChangeMessageVisibility", where="queue")
+
+        def act(some: Sequence[tuple[str, str, int]]) -> Changed:
+            return _changed(
+                {name: self._server.extend(name, receipt, seconds * 1000)
+                 for name, receipt, seconds in some}
+            )  # fmt: skip
+
+        return self._batches("extend", entries, act)
+
+    def delete(self, entries: Sequence[tuple[str, str]]) -> Changed:
+        def act(some: Sequence[tuple[str, str]]) -> Changed:
+            return _changed({name: self._server.delete(name, receipt) for name, receipt in some})
+
+        return self._batches("delete", entries, act)
+
+    def depth(self) -> Depth | None:
+        def act() -> Depth:
+            waiting = self._server.waiting()
+            return Depth(waiting, len(self._server.messages) - waiting, 0)
+
+        return self._call("depth", act)
+
+    def redrive(self) -> int | None:
+        return self._call("redrive", lambda: self._server.most_receives)
+
+    def _batches(self, name, entries, act):
+        done, lost, failed = (), {}, {}
+        for at in range(0, len(entries), 10):
+            some = entries[at : at + 10]
+
+            def partly(kind: str, some=some) -> Changed:
+                if kind == "denied":
+                    raise NotAllowed("queue-denied", "denied for once", where="queue")
+                part = act(some[1:])
+                code = "InternalError" if kind == "partial" else "ReceiptHandleIsInvalid"
+                told = {some[0][0]: code}
+                if kind == "partial":
+                    return Changed(part.done, part.lost, {**part.failed, **told})
+                return Changed(part.done, {**part.lost, **told}, part.failed)
+
+            told = " ".join(f"{e[0]}{f' {e[2]} s' if len(e) > 2 else ''}" for e in some)
+            changed = self._call(name, lambda some=some: act(some), told, partly)
+            done += changed.done
+            lost |= changed.lost
+            failed |= changed.failed
+        return Changed(done, lost, failed)
+
+    def _call(self, name, act, told="", partly=None):
+        def answer():
+            if self._server.trouble:
+                raise Struck(self._server.trouble)
+            return act()
+
+        try:
+            return self._points.call(f"queue.{name}", answer, told=told, partly=partly)
+        except Struck as struck:
+            reason = "network" if struck.kind == "cut" else struck.kind
+            raise Fault(reason, f"simulated: {struck.kind}", where="queue") from None
+
+
+def _changed(codes: dict[str, str]) -> Changed:
+    return Changed(
+        tuple(name for name, code in codes.items() if not code),
+        {n: c.removeprefix("AWS.SimpleQueueService.") for n, c in codes.items() if c},
+    )

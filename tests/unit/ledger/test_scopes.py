@@ -1,0 +1,222 @@
+"""A fault has the scope of its cause: object, account, key, bucket, host, sink."""
+
+import pytest
+
+from tests.unit.ledger.conftest import admit, claim
+from trailcourier.errors import Fault
+from trailcourier.ledger import Ledger
+from trailcourier.ledger.left import LeftMessage
+from trailcourier.ledger.outcomes import Report
+from trailcourier.ledger.scopes import failing, reading
+from trailcourier.models import Numbers, ObjectRef, Outcome
+
+SCOPE = "bucket:prod:org-logs/000000000001"
+KEY = "arn:aws:kms:us-east-1:111122223333:key/0d0f0000-0000-4000-8000-000000000000"
+
+
+def of(account: int, name: object = "f") -> ObjectRef:
+    folder = f"AWSLogs/{account:012}/CloudTrail/us-east-1/2026/11/23"
+    return ObjectRef("org-logs", f"{folder}/{name}.json.gz")
+
+
+def denied(ref: ObjectRef, reason: str = "access-denied", detail: str = "no") -> Report:
+    breakers = failing("prod", Fault(reason, detail, where="siem"), ref)
+    return Report(Outcome("parked", reason, detail), breakers=breakers)
+
+
+def end(ledger, message, ref, report, host=""):
+    """Admit one object and end it with *report*; what the ledger answered."""
+    return end_all(ledger, [(message, ref, report)], host)[0]
+
+
+def end_all(ledger, tried, host=""):
+    """Do that with several that are begun before the first of them ends."""
+    for message, ref, _ in tried:
+        admit(ledger, message, [ref])
+    claims = [claim(ledger, message) for message, _, _ in tried]
+    return [
+        ledger.outcomes.finish(held, report, jitter=1, host=host)
+        for held, (_, _, report) in zip(claims, tried, strict=True)
+    ]
+
+
+def names(ledger):
+    return [each.name for each in ledger.breakers.open()]
+
+
+def test_one_accounts_files_that_are_denied_hold_up_that_account_alone(ledger):
+    end_all(ledger, [(f"m{at}", of(1, at), denied(of(1, at))) for at in range(6)])
+
+    assert names(ledger) == ["bucket:prod:org-logs/000000000001"]
+    admit(ledger, "good", [of(2)])
+    assert claim(ledger, "good")
+
+
+def test_files_of_two_accounts_without_a_success_between_hold_up_the_bucket(ledger):
+    end_all(ledger, [(f"m{at}", of(at % 2, at), denied(of(at % 2, at))) for at in range(6)])
+
+    assert "bucket:prod:org-logs" in names(ledger)
+
+
+def test_a_success_of_another_account_keeps_the_bucket_open_to_it(ledger):
+    good = Report(Outcome("delivered"), succeeded=reading("prod", of(3)))
+    tried = [
+        each
+        for at in range(12)
+        for each in (
+            (f"m{at}", of(at % 2, at), denied(of(at % 2, at))),
+            (f"g{at}", of(3, at), good),
+        )
+    ]
+
+    end_all(ledger, tried)
+
+    assert names(ledger) == [f"bucket:prod:org-logs/00000000000{at}" for at in (0, 1)]
+
+
+def test_what_one_kms_key_encrypts_waits_together_and_is_released_by_one_success(ledger, pass_time):
+    report = [denied(of(at, at), "kms", f"not allowed: {KEY}") for at in range(5)]
+    end_all(ledger, [(f"m{at}", of(at, at), report[at]) for at in range(5)])
+    assert f"kms:prod:{KEY}" in names(ledger)
+    opened = {each.breaker for each in ledger.parked.waiting(10)}
+    assert opened == {f"kms:prod:{KEY}"}
+
+    pass_time(6)
+    (due,) = ledger.parked.ready(10)
+    ledger.breakers.reset("bucket:prod:org-logs")
+    probe = claim(ledger, due.message, generation=due.generation)
+    done = Report(Outcome("delivered"), succeeded=reading("prod", due.ref))
+    written = ledger.outcomes.finish(probe, done, jitter=1)
+
+    assert f"kms:prod:{KEY}" in written.closed
+    assert [len(ledger.parked.ready(10)) for _ in range(3)] == [1, 2, 1]
+
+
+def full_disk(ref):
+    return denied(ref, "sink-full", "no space left on device")
+
+
+def test_a_full_disk_of_one_host_of_two_holds_up_that_host_alone(ledger):
+    ledger.workers.heartbeat("objects@sick/1", 8)
+    ledger.workers.heartbeat("objects@well/1", 8)
+
+    answers = [
+        end(ledger, f"m{at}", of(1, at), full_disk(of(1, at)), host="sick").unfit for at in range(6)
+    ]
+
+    assert answers == [*[""] * 4, "sink:siem@sick", "sink:siem@sick"]
+    assert names(ledger) == ["sink:siem@sick"]
+    assert {each.breaker for each in ledger.parked.waiting(10)} == {""}
+
+
+def test_a_second_host_that_fails_alike_makes_it_the_sinks_fault(ledger):
+    ledger.workers.heartbeat("objects@one/1", 8)
+    ledger.workers.heartbeat("objects@two/1", 8)
+
+    for at in range(10):
+        end(ledger, f"m{at}", of(1, at), full_disk(of(1, at)), host=("one", "two")[at % 2])
+
+    assert names(ledger) == ["sink:siem"]
+
+
+def test_with_one_host_alone_it_is_the_sinks_fault_at_once(ledger):
+    ledger.workers.heartbeat("objects@one/1", 8)
+
+    for at in range(5):
+        end(ledger, f"m{at}", of(1, at), full_disk(of(1, at)), host="one")
+
+    assert names(ledger) == ["sink:siem"]
+
+
+def test_a_success_on_a_host_closes_its_own_breaker_and_not_another_hosts(ledger):
+    ledger.workers.heartbeat("objects@sick/1", 8)
+    ledger.workers.heartbeat("objects@well/1", 8)
+    for at in range(5):
+        end(ledger, f"m{at}", of(1, at), full_disk(of(1, at)), host="sick")
+    good = Report(Outcome("delivered"), succeeded=["sink:siem"])
+
+    elsewhere = end(ledger, "g1", of(2, 1), good, host="well")
+    still = names(ledger)
+    there = end(ledger, "g2", of(2, 2), good, host="sick")
+
+    assert (elsewhere.closed, still) == ([], ["sink:siem@sick"])
+    assert (there.closed, names(ledger)) == (["sink:siem@sick"], [])
+
+
+def test_scopes_take_turns_so_that_a_large_one_keeps_no_other_waiting(ledger, pass_time):
+    for at in range(4):
+        end(ledger, f"m{at}", of(1, at), Report(Outcome("parked", "archived", "glacier")))
+    for at in range(4):
+        end(ledger, f"n{at}", of(2, at), denied(of(2, at)))
+    pass_time(100)
+
+    taken = [due.message[0] for _ in range(4) for due in ledger.parked.ready(1)]
+
+    assert sorted(taken) == ["m", "m", "n", "n"]
+
+
+@pytest.fixture
+def small(client):
+    return Ledger(client, "prod", Numbers(parked=3))
+
+
+def test_a_message_that_fills_the_cap_of_its_bucket_is_told_once_and_leaves_it_free(small):
+    admit(small, "large", [of(1, at) for at in range(5)])
+    for at in range(5):
+        small.outcomes.finish(claim(small, "large", at), denied(of(1, at)), jitter=1)
+
+    (full,) = small.left.full(10)
+    small.leases.forget([full.message])
+
+    assert (full.message, full.bucket) == ("large", "org-logs/000000000001")
+    assert small.left.full(10) == []
+    assert small.flow.in_hand() == (0, 0, 0)
+    assert small.store.client.hgetall(f"{small.store.own}buckets") == {}
+
+
+def test_a_bucket_with_as_many_parked_objects_as_are_held_takes_no_more_and_others_do(small):
+    admit(small, "m", [of(1, at) for at in range(3)])
+    for at in range(3):
+        small.outcomes.finish(claim(small, "m", at), denied(of(1, at)), jitter=1)
+
+    assert admit(small, "n", [of(1, 9)]).kind == "full"
+    assert admit(small, "o", [of(2, 9)]).kind == "work"
+
+
+def test_what_was_left_is_handed_back_once_its_bucket_has_recovered(small, pass_time):
+    end_all(small, [(f"m{at}", of(1, at), denied(of(1, at))) for at in range(3)])
+    small.left.note([small_message("a", receives=1), small_message("b", receives=4)])
+    before = small.left.recovered(10)
+    small.leases.forget([f"m{at}" for at in range(3)])
+    for at in range(5):
+        small.breakers.failed(SCOPE, f"o{at}", reason="access-denied", text="no")
+    pass_time(1)
+
+    small.breakers.succeeded(SCOPE)
+
+    assert before == []
+    assert [each.message for each in small.left.recovered(10)] == ["a"]  # b: too many receives
+    assert small.left.size() == 0
+
+
+def small_message(name, *, receives):
+    return LeftMessage(name, f"receipt-{name}", receives, "org-logs/000000000001")
+
+
+def test_what_waits_for_a_sink_fills_no_bucket(small):
+    admit(small, "m", [of(1, at) for at in range(5)])
+    down = denied(of(1), "sink-busy", "slow down")
+    for at in range(5):
+        small.outcomes.finish(claim(small, "m", at), down, jitter=1)
+
+    assert small.left.full(10) == []
+    assert admit(small, "n", [of(1, 9)]).kind == "work"
+
+
+def test_what_was_left_without_a_breaker_is_handed_back_after_some_minutes(small, pass_time):
+    small.left.note([small_message("a", receives=1)])
+    pass_time(299)
+    assert small.left.recovered(10) == []
+    pass_time(2)
+
+    assert [each.message for each in small.left.recovered(10)] == ["a"]
