@@ -106,12 +106,21 @@ class Engine:
 
 
 def debian(engine: Engine, *packages: str, seconds: float = 240) -> str:
-    """Make an image of the machine's own release with *packages*, and say its name.
+    """Make an image of the machine's own release with *packages*, and say its name."""
+    root = engine.folder / "debian"
+    release = platform.freedesktop_os_release()["VERSION_CODENAME"]
+    unpack(root, release, *packages, seconds=seconds)
+    archive = engine.folder / "debian.tar"
+    subprocess.run(["tar", "-C", root, "-cf", archive, "."], check=True, timeout=60)
+    engine.docker("import", archive, "debian:test")
+    return "debian:test"
+
+
+def unpack(root: Path, release: str, *packages: str, seconds: float) -> None:
+    """Lay the smallest Debian of *release* with *packages* into the folder *root*.
 
     It trusts whom the machine trusts, and asks for Python's packages where the machine asks.
     """
-    release = platform.freedesktop_os_release()["VERSION_CODENAME"]
-    root = engine.folder / "debian"
     wanted = ",".join(["ca-certificates", *packages])
     subprocess.run(
         [found("debootstrap", "debootstrap"), "--variant=minbase", f"--include={wanted}",
@@ -121,10 +130,6 @@ def debian(engine: Engine, *packages: str, seconds: float = 240) -> str:
     shutil.copy(os.environ.get("PIP_CERT") or BUNDLE, f"{root}{BUNDLE}")
     if Path("/etc/pip.conf").is_file():
         shutil.copy("/etc/pip.conf", root / "etc/pip.conf")
-    archive = engine.folder / "debian.tar"
-    subprocess.run(["tar", "-C", root, "-cf", archive, "."], check=True, timeout=60)
-    engine.docker("import", archive, "debian:test")
-    return "debian:test"
 
 
 def _let_containers_talk() -> None:
