@@ -107,7 +107,9 @@ class _Reasons:
     """Why messages were refused, as far as a source's quarantine knows."""
 
     def __init__(self, entries: Sequence[Entry]) -> None:
-        self._by_message = {each.message: each for each in entries if each.message}
+        self._by_message = {
+            message: each for each in entries for message in (each.message, *each.messages)
+        }
         self._by_object = {str(each.ref): each for each in entries if each.ref}
 
     def of(self, message: DeadLetter, *, ours: bool) -> Lying:

@@ -69,6 +69,7 @@ class Plan:
 
 QUICK: Mapping[str, Sequence[Any]] = {
     "visibility": (60, 120),  # more than twice the pause between tends
+    "visibility_degraded": (120, 300),
     "poll": (5, 10, 20),
     "receive_wait": (5, 10, 20),
     "claim": (9, 15, 30),

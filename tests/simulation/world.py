@@ -104,8 +104,7 @@ class World:
         return [
             f"{sent.name} ({sent.kind})"
             for sent in self.unfinished()
-            if (due := self.waits.due(sent, self.points.last_strike)) is not None
-            and self.schedule.now > due
+            if (due := self._due(sent)) is not None and self.schedule.now > due
         ]
 
     def start(self, host: Host) -> None:
@@ -240,9 +239,13 @@ class World:
 
     def _latest(self) -> int:
         """When everything must be over, the ledger empty too."""
-        strike, sent = self.points.last_strike, self.plan.workload.sent
-        ends = [self.waits.due(each, strike) or 0 for each in sent]
-        return max(*ends, self.waits.calm_since(), strike) + self.waits.bound
+        ends = [self._due(each) or 0 for each in self.plan.workload.sent]
+        calm = max(self.waits.calm_since(), self.points.last_strike)
+        return max(calm, *ends) + self.waits.bound
+
+    def _due(self, sent: Sent) -> int | None:
+        denied = ("queue.extend", "denied") in self.strikes.met
+        return self.waits.due(sent, self.points.last_strike, denied=denied)
 
     def _poll(self) -> None:
         self.broker.tick("poll")

@@ -5,7 +5,7 @@ import pytest
 from tests.announcements import own
 from tests.unit.test_redrive import bury
 from trailcourier import wiring
-from trailcourier.ledger.quarantine import Entry, message_entry_id
+from trailcourier.ledger.quarantine import Entry
 
 TWO = """
 [broker]
@@ -47,7 +47,7 @@ def test_what_lies_there_is_listed_with_why_and_what_to_do(call, sqs, ledger):
     (odd,) = bury(sqs, "no \x1b[2J JSON")
     (log,) = bury(sqs, own("a/b", bucket="acme-logs"))
     ledger.quarantine.put(
-        Entry(message_entry_id(log), "message", "too-many-objects", "said so", None, log)
+        Entry("alike", "message", "too-many-objects", "said so", None, "another", messages=(log,))
     )
 
     said = call("dlq", "list", "--source", "prod")
