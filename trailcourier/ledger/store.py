@@ -33,6 +33,7 @@ Keys, all under ``<namespace>:1:`` (1 is the format; another format is another l
 ``s:<source>:once:<token>`` string: the answer of a script that ran with this token
 ``s:<source>:q``      hash: quarantine entries; ``:qt`` zset by time
 ``s:<source>:sums``   hash: counters
+``s:<source>:limits`` hash: what ends a message's life in the queue; see depth.py
 ``s:<source>:traces`` hash: when each step of the line last did its work; see traces.py
 ``s:<source>:poll:n`` string: ``until|token``, the poll lease
 ====================  ====================================================================
