@@ -8,7 +8,7 @@ import msgspec
 import prometheus_client
 import redis
 
-from trailcourier import heap, heartbeat, monitor, observe
+from trailcourier import heap, heartbeat, monitor, observe, wiring
 from trailcourier.errors import ConfigError, TrailcourierError
 from trailcourier.ledger.workers import CONTROL, OBJECTS
 from trailcourier.life import Life
@@ -86,8 +86,12 @@ class Service:
                 workers.metrics_port,
                 registry,
                 trouble=self.life.trouble,
-                unready=self.life.unready,
+                unready=self.unready,
             )
+
+    def unready(self) -> str:
+        """Why this process takes no work, or leaves it to others; empty while it takes all."""
+        return self.life.unready() or wiring.fitness().why()
 
     def begin(self, worker: str, carries: int) -> None:
         """Be heard of as *worker*, which carries so many objects at once, until it stops."""
@@ -135,6 +139,7 @@ class Service:
             self._pulse.leave(self._worker)
         else:
             self._pulse.report(self._worker, self._carries)
+            wiring.look_at_fitness()
         self._reported = True
 
     def _look(self) -> None:

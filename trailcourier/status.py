@@ -116,7 +116,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def state(self) -> State:
         """How it stands, in a word or two; well only if each step of the line left its trace."""
-        if self.breakers:
+        if self.holding:
             return "held up"
         if self.problems:
             return STATES.get(self.problems[0].kind, "stands still")
@@ -125,7 +125,12 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def moves(self) -> bool:
         """Whether nothing keeps records from being carried."""
-        return not self.breakers and not self.problems
+        return not self.holding and not self.problems
+
+    @property
+    def holding(self) -> list[OpenBreaker]:
+        """The breakers that hold the source up; a host's own leaves its work to other hosts."""
+        return [each for each in self.breakers if "@" not in each.name]
 
 
 def standing(

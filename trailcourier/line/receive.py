@@ -24,6 +24,7 @@ from trailcourier.sqs import BATCH
 
 ROOM_PAUSE = (0.02, 0.25)  # seconds between two looks for room, at first and at most
 PATIENCE = 0.5  # seconds for which room for a full receive is waited for
+TRY_AGAIN = 10  # seconds after which a message that met a bug comes again, at first
 UNKNOWN = "refused:unknown-key"
 SCRIPT_ERRORS = ("user_script:", "WRONGTYPE")  # how Redis begins when a script cannot go on
 
@@ -172,17 +173,22 @@ def set_aside(line: Line, message: Message, fault: Fault) -> bool:
 
 
 def failed(line: Line, message: Message, error: Exception) -> Arrival:
-    """Give back a message that a bug keeps from being admitted; the fifth time, quarantine it."""
-    fault = Fault("internal", repr(error))
-    became, times = line.ledger.quarantine.set_aside(
-        _entry(message, fault), message, tries=REASONS["internal"].tries
-    )
+    """Give back a message that a bug keeps from being admitted; the fifth time, quarantine it.
+
+    Earlier where the queue's redrive policy takes it earlier.
+    """
+    fault, most = Fault("internal", repr(error)), queue.most_receives(line) or 0
+    tries = 1 if 0 < most <= message.receive_count else REASONS["internal"].tries
+    entry = _entry(message, fault)
+    became, times = line.ledger.quarantine.set_aside(entry, message, tries=tries)
     if became != "before":
         observe.fact("message_failed", source=line.source, message=message.id, error=repr(error),
                      tries=times, became=became, exc_info=error)  # fmt: skip
     _say_refused(line, message, fault, became)
-    if became != "held":
-        queue.back_off(line, message.id, message.receipt, times or message.receive_count)
+    if became == "failed":
+        queue.back_off(line, message.id, message.receipt, times, first=TRY_AGAIN)
+    elif became != "held":
+        queue.back_off(line, message.id, message.receipt, message.receive_count)
     return Arrival(message.id, new=became != "before")
 
 

@@ -7,6 +7,7 @@ All is opened at first use and shared by all threads of the process; a worker th
 would share connections, so workers use threads.
 """
 
+import socket
 import threading
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
@@ -18,12 +19,14 @@ import redis
 
 from trailcourier import broker, observe
 from trailcourier import settings as configuration
-from trailcourier.client import Client
+from trailcourier.client import Client, Login
+from trailcourier.clock import SYSTEM_CLOCK
 from trailcourier.errors import ConfigError
 from trailcourier.ledger import Ledger
 from trailcourier.ledger.store import Store
 from trailcourier.ledger.workers import Roll, Workers
 from trailcourier.line import failpoint
+from trailcourier.line.fitness import Fitness
 from trailcourier.settings import Settings
 
 R = TypeVar("R")
@@ -75,7 +78,8 @@ def client() -> Client:
     """The broker; raises ConfigError where none is configured."""
     found = settings()
     ca_file = str(found.broker.ca_file) if found.broker.ca_file else None
-    return broker.connect(found.broker_url(), ca_file=ca_file)
+    login = Login(found.broker_url)
+    return broker.connect(found.broker_url(), ca_file=ca_file, login=login)
 
 
 def demand_broker() -> None:
@@ -90,6 +94,22 @@ def answering() -> Iterator[None]:
         yield
     except redis.RedisError as error:
         raise broker.unreachable(client(), error) from error
+
+
+@once
+def fitness() -> Fitness:
+    """Whether this host can do the work that its workers take."""
+    return Fitness(socket.gethostname(), SYSTEM_CLOCK)
+
+
+def look_at_fitness() -> None:
+    """Learn which of this host's own breakers have closed; raises RedisError.
+
+    One closes without a success here when a second host fails alike: it is nobody's own fault.
+    """
+    if fitness().why():
+        opened = ledger(next(iter(settings().sources))).breakers.every()
+        fitness().recovered([each.name for each in opened])
 
 
 @once
