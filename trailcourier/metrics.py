@@ -166,6 +166,11 @@ METRICS: dict[str, Metric] = {
         "[dispositions](dispositions.md).",
         ("source", "breaker", "reason"),
     ),
+    "patience_used_ratio": Metric(
+        "gauge",
+        "The part of maxReceiveCount or of the queue's retention used by the worst message: at 1 "
+        "it is in the dead-letter queue, or gone. Absent where SQS does not say.",
+    ),
     "sampled_timestamp_seconds": Metric(
         "gauge", "When these gauges were last brought up to date, as a Unix time."
     ),

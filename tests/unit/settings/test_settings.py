@@ -194,7 +194,7 @@ def test_state_is_kept_where_the_service_manager_says(small, monkeypatch):
 
     assert (desktop, service, settings.load().workers.state_dir) == (
         Path("/home/state/trailcourier"),
-        Path("/var/lib/trailcourier"),
+        Path("/var/lib/trailcourier/state"),
         Path("/data"),
     )
 
