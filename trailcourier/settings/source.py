@@ -77,6 +77,9 @@ class Source(BaseModel):
     max_record_mib: int = Field(
         16, ge=1, le=512, description="a log file with a larger record is refused"
     )
+    max_records: int = Field(
+        10_000_000, ge=1, le=1_000_000_000, description="a log file with more records is refused"
+    )
 
     @field_validator("queue_region", "bucket_region")
     @classmethod
