@@ -85,6 +85,11 @@ REASONS: dict[str, Reason] = {
         "The worker process died each time it worked on this object.",
         "Keep the object: it shows a bug. `trailcourier quarantine show` says where it lies.",
     ),
+    "quarantined": Reason(
+        "refused",
+        "The object was refused before: another message, or this one, names it again.",
+        "Its entry says why: `trailcourier quarantine list`.",
+    ),
     # a fault of a whole message
     "not-understood": Reason(
         "refused",

@@ -152,6 +152,10 @@ class SimBroker:
 
     # what time and operators do
 
+    def busy(self) -> bool:
+        """Whether anything waits here, or is held."""
+        return bool(self.queues["control"] or self.queues["objects"] or self.unacked)
+
     def restore_old(self) -> None:
         """Put forwards back whose worker has not acknowledged them in time."""
         for number, held in list(self.unacked.items()):

@@ -8,9 +8,10 @@ from collections.abc import Callable
 import redis
 from kombu.exceptions import KombuError
 
-from tests.simulation.broker import SimBroker, Task
+from tests.simulation.broker import FOR_EVER, SimBroker, Task
 from tests.simulation.clock import HostClock, Stop
 from tests.simulation.points import Points
+from tests.simulation.schedule import Signal
 from trailcourier.errors import TrailcourierError
 from trailcourier.ledger.ticks import LIFE, Ticks
 from trailcourier.line import Line
@@ -40,7 +41,8 @@ class SimProcess:
         self.line: Line
         self._points = points
         self._schedule = points.schedule
-        self._busy = 0
+        self.busy = 0  # tasks that run
+        self.begun = Signal()
 
     def spawn(self, name: str, body: Callable[[], None]) -> None:
         self._schedule.spawn(f"{self.name}/{name}" if name else self.name, self, body)
@@ -78,7 +80,10 @@ class Worker:
         process, broker = self.process, self._broker
         while self._fit() and (taken := broker.take(self._queue, process.stopping)):
             number, task = taken
+            process.busy += 1
+            process._schedule.fire(process.begun)
             self._run(task)
+            process.busy -= 1
             broker.acknowledge(number)
         self._ended += 1
         if self._ended == self._threads:
@@ -155,6 +160,8 @@ class Worker:
     def _renew(self) -> None:
         process = self.process
         while True:
+            if not process.busy:  # nothing is held
+                process._schedule.wait(process.begun, FOR_EVER)
             process.clock.wait(PAUSE)
             try:
                 process.line.process.holds.renew()

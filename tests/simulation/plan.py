@@ -68,7 +68,8 @@ class Plan:
 
 
 QUICK: Mapping[str, Sequence[Any]] = {
-    "visibility": (30, 60, 120),
+    "visibility": (60, 120),  # more than twice the pause between tends
+    "visibility_degraded": (120, 300),
     "poll": (5, 10, 20),
     "receive_wait": (5, 10, 20),
     "claim": (9, 15, 30),
@@ -112,7 +113,7 @@ def plan(seed: int, profile: str = "", without: Collection[str] = ()) -> Plan:
     workload = Author(
         chance, messages=messages, poor=data.poor, lasts=lasts, without=without
     ).write()
-    longest = chance.choice((numbers.claim, numbers.claim * 2, numbers.visibility)) * 1500
+    longest = chance.choice((numbers.claim, numbers.claim * 2, min(numbers.visibility, 60))) * 1500
     return Plan(
         seed=seed,
         profile=profile,
@@ -126,7 +127,7 @@ def plan(seed: int, profile: str = "", without: Collection[str] = ()) -> Plan:
             )
         ),
         stays=chance.choice((0.2, 0.5, 0.8, 0.95)),
-        ticks=chance.choice((1000, 5000, 10_000)),
+        ticks=chance.choice((1000, 5000, 5000, 10_000, 10_000)),
         most_receives=chance.choice((0, 5, 10)),
         stale_works=chance.random() < 0.5,
         longest=longest,

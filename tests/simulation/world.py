@@ -27,8 +27,9 @@ from trailcourier.line.process import Process
 from trailcourier.sinks import Outlet, Terms
 
 SOURCE = "prod"
-LOOK = 500  # ms between two looks whether all is done
+LOOK = 1000  # ms between two looks whether all is done
 RESTART = (200, 20_000)  # ms until a process that died is started again
+LONGEST_PAUSE = 30_000  # ms between two ticks
 QUIET = 3  # looks in a row at which all must be done
 
 
@@ -103,8 +104,7 @@ class World:
         return [
             f"{sent.name} ({sent.kind})"
             for sent in self.unfinished()
-            if (due := self.waits.due(sent, self.points.last_strike)) is not None
-            and self.schedule.now > due
+            if (due := self._due(sent)) is not None and self.schedule.now > due
         ]
 
     def start(self, host: Host) -> None:
@@ -166,11 +166,9 @@ class World:
 
     def leaving(self) -> dict[str, int]:
         """What the ledger still has in hand, looked at from outside."""
-        own = f"trailcourier:1:s:{SOURCE}:"
-        return {
-            name: self.server.plain("ZCARD", f"{own}{name}")
-            for name in ("flight", "parked", "leases", "done")
-        }
+        own, names = f"trailcourier:1:s:{SOURCE}:", ("flight", "parked", "leases", "done")
+        counts = self.server.plain_all([("ZCARD", f"{own}{name}") for name in names])
+        return dict(zip(names, counts, strict=True))
 
     def sums(self) -> dict[str, int]:
         """The ledger's counters, looked at from outside."""
@@ -241,17 +239,34 @@ class World:
 
     def _latest(self) -> int:
         """When everything must be over, the ledger empty too."""
-        strike, sent = self.points.last_strike, self.plan.workload.sent
-        ends = [self.waits.due(each, strike) or 0 for each in sent]
-        return max(*ends, self.waits.calm_since(), strike) + self.waits.bound
+        ends = [self._due(each) or 0 for each in self.plan.workload.sent]
+        calm = max(self.waits.calm_since(), self.points.last_strike)
+        return max(calm, *ends) + self.waits.bound
+
+    def _due(self, sent: Sent) -> int | None:
+        denied = ("queue.extend", "denied") in self.strikes.met
+        return self.waits.due(sent, self.points.last_strike, denied=denied)
 
     def _poll(self) -> None:
         self.broker.tick("poll")
-        self.schedule.at(self.schedule.now + self.plan.ticks, self._poll)
+        self.schedule.at(self._next(self.plan.ticks), self._poll)
 
     def _tend(self) -> None:
         self.broker.tick("tend")
-        self.schedule.at(self.schedule.now + self.plan.numbers.tend * 1000, self._tend)
+        self.schedule.at(self._next(self.plan.numbers.tend * 1000), self._tend)
+
+    def _next(self, pause: int) -> int:
+        """When the next tick comes; later while nothing can come of any."""
+        soon = self.schedule.now + pause
+        if self.broker.busy() or any(process.busy for process in self.processes.values()):
+            return soon
+        wakes = [each.at for each in (*self.plan.workload.sent, *self.plan.events)]
+        wakes += [event.at + event.lasts for event in self.plan.events]
+        coming = [at for at in wakes if at >= self.schedule.now]
+        coming += [held.visible for held in self.sqs.messages.values()]
+        if any(self.leaving().values()):
+            return soon
+        return min(max(soon, min(coming, default=soon)), self.schedule.now + LONGEST_PAUSE)
 
     def _restore(self) -> None:
         self.broker.restore_old()
