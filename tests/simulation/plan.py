@@ -141,6 +141,7 @@ def _numbers(chance: random.Random) -> Numbers:
 def _hosts(chance: random.Random, data: Profile) -> tuple[Host, ...]:
     hosts = []
     for queue, count in (
+        ("beat", 1),
         ("control", chance.choice((1, 2))),
         ("objects", chance.choice((1, 2, 2, 3))),
     ):
