@@ -82,7 +82,7 @@ QUICK: Mapping[str, Sequence[Any]] = {
     "breaker_failures": (1, 2, 5),
     "breaker_probe": (5.0, 10.0, 30.0),
     "heartbeat": (30,),
-    "batch_records": (1, 2, 3, 1000),
+    "batch_records": (2, 3, 1000),
     "chord": (2, 200),
     "parked": (2, 5, 2000),
     "in_flight": (4, 256),

@@ -64,7 +64,11 @@ class Points:
         self.pause()
         strike = self.strikes.at(point)
         if strike is None:
-            result = act()
+            try:
+                result = act()
+            except Exception as error:
+                self._note(point, f"{told}: {error!r:.80}")
+                raise
             self._note(point, told)
             return result
         self.say(strike, told)
