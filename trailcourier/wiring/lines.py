@@ -5,7 +5,8 @@ from typing import Any, NoReturn
 
 import boto3
 
-from trailcourier import aws, filters, observe, wiring
+from trailcourier import aws, deadletters, filters, observe, wiring
+from trailcourier.deadletters import DeadLetters
 from trailcourier.errors import ConfigError, Fault
 from trailcourier.line import Keep, Line
 from trailcourier.line.process import Process
@@ -52,6 +53,12 @@ def queue(source: str) -> Queue:
         fips=given.fips,
         dualstack=given.dualstack,
     )
+
+
+def dead_letters(source: str, named: str = "") -> DeadLetters | None:
+    """The dead-letter queue of *source*, or the one whose URL is *named*; None without any."""
+    address = wiring.settings().sources[source].queue
+    return deadletters.find(queue(source), address, named)
 
 
 @wiring.once
