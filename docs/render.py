@@ -37,6 +37,7 @@ from trailcourier.models import Numbers
 from trailcourier.provision import Request, Step
 from trailcourier.provision.permissions import actions, needed
 from trailcourier.reasons import Reason
+from trailcourier.redrive import Listed, Lying, Redriven
 from trailcourier.secret import Secret
 from trailcourier.settings import Broker, Flower, Source, Workers
 from trailcourier.sinks import SinkConfig
@@ -241,6 +242,22 @@ One object with `sources`, a list. Of each source:
 One object with `sources`, a list, and `why`, what kept it from ending, or nothing. Of each source:
 
 {table(("key", "meaning"), keys(Drained))}
+
+## What `dlq list --json` says
+
+One object with `sources`, a list. Of each source:
+
+{table(("key", "meaning"), keys(Listed))}
+
+Of each message that was looked at:
+
+{table(("key", "meaning"), keys(Lying))}
+
+## What `dlq redrive --json` says
+
+One object with `sources`, a list. Of each source:
+
+{table(("key", "meaning"), keys(Redriven))}
 
 ## What `setup plan --json` says
 

@@ -11,7 +11,7 @@ from kombu.exceptions import KombuError
 from tasks.celery import app
 from tasks.events import QUIET
 from tasks.ticks import drop_late
-from tasks.transport import waits
+from tasks.transport import limits, waits
 from tasks.worker import stopping
 from trailcourier import observe, wiring
 from trailcourier.errors import TrailcourierError
@@ -23,7 +23,12 @@ from trailcourier.line.work import Work
 from trailcourier.wiring import lines
 
 SHOWN = wiring.settings().workers.flower_objects
+PROBE = wiring.settings().line.breaker_probe
 FORESEEN = (TrailcourierError, redis.RedisError, KombuError)  # one log line; tend makes it good
+
+
+# a host that fails by itself leaves its objects to others
+limits["objects"] = lambda room: wiring.fitness().room(room, PROBE)
 
 
 @app.task(name="trailcourier.poll", throws=FORESEEN, **QUIET)

@@ -7,16 +7,16 @@ BRPOP only wakes a worker that found nothing.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property
-from time import time
 from typing import Any
 
 import redis
 from kombu.transport import redis as stock
 from kombu.transport import virtual
 from kombu.utils.json import dumps
+from kombu.utils.scheduling import round_robin_cycle
 
 from trailcourier.client import FREES, Client, Login, options
 from trailcourier.impairment import Impaired
@@ -25,10 +25,10 @@ from trailcourier.line.failpoint import failpoint
 
 TAKE = """
 local index, held, first = KEYS[1], KEYS[2], 3
-local now, room = ARGV[1], tonumber(ARGV[2])
-if #ARGV > 2 then
-  redis.call('ZREM', index, unpack(ARGV, 3))
-  redis.call('HDEL', held, unpack(ARGV, 3))
+local now, room = redis.call('TIME')[1], tonumber(ARGV[1])
+if #ARGV > 1 then
+  redis.call('ZREM', index, unpack(ARGV, 2))
+  redis.call('HDEL', held, unpack(ARGV, 2))
 end
 
 local function hold(item)
@@ -57,21 +57,30 @@ return taken
 """
 """Acknowledge, then take from the queues in turn until there is no room or nothing left.
 
-KEYS: `unacked_index`, `unacked`, the queues.  ARGV: the time as `unacked_index` has it (seconds),
-the room, then the tags to acknowledge.  Answers pairs: which queue, counted from 0; the message.
+KEYS: `unacked_index`, `unacked`, the queues.  ARGV: the room, then the tags to acknowledge.
+Answers pairs: which queue, counted from 0; the message.
 """
 
 
 NOTE = (
     FREES
     + """
-redis.call('ZADD', KEYS[1], ARGV[1], ARGV[2])
-redis.call('HSET', KEYS[2], ARGV[2], ARGV[3])
+redis.call('ZADD', KEYS[1], redis.call('TIME')[1], ARGV[1])
+redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
 """
 )
-"""Note a message that was taken.  KEYS: `unacked_index`, `unacked`; ARGV: time, tag, message."""
+"""Note a message that was taken.  KEYS: `unacked_index`, `unacked`; ARGV: tag, message."""
 
 PUSH = FREES + "redis.call('LPUSH', KEYS[1], ARGV[1])"
+
+
+limits: dict[str, Callable[[int], int]] = {}
+"""For some queues, how many of so many of its tasks this process takes now."""
+
+
+def limit(queue: str, room: int) -> int:
+    """How many tasks of *queue* to take now, of *room*."""
+    return limits[queue](room) if queue in limits else room
 
 
 class QoS(stock.QoS):
@@ -98,12 +107,21 @@ class QoS(stock.QoS):
         held = dumps([raw, told["exchange"], told["routing_key"]])
         keys = [self.unacked_index_key, self.channel.global_keyprefix + self.unacked_key]
         with self.channel.conn_or_acquire() as client:
-            self.channel.note(keys=keys, args=[time(), tag, held], client=client)
+            self.channel.note(keys=keys, args=[tag, held], client=client)
 
-    def restore_visible(self, *args: Any, **kwargs: Any) -> None:
-        """Give back what dead workers held; a full broker has no room for it in its queues."""
+    def restore_visible(self, start: int = 0, num: Any = None, **_: Any) -> None:
+        """Give back what dead workers held; a full broker has no room for it in its queues.
+
+        By the broker's clock: kombu compares that of the host that took a message with that of the
+        host that looks, and gives back what a live worker has in hand where they differ.
+        """
         try:
-            super().restore_visible(*args, **kwargs)
+            with self.channel.conn_or_acquire() as client, suppress(stock.MutexHeld):
+                ends = client.time()[0] - self.visibility_timeout
+                found = {"desc": True, "byscore": True, "offset": num and start, "num": num}
+                with stock.Mutex(client, self.unacked_mutex_key, self.unacked_mutex_expire):
+                    for tag in client.zrange(self.unacked_index_key, ends, 0, **found):
+                        self.restore_by_tag(tag, client)
         except Impaired as error:
             if error.code != "OOM":
                 raise
@@ -128,7 +146,7 @@ class QoS(stock.QoS):
         """Acknowledge and take in one errand; answer up to *room* messages, each with its queue."""
         prefix, tags = self.channel.global_keyprefix, tuple(self.acked)
         keys = [prefix + key for key in (self.unacked_index_key, self.unacked_key, *queues)]
-        answer = script(keys, [time(), room, *tags])
+        answer = script(keys, [room, *tags])
         del self.acked[: len(tags)]
         if answer:
             failpoint("after-take")  # in `unacked`, not yet begun
@@ -151,6 +169,7 @@ class Channel(stock.Channel):
     from_transport_options = (*stock.Channel.from_transport_options, "login", "finishing")
     _shared: Any = None
     _take: Any = None
+    _queue_cycle: Any
 
     def _connparams(self, asynchronous: bool = False) -> Any:
         if self.connection is None or self.connection.client is None:
@@ -198,8 +217,24 @@ class Channel(stock.Channel):
     def _brpop_start(self, timeout: Any = None) -> None:
         """Wait for a task, but take first what need not be waited for."""
         room = self.connection.in_loop and self.qos.can_consume_max_estimate()
-        if not room or self.take(room) < room:
+        limited = {q: few for q in self.active_queues if room and (few := limit(q, room)) < room}
+        if limited:
+            self._brpop_others(room, limited, timeout)
+        elif not room or self.take(room) < room:
             super()._brpop_start(timeout)
+
+    def _brpop_others(self, room: int, limited: dict[str, int], timeout: Any) -> None:
+        """Take few tasks of some queues, and wait for those of the others alone."""
+        every, others = self._queue_cycle, [q for q in self.active_queues if q not in limited]
+        try:
+            for queue, few in limited.items():
+                self._queue_cycle = round_robin_cycle([queue])
+                room -= self.take(few) if few else 0
+            self._queue_cycle = round_robin_cycle(others)
+            if others and room > 0 and self.take(room) < room:
+                super()._brpop_start(timeout)
+        finally:
+            self._queue_cycle = every
 
     def take(self, room: int) -> int:
         """Deliver up to *room* tasks that wait in the queues; answer how many there were."""

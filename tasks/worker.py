@@ -42,6 +42,7 @@ class Worker(celery.apps.worker.Worker):
         # where Celery talks, unless -q; stdout is for a stdout sink's records
         vars(sys)["__stdout__"] = None if options.get("quiet") else sys.__stderr__
         super().__init__(app, hostname, **options)
+        wiring.fitness().host = self.hostname.partition("@")[2]
         carries = min(self.duty.carries, self.concurrency)
         self.service.begin(f"{self.hostname}/{os.getpid()}", carries)
 

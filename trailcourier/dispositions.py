@@ -187,8 +187,8 @@ REASONS: dict[str, Reason] = {
     "not-aws": Reason(
         "parked",
         "Something other than AWS answered: the page of a portal or a proxy, or another service.",
-        "The detail has its host and how its answer begins. Log in to the portal, have the proxy "
-        "let AWS's hosts through unread, or correct `AWS_ENDPOINT_URL` and its like.",
+        "The detail says which host, and how it begins. Log in to the portal, have the proxy let "
+        "AWS's hosts through unread, or correct `AWS_ENDPOINT_URL` and its like.",
         "bucket",
     ),
     "cut-short": Reason(

@@ -169,6 +169,28 @@ METRICS: dict[str, Metric] = {
     "sampled_timestamp_seconds": Metric(
         "gauge", "When these gauges were last brought up to date, as a Unix time."
     ),
+    # whether the line moves, told by control and object workers
+    "step_seconds": Metric(
+        "gauge",
+        "Since each step of the line last did its work: `tick`, `poll`, `forward` (of any source), "
+        "`settle`, `tend`; absent if it never did.",
+        ("source", "step"),
+    ),
+    "standstill": Metric(
+        "gauge",
+        "1 for what keeps the source's line from moving, as `trailcourier status` judges it, else "
+        "0: [the kinds](operations.md#what-stands-still).",
+        ("source", "kind"),
+    ),
+    "processes": Metric(
+        "gauge", "Live processes of the fleet: `control`, `objects`, `beat`.", ("role",)
+    ),
+    "clock_ahead_seconds": Metric(
+        "gauge",
+        "By how much a process's clock is ahead of the broker's. `status` says so from 5 s on; "
+        "nothing is decided by it.",
+        ("host", "process"),
+    ),
 }
 
 

@@ -101,6 +101,14 @@ class Numbers(BaseModel):
     batch_bytes: int = Field(1_048_576, ge=1024, description="bytes in one batch to a sink")
     memory_mib: int = Field(96, ge=16, description="bytes held by all forwards of a process")
 
+    @field_validator("tend")
+    @classmethod
+    def _extends_in_time(cls, value: int, info: ValidationInfo) -> int:
+        """A lease is extended when half of it is left, by the next round and not the one after."""
+        if value * 3 > info.data.get("visibility", value * 3):
+            raise ValueError("must not be more than a third of visibility")
+        return value
+
     @field_validator("park_last")
     @classmethod
     def _is_the_longest(cls, value: float, info: ValidationInfo) -> float:

@@ -2,12 +2,13 @@
 
 import json
 import secrets
+import threading
 
 import pytest
 from moto.server import ThreadedMotoServer
 
 from tests.aws_answers import reader, session
-from trailcourier import aws, regions, sqs
+from trailcourier import aws, deadletters, redrive, regions, sqs
 from trailcourier.egress import Egress
 from trailcourier.errors import Fault
 from trailcourier.models import ObjectRef
@@ -155,3 +156,32 @@ def test_a_bucket_is_found_without_being_told_where_it_is(bucket, moto):
     opened = reader(moto, bucket_region=None).open(ObjectRef(BUCKET, "found"))
 
     assert opened.region == REGION
+
+
+def test_dead_letters_are_looked_at_and_moved_back_with_their_attributes(queue, client):
+    made, url = queue
+    asking = client("sqs")
+    attributes = {
+        "team": {"DataType": "String", "StringValue": "security"},
+        "key": {"DataType": "Binary", "BinaryValue": b"\x00\x01\x02"},
+    }
+    for body in ("one", "two"):
+        asking.send_message(QueueUrl=url, MessageBody=body, MessageAttributes=attributes)
+    for _ in range(3):
+        made.receive(most=10, wait=0, visibility=0)
+    dead = deadletters.find(made, regions.queue(url, REGION))
+
+    listed = redrive.listed("prod", dead, (), most=10)
+    told = redrive.redrive(
+        "prod", dead, most=None, stopping=threading.Event(), watched=lambda moved, of: None
+    )
+
+    assert (listed.waiting, {each.reason for each in listed.messages}) == (2, {"not-understood"})
+    assert (told.way, told.moved, told.good) == ("by-hand", 2, True)
+    assert "SQS does not do it here" in told.note
+    assert dead.contents().waiting == 0
+    got = asking.receive_message(
+        QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"]
+    )["Messages"]
+    assert sorted(each["Body"] for each in got) == ["one", "two"]
+    assert [each["MessageAttributes"] for each in got] == [attributes] * 2

@@ -265,6 +265,41 @@ def test_the_note_is_one_that_kombu_can_restore(client, publish, worker, kind):
     assert noted(client) == []
 
 
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_what_a_worker_holds_is_not_given_back_by_the_clock_of_another_host(
+    client, publish, worker, monkeypatch, hours
+):
+    holds = worker(2)
+    publish(1)
+    holds.until(1)  # by BRPOP
+    publish(1)
+    holds.until(2)  # BRPOP has found one, so the next is looked for
+    for module in (stock, ours):
+        monkeypatch.setattr(module, "time", lambda: time.time() + hours * 3600, raising=False)
+    other = worker(2, "control")
+    publish(1, "control")
+    other.until(1)
+
+    other.channel.qos.restore_visible(interval=1)
+    monkeypatch.undo()
+    holds.channel.qos.restore_visible(interval=1)
+
+    assert len(noted(client)) == 3
+    assert client.llen(f"{PREFIX}objects") + client.llen(f"{PREFIX}control") == 0
+
+
+def test_what_nobody_acknowledges_in_time_is_given_back(client, publish, worker):
+    publish(1)
+    worker(1).until(1)
+    (tag,) = client.zrange(f"{PREFIX}unacked_index", 0, -1)
+    client.zincrby(f"{PREFIX}unacked_index", -OPTIONS["visibility_timeout"] - 1, tag)
+
+    worker(1, "control").channel.qos.restore_visible(interval=1)
+
+    assert noted(client) == []
+    assert client.llen(f"{PREFIX}objects") == 1
+
+
 def test_ticks_are_not_noted_so_that_none_comes_back_when_its_worker_is_gone(
     client, publish, worker
 ):
@@ -320,3 +355,18 @@ def test_who_asks_for_one_message_gets_one(shared_broker, client, publish):
     assert len(got) == 1
     assert noted(client) == []
     assert client.llen(f"{PREFIX}objects") == 1
+
+
+def test_a_queue_that_is_limited_is_taken_from_one_by_one_and_others_as_ever(worker, publish):
+    allowed = iter([0, 1])
+    ours.limits["objects"] = lambda room: next(allowed, 0)
+    try:
+        both = worker(8, "objects", "control")
+        publish(3)
+        publish(2, "control")
+        both.until(3)
+        both.turn()
+        assert sorted(both.numbers) == [0, 0, 1]  # one object, and both of the others
+    finally:
+        ours.limits.clear()
+    both.until(5)

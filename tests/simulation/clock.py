@@ -66,4 +66,3 @@ class HostClock:
 
     def jitter(self) -> float:
         return self._chance.random()
-

@@ -46,4 +46,3 @@ def run(given: Plan, server: Server) -> Result:
         seconds=time.perf_counter() - began,
         simulated=world.schedule.now / 1000,
     )
-

@@ -109,9 +109,7 @@ class Strikes:
             return None
         system = point.partition(".")[0]
         choice = [
-            (kind, weight)
-            for kind in kinds(point)
-            if (weight := self._weight(system, kind)) > 0
+            (kind, weight) for kind in kinds(point) if (weight := self._weight(system, kind)) > 0
         ]
         if not choice:
             return None

@@ -93,7 +93,9 @@ class Author:
     def write(self) -> Workload:
         """Write message after message; each is sent after the puts that it announces."""
         chance, early = self._chance, self._messages // 2
-        moments = [0] * early + [chance.randrange(self._lasts) for _ in range(early, self._messages)]
+        moments = [0] * early + [
+            chance.randrange(self._lasts) for _ in range(early, self._messages)
+        ]
         at = 0
         for number, moment in enumerate(sorted(moments)):
             at = max(moment, at + STEP)
@@ -172,7 +174,9 @@ class Author:
                 key = key.replace("/CloudTrail/", "/CloudTrail-Digest/")
                 return Name(bucket, key, 0, exact, "skip")
             case "marker":
-                return Name(bucket, f"AWSLogs/{account}/CloudTrail/{self._serial}/", 0, exact, "skip")
+                return Name(
+                    bucket, f"AWSLogs/{account}/CloudTrail/{self._serial}/", 0, exact, "skip"
+                )
             case "unknown":
                 key = f"{UNKNOWN}{self._serial}.json"
                 self._put(at, bucket, key, self._content(key, 0))
@@ -202,8 +206,9 @@ class Author:
         return bad
 
     def _rejected(self, content: Content) -> dict[str, Any]:
-        records = list(content.records) or [b'{"eventID":"only"}']
-        at = self._chance.randrange(len(records))
+        """One record of several is rejected: one alone says nothing about itself."""
+        records = [*content.records, self._record(f"{content.etag}-more", b"")]
+        at = self._chance.randrange(len(records) - 1)
         records[at] = records[at].replace(DROP_FIELD, b"")[:-1] + b',"reject":true}'
         return {"records": tuple(records), "body": _file(records), "fault": "rejected-records"}
 
@@ -214,8 +219,9 @@ class Author:
         records = tuple(self._record(f"{name}v{number}-{at}") for at in range(count))
         return Content(f"e{number}{self._serial:06}", _file(records), records)
 
-    def _record(self, name: str) -> bytes:
-        drop = DROP_FIELD if self._chance.random() < 0.2 else b""
+    def _record(self, name: str, drop: bytes | None = None) -> bytes:
+        if drop is None:
+            drop = DROP_FIELD if self._chance.random() < 0.2 else b""
         return b'{"eventID":"' + name.encode() + b'"' + drop + b"}"
 
     def _etag(self, name: Name) -> str:

@@ -5,6 +5,7 @@ import json
 import msgspec
 import pytest
 
+from tests.unit.fleets import NOTED, well
 from tests.unit.ledger.conftest import admit, claim, refs
 from trailcourier.dispositions import REASONS
 from trailcourier.ledger.outcomes import Report
@@ -32,11 +33,11 @@ def finish(ledger, outcome, *, message="m1", **report):
 
 
 def advice(ledger):
-    return [each for each in standing(ledger).advice if "No object worker" not in each]
+    return standing(ledger).advice
 
 
 def test_a_source_that_has_done_nothing_has_nothing_to_say(ledger):
-    ledger.workers.heartbeat("worker", 8)
+    well(ledger)
 
     found = standing(ledger)
 
@@ -44,8 +45,10 @@ def test_a_source_that_has_done_nothing_has_nothing_to_say(ledger):
         source="prod", messages=0, oldest_seconds=None, in_flight=0, parked=0, quarantined=0,
         workers=8, last_success_seconds=None, records={"in": 0},
         objects={"named": 0, "delivered": 0}, messages_by_outcome={"received": 0}, sinks={},
-        advice=[], breakers=[],
+        advice=[], breakers=[], problems=[], steps=found.steps,
     )  # fmt: skip
+    just_now = pytest.approx(0, abs=2)
+    assert found.steps == {"forward": None} | dict.fromkeys(NOTED, just_now)
     assert found.state == "well"
 
 
@@ -112,7 +115,7 @@ def test_what_is_parked_behind_no_breaker_comes_with_the_cause_and_what_to_do(le
             message=message, breakers=[Failing("sink:siem")],
         )  # fmt: skip
     finish(ledger, Outcome("parked", "archived", "s3://acme-logs/m3: in Glacier"), message="m3")
-    ledger.workers.heartbeat("worker", 8)
+    well(ledger)
     found = standing(ledger)
 
     assert found.state == "see below"
@@ -152,14 +155,13 @@ def test_a_breaker_opened_for_a_reason_of_a_newer_version_is_shown_without_advic
     assert advice(ledger) == ["sink:archive is open, and tried again every 30 s: words."]
 
 
-def test_without_workers_it_says_how_to_start_one(ledger, pass_time):
-    ledger.workers.heartbeat("worker", 8)
-    pass_time(31)
+def test_a_source_is_held_up_whatever_else_stands_still(ledger):
+    ledger.breakers.failed("sink:siem", "a", reason="network", text="no", limit=1)
 
     found = standing(ledger)
 
-    assert (found.workers, found.state) == (0, "no workers")
-    assert "celery -A tasks worker -Q objects" in found.advice[0]
+    assert (found.state, found.moves) == ("held up", False)
+    assert found.problems
 
 
 @pytest.mark.parametrize(("row", "said"), [(99, False), (100, True)])
@@ -181,7 +183,7 @@ def test_a_degraded_source_says_which_permission_is_missing(ledger):
 def test_refusals_are_mentioned_with_the_command_that_lists_them(ledger):
     (ref,) = refs("a")
     ledger.quarantine.put(Entry("id", "object", "corrupt", "broken", ref))
-    ledger.workers.heartbeat("worker", 8)
+    well(ledger)
 
     found = standing(ledger)
 

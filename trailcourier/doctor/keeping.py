@@ -44,8 +44,8 @@ TOLD: Entries = {
     "TC309": Entry(
         "Does anything lie in the dead-letter queue?",
         ("ok", "warning"),
-        "Messages that could not be carried. `trailcourier quarantine list` says why; once that is "
-        "mended, move them back (`aws sqs start-message-move-task`).",
+        "Messages that could not be carried. `trailcourier dlq list` says why; once that is "
+        "repaired, `trailcourier dlq redrive` moves them back, and they are read anew.",
     ),
     "TC310": Entry(
         "Can the key that encrypts the queue be used?",
@@ -115,7 +115,7 @@ def _dead_letters(subject: Subject, said: Mapping[str, str]) -> Iterator[Finding
         return
     dead = subject.ask_once(_dead(subject, arn))
     if dead.good:
-        yield from _dead_queue(said, dead, most, name)
+        yield from _dead_queue(subject, said, dead, most)
     elif dead.denied:
         lost = f"after {most} receives a message moves to {name}, and what lies there is not seen"
         yield statements.denied(subject, dead, "TC308", "unproved", lost)
@@ -135,8 +135,11 @@ def _dead(subject: Subject, arn: str) -> Call:
     return Call("sqs", "get_queue_attributes", ours.region, "sqs:GetQueueAttributes", arn, given)
 
 
-def _dead_queue(said: Mapping[str, str], dead: Answer, most: int, name: str) -> Iterator[Finding]:
+def _dead_queue(
+    subject: Subject, said: Mapping[str, str], dead: Answer, most: int
+) -> Iterator[Finding]:
     theirs: Mapping[str, str] = dead.said["Attributes"]
+    name = dead.call.resource.rpartition(":")[2]
     kept, longer = (int(each["MessageRetentionPeriod"]) for each in (said, theirs))
     if longer <= kept and longer < LONGEST:
         text = (
@@ -150,9 +153,17 @@ def _dead_queue(said: Mapping[str, str], dead: Answer, most: int, name: str) -> 
     lie = int(theirs["ApproximateNumberOfMessages"])
     if lie:
         text = f"{lie} messages lie in the dead-letter queue {name}"
-        yield Finding("warning", "TC309", text, "`trailcourier quarantine list` says why.")
+        yield Finding("warning", "TC309", text, _redrive(subject))
     else:
         yield Finding("ok", "TC309", f"nothing lies in {name}")
+
+
+def _redrive(subject: Subject) -> str:
+    of = f"--source {subject.name}"
+    return (
+        f"`trailcourier dlq list {of}` says why; once that is repaired, `trailcourier dlq redrive "
+        f"{of}` moves them back."
+    )
 
 
 def _days(seconds: int) -> str:

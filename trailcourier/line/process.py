@@ -161,15 +161,15 @@ class Gate:
 class Process:
     """One worker process: its byte budget, its gate, and the claims and poll leases it holds.
 
-    *host* is its name, as heartbeats tell it; *keeps_alive* False leaves the renewing of what is
-    held to the caller.
+    *fitness* says whether its host can do the work; *keeps_alive* False leaves the renewing of
+    what is held to the caller.
     """
 
     def __init__(
-        self, *, memory: int, claim: float, stall: float, host: str = "",
+        self, *, memory: int, claim: float, stall: float, fitness: Fitness | None = None,
         clock: Clock = SYSTEM_CLOCK, keeps_alive: bool = True,
     ) -> None:  # fmt: skip
         self.budget = Budget(memory, clock)
         self.gate = Gate(clock)
-        self.fitness = Fitness(host, clock)
+        self.fitness = fitness or Fitness("", clock)
         self.holds = Holds(life=claim, stall=stall, clock=clock, keeps_alive=keeps_alive)

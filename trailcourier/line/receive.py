@@ -51,6 +51,7 @@ def poll(line: Line, slot: int, publish: Publish, stopping: threading.Event) -> 
     with line.process.holds.polling(line.ledger.flow.poll_lease(slot)) as ours:
         ends = line.clock.monotonic() + line.numbers.poll
         while ours and (room := await_room(line, ends, stopping)):
+            line.ledger.traces.note("poll")
             # never a short poll for want of time: it asks few of SQS's servers, again and again
             wait = min(line.numbers.receive_wait, max(1, math.ceil(ends - line.clock.monotonic())))
             messages = queue.receive(line, most=min(BATCH, room), wait=wait)
@@ -64,6 +65,8 @@ def poll(line: Line, slot: int, publish: Publish, stopping: threading.Event) -> 
                     break
                 new = take(line, messages, publish)
             line.ledger.flow.heard(something_new=new)
+        if ours:
+            line.ledger.traces.note("poll")  # also where there was no room
     return came
 
 

@@ -23,11 +23,13 @@ def tend(line: Line, publish: Publish, idle: Callable[[], bool], stopping: threa
     extend(line)
     leave_full(line)
     settle(line, line.ledger.leases.complete(since=SETTLE_AFTER))
+    line.ledger.traces.note("settle")  # also where nothing was ready
     if stopping.is_set():
         return 0
     again = dispatch_again(line, publish, idle)
     hand_back(line)
     sample(line)
+    line.ledger.traces.note("tend")
     return again
 
 

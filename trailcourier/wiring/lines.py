@@ -1,12 +1,12 @@
 """The lines of this process: the queue, reader and sinks of each source, open."""
 
-import socket
 from collections.abc import Callable
 from typing import Any, NoReturn
 
 import boto3
 
-from trailcourier import aws, filters, observe, wiring
+from trailcourier import aws, deadletters, filters, observe, wiring
+from trailcourier.deadletters import DeadLetters
 from trailcourier.errors import ConfigError, Fault
 from trailcourier.line import Keep, Line
 from trailcourier.line.process import Process
@@ -28,7 +28,7 @@ def process() -> Process:
         memory=numbers.memory_mib * MIB,
         claim=numbers.claim,
         stall=numbers.claim_stall,
-        host=socket.gethostname(),
+        fitness=wiring.fitness(),
     )
 
 
@@ -53,6 +53,12 @@ def queue(source: str) -> Queue:
         fips=given.fips,
         dualstack=given.dualstack,
     )
+
+
+def dead_letters(source: str, named: str = "") -> DeadLetters | None:
+    """The dead-letter queue of *source*, or the one whose URL is *named*; None without any."""
+    address = wiring.settings().sources[source].queue
+    return deadletters.find(queue(source), address, named)
 
 
 @wiring.once
