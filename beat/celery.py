@@ -1,6 +1,5 @@
 """The workers' app with the schedule: ``celery -A beat beat``, or ``celery -A beat worker -B``."""
 
-import time
 from typing import Any
 
 import celery.beat
@@ -9,9 +8,9 @@ import redis
 from beat.schedule import entries
 from tasks import ticks
 from tasks.celery import app
-from trailcourier import heartbeat, observe, wiring
-from trailcourier.duty import PULSE
+from trailcourier import observe, wiring
 from trailcourier.errors import TrailcourierError
+from trailcourier.pulse import ClockPulse
 
 
 class Scheduler(celery.beat.Scheduler):
@@ -19,15 +18,12 @@ class Scheduler(celery.beat.Scheduler):
 
     producer = None  # ticks are not published through Celery, which cannot bound their number
 
-    _touched = -PULSE  # monotonic
+    def setup_schedule(self) -> None:
+        super().setup_schedule()
+        self._pulse = ClockPulse()
 
     def tick(self, *args: Any, **kwargs: Any) -> float:
-        if time.monotonic() - self._touched >= PULSE:
-            self._touched = time.monotonic()
-            try:
-                heartbeat.touch(wiring.settings().workers.heartbeat_file)
-            except OSError as error:
-                observe.fact("heartbeat_failed", why=str(error))
+        self._pulse.take()
         return float(super().tick(*args, **kwargs))
 
     def apply_entry(self, entry: Any, producer: None = None) -> None:  # noqa: ARG002

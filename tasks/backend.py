@@ -8,7 +8,7 @@ from typing import Any
 
 from celery.backends.redis import CHORD_CLEANUP_LUA, CHORD_PART_RETURN_LUA, RedisBackend
 
-from trailcourier.client import FREES, Client, options
+from trailcourier.client import FREES, Client, options, patience
 from trailcourier.line.failpoint import failpoint
 
 
@@ -21,6 +21,8 @@ class Backend(RedisBackend):
     """
 
     def _get_pool(self, **params: Any) -> Any:
+        """Make a pool; between the steps by which a chord ends Celery asks nothing again."""
+        params["retry"] = patience()
         return super()._get_pool(**options(params, self._transport_options.get("login")))
 
     @cached_property

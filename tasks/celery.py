@@ -11,7 +11,7 @@ from kombu.transport import TRANSPORT_ALIASES
 from tasks import flower
 from tasks.worker import Turns, Worker, refuse
 from trailcourier import observe, wiring
-from trailcourier.client import CONNECTIONS
+from trailcourier.client import CONNECTIONS, Login
 from trailcourier.duty import QUEUES
 from trailcourier.errors import ConfigError
 from trailcourier.ledger.store import FORMAT
@@ -57,9 +57,10 @@ def conf(settings: Settings) -> dict[str, Any]:
     """Every Celery setting that matters here, each with its reason."""
     url, keys = settings.broker_url(), f"{settings.broker.namespace}:{FORMAT}:celery:"
     ca_file = settings.broker.ca_file
+    login = Login(settings.broker_url)  # a rotated secret is in its file, not in these URLs
     tls = {"ssl_cert_reqs": "required", "ssl_ca_certs": ca_file and str(ca_file)}
     return FIXED | {
-        "broker_url": _spelt(url, "redis+socket://"),
+        "broker_url": for_kombu(url),
         "broker_use_ssl": tls if url.startswith("rediss:") else None,
         "broker_connection_max_retries": None,  # a fleet outlives its broker's bad days
         "broker_connection_retry_on_startup": True,  # one plain line, and another attempt
@@ -73,14 +74,20 @@ def conf(settings: Settings) -> dict[str, Any]:
             "socket_timeout": 10,  # a broker that hangs is a broker that is gone
             "socket_connect_timeout": 3,
             "socket_keepalive": True,
+            "login": login,
             "priority_steps": [0],  # no priorities: one list a queue, not four
             # settles, which make room, and what is published here is bounded by what is in hand
             "finishing": ["control"],
         },
         "result_backend": "tasks.backend.Backend+" + _spelt(url, "socket://"),
         "redis_backend_use_ssl": tls if url.startswith("rediss:") else None,
-        "result_backend_transport_options": {"global_keyprefix": keys},
+        "result_backend_transport_options": {"global_keyprefix": keys, "login": login},
     }
+
+
+def for_kombu(url: str) -> str:
+    """Spell *url* as kombu and Flower want it."""
+    return _spelt(url, "redis+socket://")
 
 
 def _spelt(url: str, scheme: str) -> str:
@@ -108,7 +115,7 @@ def made() -> App:
     except ConfigError as error:
         refuse(error, os.EX_CONFIG)
     if flower.asked_for():
-        flower.set_defaults(app)
+        flower.set_defaults(app, broker=lambda: for_kombu(settings.broker_url()))
     return app
 
 

@@ -6,6 +6,7 @@ loaded the app.  So what is set while the app is made is a default; whatever an 
 
 import logging
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +33,16 @@ def settings() -> Settings:
     return wiring.settings()
 
 
-def set_defaults(app: Celery) -> None:
-    """Set what Flower does where it is not told otherwise.
+def set_defaults(app: Celery, broker: Callable[[], str]) -> None:
+    """Set what Flower does where it is not told otherwise; *broker* is its URL as it is just now.
 
     Its pages are imported here, for every worker and the clock import this module.
     """
+    from flower.app import Flower  # noqa: PLC0415
     from flower.views.tasks import TASK_COLUMNS  # noqa: PLC0415
+
+    # its page of queues has a client of its own, and would keep the password of its start
+    Flower.broker_uri_with_password = property(lambda _: broker())
 
     for name, value in flower.defaults(wiring.settings()).items():
         setattr(options, name, value)

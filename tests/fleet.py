@@ -80,6 +80,12 @@ def until(
         time.sleep(0.05)
 
 
+def outdate(file: Path, seconds: float = 61) -> None:
+    """Have the heartbeat in *file* be so many seconds older."""
+    at, rest = file.read_text().split("\n", 1)
+    file.write_text(f"{float(at) - seconds}\n{rest}")
+
+
 class Worker:
     """One process of the fleet and what it wrote."""
 

@@ -14,11 +14,11 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 import redis
-from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
+from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from trailcourier import child, impairment
-from trailcourier.client import Client, Login
+from trailcourier.client import Client, Login, patience
 from trailcourier.errors import ConfigError, Unreachable
 
 CONNECT_SECONDS = 3
@@ -46,7 +46,7 @@ def connect(url: str, *, ca_file: str | None = None, login: Login | None = None)
             socket_connect_timeout=CONNECT_SECONDS,
             socket_timeout=ANSWER_SECONDS,
             health_check_interval=30,
-            retry=Retry(ExponentialWithJitterBackoff(base=0.1, cap=1), 2),
+            retry=patience(),
             **options,
         )
     except (ValueError, TypeError):  # its words may quote a part of the password
@@ -90,7 +90,7 @@ def demand(client: redis.Redis, *, noeviction: bool) -> None:
     if problems:
         raise ConfigError([f"{where}: {problem}" for problem in problems])
     if info.get("role") == "slave":
-        raise Unreachable(f"{where}: {impairment.REPLICA}")
+        raise Unreachable(f"{where}: {impairment.seen(info)}")
 
 
 def trouble(client: redis.Redis) -> str:

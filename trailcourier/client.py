@@ -6,7 +6,9 @@ from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
 import redis
+from redis.backoff import ExponentialWithJitterBackoff
 from redis.connection import AbstractConnection, parse_url
+from redis.retry import Retry
 
 from trailcourier.errors import ConfigError
 from trailcourier.impairment import impaired
@@ -87,6 +89,11 @@ class _Lasting(AbstractConnection):
         if lost := impaired(error):
             self.disconnect()  # type: ignore[no-untyped-call]
             raise lost from error
+
+
+def patience() -> Retry:
+    """Return how often, and after how long, a command whose connection was lost is sent again."""
+    return Retry(ExponentialWithJitterBackoff(base=0.1, cap=1), 2)
 
 
 def options(given: Mapping[str, Any], login: Login | None = None) -> dict[str, Any]:

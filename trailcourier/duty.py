@@ -10,7 +10,9 @@ import redis
 
 from trailcourier import heap, heartbeat, monitor, observe, wiring
 from trailcourier.errors import ConfigError, TrailcourierError
+from trailcourier.ledger.workers import CONTROL, OBJECTS
 from trailcourier.life import Life
+from trailcourier.pulse import PULSE, Pulse
 from trailcourier.sample import Samples
 from trailcourier.settings import Settings
 
@@ -19,9 +21,7 @@ QUEUES = ("control", "objects")
 SPARE = 4
 """Threads beside those that poll, so that polls never keep settle and tend waiting."""
 
-PULSE = 10.0  # seconds; a worker not heard of for 30 counts no more
-CLOCK = 3600.0  # seconds between two looks at the clock
-SKEW = 2.0  # seconds; a tick lives for ten, and its end is compared by another host's clock
+LOOK = 30.0  # seconds between two looks of a worker that polls nothing at who is there
 
 
 class Duty(msgspec.Struct, frozen=True):
@@ -34,6 +34,11 @@ class Duty(msgspec.Struct, frozen=True):
     threads: int
     carries: int
     tells: bool = False
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """What it does, as the ledger knows it."""
+        return (*([CONTROL] if self.tells else []), *([OBJECTS] if self.carries else []))
 
 
 def duty(queues: Sequence[str], excluded: Collection[str], settings: Settings) -> Duty:
@@ -62,8 +67,9 @@ class Service:
         self.life = Life(stopping)
         self._stopping = stopping
         self._file = settings.workers.heartbeat_file
-        self._samples = Samples() if given.tells else None
-        self._clock_due = 0.0  # monotonic
+        self._samples = Samples(whole=given.tells)
+        self._look_every, self._look_due = (0.0 if given.tells else LOOK), 0.0  # monotonic
+        self._pulse = Pulse(given.roles)
         self._worker, self._carries, self._reported = "", 0, False
         heap.tighten()
         if given.carries:
@@ -73,21 +79,24 @@ class Service:
 
     def _serve(self, settings: Settings) -> None:
         registry, workers = prometheus_client.REGISTRY, settings.workers
-        if self._samples:
-            registry.register(self._samples)
+        registry.register(self._samples)
         if workers.metrics_port:
             monitor.serve(
                 workers.metrics_host,
                 workers.metrics_port,
                 registry,
                 trouble=self.life.trouble,
-                unready=self.life.unready,
+                unready=self.unready,
             )
+
+    def unready(self) -> str:
+        """Why this process takes no work, or leaves it to others; empty while it takes all."""
+        return self.life.unready() or wiring.fitness().why()
 
     def begin(self, worker: str, carries: int) -> None:
         """Be heard of as *worker*, which carries so many objects at once, until it stops."""
         self._worker, self._carries = worker, carries
-        threading.Thread(target=self._pulse, name="pulse", daemon=True).start()
+        threading.Thread(target=self._beat, name="pulse", daemon=True).start()
 
     def connected(self) -> None:
         """Note that work is taken from now on, and let the ledger know at once.
@@ -98,7 +107,7 @@ class Service:
         questions = (self._report, self._look)
         threading.Thread(target=self._ask, args=questions, name="connected", daemon=True).start()
 
-    def _pulse(self) -> None:
+    def _beat(self) -> None:
         """Keep everybody informed until the process stops, then say that it is gone."""
         while not self._stopping.is_set():
             self._touch()
@@ -106,14 +115,13 @@ class Service:
                 self._ask(self._report, self._look)
             self._stopping.wait(PULSE)
         if self._reported:
-            self._ask(self._report)
+            self._ask(self._report)  # that it leaves
 
     def _touch(self) -> None:
-        if not self.life.trouble():
-            try:
-                heartbeat.touch(self._file)
-            except OSError as error:
-                observe.fact("heartbeat_failed", why=f"{self._file}: {error.strerror}")
+        try:
+            heartbeat.touch(self._file, stuck=self.life.trouble(), away=self.life.away())
+        except OSError as error:
+            observe.fact("heartbeat_failed", why=f"{self._file}: {error.strerror}")
 
     def _ask(self, *questions: Callable[[], None]) -> None:
         """Ask the broker; one that does not answer is said, and asked again at the next pulse."""
@@ -123,25 +131,18 @@ class Service:
             self.life.heard()
         except (TrailcourierError, redis.RedisError) as error:
             observe.fact("heartbeat_failed", why=str(error))
+        except Exception as error:  # noqa: BLE001 - a worker without a pulse is given no work
+            observe.fact("bug", object="pulse", error=f"{type(error).__name__}: {error}")
 
     def _report(self) -> None:
-        if self._carries:
-            wiring.heartbeat(self._worker, 0 if self._stopping.is_set() else self._carries)
+        if self._stopping.is_set():
+            self._pulse.leave(self._worker)
+        else:
+            self._pulse.report(self._worker, self._carries)
+            wiring.look_at_fitness()
         self._reported = True
 
     def _look(self) -> None:
-        if time.monotonic() >= self._clock_due:
-            self._clock_due = time.monotonic() + CLOCK
-            compare_clocks(wiring.client())
-        if self._samples:
+        if time.monotonic() >= self._look_due:
+            self._look_due = time.monotonic() + self._look_every
             self._samples.take()
-
-
-def compare_clocks(client: redis.Redis) -> float:
-    """How many seconds this machine is ahead of the broker; said where it is too many."""
-    before = time.time()
-    seconds, micros = client.time()
-    ahead = (before + time.time()) / 2 - (seconds + micros / 1e6)
-    if abs(ahead) > SKEW:
-        observe.fact("clock_skew", seconds_ahead=round(ahead, 1))
-    return ahead

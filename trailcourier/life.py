@@ -4,17 +4,18 @@ import threading
 import time
 from collections.abc import Callable
 
-STUCK = 60.0  # seconds without a turn of the consumer's loop, which turns every second
+STUCK = 60.0  # seconds without a turn of the consumer's loop, which turns every five
 UNHEARD = 45.0  # seconds without an answer of the broker, which is asked every ten
+AWAY = 60.0  # seconds without one after which a health check fails
 
 
-def silence(seconds: float) -> str:
-    """Say that the broker has not answered for so long, where that is too long."""
-    return f"the broker has not answered for {seconds:.0f} s" if seconds > UNHEARD else ""
+def silence(seconds: float, longest: float = UNHEARD) -> str:
+    """Say that the broker has not answered for so long, where that is longer than *longest*."""
+    return f"the broker has not answered for {seconds:.0f} s" if seconds > longest else ""
 
 
 class Life:
-    """What the consumer and the broker were last heard of.
+    """What the consumer and the broker were last heard of; all by the monotonic clock.
 
     A process lives while its consumer's loop turns; one that waits for its broker has no loop, and
     lives: to kill it would not bring the broker back.  It is ready while it takes work.
@@ -55,6 +56,10 @@ class Life:
         if self._consuming and still > STUCK:
             return f"the consumer has stood still for {still:.0f} s"
         return ""
+
+    def away(self) -> str:
+        """That the broker has not answered for too long; empty for a moment of that."""
+        return silence(self._clock() - self._heard, AWAY)
 
     def unready(self) -> str:
         """Why this process takes no work just now; empty while it does."""

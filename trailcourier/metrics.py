@@ -5,6 +5,7 @@ Gauges tell how a source stands for the whole fleet (``sample``), and every cont
 same: a query takes the largest.
 """
 
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -172,8 +173,35 @@ METRICS: dict[str, Metric] = {
         "[dispositions](dispositions.md).",
         ("source", "breaker", "reason"),
     ),
+    "patience_used_ratio": Metric(
+        "gauge",
+        "The part of maxReceiveCount or of the queue's retention used by the worst message: at 1 "
+        "it is in the dead-letter queue, or gone. Absent where SQS does not say.",
+    ),
     "sampled_timestamp_seconds": Metric(
         "gauge", "When these gauges were last brought up to date, as a Unix time."
+    ),
+    # whether the line moves, told by control and object workers
+    "step_seconds": Metric(
+        "gauge",
+        "Since each step of the line last did its work: `tick`, `poll`, `forward` (of any source), "
+        "`settle`, `tend`; absent if it never did.",
+        ("source", "step"),
+    ),
+    "standstill": Metric(
+        "gauge",
+        "1 for what keeps the source's line from moving, as `trailcourier status` judges it, else "
+        "0: [the kinds](operations.md#what-stands-still).",
+        ("source", "kind"),
+    ),
+    "processes": Metric(
+        "gauge", "Live processes of the fleet: `control`, `objects`, `beat`.", ("role",)
+    ),
+    "clock_ahead_seconds": Metric(
+        "gauge",
+        "By how much a process's clock is ahead of the broker's. `status` says so from 5 s on; "
+        "nothing is decided by it.",
+        ("host", "process"),
     ),
 }
 
@@ -198,15 +226,26 @@ def timed(name: str, **labels: str) -> Iterator[None]:
         measured(name, time.perf_counter() - began, **labels)
 
 
-@cache
+_made: dict[tuple[str, tuple[tuple[str, str], ...]], Any] = {}
+_making = threading.RLock()  # the registry takes a name once, and a lost race would raise
+
+
 def _bound(name: str, labels: tuple[tuple[str, str], ...]) -> Any:
-    instrument = _instrument(name)
-    return instrument.labels(**dict(labels)) if METRICS[name].labels else instrument
+    """The instrument called *name* for *labels*, made at its first use."""
+    found = _made.get((name, labels))
+    if found is None:
+        with _making:
+            found = _made.get((name, labels))
+            if found is None:
+                instrument = _instrument(name)
+                found = instrument.labels(**dict(labels)) if METRICS[name].labels else instrument
+                _made[name, labels] = found
+    return found
 
 
 @cache
 def _instrument(name: str) -> Any:
-    """The instrument called *name*, made when it is first used: who counts nothing waits not."""
+    """The instrument called *name*; callers hold ``_making``.  Start-up stays fast without it."""
     import prometheus_client  # noqa: PLC0415 - 50 ms, and every command imports this module
 
     metric, called = METRICS[name], f"trailcourier_{name}"

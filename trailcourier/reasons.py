@@ -61,6 +61,15 @@ SINK: dict[str, Reason] = {
         "sink",
         may_be_local=True,
     ),
+    "sink-untrusted": Reason(
+        "parked",
+        "Others could change where a file sink writes: its folder is a link, is not ours or root's "
+        "alone, or may be written to by others.",
+        "The detail names the folder and what to change. Where everybody who may write there is "
+        "trusted, set `trust_path = true` of the sink.",
+        "sink",
+        may_be_local=True,
+    ),
     "sink-full": Reason(
         "parked",
         "The sink has no room left.",

@@ -2,17 +2,42 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import get_args
 
+import msgspec
 from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from trailcourier import wiring
+from trailcourier import standstill, wiring
+from trailcourier.ledger import Ledger
+from trailcourier.ledger.workers import ROLES, Roll
 from trailcourier.metrics import METRICS
-from trailcourier.status import Standing, standing
+from trailcourier.status import Standing, ages, problems, standing
+
+KNOWN = 90.0  # seconds for which a look says what moves
 
 Told = Iterable[tuple[Mapping[str, str], float | None]]
 """Values of one gauge, each with the labels it has beside the source; None is not told."""
+
+
+class Moving(msgspec.Struct, frozen=True):
+    """Whether one source's line moves: seconds since each step, and what stands still."""
+
+    source: str
+    steps: Mapping[str, float | None]
+    problems: frozenset[str]
+
+    @classmethod
+    def of(cls, look: Standing) -> "Moving":
+        return cls(look.source, look.steps, frozenset(each.kind for each in look.problems))
+
+    @classmethod
+    def asked(cls, ledger: Ledger, roll: Roll) -> "Moving":
+        """Ask *ledger* for its traces, and for no more."""
+        times = ledger.traces.last()
+        kinds = frozenset(each.kind for each in problems(ledger, roll, times))
+        return cls(ledger.store.source, ages(times), kinds)
 
 
 def _succeeded(look: Standing, at: float) -> Told:
@@ -34,33 +59,80 @@ GAUGES: dict[str, Callable[[Standing, float], Told]] = {
     "object_threads": lambda look, _: [({}, look.workers)],
     "last_success_timestamp_seconds": _succeeded,
     "breaker_open": _breakers,
+    "patience_used_ratio": lambda look, _: [({}, look.patience_used)],
     "sampled_timestamp_seconds": lambda _, at: [({}, at)],
 }
+"""Told by those that poll, of each source."""
+
+STEPS: dict[str, Callable[[Moving], Told]] = {
+    "step_seconds": lambda look: [({"step": step}, age) for step, age in look.steps.items()],
+    "standstill": lambda look: [
+        ({"kind": kind}, kind in look.problems) for kind in get_args(standstill.Kind)
+    ],
+}
+"""Told by every worker, of each source."""
+
+FLEET: dict[str, Callable[[Roll], Told]] = {
+    "processes": lambda roll: [({"role": role}, len(roll.alive(role))) for role in ROLES],
+    "clock_ahead_seconds": lambda roll: [
+        ({"host": each.presence.host, "process": each.name}, each.presence.ahead)
+        for each in roll.seen
+        if each.alive
+    ],
+}
+"""Told by every worker."""
 
 
 class Samples(Collector):
-    """The latest look at every source; a scrape tells it and asks nobody."""
+    """The latest look at every source; a scrape tells it and asks nobody.
 
-    def __init__(self) -> None:
+    One that is not *whole* looks only at who is there and what moves, so that those who carry
+    objects tell of a control worker that is gone, with it all that it told.
+    """
+
+    def __init__(self, *, whole: bool = True) -> None:
+        self._whole = whole
         self._looks: Sequence[tuple[Standing, float]] = ()
+        self._moving: Sequence[Moving] = ()
+        self._roll: Roll | None = None
+        self._taken = 0.0  # monotonic
 
     def take(self) -> None:
         """Look at every source; raises RedisError, and then tells the older look."""
-        names = wiring.settings().sources
-        ledgers = [wiring.ledger(name) for name in names]
-        self._looks = [(standing(each, each.depth.last()), time.time()) for each in ledgers]
+        roll = wiring.roll()
+        ledgers = [wiring.ledger(name) for name in wiring.settings().sources]
+        if self._whole:
+            looks = [standing(each, each.depth.last(), roll=roll) for each in ledgers]
+            self._looks = [(each, time.time()) for each in looks]
+            self._moving = [Moving.of(each) for each in looks]
+        else:
+            self._moving = [Moving.asked(each, roll) for each in ledgers]
+        self._roll, self._taken = roll, time.monotonic()
 
     def collect(self) -> Iterator[Metric]:
         for name, values in GAUGES.items():
-            metric = METRICS[name]
-            family = GaugeMetricFamily(f"trailcourier_{name}", metric.text, labels=metric.labels)
-            for look, at in self._looks:
-                for labels, value in values(look, at):
-                    if value is not None:
-                        each = {"source": look.source, **labels}
-                        family.add_metric([each[label] for label in metric.labels], value)
-            yield family
+            told = [(look.source, values(look, at)) for look, at in self._looks]
+            yield _family(name, told)
+        # what moved when we last had a broker says nothing of now, and others know it
+        known = time.monotonic() - self._taken <= KNOWN
+        moving, roll = (self._moving, self._roll) if known else ((), None)
+        for name, of_steps in STEPS.items():
+            yield _family(name, [(each.source, of_steps(each)) for each in moving])
+        for name, of_roll in FLEET.items():
+            yield _family(name, [("", of_roll(roll))] if roll else [])
 
     def describe(self) -> Iterator[Metric]:
         """Tell the names without a look."""
         return self.collect()
+
+
+def _family(name: str, told: Iterable[tuple[str, Told]]) -> Metric:
+    """The gauge *name* with what is *told* of each source."""
+    metric = METRICS[name]
+    family = GaugeMetricFamily(f"trailcourier_{name}", metric.text, labels=metric.labels)
+    for source, values in told:
+        for labels, value in values:
+            if value is not None:
+                each = {"source": source, **labels}
+                family.add_metric([each[label] for label in metric.labels], value)
+    return family

@@ -1,11 +1,12 @@
 """How each source stands: what is in hand, what was done, what holds it up and what to do."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
+from trailcourier import expiry, standstill
 from trailcourier.dispositions import advice
 from trailcourier.ledger import Ledger
 from trailcourier.ledger.breakers import Breaker
@@ -18,10 +19,24 @@ from trailcourier.ledger.sums import (
     of_objects,
     under,
 )
+from trailcourier.ledger.traces import STEPS, StepTimes
+from trailcourier.ledger.workers import Roll
+from trailcourier.models import QueueLimits
 from trailcourier.parked import NAMED, causes
 from trailcourier.printable import printable
+from trailcourier.standstill import Problem
 
 SKIPS_TO_MENTION = 100
+
+State = Literal[
+    "well", "see below", "held up", "no workers", "two configs", "stands still", "broker"
+]
+STATES: Mapping[standstill.Kind, State] = {
+    "broker": "broker",
+    "no-control-worker": "no workers",
+    "no-object-worker": "no workers",
+    "two-configurations": "two configs",
+}
 
 
 class OpenBreaker(msgspec.Struct, frozen=True):
@@ -75,44 +90,115 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
         Sequence[OpenBreaker],
         Meta(description="what is left alone after failures, why, and for how long"),
     ] = ()
+    steps: Annotated[
+        Mapping[str, float | None],
+        Meta(
+            description="seconds since each step of the line last did its work, `tick`, `poll`, "
+            "`forward` (of any source), `settle` and `tend`; null if it never did"
+        ),
+    ]
+    problems: Annotated[
+        Sequence[Problem],
+        Meta(description="what does not move: a `kind` for scripts, and a `text` that says more"),
+    ] = ()
+    receives: Annotated[
+        int, Meta(description="how often the message held that was received most was received")
+    ] = 0
+    patience_used: Annotated[
+        float | None,
+        Meta(
+            description="the part of the receives or of the time after which the queue gives up a "
+            "message, used by the worst one, 1 for all of it; null where SQS does not say"
+        ),
+    ] = None
     advice: Annotated[Sequence[str], Meta(description="what to do, a sentence or two each")] = ()
 
     @property
-    def state(self) -> str:
-        """How it stands, in a word or two."""
-        if self.breakers:
+    def state(self) -> State:
+        """How it stands, in a word or two; well only if each step of the line left its trace."""
+        if self.holding:
             return "held up"
-        if not self.workers:
-            return "no workers"
+        if self.problems:
+            return STATES.get(self.problems[0].kind, "stands still")
         return "see below" if self.advice else "well"
 
+    @property
+    def moves(self) -> bool:
+        """Whether nothing keeps records from being carried."""
+        return not self.holding and not self.problems
 
-def standing(ledger: Ledger, depth: int | None = None, trouble: str = "") -> Standing:
+    @property
+    def holding(self) -> list[OpenBreaker]:
+        """The breakers that hold the source up; a host's own leaves its work to other hosts."""
+        return [each for each in self.breakers if "@" not in each.name]
+
+
+def standing(
+    ledger: Ledger,
+    depth: int | None = None,
+    trouble: str = "",
+    *,
+    roll: Roll | None = None,
+    limits: QueueLimits | None = None,
+) -> Standing:
     """How the source of *ledger* stands.
 
-    *depth* is how many messages wait in its queue, *trouble* why that is not known.
+    *depth* is how many messages wait in its queue, *trouble* why that is not known; *roll* is who
+    is at work and *limits* the queue's, where these were asked already.
     """
-    (sums, (flight, parked, leases)), now = ledger.sums.and_in_hand(), ledger.flow.now()
-    breakers, workers = ledger.breakers.open(), ledger.workers.threads()
-    oldest, success = ledger.leases.oldest(), sums.get("at:success")
+    (sums, (flight, parked, leases)), times = ledger.sums.and_in_hand(), ledger.traces.last()
+    now, roll = times.now, roll or ledger.workers.roll()
+    breakers = ledger.breakers.open()
+    held, success = ledger.leases.held(), _since(sums.get("at:success"), now)
+    still = problems(ledger, roll, times)
+    oldest, limits = _since(held.oldest, now), limits or ledger.depth.limits()
+    waited = _longest(oldest, success if depth and (breakers or still) else None)
+    patience = (limits, held.receives, waited)
     return Standing(
         source=ledger.store.source,
         depth=depth,
         messages=leases,
-        oldest_seconds=_since(oldest, now),
+        oldest_seconds=oldest,
         in_flight=flight,
         parked=parked,
         quarantined=ledger.quarantine.size(),
         evicted=ledger.quarantine.evicted(),
-        workers=workers,
-        last_success_seconds=_since(success, now),
+        workers=roll.threads,
+        last_success_seconds=success,
         records={"in": 0} | under("records", sums),
         messages_by_outcome=of_messages(sums),
         objects=of_objects(sums),
         sinks=by_sink(sums),
         breakers=[_open(each, now) for each in breakers],
-        advice=[*([trouble] if trouble else []), *_advice(ledger, breakers, workers)],
+        steps=ages(times),
+        problems=still,
+        receives=held.receives,
+        patience_used=expiry.used(*patience),
+        advice=[
+            *([trouble] if trouble else []),
+            *expiry.warnings(*patience),
+            *_advice(ledger, breakers),
+        ],
     )
+
+
+def _longest(held: float | None, delivered: float | None) -> float | None:
+    """The longest wait there may be: of a message held, or of those that nobody receives.
+
+    These are as old as the last delivery, *delivered* seconds ago, where nothing is received.
+    """
+    return max((each for each in (held, delivered) if each is not None), default=None)
+
+
+def problems(ledger: Ledger, roll: Roll, times: StepTimes) -> list[Problem]:
+    """What does not move, of the fleet in *roll* and of the source that left *times*."""
+    numbers = ledger.store.numbers
+    return [*standstill.of_fleet(roll), *standstill.of_source(roll, times, numbers)]
+
+
+def ages(times: StepTimes) -> dict[str, float | None]:
+    """Seconds since each step last did its work; None if it never did."""
+    return {step: _since(times.last.get(step), times.now) for step in STEPS}
 
 
 def _since(at: int | None, now: int) -> float | None:
@@ -124,7 +210,7 @@ def _open(breaker: Breaker, now: int) -> OpenBreaker:
     return OpenBreaker(breaker.name, breaker.reason, breaker.text, since)
 
 
-def _advice(ledger: Ledger, breakers: Sequence[Breaker], workers: int) -> Iterator[str]:
+def _advice(ledger: Ledger, breakers: Sequence[Breaker]) -> Iterator[str]:
     again = f"tried again every {ledger.store.numbers.breaker_probe:g} s"
     for each in breakers:
         what = f"{each.name} is open, and {again}: {printable(each.text).rstrip('.')}."
@@ -132,11 +218,6 @@ def _advice(ledger: Ledger, breakers: Sequence[Breaker], workers: int) -> Iterat
     behind = {each.name for each in breakers}
     for cause in causes(ledger.parked.waiting(NAMED), behind):
         yield f"Parked, and tried again by itself: {cause}"
-    if not workers:
-        yield (
-            "No object worker is alive, so nothing is received. Start one: "
-            "`celery -A tasks worker -Q objects`, or `trailcourier run` on a single host."
-        )
     reason, row = ledger.sums.skip_run()
     if row >= SKIPS_TO_MENTION:
         yield (

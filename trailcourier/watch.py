@@ -1,9 +1,8 @@
 """A fleet on one host as others see it: its processes' metrics together, its health as theirs."""
 
-import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,11 +12,12 @@ import redis
 from prometheus_client import CollectorRegistry
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from trailcourier import heartbeat, monitor, observe
+from trailcourier import heartbeat, monitor, observe, scratch
 from trailcourier.errors import TrailcourierError
 from trailcourier.fleet import Member
-from trailcourier.life import silence
+from trailcourier.life import AWAY, silence
 from trailcourier.sample import Samples
+from trailcourier.scratch import Scratch
 from trailcourier.settings import Settings
 
 LOOK = 10.0  # seconds
@@ -27,9 +27,9 @@ BEATS = frozenset({"objects", "control", "beat"})  # the roles with a heartbeat 
 class Watch:
     """Looks at a fleet's heartbeat files and at its ledgers, and serves what it saw."""
 
-    def __init__(self, found: Settings, folder: Path) -> None:
+    def __init__(self, found: Settings, made: Scratch) -> None:
         self._workers = found.workers
-        self._folder = folder
+        self._scratch = made
         self._samples = Samples()
         self._files: dict[str, Path] = {}
         self._heard = time.monotonic()
@@ -42,26 +42,34 @@ class Watch:
     def _told(self, member: Member) -> Member:
         if member.role not in BEATS:
             return member
-        file = self._files[member.name] = self._folder / f"{member.name}.heartbeat"
+        file = self._files[member.name] = self._scratch.path / f"{member.name}.heartbeat"
         heartbeat.touch(file)  # until it beats by itself
         environment = {
             **member.environment,
-            "PROMETHEUS_MULTIPROC_DIR": str(self._folder),
+            "PROMETHEUS_MULTIPROC_DIR": str(self._scratch.path),
             "TRAILCOURIER_WORKERS__METRICS_PORT": "0",
             "TRAILCOURIER_WORKERS__HEARTBEAT_FILE": str(file),
         }
-        return msgspec.structs.replace(member, environment=environment)
+        keep = (*member.keep, self._scratch.lock)
+        return msgspec.structs.replace(member, environment=environment, keep=keep)
 
     def trouble(self) -> str:
-        """Which processes do not beat; empty where all do."""
-        said = {name: heartbeat.trouble(file) for name, file in self._files.items()}
-        return "; ".join(f"{name}: {what}" for name, what in said.items() if what)
+        """Which processes should be restarted; empty where none should."""
+        return self._told_of(heartbeat.restart)
+
+    def away(self) -> str:
+        """Which processes have been without their broker for too long; empty where none has."""
+        return self._told_of(heartbeat.trouble) or silence(time.monotonic() - self._heard, AWAY)
 
     def unready(self) -> str:
         """Why no work is taken just now; empty where it is."""
         if self._stopping.is_set():
             return "stopping"
-        return silence(time.monotonic() - self._heard) or self.trouble()
+        return silence(time.monotonic() - self._heard) or self._told_of(heartbeat.trouble)
+
+    def _told_of(self, ask: Callable[[Path], str]) -> str:
+        said = {name: ask(file) for name, file in self._files.items()}
+        return "; ".join(f"{name}: {what}" for name, what in said.items() if what)
 
     @contextmanager
     def serving(self, stopping: threading.Event) -> Iterator[None]:
@@ -69,7 +77,7 @@ class Watch:
         self._stopping, ended = stopping, threading.Event()
         registry = CollectorRegistry()
         collect: Any = MultiProcessCollector  # untyped
-        collect(registry, path=str(self._folder))
+        collect(registry, path=str(self._scratch.path))
         registry.register(self._samples)
         host, port = self._workers.metrics_host, self._workers.metrics_port
         page = port and monitor.serve(
@@ -86,21 +94,26 @@ class Watch:
                 page.close()
 
     def _look(self, ended: threading.Event) -> None:
-        file = self._workers.heartbeat_file
         while not ended.is_set():
+            self._beat()
             try:
-                if not self.trouble():
-                    heartbeat.touch(file)
                 self._samples.take()
                 self._heard = time.monotonic()
-            except (OSError, TrailcourierError, redis.RedisError) as error:
+            except (TrailcourierError, redis.RedisError) as error:
                 observe.fact("heartbeat_failed", why=str(error))
+            scratch.sweep()  # children of a run that was killed may have ended since
             ended.wait(LOOK)
+
+    def _beat(self) -> None:
+        file = self._workers.heartbeat_file
+        try:
+            heartbeat.touch(file, stuck=self.trouble(), away=self.away())
+        except OSError as error:
+            observe.fact("heartbeat_failed", why=f"{file}: {error.strerror}")
 
 
 @contextmanager
 def watch(found: Settings) -> Iterator[Watch]:
     """A watch with a folder of its own, for one run of a fleet."""
-    # a child that ends last may still write there
-    with tempfile.TemporaryDirectory("-trailcourier", ignore_cleanup_errors=True) as folder:
-        yield Watch(found, Path(folder))
+    with scratch.scratch() as made:
+        yield Watch(found, made)

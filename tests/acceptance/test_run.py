@@ -75,7 +75,7 @@ def test_a_drain_carries_everything_and_leaves_what_must_stay(host):
     # where it is started lies another program's folder of the same name
     (host.folder / "tasks").mkdir()
     (host.folder / "tasks" / "__init__.py").write_text("raise SystemExit('not ours')")
-    host.environment |= {"BROKER_URL": "redis://127.0.0.1:1/0", "APP": "other"}
+    host.environment |= {"APP": "other"}
 
     said = host.run("run", "--drain", "--json")
 
@@ -100,6 +100,7 @@ def test_the_private_broker_is_there_for_who_asks_how_it_stands(host):
 
     running = host.start("run")
     running.until(lambda: host.sqs.log("ChangeMessageVisibilityBatch"))
+    running.until(lambda: host.run("status").code == 0)  # each step has left its trace
     status = host.run("status", "--json")
     child.send(running.process, signal.SIGTERM)
     running.ended()
@@ -128,6 +129,27 @@ def test_a_fleet_runs_until_it_is_stopped_and_leaves_nothing_behind(host, config
     (prod,) = json.loads(status.out)["sources"]
     assert (prod["objects"]["delivered"], prod["in_flight"], prod["workers"]) == (30, 0, 8)
     assert all(line.startswith(("{", "trailcourier: ")) for line in said.err.splitlines())
+
+
+def test_nothing_is_left_of_a_run_that_was_killed_once_the_next_has_started(host):
+    temporary = host.folder / "temporary"
+    temporary.mkdir()
+    host.environment["TMPDIR"] = str(temporary)
+    killed = host.start("run")
+    killed.until(lambda: ": running prod" in killed.err)
+    (left,) = temporary.iterdir()
+    child.send(killed.process, signal.SIGKILL)
+    killed.ended()
+    assert left.exists()
+
+    again = host.start("run")
+    again.until(lambda: ": running prod" in again.err)
+    again.until(lambda: not left.exists())
+    child.send(again.process, signal.SIGTERM)
+
+    assert again.ended().code == 0
+    assert list(temporary.iterdir()) == []
+    assert host.left() == []
 
 
 @pytest.fixture

@@ -11,7 +11,9 @@ from redis.retry import Retry
 from tests import impaired, servers
 from tests.redis_stub import redis_stub
 from trailcourier import broker
+from trailcourier.client import Login
 from trailcourier.impairment import CAUSES, Impaired
+from trailcourier.secret import Secret
 
 
 @pytest.fixture
@@ -183,3 +185,68 @@ def test_a_failover_is_followed_by_name(monkeypatch):
 
 def port_of(running):
     return int(running.url.rsplit(":", 1)[1].split("/")[0])
+
+
+@pytest.fixture
+def login(tmp_path):
+    """A login whose URL is in a file, and how to write another into it."""
+    file = tmp_path / "url"
+    file.write_text("redis://:first@127.0.0.1/0")
+    return Login(Secret(f"file:{file}").reveal), file.write_text
+
+
+@pytest.mark.parametrize(
+    ("url", "credentials"),
+    [
+        ("redis://:pass@127.0.0.1:6379/0", ("pass",)),
+        ("rediss://fleet:p%2Fss@127.0.0.1:6379/0", ("fleet", "p/ss")),
+        ("unix://:pass@/run/redis?db=0", ("pass",)),
+        ("redis://127.0.0.1:6379/0", ()),
+    ],
+)
+def test_a_login_is_as_the_secret_has_it_now(login, url, credentials):
+    its, write = login
+    first = its.get_credentials()
+
+    write(url)
+
+    assert first == ("first",)
+    assert its.get_credentials() == credentials
+
+
+@pytest.mark.parametrize(
+    ("text", "words"), [("", "is empty"), ("redis://[:hush@127.0.0.1", "is no URL")]
+)
+def test_a_secret_that_cannot_be_used_just_now_is_a_login_to_try_again(login, text, words):
+    its, write = login
+    write(text)
+
+    with pytest.raises(redis.AuthenticationError, match=words) as raised:
+        its.get_credentials()
+
+    assert "hush" not in str(raised.value)
+
+
+def test_a_login_shows_nothing_of_itself(login):
+    assert repr(login[0]) == "Login()"
+
+
+def test_a_client_that_is_not_let_in_reads_the_secret_again(shared_broker, login):
+    its, write = login
+
+    with broker.connect(shared_broker.url, login=its) as client:
+        client.set_retry(Retry(Written(lambda: write(shared_broker.url)), 1))
+
+        assert client.ping()
+
+
+class Written(NoBackoff):
+    """A pause in which something is written."""
+
+    def __init__(self, write):
+        super().__init__()
+        self._write = write
+
+    def compute(self, failures):
+        self._write()
+        return super().compute(failures)

@@ -1,12 +1,11 @@
 """What a real worker shows to who watches it, and what it shows while its broker is away."""
 
-import os
 import signal
 
 import pytest
 import urllib3
 
-from tests.fleet import until
+from tests.fleet import outdate, until
 from tests.servers import free_port
 from trailcourier import child, heartbeat
 
@@ -101,7 +100,7 @@ def test_a_process_touches_its_heartbeat_file_again_and_again(fleet, argv):
     process = fleet.celery(*argv)
     until(lambda: heartbeat.trouble(beat(fleet)) == "", what=lambda: process.said)
 
-    os.utime(beat(fleet), (0, 0))
+    outdate(beat(fleet))
 
     until(lambda: heartbeat.trouble(beat(fleet)) == "", what=lambda: process.said)
 

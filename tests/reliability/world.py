@@ -122,10 +122,10 @@ class World:
             if name != "beat":
                 self.processes[name].until(" ready.", seconds=90)
 
-    def spawn(self, name: str, **environment: str) -> None:
+    def spawn(self, name: str, host: str = "%h", **environment: str) -> None:
         argv = next(m.argv for m in members(processes=4) if m.name == name)
         log = self.folder / f"{name}-{len(self.started)}"
-        argv = [*(each for each in argv if each != "-q"), "-l", "INFO"]
+        argv = [*(each.replace("%h", host) for each in argv if each != "-q"), "-l", "INFO"]
         self.processes[name] = fleet.Worker(argv, self.environment | environment, log)
         self.started.append(self.processes[name])
 

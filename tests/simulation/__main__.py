@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from tests.simulation.many import many
 from tests.simulation.profiles import PROFILES
+from tests.simulation.put_back import put_back
 from tests.simulation.run import Result, run
 from tests.simulation.server import Server
 from tests.simulation.shrink import Choice, shrink
@@ -15,10 +16,13 @@ from tests.simulation.strikes import Strike
 def main(given: Sequence[str] | None = None) -> int:
     """Run what the command line asks for; 1 if anything failed."""
     asked = _parser().parse_args(given)
+    if asked.put_back is not None:
+        return put_back(asked.put_back, jobs=asked.jobs, without=asked.without)
     if asked.seed is None:
         return many(
             range(asked.first, asked.first + asked.seeds), asked.profile, jobs=asked.jobs,
-            most=asked.most, without=_words(asked.without),
+            most=asked.most,
+            until_failure=asked.until_failure, without=_words(asked.without),
         )  # fmt: skip
     choice = Choice(
         asked.seed,
@@ -66,6 +70,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--jobs", type=int, default=1, help="processes, each with a Valkey")
     parser.add_argument("--profile", default="", choices=["", *PROFILES])
     parser.add_argument("--most", type=int, default=3, help="failing seeds that are shown")
+    parser.add_argument("--until-failure", action="store_true", help="end at the first")
+    parser.add_argument("--put-back", nargs="*", metavar="PATCH", help="break the line, and see")
     parser.add_argument("--seed", type=int, help="one seed alone")
     parser.add_argument("--history", action="store_true", help="print every step of it")
     parser.add_argument("--shrink", action="store_true", help="make it smaller first")

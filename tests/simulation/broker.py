@@ -16,10 +16,9 @@ from tests.simulation.ledger import Link
 from tests.simulation.points import Points, Struck
 from tests.simulation.schedule import Signal
 from tests.simulation.strikes import Strike
+from trailcourier.ledger.ticks import WAITING
 from trailcourier.line.work import Work
 
-TICK_LIFE = 10_000  # ms
-TICKS = 2  # of one kind that may wait
 FOR_EVER = 10**9
 AGAIN = 1000  # ms until a consumer that lost its broker looks again
 
@@ -73,11 +72,10 @@ class SimBroker:
         """Put a tick into the list, unless two of its kind wait there."""
         if self._link.trouble:
             return
-        now = self._schedule.now
         waiting = sum(task.kind == kind for _, task in self.queues["control"])
-        if waiting >= TICKS:
+        if waiting >= WAITING:
             return
-        task = Task(kind, self._name(kind), made=now)
+        task = Task(kind, self._name(kind), made=self._link.clock())
         strike = self._points.strikes.at("broker.tick")
         if strike is None:
             self._put("control", task)
@@ -154,6 +152,10 @@ class SimBroker:
 
     # what time and operators do
 
+    def busy(self) -> bool:
+        """Whether anything waits here, or is held."""
+        return bool(self.queues["control"] or self.queues["objects"] or self.unacked)
+
     def restore_old(self) -> None:
         """Put forwards back whose worker has not acknowledged them in time."""
         for number, held in list(self.unacked.items()):
@@ -212,8 +214,6 @@ class SimBroker:
         return None
 
     def _taken(self, queue: str, task: Task) -> tuple[int, Task] | None:
-        if task.kind in ("poll", "tend") and self._schedule.now - task.made > TICK_LIFE:
-            return None
         self._serial += 1
         number = self._serial
         strike = self._points.strikes.at("broker.take")

@@ -8,10 +8,12 @@ from collections.abc import Callable
 import redis
 from kombu.exceptions import KombuError
 
-from tests.simulation.broker import SimBroker, Task
+from tests.simulation.broker import FOR_EVER, SimBroker, Task
 from tests.simulation.clock import HostClock, Stop
 from tests.simulation.points import Points
+from tests.simulation.schedule import Signal
 from trailcourier.errors import TrailcourierError
+from trailcourier.ledger.ticks import LIFE, Ticks
 from trailcourier.line import Line
 from trailcourier.line.carry import carry
 from trailcourier.line.holds import PAUSE
@@ -39,7 +41,8 @@ class SimProcess:
         self.line: Line
         self._points = points
         self._schedule = points.schedule
-        self._busy = 0
+        self.busy = 0  # tasks that run
+        self.begun = Signal()
 
     def spawn(self, name: str, body: Callable[[], None]) -> None:
         self._schedule.spawn(f"{self.name}/{name}" if name else self.name, self, body)
@@ -75,18 +78,33 @@ class Worker:
 
     def _consume(self) -> None:
         process, broker = self.process, self._broker
-        while taken := broker.take(self._queue, process.stopping):
+        while self._fit() and (taken := broker.take(self._queue, process.stopping)):
             number, task = taken
+            process.busy += 1
+            process._schedule.fire(process.begun)
             self._run(task)
+            process.busy -= 1
             broker.acknowledge(number)
         self._ended += 1
         if self._ended == self._threads:
             process.alive = False
             process._schedule.wake(process)
 
+    def _fit(self) -> bool:
+        """Wait until this host may take an object; False once it stops."""
+        process, line = self.process, self.process.line
+        if self._queue == "objects":
+            while not line.process.fitness.room(1, line.numbers.breaker_probe):
+                if process.stopping.wait(1):
+                    return False
+        return True
+
     def _run(self, task: Task) -> None:
         line, process = self.process.line, self.process
         try:
+            if task.made and Ticks(line.ledger.store).age(task.made) > LIFE:
+                process.say("tick dropped", task.kind)
+                return
             match task.kind:
                 case "poll":
                     poll(line, 0, self._broker.publish, process.stopping)
@@ -125,20 +143,25 @@ class Worker:
 
     def _pulse(self) -> None:
         process = self.process
+        fitness, name = process.line.process.fitness, f"{process.name}@{process.host}/1"
         while not process.stopping.is_set():
             try:
-                process.line.ledger.workers.heartbeat(process.name, self._threads)
+                process.line.ledger.workers.heartbeat(name, self._threads)
+                if fitness.why():
+                    fitness.recovered({each.name for each in process.line.ledger.breakers.open()})
             except FORESEEN as error:
                 process.say("no heartbeat", repr(error))
             process.stopping.wait(PULSE / 1000)
         try:
-            process.line.ledger.workers.gone(process.name)
+            process.line.ledger.workers.gone(name)
         except FORESEEN as error:
             process.say("no heartbeat", repr(error))
 
     def _renew(self) -> None:
         process = self.process
         while True:
+            if not process.busy:  # nothing is held
+                process._schedule.wait(process.begun, FOR_EVER)
             process.clock.wait(PAUSE)
             try:
                 process.line.process.holds.renew()

@@ -14,6 +14,7 @@ from tests.simulation.points import Points, Struck
 from tests.simulation.server import Server
 from trailcourier import ledger as package
 from trailcourier.client import Client
+from trailcourier.impairment import impaired
 from trailcourier.ledger.store import Script
 
 
@@ -67,12 +68,12 @@ class Link:
                 f"ledger.{point}", lambda: self._act(commands), retried=True, told=told
             )
         except Struck as struck:
-            raise ERRORS[struck.kind]() from None
-        except redis.RedisError:
+            raise _lasting(ERRORS[struck.kind]()) from None
+        except redis.RedisError as error:
             actor = self.points.schedule.current
             assert actor is not None
             self.points.touch(actor.process)  # what it has in hand cannot be written down
-            raise
+            raise _lasting(error) from None
 
     def _act(self, commands: list[tuple[Any, ...]]) -> list[Any]:
         if self.trouble:
@@ -80,12 +81,28 @@ class Link:
         return self.server.run_all(self.clock(), commands)
 
 
-class SimClient(Client):
-    """A client whose commands go through points, over the run's one connection."""
+def _lasting(error: redis.RedisError) -> redis.RedisError:
+    """What our connections make of *error*: one about the broker is a lost connection."""
+    if isinstance(error, redis.ResponseError):
+        return impaired(error) or error
+    return error
 
-    def __init__(self, link: Link) -> None:
-        super().__init__(unix_socket_path="/nowhere")
-        self._link = link
+
+class SimClient(Client):
+    """A client whose commands go through points, over the run's one connection.
+
+    It holds nothing, so all processes of all runs can share the one that costs a millisecond.
+    """
+
+    _link: Link
+    _shared: "SimClient | None" = None
+
+    @classmethod
+    def of(cls, link: Link) -> "SimClient":
+        if cls._shared is None:
+            cls._shared = cls(unix_socket_path="/nowhere")
+        cls._shared._link = link
+        return cls._shared
 
     @property
     def own(self) -> redis.Redis:

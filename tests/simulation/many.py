@@ -3,8 +3,8 @@
 import multiprocessing
 import time
 from collections import Counter
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from tests.simulation.plan import plan
 from tests.simulation.run import run
@@ -22,6 +22,9 @@ class Told(NamedTuple):
     simulated: float
 
 
+Asked = tuple[int, str, tuple[str, ...]]
+"""A seed, a profile or "", and what is left out."""
+
 _server: list[Server] = []
 
 
@@ -29,7 +32,7 @@ def _begin() -> None:
     _server.append(Server())
 
 
-def _one(asked: tuple[int, str, tuple[str, ...]]) -> Told:
+def _one(asked: Asked) -> Told:
     seed, profile, without = asked
     try:
         result = run(plan(seed, profile, without), _server[0])
@@ -40,26 +43,31 @@ def _one(asked: tuple[int, str, tuple[str, ...]]) -> Told:
 
 
 def many(
-    seeds: Sequence[int], profile: str, *, jobs: int, most: int, without: tuple[str, ...] = ()
-) -> int:
+    seeds: Sequence[int], profile: str, *, jobs: int, most: int, until_failure: bool = False,
+    without: tuple[str, ...] = (),
+) -> int:  # fmt: skip
     """Run *seeds*, tell what came of them, and answer 1 if one failed."""
     began = time.perf_counter()
-    asked = [(seed, profile, without) for seed in seeds]
     total = Total(most)
-    if jobs == 1:
-        _begin()
-        try:
-            for each in asked:
-                total.add(_one(each))
-        finally:
-            _server.pop().close()
-    else:
-        context = multiprocessing.get_context("spawn")
-        with context.Pool(jobs, _begin) as pool:
-            for told in pool.imap_unordered(_one, asked, chunksize=10):
-                total.add(told)
+    for told in _told([(seed, profile, without) for seed in seeds], jobs):
+        total.add(told)
+        if until_failure and total.failed:
+            break
     total.tell(time.perf_counter() - began)
     return 1 if total.failed else 0
+
+
+def _told(asked: Sequence[Asked], jobs: int) -> Iterator[Told]:
+    if jobs > 1:
+        context = multiprocessing.get_context("spawn")
+        with context.Pool(jobs, _begin) as pool:
+            yield from pool.imap_unordered(_one, asked, chunksize=5)
+        return
+    _begin()
+    try:
+        yield from map(_one, asked)
+    finally:
+        _server.pop().close()
 
 
 class Total:
@@ -97,6 +105,3 @@ class Total:
               f"{seconds:.0f} s, {self._seeds / seconds:.1f} seeds a second")  # fmt: skip
         for (kind, profile), number in self._kinds.most_common():
             print(f"  {number:5} {kind} ({profile}), first seed {self._first[kind, profile]}")
-
-
-__all__: list[Any] = ["many"]

@@ -10,6 +10,7 @@ from tests.simulation.strikes import Strike
 from tests.simulation.workload import BUCKETS, Author, Workload
 from trailcourier.models import Numbers
 
+FOR_EVER = 10**9  # ms; what lasts so long is not repaired in this run
 SINK_REASONS = ("sink-unreachable", "sink-busy", "sink-credentials", "sink-full")
 BUCKET_REASONS = ("access-denied", "no-such-bucket", "kms", "network", "throttled")
 QUEUE_REASONS = ("network", "queue-denied", "queue-error", "credentials")
@@ -27,6 +28,8 @@ class Event:
 
     def __str__(self) -> str:
         lasts = f" for {self.lasts / 1000:g} s" if self.lasts else ""
+        if self.lasts == FOR_EVER:
+            lasts = " for ever"
         return " ".join(filter(None, (self.kind, self.what, self.how))) + lasts
 
 
@@ -65,21 +68,26 @@ class Plan:
 
 
 QUICK: Mapping[str, Sequence[Any]] = {
-    "visibility": (30, 60, 120),
+    "visibility": (60, 120),  # more than twice the pause between tends
+    "visibility_degraded": (120, 300),
     "poll": (5, 10, 20),
     "receive_wait": (5, 10, 20),
     "claim": (9, 15, 30),
     "claim_stall": (30, 60),
     "lost_after": (5, 10, 30),
     "idle_after": (5, 10),
-    "tend": (2, 5, 10, 20),
+    "tend": (5, 10, 20),
     "park_first": (1.0, 5.0),
     "park_last": (10.0, 30.0),
     "breaker_failures": (1, 2, 5),
     "breaker_probe": (5.0, 10.0, 30.0),
-    "heartbeat": (15, 30),
+    "heartbeat": (30,),
     "batch_records": (1, 2, 3, 1000),
     "chord": (2, 200),
+    "parked": (2, 5, 2000),
+    "in_flight": (4, 256),
+    "in_flight_per_thread": (1, 4),
+    "lease_life": (600, 43_200),
     "redispatches": (3,),
     "settle_gather": (0.0, 0.1),
 }
@@ -98,11 +106,14 @@ def plan(seed: int, profile: str = "", without: Collection[str] = ()) -> Plan:
     numbers = Numbers() if chance.random() < 0.1 else _numbers(chance)
     hosts = _hosts(chance, data)
     lasts = chance.choice((1000, 5000, 20_000))
-    messages = chance.randint(100, 500) if long else chance.randint(2, 6)
+    crowd = chance.random() < 0.05
+    messages = chance.randint(2, 6)
+    if long or crowd:
+        messages = chance.randint(100, 500) if long else chance.randint(20, 40)
     workload = Author(
         chance, messages=messages, poor=data.poor, lasts=lasts, without=without
     ).write()
-    longest = chance.choice((numbers.claim, numbers.claim * 2, numbers.visibility)) * 1500
+    longest = chance.choice((numbers.claim, numbers.claim * 2, min(numbers.visibility, 60))) * 1500
     return Plan(
         seed=seed,
         profile=profile,
@@ -115,8 +126,8 @@ def plan(seed: int, profile: str = "", without: Collection[str] = ()) -> Plan:
                 key=lambda event: event.at,
             )
         ),
-        stays=chance.choice((0.0, 0.3, 0.7, 0.95)),
-        ticks=chance.choice((1000, 2000, 5000)),
+        stays=chance.choice((0.2, 0.5, 0.8, 0.95)),
+        ticks=chance.choice((1000, 5000, 5000, 10_000, 10_000)),
         most_receives=chance.choice((0, 5, 10)),
         stale_works=chance.random() < 0.5,
         longest=longest,
@@ -149,6 +160,7 @@ def _events(chance, data, hosts, lasts, longest):
                 continue
             at = chance.randrange(lasts + 5000)
             duration = chance.randint(500, longest)
+            lasting = FOR_EVER if chance.random() < 0.3 else duration
             host = chance.choice(hosts).name
             match kind:
                 case "kill" | "freeze" | "stop":
@@ -167,16 +179,19 @@ def _events(chance, data, hosts, lasts, longest):
                     yield Event(at, kind, chance.choice(("siem", "archive")),
                                 chance.choice(SINK_REASONS), duration)  # fmt: skip
                 case "sink-host":
-                    yield Event(at, kind, "archive", f"sink-full {host}", duration)
+                    workers = [host.name for host in hosts if host.queue == "objects"]
+                    if len(workers) > 1:
+                        how = f"sink-full {chance.choice(workers)}"
+                        yield Event(at, kind, "archive", how, lasting)
                 case "sink-rejects":
                     yield Event(at, kind, "siem", lasts=duration)
                 case "bucket":
                     bucket = chance.choice(BUCKETS)
-                    yield Event(at, kind, bucket, chance.choice(BUCKET_REASONS), duration)
+                    yield Event(at, kind, bucket, chance.choice(BUCKET_REASONS), lasting)
                 case "prefix":
                     bucket = chance.choice(BUCKETS)
                     where = f"{bucket}/AWSLogs/111122223333"
-                    yield Event(at, kind, where, chance.choice(("access-denied", "kms")), duration)
+                    yield Event(at, kind, where, chance.choice(("access-denied", "kms")), lasting)
                 case "credentials":
                     yield Event(at, kind, lasts=duration)
                 case "redeliver":

@@ -126,6 +126,10 @@ class Server:
         """Answer a command of the simulation's own, outside of simulated time."""
         return self._ask([command])[0]
 
+    def plain_all(self, commands: list[tuple[Any, ...]]) -> list[Any]:
+        """As ``plain``, for several."""
+        return self._ask(commands)
+
     def _ask(self, commands: list[tuple[Any, ...]]) -> list[Any]:
         packed = [hiredis.pack_command(tuple(map(_text, command))) for command in commands]
         self._socket.sendall(b"".join(packed))

@@ -206,8 +206,9 @@ class Author:
         return bad
 
     def _rejected(self, content: Content) -> dict[str, Any]:
-        records = list(content.records) or [b'{"eventID":"only"}']
-        at = self._chance.randrange(len(records))
+        """One record of several is rejected: one alone says nothing about itself."""
+        records = [*content.records, self._record(f"{content.etag}-more", b"")]
+        at = self._chance.randrange(len(records) - 1)
         records[at] = records[at].replace(DROP_FIELD, b"")[:-1] + b',"reject":true}'
         return {"records": tuple(records), "body": _file(records), "fault": "rejected-records"}
 
@@ -218,8 +219,9 @@ class Author:
         records = tuple(self._record(f"{name}v{number}-{at}") for at in range(count))
         return Content(f"e{number}{self._serial:06}", _file(records), records)
 
-    def _record(self, name: str) -> bytes:
-        drop = DROP_FIELD if self._chance.random() < 0.2 else b""
+    def _record(self, name: str, drop: bytes | None = None) -> bytes:
+        if drop is None:
+            drop = DROP_FIELD if self._chance.random() < 0.2 else b""
         return b'{"eventID":"' + name.encode() + b'"' + drop + b"}"
 
     def _etag(self, name: Name) -> str:

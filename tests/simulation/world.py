@@ -11,22 +11,25 @@ from tests.simulation.fleet import SimProcess, Worker
 from tests.simulation.history import History
 from tests.simulation.ledger import Link, SimClient
 from tests.simulation.outside import Outside
-from tests.simulation.plan import Host, Plan
+from tests.simulation.plan import FOR_EVER, Host, Plan
 from tests.simulation.points import Points
 from tests.simulation.queue import SimQueue, SqsServer
 from tests.simulation.schedule import Died, Schedule
 from tests.simulation.server import Server
 from tests.simulation.sinks import SimSink, SinkServer
 from tests.simulation.strikes import Strikes
+from tests.simulation.waits import Waits
 from tests.simulation.workload import RAISES, REJECT, Name, Sent, wanted
 from trailcourier.ledger import Ledger
 from trailcourier.line import Line
+from trailcourier.line.fitness import Fitness
 from trailcourier.line.process import Process
 from trailcourier.sinks import Outlet, Terms
 
 SOURCE = "prod"
-LOOK = 500  # ms between two looks whether all is done
+LOOK = 1000  # ms between two looks whether all is done
 RESTART = (200, 20_000)  # ms until a process that died is started again
+LONGEST_PAUSE = 30_000  # ms between two ticks
 QUIET = 3  # looks in a row at which all must be done
 
 
@@ -42,6 +45,7 @@ class World:
         self.plan = plan
         self.server = server
         self.chance = random.Random(f"{plan.seed} schedule")
+        self.waits = Waits(plan)
         self.history = History()
         self.schedule = Schedule(self.chance)
         data = plan.data
@@ -93,26 +97,15 @@ class World:
         self.schedule.at(self.chance.randrange(1000), self._tend)
         self.schedule.at(10_000, self._restore)
         self.schedule.at(LOOK, self._look)
-        self.schedule.run(self.horizon())
+        self.schedule.run(FOR_EVER)
 
-    def bound(self) -> int:
-        """Milliseconds after the last strike within which all must be done."""
-        numbers = self.plan.numbers
-        longest = max(
-            numbers.visibility, numbers.park_last, numbers.breaker_probe * 3, numbers.claim_stall,
-            120,
-        )  # fmt: skip
-        return int(2 * longest * 1000) + 120_000
-
-    def horizon(self) -> int:
-        """An end that no run comes to whose checks are about time."""
-        return 4 * self.bound() + 40 * self.plan.longest + 3_600_000
-
-    def calm_since(self) -> int:
-        """When the last thing went wrong, or was announced."""
-        ends = [event.at + event.lasts for event in self.plan.events]
-        sent = [sent.at for sent in self.plan.workload.sent]
-        return max(self.points.last_strike, *ends, *sent, 0)
+    def overdue(self) -> list[str]:
+        """Messages that should be done by now."""
+        return [
+            f"{sent.name} ({sent.kind})"
+            for sent in self.unfinished()
+            if (due := self._due(sent)) is not None and self.schedule.now > due
+        ]
 
     def start(self, host: Host) -> None:
         """Start the process of *host*."""
@@ -135,13 +128,13 @@ class World:
         return Line(
             source=SOURCE,
             queue=SimQueue(self.sqs, self.points),
-            ledger=Ledger(SimClient(self.link), SOURCE, numbers, clock=process.clock),
+            ledger=Ledger(SimClient.of(self.link), SOURCE, numbers, clock=process.clock),
             reader=SimReader(self.buckets, self.points, die),
             outlets=tuple(Outlet(SimSink(each, self.points), Terms()) for each in self.sinks),
             keep=keep,
             process=Process(
                 memory=numbers.memory_mib << 20, claim=numbers.claim, stall=numbers.claim_stall,
-                clock=process.clock, keeps_alive=False,
+                fitness=Fitness(process.host, process.clock), clock=process.clock, keeps_alive=False,
             ),
             numbers=numbers,
             clock=process.clock,
@@ -173,21 +166,19 @@ class World:
 
     def leaving(self) -> dict[str, int]:
         """What the ledger still has in hand, looked at from outside."""
-        own = f"trailcourier:1:s:{SOURCE}:"
-        return {
-            name: self.server.plain("ZCARD", f"{own}{name}")
-            for name in ("flight", "parked", "leases", "done")
-        }
+        own, names = f"trailcourier:1:s:{SOURCE}:", ("flight", "parked", "leases", "done")
+        counts = self.server.plain_all([("ZCARD", f"{own}{name}") for name in names])
+        return dict(zip(names, counts, strict=True))
 
     def sums(self) -> dict[str, int]:
         """The ledger's counters, looked at from outside."""
         held = self.server.plain("HGETALL", f"trailcourier:1:s:{SOURCE}:sums")
         return {name.decode(): int(by) for name, by in zip(held[::2], held[1::2], strict=True)}
 
-    def unfinished(self) -> list[str]:
+    def unfinished(self) -> list[Sent]:
         """The messages that are not where they should be in the end."""
         return [
-            f"{sent.name} ({sent.kind})"
+            sent
             for sent in self.plan.workload.sent
             if (sent.name not in self.sqs.deleted if self.sound(sent) else not self._refused(sent))
         ]
@@ -206,9 +197,12 @@ class World:
 
     def done(self) -> bool:
         """Whether nothing is left to happen that a check waits for."""
-        if self.schedule.now <= self.calm_since() or self.unfinished():
+        if self.schedule.now <= max(self.waits.calm_since(), self.points.last_strike):
             return False
-        return not any(self.leaving().values())
+        waiting = self.unfinished()
+        if any(self.waits.well_since(sent) is not None for sent in waiting):
+            return False
+        return bool(waiting) or not any(self.leaving().values())
 
     def _refused(self, sent: Sent) -> bool:
         """Whether a message that cannot be deleted has been said to be refused, and why."""
@@ -239,17 +233,40 @@ class World:
                 self.schedule.finish()
         else:
             self._done = 0
-            if self.schedule.now > self.calm_since() + self.bound():
+            if self.overdue() or self.schedule.now > self._latest():
                 self.schedule.finish()
         self.schedule.at(self.schedule.now + LOOK, self._look)
 
+    def _latest(self) -> int:
+        """When everything must be over, the ledger empty too."""
+        ends = [self._due(each) or 0 for each in self.plan.workload.sent]
+        calm = max(self.waits.calm_since(), self.points.last_strike)
+        return max(calm, *ends) + self.waits.bound
+
+    def _due(self, sent: Sent) -> int | None:
+        denied = ("queue.extend", "denied") in self.strikes.met
+        return self.waits.due(sent, self.points.last_strike, denied=denied)
+
     def _poll(self) -> None:
         self.broker.tick("poll")
-        self.schedule.at(self.schedule.now + self.plan.ticks, self._poll)
+        self.schedule.at(self._next(self.plan.ticks), self._poll)
 
     def _tend(self) -> None:
         self.broker.tick("tend")
-        self.schedule.at(self.schedule.now + self.plan.numbers.tend * 1000, self._tend)
+        self.schedule.at(self._next(self.plan.numbers.tend * 1000), self._tend)
+
+    def _next(self, pause: int) -> int:
+        """When the next tick comes; later while nothing can come of any."""
+        soon = self.schedule.now + pause
+        if self.broker.busy() or any(process.busy for process in self.processes.values()):
+            return soon
+        wakes = [each.at for each in (*self.plan.workload.sent, *self.plan.events)]
+        wakes += [event.at + event.lasts for event in self.plan.events]
+        coming = [at for at in wakes if at >= self.schedule.now]
+        coming += [held.visible for held in self.sqs.messages.values()]
+        if any(self.leaving().values()):
+            return soon
+        return min(max(soon, min(coming, default=soon)), self.schedule.now + LONGEST_PAUSE)
 
     def _restore(self) -> None:
         self.broker.restore_old()

@@ -1,12 +1,9 @@
-import time
-
 import pytest
 
-from tests import servers
-from trailcourier import broker
-from trailcourier.duty import PULSE, Duty, compare_clocks, duty
+from trailcourier.duty import Duty, duty
 from trailcourier.errors import ConfigError
 from trailcourier.models import Numbers
+from trailcourier.pulse import PULSE
 from trailcourier.settings import Settings
 
 QUEUE = "https://sqs.us-east-1.amazonaws.com/111122223333/cloudtrail"
@@ -47,34 +44,13 @@ def test_a_queue_that_does_not_exist_is_named():
         duty(["celery"], [], Settings.model_validate(SETTINGS))
 
 
-@pytest.fixture(scope="module")
-def running():
-    with servers.valkey() as started:
-        yield started
-
-
-class Clock:
-    """A broker whose clock differs from this machine's by so many seconds."""
-
-    def __init__(self, behind: float) -> None:
-        self._behind = behind
-
-    def time(self) -> tuple[int, int]:
-        now = time.time() - self._behind
-        return int(now), int(now % 1 * 1_000_000)
-
-
-@pytest.mark.parametrize("ahead", [-3600.0, -2.5, 2.5, 86_400.0])
-def test_a_clock_that_is_off_is_said(ahead, capsys):
-    found = compare_clocks(Clock(ahead))
-
-    assert found == pytest.approx(ahead, abs=0.2)
-    assert "clock_skew" in "".join(capsys.readouterr())
-
-
-def test_a_clock_that_is_right_is_not_worth_a_word(running, capsys):
-    with broker.connect(running.url) as client:
-        found = compare_clocks(client)
-
-    assert abs(found) < 1
-    assert "".join(capsys.readouterr()) == ""
+@pytest.mark.parametrize(
+    ("queues", "roles"),
+    [
+        (["control"], ("control",)),
+        (["objects"], ("objects",)),
+        ([], ("control", "objects")),
+    ],
+)
+def test_its_roles_are_those_that_status_asks_for(queues, roles):
+    assert duty(queues, [], Settings.model_validate(SETTINGS)).roles == roles

@@ -8,7 +8,7 @@ import pytest
 
 from trailcourier.facts import FACTS
 from trailcourier.metrics import METRICS
-from trailcourier.sample import GAUGES
+from trailcourier.sample import FLEET, GAUGES, STEPS
 
 ROOT = Path(__file__).parents[2]
 FREE = {"exc_info", "repeats_left_out"}  # structlog's own, and the limiter's
@@ -58,7 +58,11 @@ def test_a_histogram_is_measured_somewhere(name):
 
 
 def test_every_gauge_has_values():
-    assert {name for name, metric in METRICS.items() if metric.kind == "gauge"} == set(GAUGES)
+    assert {name for name, metric in METRICS.items() if metric.kind == "gauge"} == {
+        *GAUGES,
+        *STEPS,
+        *FLEET,
+    }
 
 
 @pytest.mark.parametrize("name", METRICS)

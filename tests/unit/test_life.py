@@ -2,7 +2,7 @@ import threading
 
 import pytest
 
-from trailcourier.life import STUCK, UNHEARD, Life
+from trailcourier.life import AWAY, STUCK, UNHEARD, Life
 
 
 class Clock:
@@ -92,3 +92,17 @@ def test_who_stops_is_not_ready(life, stopping):
     stopping.set()
 
     assert life.unready() == "stopping"
+
+
+@pytest.mark.parametrize("consumes", [False, True])
+def test_a_broker_that_is_away_for_a_minute_keeps_it_from_its_work(life, clock, consumes):
+    if consumes:
+        life.connected()
+    clock.now += AWAY
+    for_a_moment = life.away()
+    clock.now += 1
+
+    assert for_a_moment == ""
+    assert life.away() == "the broker has not answered for 61 s"
+    life.heard()
+    assert life.away() == ""

@@ -5,12 +5,13 @@ import json
 import msgspec
 import pytest
 
+from tests.unit.fleets import NOTED, well
 from tests.unit.ledger.conftest import admit, claim, refs
 from trailcourier.dispositions import REASONS
 from trailcourier.ledger.outcomes import Report
 from trailcourier.ledger.quarantine import Entry
 from trailcourier.ledger.scopes import Failing
-from trailcourier.models import Outcome
+from trailcourier.models import Outcome, QueueLimits
 from trailcourier.status import Standing, standing
 
 LISTENS = (
@@ -32,11 +33,11 @@ def finish(ledger, outcome, *, message="m1", **report):
 
 
 def advice(ledger):
-    return [each for each in standing(ledger).advice if "No object worker" not in each]
+    return standing(ledger).advice
 
 
 def test_a_source_that_has_done_nothing_has_nothing_to_say(ledger):
-    ledger.workers.heartbeat("worker", 8)
+    well(ledger)
 
     found = standing(ledger)
 
@@ -44,8 +45,10 @@ def test_a_source_that_has_done_nothing_has_nothing_to_say(ledger):
         source="prod", messages=0, oldest_seconds=None, in_flight=0, parked=0, quarantined=0,
         workers=8, last_success_seconds=None, records={"in": 0},
         objects={"named": 0, "delivered": 0}, messages_by_outcome={"received": 0}, sinks={},
-        advice=[], breakers=[],
+        advice=[], breakers=[], problems=[], steps=found.steps,
     )  # fmt: skip
+    just_now = pytest.approx(0, abs=2)
+    assert found.steps == {"forward": None} | dict.fromkeys(NOTED, just_now)
     assert found.state == "well"
 
 
@@ -112,7 +115,7 @@ def test_what_is_parked_behind_no_breaker_comes_with_the_cause_and_what_to_do(le
             message=message, breakers=[Failing("sink:siem")],
         )  # fmt: skip
     finish(ledger, Outcome("parked", "archived", "s3://acme-logs/m3: in Glacier"), message="m3")
-    ledger.workers.heartbeat("worker", 8)
+    well(ledger)
     found = standing(ledger)
 
     assert found.state == "see below"
@@ -152,14 +155,13 @@ def test_a_breaker_opened_for_a_reason_of_a_newer_version_is_shown_without_advic
     assert advice(ledger) == ["sink:archive is open, and tried again every 30 s: words."]
 
 
-def test_without_workers_it_says_how_to_start_one(ledger, pass_time):
-    ledger.workers.heartbeat("worker", 8)
-    pass_time(31)
+def test_a_source_is_held_up_whatever_else_stands_still(ledger):
+    ledger.breakers.failed("sink:siem", "a", reason="network", text="no", limit=1)
 
     found = standing(ledger)
 
-    assert (found.workers, found.state) == (0, "no workers")
-    assert "celery -A tasks worker -Q objects" in found.advice[0]
+    assert (found.state, found.moves) == ("held up", False)
+    assert found.problems
 
 
 @pytest.mark.parametrize(("row", "said"), [(99, False), (100, True)])
@@ -181,7 +183,7 @@ def test_a_degraded_source_says_which_permission_is_missing(ledger):
 def test_refusals_are_mentioned_with_the_command_that_lists_them(ledger):
     (ref,) = refs("a")
     ledger.quarantine.put(Entry("id", "object", "corrupt", "broken", ref))
-    ledger.workers.heartbeat("worker", 8)
+    well(ledger)
 
     found = standing(ledger)
 
@@ -195,6 +197,41 @@ def test_a_queue_that_does_not_answer_is_said_first(ledger):
 
     assert found.depth is None
     assert found.advice[0] == "The queue does not say."
+
+
+@pytest.mark.parametrize(
+    ("receives", "hours", "said"),
+    [(4, 1, []), (5, 1, ["A message was received 5 of 10 times"]), (1, 48, ["The oldest message"])],
+)
+def test_half_of_what_the_queue_bears_with_is_said(ledger, pass_time, receives, hours, said):
+    admit(ledger, "m1", refs("a"), receives=receives)
+    ledger.depth.put(3, QueueLimits(kept=4 * 86_400, receives=10))
+    pass_time(hours * 3600)
+    well(ledger)
+
+    found = standing(ledger)
+
+    assert [" ".join(each.split()[:3]) for each in found.advice] == [
+        " ".join(each.split()[:3]) for each in said
+    ]
+    assert found.receives == receives
+    assert found.patience_used == pytest.approx(
+        max(receives > 1 and receives / 10, hours / 96), 0.01
+    )
+
+
+def test_what_is_not_received_is_as_old_as_the_last_delivery(ledger, pass_time):
+    finish(ledger, Outcome("delivered"))
+    ledger.leases.forget(["m1"])
+    ledger.depth.put(3, QueueLimits(kept=4 * 86_400, receives=10))
+    pass_time(3 * 86_400)
+    well(ledger)
+    flows = standing(ledger, depth=3)
+    ledger.breakers.failed("queue:prod", "a", reason="credentials", text="no", limit=1)
+
+    assert flows.patience_used == 0
+    assert standing(ledger, depth=0).patience_used == 0
+    assert standing(ledger, depth=3).patience_used == pytest.approx(0.75, 0.01)
 
 
 def test_every_key_of_its_json_has_a_description(ledger):

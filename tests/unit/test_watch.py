@@ -1,6 +1,5 @@
 """A fleet on one host as others see it: well as long as each of its processes beats."""
 
-import os
 import threading
 from pathlib import Path
 
@@ -8,37 +7,21 @@ import pytest
 import urllib3
 
 from tests import servers
-from tests.fleet import until
-from trailcourier import heartbeat, wiring
+from tests.fleet import outdate, until
+from tests.unit.fleets import wired
+from trailcourier import heartbeat
 from trailcourier.fleet import Member, members
-from trailcourier.secret import Secret
-from trailcourier.settings import Settings
 from trailcourier.watch import watch
 
-QUEUE = "https://sqs.us-east-1.amazonaws.com/111122223333/cloudtrail"
 FLOWER = Member("flower", "flower", ("flower",))
 
 
 @pytest.fixture
 def found(client, tmp_path):
     """What is configured, on the broker of *client*."""
-    where = client.connection_pool.connection_kwargs
-    url = f"redis://:{where['password']}@{where['host']}:{where['port']}/0"
-    settings = Settings.model_validate(
-        {
-            "workers": {
-                "metrics_port": servers.free_port(),
-                "heartbeat_file": tmp_path / "ours",
-            },
-            "sources": {"prod": {"queue_url": QUEUE, "sinks": ["archive"]}},
-            "sinks": {"archive": {"type": "file", "path": tmp_path / "events"}},
-        }
-    )
-    broker = settings.broker.model_copy(update={"url": Secret("env:URL", {"URL": url})})
-    settings = settings.model_copy(update={"broker": broker})
-    wiring.configure(settings)
-    yield settings
-    wiring.forget()
+    more = {"metrics_port": servers.free_port(), "heartbeat_file": tmp_path / "ours"}
+    with wired(client, **more) as settings:
+        yield settings
 
 
 @pytest.fixture
@@ -76,7 +59,7 @@ def test_a_fleet_whose_processes_beat_is_well(watched, ask):
 
 @pytest.mark.parametrize("name", ["objects-2", "control", "beat"])
 def test_a_process_that_does_not_beat_is_trouble_of_the_whole_and_named(watched, ask, name):
-    os.utime(watched[name], (0, 0))
+    outdate(Path(watched[name]))
 
     for path in ("livez", "readyz"):
         status, said = ask(path)
@@ -95,16 +78,35 @@ def test_a_fleet_that_stops_is_well_and_not_ready(watched, ask, stopping):
     assert (ask("livez"), ask("readyz")) == ((200, "well\n"), (503, "stopping\n"))
 
 
+def test_a_process_without_its_broker_is_not_ready_and_need_not_be_restarted(watched, ask):
+    heartbeat.touch(Path(watched["beat"]), away="the broker has not answered for 61 s")
+
+    assert ask("livez") == (200, "well\n")
+    assert ask("readyz") == (503, "beat: the broker has not answered for 61 s\n")
+
+
 def test_it_beats_for_all_only_while_all_of_them_do(found, stopping, ask):
     ours = found.workers.heartbeat_file
     with watch(found) as watching:
         (told,) = watching.over(members(processes=1)[:1])
         its = Path(told.environment["TRAILCOURIER_WORKERS__HEARTBEAT_FILE"])
-        os.utime(its, (0, 0))
+        outdate(its)
         with watching.serving(stopping):
             until(lambda: "trailcourier_sampled_timestamp_seconds{" in ask("metrics")[1])
-            assert not ours.exists()
+            assert heartbeat.restart(ours).startswith("objects-1: the last heartbeat at ")
+
+        heartbeat.touch(its, away="no broker")
+        with watching.serving(stopping):
+            until(lambda: heartbeat.trouble(ours) == "objects-1: no broker")
 
         heartbeat.touch(its)
         with watching.serving(stopping):
-            until(ours.exists)
+            until(lambda: heartbeat.trouble(ours) == "")
+
+
+def test_a_folder_that_is_not_ours_keeps_no_sample_from_being_taken(found, stopping, ask, tmp_path):
+    (tmp_path / "ours").mkdir()
+
+    with watch(found) as watching, watching.serving(stopping):
+        until(lambda: "trailcourier_sampled_timestamp_seconds{" in ask("metrics")[1])
+        assert ask("readyz") == (200, "well\n")

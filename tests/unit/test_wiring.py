@@ -151,9 +151,9 @@ def test_workers_are_heard_of_by_every_source(configured):
     with valkey() as running:
         configured(broker=running.url)
 
-        wiring.heartbeat("w1", 8)
+        wiring.workers().heartbeat("w1", 8)
         both = [wiring.ledger(name).workers.threads() for name in ("prod", "dev")]
-        wiring.heartbeat("w1", 0)
+        wiring.workers().gone("w1")
 
         assert both == [8, 8]
         assert wiring.ledger("prod").workers.threads() == 0

@@ -1,24 +1,27 @@
 """``trailcourier status``: how each source stands."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
-from trailcourier import status, wiring
+from trailcourier import standstill, status, wiring
 from trailcourier.cli import output
+from trailcourier.cli.exits import Exit
 from trailcourier.cli.sources import asked
 from trailcourier.errors import ConfigError, Fault
+from trailcourier.ledger.workers import Roll
 from trailcourier.printable import age
+from trailcourier.sqs import Depth
 from trailcourier.status import Standing
 from trailcourier.wiring import lines
 
 app = typer.Typer()
 
 SINK = ("delivered", "filtered", "refused", "repaired")
-STYLES = {"well": "green", "see below": "yellow", "held up": "red", "no workers": "red"}
+STYLES = {"well": "green", "see below": "yellow"}  # any other is red
 NUMBERS = frozenset(
     {"in queue", "held", "oldest", "in flight", "parked", "refused", "last success"}
     | {"records in", "delivered", "filtered", "repaired"}
@@ -33,37 +36,58 @@ def show(
 ) -> None:
     """Say what each source has in hand, what it has done, and what holds it up.
 
-    Asks the broker, and each queue how much waits in it.
+    Asks the broker, and each queue how much waits in it. Exits with 1 where a source is held up or
+    a part of the fleet stands still, else with 0.
     """
     with asked(ctx, source) as names:
-        found = _standings(names)
+        roll = wiring.roll()
+        found = _standings(names, roll)
     if as_json:
-        output.say_json({"sources": found})
-        return
-    output.say(_now(found))
-    output.say("")
-    output.say(_sums(found))
-    for each in found:
-        for advice in each.advice:
+        clocks = [f"{each}. {standstill.SET_CLOCK}" for each in standstill.clocks(roll)]
+        output.say_json(
+            {"sources": found, "processes": standstill.processes(roll), "advice": clocks}
+        )
+    else:
+        output.say(_now(found))
+        output.say("")
+        output.say(_sums(found))
+        for line in _remarks(found, roll):
             output.say("")
-            output.say(f"{each.source}: {advice}")
+            output.say(line)
+    raise typer.Exit(Exit.DONE if all(each.moves for each in found) else Exit.NO)
 
 
-def _standings(names: Sequence[str]) -> list[Standing]:
+def _standings(names: Sequence[str], roll: Roll) -> list[Standing]:
     with ThreadPoolExecutor(min(8, len(names))) as pool:
         depths = list(pool.map(_depth, names))
-    return [status.standing(wiring.ledger(name), *depths[at]) for at, name in enumerate(names)]
+    found = []
+    for name, (depth, trouble) in zip(names, depths, strict=True):
+        visible, limits = (depth.visible, depth.limits) if depth else (None, None)
+        ledger = wiring.ledger(name)
+        found.append(status.standing(ledger, visible, trouble, roll=roll, limits=limits))
+    return found
 
 
-def _depth(name: str) -> tuple[int | None, str]:
+def _remarks(found: Sequence[Standing], roll: Roll) -> Iterator[str]:
+    """What does not move, and what to do; what is of the whole fleet is said once."""
+    for each in standstill.of_fleet(roll):
+        yield f"fleet: {each}"
+    for clock in standstill.clocks(roll):
+        yield f"fleet: {clock}. {standstill.SET_CLOCK}"
+    for source in found:
+        for each in source.problems:
+            if each.kind not in standstill.FLEETS:
+                yield f"{source.source}: {each}"
+        for advice in source.advice:
+            yield f"{source.source}: {advice}"
+
+
+def _depth(name: str) -> tuple[Depth | None, str]:
     """How many messages wait in the queue, and why that is not known."""
     try:
-        depth = lines.queue(name).depth()
+        return lines.queue(name).depth(), ""
     except (Fault, ConfigError) as error:
         return None, f"The queue does not say how much waits in it: {str(error).rstrip('.')}."
-    if depth is None:
-        return None, ""
-    return depth.visible, ""
 
 
 def _now(found: Sequence[Standing]) -> Table:
@@ -84,7 +108,7 @@ def _now(found: Sequence[Standing]) -> Table:
             output.cell(each.parked),
             output.cell(each.quarantined),
             output.cell("never" if success == "-" else f"{success} ago"),
-            output.cell(each.state, STYLES[each.state]),
+            output.cell(each.state, STYLES.get(each.state, "red")),
         )
     return table
 

@@ -17,6 +17,7 @@ from trailcourier.doctor import (
     bucket,
     configuration,
     direct,
+    fleet,
     hosts,
     identity,
     keeping,
@@ -48,6 +49,7 @@ CHECKS: tuple[Check, ...] = (
     bucket.look,
     traffic.look,
     broker.look,
+    fleet.look,
     sinks.look,
 )
 

@@ -5,13 +5,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
-import redis
 
-from trailcourier import status, wiring
-from trailcourier.doctor import bounded
+from trailcourier import impairment, standstill, status, wiring
+from trailcourier.doctor import bounded, trouble
 from trailcourier.doctor.finding import Entries, Entry, Finding
 from trailcourier.doctor.subject import Shared, Subject
 from trailcourier.errors import ConfigError, Unreachable
+from trailcourier.ledger.workers import Roll
 from trailcourier.models import ObjectRef
 from trailcourier.printable import age
 from trailcourier.status import Standing
@@ -20,7 +20,6 @@ PATIENCE = 4.0  # seconds for the broker
 LATELY = 3600  # seconds; what the line did since then it may still do
 PARKED = 5  # objects to try, where none can be listed
 FULL = 0.9  # of its memory
-SKEW = 2.0  # seconds; workers warn of more
 
 TOLD: Entries = {
     "TC801": Entry(
@@ -45,20 +44,22 @@ TOLD: Entries = {
     ),
     "TC804": Entry(
         "Has it memory left?",
-        ("ok", "warning"),
+        ("ok", "warning", "error"),
         "A full Redis with `noeviction` refuses every write, and nothing is carried. Give it more "
         "`maxmemory`; a delivered object takes some 20 bytes for 15 days.",
     ),
     "TC805": Entry(
         "Do the clocks agree?",
         ("ok", "warning"),
-        "Ticks of the clock expire by comparing two hosts' clocks. Let NTP set them all.",
+        "The clock of this machine and those of all live processes, compared with the broker's, "
+        "from 5 s on. Nothing is decided by them, but logs are hard to read, and AWS takes no "
+        "signature that is five minutes off. Let NTP set them all.",
     ),
     "TC806": Entry(
         "What does the line itself say?",
         ("ok", "unproved", "warning"),
         "Breakers that are open, with the words of what opened them: what the line met, whatever "
-        "else was found here. Without live workers nothing is received, and nothing met.",
+        "else was found here.",
     ),
 }
 
@@ -68,27 +69,38 @@ class Line(msgspec.Struct, frozen=True):
 
     standing: Standing
     sums: Mapping[str, int]
+    roll: Roll
     parked: Sequence[ObjectRef] = ()
 
 
 def line(subject: Subject) -> Line | None:
     """Return what the ledger knows of the source; None without a broker that answers."""
-    return subject.known.get("line", lambda: _line(subject))
+    known = _line(subject)
+    return known if isinstance(known, Line) else None
 
 
-def _line(subject: Subject) -> Line | None:
+def _line(subject: Subject) -> Line | str | None:
+    """Return what the ledger knows; else why it does not say, where the broker answers at all."""
+    return subject.known.get("line", lambda: _asked_ledger(subject))
+
+
+def _asked_ledger(subject: Subject) -> Line | str | None:
     if not isinstance(_info(subject.shared), Mapping):
         return None
 
     def ask() -> Line:
         ledger = wiring.ledger(subject.name)
         parked = [each.ref for each in ledger.parked.waiting(PARKED)]
-        return Line(status.standing(ledger), ledger.sums.all(), parked)
+        roll = wiring.roll()
+        return Line(status.standing(ledger, roll=roll), ledger.sums.all(), roll, parked)
 
     try:
-        return bounded.within(subject.shared.left(PATIENCE), ask)
-    except (redis.RedisError, TimeoutError):  # it answered just now; there is no more to say
-        return None
+        with wiring.answering():
+            return bounded.within(subject.shared.left(PATIENCE), ask)
+    except Unreachable as error:
+        return str(error)
+    except TimeoutError:
+        return f"it answered a moment ago, and now not within {PATIENCE:.0f} s"
 
 
 def _info(shared: Shared) -> Mapping[str, Any] | str | None:
@@ -102,8 +114,9 @@ def _asked(shared: Shared) -> Mapping[str, Any] | str | None:
 
     def ask() -> Mapping[str, Any]:
         with wiring.answering():
+            before = time.time()
             seconds, micros = wiring.client().time()
-            skew = time.time() - (seconds + micros / 1_000_000)
+            skew = (before + time.time()) / 2 - (seconds + micros / 1_000_000)
             return {**wiring.client().info(), "skew": skew}
 
     try:
@@ -129,6 +142,7 @@ def look(subject: Subject) -> Iterator[Finding]:
     version = found.get("valkey_version") or found.get("redis_version")
     yield Finding("ok", "TC801", f"the broker answers, version {version}")
     yield from _fit(subject.shared, found)
+    yield from _impaired(found)
     yield _kept(found)
     yield from _room(found)
     yield _clock(float(found["skew"]))
@@ -153,6 +167,13 @@ def _fit(shared: Shared, found: Mapping[str, Any]) -> Iterator[Finding]:
         yield Finding("warning", "TC802", text, "Set maxmemory-policy to noeviction.")
 
 
+def _impaired(found: Mapping[str, Any]) -> Iterator[Finding]:
+    """Yield why writes are refused, where no other finding says it."""
+    cause = impairment.seen(found)
+    if cause in {impairment.ALONE, impairment.LOADING}:
+        yield Finding("error", "TC801", f"the broker refuses writes: {cause.text}", cause.fix)
+
+
 def _kept(found: Mapping[str, Any]) -> Finding:
     appends = found.get("aof_enabled") == 1
     wrong = [
@@ -174,7 +195,10 @@ def _room(found: Mapping[str, Any]) -> Iterator[Finding]:
     if not most:
         return
     text = f"{used / most:.0%} of its memory is used"
-    if used > most * FULL:
+    cause = impairment.seen(found)
+    if cause is not None and cause.fix == impairment.FULL.fix:
+        yield Finding("error", "TC804", f"the broker refuses writes: {cause.text}", cause.fix)
+    elif used > most * FULL:
         fix = "Raise maxmemory: a full broker refuses every write."
         yield Finding("warning", "TC804", text, fix)
     else:
@@ -182,28 +206,26 @@ def _room(found: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def _clock(skew: float) -> Finding:
-    if abs(skew) <= SKEW:
+    if abs(skew) < standstill.AHEAD:
         return Finding("ok", "TC805", "this clock agrees with the broker's")
     way = "ahead of" if skew > 0 else "behind"
     text = f"this clock is {abs(skew):.0f} s {way} the broker's"
-    return Finding("warning", "TC805", text, "Set the clocks of all hosts by NTP.")
+    return Finding("warning", "TC805", text, standstill.SET_CLOCK)
 
 
 def _said(subject: Subject) -> Iterator[Finding]:
-    known = line(subject)
-    if known is None:
-        yield Finding("unproved", "TC806", "the broker did not say how the line stands")
+    known = _line(subject)
+    if not isinstance(known, Line):
+        fix = "docs/security.md, The broker's user."
+        yield Finding("error", "TC801", f"the ledger cannot be read: {known}", fix)
+        yield trouble.behind("TC806", "TC801")
         return
     standing = known.standing
     for breaker in standing.breakers:
         text = f"{breaker.name} is open since {age(breaker.open_seconds)}: {breaker.text}"
         fix = f"docs/dispositions.md: {breaker.reason}; it closes by itself once that is mended."
         yield Finding("warning", "TC806", text, fix)
-    if not standing.workers:
-        text = "no object worker is alive, so nothing is received"
-        fix = "Start one: `trailcourier run`, or `celery -A tasks worker -Q objects`."
-        yield Finding("unproved", "TC806", text, fix)
-    elif not standing.breakers:
+    if not standing.breakers:
         lately = standing.last_success_seconds
         since = "never" if lately is None else f"{age(lately)} ago"
         text = f"{standing.in_flight} objects in flight, {standing.parked} parked"

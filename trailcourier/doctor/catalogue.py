@@ -8,6 +8,7 @@ from trailcourier.doctor import (
     bucket,
     configuration,
     direct,
+    fleet,
     hosts,
     identity,
     keeping,
@@ -30,7 +31,7 @@ GROUPS: Mapping[str, Entries] = {
     "The trail": trail.TOLD,
     "The bucket": bucket.TOLD | reading.TOLD,
     "Files beside messages": traffic.TOLD,
-    "The broker, and what the line says": broker.TOLD,
+    "The broker, and what the line says": broker.TOLD | fleet.TOLD,
     "The sinks": sinks.TOLD,
 }
 

@@ -11,7 +11,7 @@ from trailcourier.doctor.finding import Entries, Entry, Finding
 from trailcourier.doctor.subject import Subject
 from trailcourier.errors import ConfigError, Fault
 from trailcourier.provision.outside import leaving
-from trailcourier.sinks import SinkConfig, trial
+from trailcourier.sinks import SinkConfig, folders, trial
 from trailcourier.sinks.file import File
 from trailcourier.sinks.stdout import Stdout
 from trailcourier.wiring import lines
@@ -71,7 +71,7 @@ def _sink(subject: Subject, name: str, config: SinkConfig) -> Iterator[Finding]:
 def _ready(subject: Subject, name: str, config: SinkConfig) -> Finding:
     match config:
         case File():
-            return _folder(name, config.path.absolute())
+            return _folder(name, config.path.absolute(), trusting=config.trust_path)
         case Stdout():
             text = f"sink {name}: a worker's standard output; what reads it is not seen"
             return Finding("ok", "TC901", text)
@@ -79,27 +79,46 @@ def _ready(subject: Subject, name: str, config: SinkConfig) -> Finding:
             return _reached(subject, name, config)
 
 
-def _folder(name: str, path: Path) -> Finding:
+def _folder(name: str, path: Path, *, trusting: bool) -> Finding:
     """Look at the folder, or at the one it would be made in, without writing to it."""
     there = path if path.exists() else path.parent
-    if not there.exists():
-        text = f"sink {name}: there is no folder {there} to make {path.name} in"
-        fix = f"Make {there}, or mount it; or correct `path` of the sink."
-        return Finding("error", "TC901", text, fix)
-    if not there.is_dir():
-        text = f"sink {name}: {there} is no folder"
-        return Finding("error", "TC901", text, "Correct `path` of the sink.")
-    if os.statvfs(there).f_flag & os.ST_RDONLY:
-        text = f"sink {name}: {there} cannot be written to here: its file system is read-only"
-        return Finding("error", "TC901", text, "Mount it writable, or ask where the workers run.")
-    if not os.access(there, os.W_OK | os.X_OK):
-        text = f"sink {name}: this user may not write to {there}"
-        return Finding("error", "TC901", text, "Let the user the workers run as write there.")
+    if wrong := _unusable(path, there, trusting=trusting):
+        text, fix = wrong
+        return Finding("error", "TC901", f"sink {name}: {text}", fix)
     free = shutil.disk_usage(there).free
     text = f"sink {name}: {path} may be written to, {free / 1e9:,.1f} GB free"
     if free < SCARCE:
         return Finding("warning", "TC901", text, "Make room on the disk.")
     return Finding("ok", "TC901", text)
+
+
+def _unusable(path: Path, there: Path, *, trusting: bool) -> tuple[str, str] | None:
+    """Say what is wrong with the folder at *path*, and what to do; *there* is what exists of it."""
+    if not there.exists():
+        text = f"there is no folder {there} to make {path.name} in"
+        return text, f"Make {there}, or mount it; or correct `path` of the sink."
+    if not there.is_dir():
+        return f"{there} is no folder", "Correct `path` of the sink."
+    if os.statvfs(there).f_flag & os.ST_RDONLY:
+        text = f"{there} cannot be written to here: its file system is read-only"
+        return text, "Mount it writable, or ask where the workers run."
+    if not os.access(there, os.W_OK | os.X_OK):
+        return f"this user may not write to {there}", "Let the user the workers run as write there."
+    if not trusting and (error := _untrusted(path)):
+        return error.why, f"{error.fix[0].upper()}{error.fix[1:]}."
+    return None
+
+
+def _untrusted(path: Path) -> folders.Untrusted | None:
+    """What keeps the workers from trusting the folder; root does not know as whom they run."""
+    users = {0, os.geteuid()}
+    if os.geteuid() == 0 and path.exists():
+        users.add(path.stat().st_uid)
+    try:
+        folders.look(path, users)
+    except folders.Untrusted as error:
+        return error
+    return None
 
 
 def _reached(subject: Subject, name: str, config: SinkConfig) -> Finding:

@@ -128,6 +128,7 @@ class Output:
                 environment=self._environment,
                 stdout=None if self._member.stdout == "ours" else mouth,
                 stderr=mouth,
+                keep=self._member.keep,
             )
         except OSError as error:
             os.close(ear)

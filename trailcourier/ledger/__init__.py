@@ -19,6 +19,7 @@ from trailcourier.ledger.parked import Parked
 from trailcourier.ledger.quarantine import Quarantine
 from trailcourier.ledger.store import Store
 from trailcourier.ledger.sums import Sums
+from trailcourier.ledger.traces import Traces
 from trailcourier.ledger.workers import Workers
 from trailcourier.models import Numbers
 
@@ -48,3 +49,4 @@ class Ledger:
         self.sums = Sums(self.store)
         self.depth = Depth(self.store)
         self.workers = Workers(self.store)
+        self.traces = Traces(self.store)

@@ -67,12 +67,15 @@ class Breakers:
 
     def open(self) -> list[Breaker]:
         """Every open breaker that holds this source up, or may."""
+        return [breaker for breaker in self.every() if self._concerns(breaker.name)]
+
+    def every(self) -> list[Breaker]:
+        """Every open breaker, of any source."""
         found = [
             Breaker(name.decode(), since, reason.decode(), text.decode())
             for name, since, reason, text in self._store.call(OPEN)
         ]
-        mine = (breaker for breaker in found if self._concerns(breaker.name))
-        return sorted(mine, key=lambda breaker: breaker.name)
+        return sorted(found, key=lambda breaker: breaker.name)
 
     def _concerns(self, name: str) -> bool:
         kind, _, rest = name.partition(":")

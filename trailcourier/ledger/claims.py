@@ -167,7 +167,10 @@ local answers, life, spans = {}, tonumber(ARGV[1]), tonumber(ARGV[2])
 for a = 3, #ARGV, 6 do
   local mid, i, oid, token, task = ARGV[a], ARGV[a + 1], ARGV[a + 2], ARGV[a + 3], ARGV[a + 4]
   local ours = fenced(mid, i, oid, token, ARGV[a + 5], spans)
-  if ours then hold_claim(oid, token, task, life) end
+  if ours then
+    moves('forward')
+    hold_claim(oid, token, task, life)
+  end
   answers[#answers + 1] = ours and 1 or 0
 end
 return answers

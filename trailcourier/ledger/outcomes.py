@@ -68,6 +68,7 @@ local spans, digests, etag = tonumber(ARGV[8]), ARGV[9], ARGV[10]
 local claim = claim_on(oid)
 if claim and claim.ended and claim.token == token then return cmsgpack.unpack(claim.rest) end
 if not fenced(mid, i, oid, token, ARGV[12], spans) then return {'stale'} end
+moves('forward')
 local key, state, member = S .. 'm:' .. mid, S .. 'o:' .. oid, mid .. '/' .. i
 local leased = redis.call('HEXISTS', key, i .. ':r') == 1
 local probed = leased and redis.call('HGET', key, i .. ':pb')

@@ -226,6 +226,8 @@ class Quarantine:
         for id_, json, packed in zip(ids, told, met, strict=True):
             if packed:
                 yield _whole(id_.decode(), json, msgspec.msgpack.decode(packed, type=_Met))
+            elif json:  # of an earlier version, which kept all in one
+                yield msgspec.json.decode(json, type=Entry)
 
 
 def encoded(entry: Entry) -> bytes:

@@ -6,7 +6,8 @@ Keys, all under ``<namespace>:1:`` (1 is the format; another format is another l
 ``clock``             the ledger's time in milliseconds; only tests set it
 ``offset``            milliseconds added to Redis TIME; only tests set it
 ``high``              dispatch time of the latest forward ever claimed: what lies 30 s below is lost
-``workers``           hash: object workers, when each was last heard of and its threads
+``workers``           hash: the processes of the fleet, when each was last heard of; see workers.py
+``seen``              hash: when a process of each role was last heard of, and any forward moved
 ``b:<breaker>``       hash: open, probe, prober, probes, left, reason, text; ``:f`` zset of
                       failures by time
 ``open``              set: the breakers that are open
@@ -30,8 +31,13 @@ Keys, all under ``<namespace>:1:`` (1 is the format; another format is another l
 ``s:<source>:done``   zset: messages whose objects are all done, not yet settled
 ``s:<source>:settling`` string: ``until|token``, a settle was asked for and has not begun
 ``s:<source>:once:<token>`` string: the answer of a script that ran with this token
-``s:<source>:q``      hash: quarantine entries; ``:qt`` zset by time
+``s:<source>:q``      hash: quarantine entries, JSON; ``:qx`` what changes of them; see entries.py
+``s:<source>:back``   hash: messages that went back to the queue; see returned.py
+``s:<source>:vouched:<oid>`` string: until when an object counts as named by CloudTrail itself
+``s:<source>:failed:<id>`` string: how often a message met an error that nobody foresaw
 ``s:<source>:sums``   hash: counters
+``s:<source>:limits`` hash: what ends a message's life in the queue; see depth.py
+``s:<source>:traces`` hash: when each step of the line last did its work; see traces.py
 ``s:<source>:poll:n`` string: ``until|token``, the poll lease
 ====================  ====================================================================
 

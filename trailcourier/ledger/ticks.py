@@ -25,6 +25,7 @@ local most = tonumber(ARGV[5])
 -- A full Redis refuses what needs memory unless the script has written before.  A tick must pass:
 -- what it starts frees memory.
 redis.call('LTRIM', sent, 0, most - 1)
+redis.call('HSET', S .. 'traces', 'tick', string.format('%d', NOW))
 for _, tick in ipairs(redis.call('LRANGE', sent, 0, -1)) do
   if string.sub(tick, 1, #before) == before then return 1 end  -- sent, and the reply was lost
   if not redis.call('LPOS', queue, tick) then redis.call('LREM', sent, 1, tick) end

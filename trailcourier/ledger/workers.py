@@ -1,50 +1,174 @@
-"""Who is at work: the processes of a fleet, as each tells the ledger of itself."""
+"""Who is at work: every process of a fleet, as it tells the ledger of itself with each pulse.
+
+Two hashes, which belong to no source: ``workers`` has for each process when it was last heard of,
+how many objects it carries at once, and its Presence as JSON, with a ``|`` between them; ``seen``
+has when a process of each role was last heard of.  Times are the ledger's clock in milliseconds.
+
+That clock may be set too.  After a step forward nobody is alive until the next pulse.  After a step
+back what was noted before lies in the future: it proves nothing, and the next pulse of anybody
+notes it as long gone, so that no dead process stays alive until the clock is there again.
+"""
+
+from collections.abc import Mapping
+
+import msgspec
 
 from trailcourier.ledger.store import Script, Store
 
-ALIVE = """
+ROLES = CONTROL, OBJECTS, BEAT = ("control", "objects", "beat")
+KEPT = 600  # seconds for which a process that is gone is still told of
+SLACK = 10  # seconds in the future that are no step of the clock, but its being set by degrees
+
+
+class Presence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a process says of itself.
+
+    *roles* are of CONTROL, OBJECTS and BEAT.  *config* is a digest of its configuration; *ahead*
+    is by how many seconds its clock is ahead of the ledger's, None before it was compared.
+    """
+
+    roles: tuple[str, ...] = ()
+    host: str = ""
+    pid: int = 0
+    version: str = ""
+    config: str = ""
+    ahead: float | None = None
+
+
+class FleetProcess(msgspec.Struct, frozen=True):
+    """A process: when it was last heard of, in milliseconds, and whether it counts as alive."""
+
+    name: str
+    heard: int
+    alive: bool
+    threads: int
+    presence: Presence
+
+
+class Roll(msgspec.Struct, frozen=True):
+    """All processes known at *now*, and when one of each role was last heard of; milliseconds.
+
+    *impaired* is why the broker takes no writes, where it was asked and does not.
+    """
+
+    now: int
+    seen: tuple[FleetProcess, ...] = ()
+    last: Mapping[str, int] = {}
+    impaired: str = ""
+
+    def alive(self, role: str) -> tuple[FleetProcess, ...]:
+        """The processes of *role* that are alive."""
+        return tuple(each for each in self.seen if each.alive and role in each.presence.roles)
+
+    @property
+    def threads(self) -> int:
+        """How many objects all live workers together carry at once."""
+        return sum(each.threads for each in self.seen if each.alive)
+
+
+LIVE = f"""
+local SLACK = {SLACK * 1000}
+local function is_alive(heard, alive)
+  local since = NOW - tonumber(heard)
+  return since <= alive and since >= -SLACK
+end
+"""
+
+ALIVE = (
+    LIVE
+    + """
 local function alive_threads(alive)
-  local threads, workers = 0, redis.call('HGETALL', G .. 'workers')
-  for a = 1, #workers, 2 do
-    local heard, carries = string.match(workers[a + 1], '^(%d+)|(%d+)$')
-    if tonumber(heard) >= NOW - alive then
-      threads = threads + tonumber(carries)
-    elseif tonumber(heard) < NOW - 3600000 then redis.call('HDEL', G .. 'workers', workers[a]) end
+  local threads, workers = 0, redis.call('HVALS', G .. 'workers')
+  for _, value in ipairs(workers) do
+    local heard, carries = string.match(value, '^(%d+)|(%d+)|')
+    if heard and is_alive(heard, alive) then threads = threads + tonumber(carries) end
   end
   return threads
 end
 """
+)
 
-LIVE_HOSTS = """
+LIVE_HOSTS = (
+    LIVE
+    + """
 -- How many hosts have object workers: a worker is called name@host/pid.
 local function live_hosts(alive)
   local hosts, seen, workers = 0, {}, redis.call('HGETALL', G .. 'workers')
   for a = 1, #workers, 2 do
-    local heard, host = string.match(workers[a + 1], '^(%d+)'), string.match(workers[a], '@([^/]*)')
-    if host and not seen[host] and tonumber(heard) >= NOW - alive then
+    local heard, carries = string.match(workers[a + 1], '^(%d+)|(%d+)|')
+    local host = string.match(workers[a], '@([^/]*)')
+    if host and not seen[host] and heard and carries ~= '0' and is_alive(heard, alive) then
       seen[host], hosts = true, hosts + 1
     end
   end
   return hosts
 end
 """
+)
 
-HEARTBEAT = Script("""
-redis.call('HSET', G .. 'workers', ARGV[1], string.format('%d|%d', NOW, ARGV[2]))
-""")
+HEARTBEAT = Script(
+    ALIVE
+    + """
+local name, threads, presence, alive, kept = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]),
+  tonumber(ARGV[5])
+redis.call('HDEL', G .. 'workers', name)  -- a full Redis lets who has written go on
+local gone = string.format('%d', NOW - alive - 1)
+local workers = redis.call('HGETALL', G .. 'workers')
+for a = 1, #workers, 2 do
+  local heard, rest = string.match(workers[a + 1], '^(%d+)(|%d+|.*)$')
+  if not heard or NOW - tonumber(heard) > kept then redis.call('HDEL', G .. 'workers', workers[a])
+  elseif tonumber(heard) > NOW + SLACK then
+    redis.call('HSET', G .. 'workers', workers[a], gone .. rest)
+  end
+end
+local seen = redis.call('HGETALL', G .. 'seen')
+for a = 1, #seen, 2 do
+  if tonumber(seen[a + 1]) > NOW + SLACK then redis.call('HSET', G .. 'seen', seen[a], gone) end
+end
+local now = string.format('%d', NOW)
+redis.call('HSET', G .. 'workers', name, now .. '|' .. threads .. '|' .. presence)
+for a = 6, #ARGV do redis.call('HSET', G .. 'seen', ARGV[a], now) end
+return NOW
+"""
+)
 
 THREADS = Script(ALIVE + "return alive_threads(tonumber(ARGV[1]))")
 
+ROLL = Script(
+    ALIVE
+    + """
+local answers, workers = {}, redis.call('HGETALL', G .. 'workers')
+for a = 1, #workers, 2 do
+  local heard, threads, presence = string.match(workers[a + 1], '^(%d+)|(%d+)|(.*)$')
+  if heard then
+    answers[#answers + 1] = {workers[a], tonumber(heard),
+      is_alive(heard, tonumber(ARGV[1])) and 1 or 0, tonumber(threads), presence}
+  end
+end
+return {NOW, answers, redis.call('HGETALL', G .. 'seen')}
+"""
+)
+
 
 class Workers:
-    """The workers of all sources: they belong to none."""
+    """The processes of all sources: they belong to none."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def heartbeat(self, worker: str, threads: int) -> None:
-        """Say that *worker* is alive, with so many object threads; all sources know of it."""
-        self._store.call(HEARTBEAT, worker, threads)
+    @property
+    def _life(self) -> int:
+        return self._store.numbers.heartbeat * 1000
+
+    def heartbeat(self, worker: str, threads: int, presence: Presence = Presence()) -> int:  # noqa: B008 - it is frozen
+        """Say that *worker* is alive, with so many object threads; all sources know of it.
+
+        Returns the ledger's clock, in milliseconds.
+        """
+        told = msgspec.json.encode(presence)
+        lives = (self._life, KEPT * 1000)
+        answer = self._store.call(HEARTBEAT, worker, threads, told, *lives, *presence.roles)
+        return int(answer)
 
     def gone(self, worker: str) -> None:
         """Say that *worker* is leaving."""
@@ -52,4 +176,24 @@ class Workers:
 
     def threads(self) -> int:
         """How many objects all live workers together carry at once."""
-        return int(self._store.call(THREADS, self._store.numbers.heartbeat * 1000))
+        return int(self._store.call(THREADS, self._life))
+
+    def roll(self) -> Roll:
+        """Who is at work and who was until lately, by name; nothing is written."""
+        now, rows, last = self._store.call(ROLL, self._life)
+        seen = [
+            FleetProcess(
+                name.decode(),
+                heard,
+                bool(alive),
+                threads,
+                msgspec.json.decode(told, type=Presence),
+            )
+            for name, heard, alive, threads, told in rows
+        ]
+        pairs = zip(last[::2], last[1::2], strict=True)
+        return Roll(
+            now,
+            tuple(sorted(seen, key=lambda each: each.name)),
+            {role.decode(): int(at) for role, at in pairs},
+        )

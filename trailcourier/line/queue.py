@@ -123,15 +123,22 @@ def lost(line: Line, changed: Changed) -> None:
     release(line, list(changed.lost), "leases:lost")
 
 
-def back_off(line: Line, message: str, receipt: str, receive_count: int) -> None:
-    """Keep a refused message away for longer each time it comes."""
+def back_off(
+    line: Line, message: str, receipt: str, times: int, *, first: int = BACK_OFF_FIRST
+) -> None:
+    """Keep a message away, for *first* seconds at first and longer each of the *times* it comes."""
+    last = NO_REDRIVE_LAST if most_receives(line) == 0 else BACK_OFF_LAST
+    seconds = min(last, first * 2 ** min(times - 1, 20))
+    extend(line, [(message, receipt, seconds)])
+
+
+def most_receives(line: Line) -> int | None:
+    """How often the queue delivers a message; 0 without a redrive policy, None if unknown."""
     try:
-        last = NO_REDRIVE_LAST if line.queue.redrive() == 0 else BACK_OFF_LAST
+        return line.queue.redrive()
     except Fault as fault:  # one that cannot be asked keeps nothing else waiting
         failed(line, fault)
-        last = BACK_OFF_LAST
-    seconds = min(last, BACK_OFF_FIRST * 2 ** min(receive_count - 1, 20))
-    extend(line, [(message, receipt, seconds)])
+        return None
 
 
 def leave(line: Line, messages: Sequence[LeftMessage]) -> None:

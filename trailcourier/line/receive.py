@@ -24,6 +24,7 @@ from trailcourier.sqs import BATCH
 
 ROOM_PAUSE = (0.02, 0.25)  # seconds between two looks for room, at first and at most
 PATIENCE = 0.5  # seconds for which room for a full receive is waited for
+TRY_AGAIN = 10  # seconds after which a message that met a bug comes again, at first
 UNKNOWN = "refused:unknown-key"
 SCRIPT_ERRORS = ("user_script:", "WRONGTYPE")  # how Redis begins when a script cannot go on
 
@@ -50,6 +51,7 @@ def poll(line: Line, slot: int, publish: Publish, stopping: threading.Event) -> 
     with line.process.holds.polling(line.ledger.flow.poll_lease(slot)) as ours:
         ends = line.clock.monotonic() + line.numbers.poll
         while ours and (room := await_room(line, ends, stopping)):
+            line.ledger.traces.note("poll")
             # never a short poll for want of time: it asks few of SQS's servers, again and again
             wait = min(line.numbers.receive_wait, max(1, math.ceil(ends - line.clock.monotonic())))
             messages = queue.receive(line, most=min(BATCH, room), wait=wait)
@@ -63,6 +65,8 @@ def poll(line: Line, slot: int, publish: Publish, stopping: threading.Event) -> 
                     break
                 new = take(line, messages, publish)
             line.ledger.flow.heard(something_new=new)
+        if ours:
+            line.ledger.traces.note("poll")  # also where there was no room
     return came
 
 
@@ -169,17 +173,22 @@ def set_aside(line: Line, message: Message, fault: Fault) -> bool:
 
 
 def failed(line: Line, message: Message, error: Exception) -> Arrival:
-    """Give back a message that a bug keeps from being admitted; the fifth time, quarantine it."""
-    fault = Fault("internal", repr(error))
-    became, times = line.ledger.quarantine.set_aside(
-        _entry(message, fault), message, tries=REASONS["internal"].tries
-    )
+    """Give back a message that a bug keeps from being admitted; the fifth time, quarantine it.
+
+    Earlier where the queue's redrive policy takes it earlier.
+    """
+    fault, most = Fault("internal", repr(error)), queue.most_receives(line) or 0
+    tries = 1 if 0 < most <= message.receive_count else REASONS["internal"].tries
+    entry = _entry(message, fault)
+    became, times = line.ledger.quarantine.set_aside(entry, message, tries=tries)
     if became != "before":
         observe.fact("message_failed", source=line.source, message=message.id, error=repr(error),
                      tries=times, became=became, exc_info=error)  # fmt: skip
     _say_refused(line, message, fault, became)
-    if became != "held":
-        queue.back_off(line, message.id, message.receipt, times or message.receive_count)
+    if became == "failed":
+        queue.back_off(line, message.id, message.receipt, times, first=TRY_AGAIN)
+    elif became != "held":
+        queue.back_off(line, message.id, message.receipt, message.receive_count)
     return Arrival(message.id, new=became != "before")
 
 

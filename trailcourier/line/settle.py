@@ -32,6 +32,8 @@ def settle(line: Line, messages: Sequence[str] | None) -> int:
         queue.back_off(line, verdict.message, verdict.receipt, verdict.receive_count)
     line.ledger.leases.forget([v.message for v in left], "messages:left")
     line.ledger.leases.forget(retries)
+    if messages:
+        line.ledger.traces.note("settle")
     return len(deleted) + len(left)
 
 

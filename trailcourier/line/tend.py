@@ -23,11 +23,13 @@ def tend(line: Line, publish: Publish, idle: Callable[[], bool], stopping: threa
     extend(line)
     leave_full(line)
     settle(line, line.ledger.leases.complete(since=SETTLE_AFTER))
+    line.ledger.traces.note("settle")  # also where nothing was ready
     if stopping.is_set():
         return 0
     again = dispatch_again(line, publish, idle)
     hand_back(line)
     sample(line)
+    line.ledger.traces.note("tend")
     return again
 
 
@@ -96,7 +98,7 @@ def sample(line: Line) -> None:
         queue.failed(line, fault)
         return
     if found is not None:
-        line.ledger.depth.put(found.visible)
+        line.ledger.depth.put(found.visible, found.limits)
 
 
 def give_back(line: Line, messages: tuple[str, ...]) -> None:

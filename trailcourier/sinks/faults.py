@@ -4,6 +4,7 @@ import errno
 from pathlib import Path
 
 from trailcourier.errors import Fault
+from trailcourier.sinks.folders import Untrusted
 
 _REASONS = {
     errno.ENOSPC: "sink-full",
@@ -27,6 +28,8 @@ _ADVICE = {
 
 def fault(error: OSError, *, sink: str, doing: str, path: Path | str) -> Fault:
     """Translate *error*; *doing* is a verb with what it was done to, *path* is where."""
+    if isinstance(error, Untrusted):
+        return Fault("sink-untrusted", str(error.strerror), where=sink)
     code = error.errno or 0
     advice = _ADVICE.get(code)
     detail = f"cannot {doing} {path}: {error.strerror or error}"

@@ -6,7 +6,8 @@ of an object ends in the same file with the same records, so a copy is never lef
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
+from contextlib import ExitStack
+from pathlib import Path, PurePath
 from typing import Literal
 
 from isal import isal_zlib
@@ -16,11 +17,12 @@ from trailcourier.egress import Egress
 from trailcourier.errors import Fault
 from trailcourier.models import Origin
 from trailcourier.sinks.faults import fault
+from trailcourier.sinks.folders import Folder, opened
 from trailcourier.sinks.places import location
 from trailcourier.sinks.terms import Terms
-from trailcourier.sinks.tries import Tries, Try, fsync_folder
+from trailcourier.sinks.tries import Tries, Try
 
-MADE = 10_000  # folders remembered as made
+MADE = 10_000  # folders remembered as on disk
 BLOCK = 262_144  # bytes; what isal makes of a stream depends on how it was cut, so always alike
 
 
@@ -30,6 +32,11 @@ class File(Terms):
     type: Literal["file"]
     path: Path = Field(description="the folder for all of it; made if the one it lies in is there")
     gzip: bool = Field(False, description="compress, and end names in `.ndjson.gz`")
+    trust_path: bool = Field(
+        False,
+        description="write also where other users could change the folder or what leads to it; "
+        "left out, such a folder is refused",
+    )
     fsync: bool = Field(
         True,
         description="wait until the disk has a file before its records count; false risks the last "
@@ -58,32 +65,48 @@ class FileSink:
     def __init__(self, name: str, config: File) -> None:
         self.name = name
         self._root = config.path.absolute()
+        self._trusting = config.trust_path
         self._gzip = config.gzip
-        self._folders = Folders(self._root, sync=config.fsync)
-        self._tries = Tries(self._root / ".tries")
+        self._tree = Tree(sync=config.fsync)
+        self._tries = Tries()
 
     def start(self, origin: Origin) -> "FileDelivery":
         place = location(origin)
-        target = self._root / f"{place}.ndjson{'.gz' if self._gzip else ''}"
+        target = place.with_name(f"{place.name}.ndjson{'.gz' if self._gzip else ''}")
         try:
-            self._root.mkdir(mode=0o750, exist_ok=True)
-            one = self._tries.begin(target.name)
+            root = opened(self._root, trusting=self._trusting)
+            try:
+                one = self._tries.begin(root, target.name)
+            except BaseException:
+                root.close()
+                raise
         except OSError as error:
             raise fault(error, sink=self.name, doing="write to", path=self._root) from error
-        return FileDelivery(self.name, target, one, self._folders, Gzip() if self._gzip else None)
+        gzip = Gzip() if self._gzip else None
+        return FileDelivery(self.name, root, target, one, tree=self._tree, gzip=gzip)
 
     def close(self) -> None:
         """Do nothing: only deliveries hold anything open."""
 
 
 class FileDelivery:
+    """One object's file: a temp file below *root*, which becomes *target* below it."""
+
     def __init__(
-        self, sink: str, target: Path, one: Try, folders: "Folders", gzip: "Gzip | None"
+        self,
+        sink: str,
+        root: Folder,
+        target: PurePath,
+        one: Try,
+        *,
+        tree: "Tree",
+        gzip: "Gzip | None",
     ) -> None:
         self._sink = sink
+        self._root = root
         self._target = target
         self._try = one
-        self._folders = folders
+        self._tree = tree
         self._gzip = gzip
         self._compressed = b""
 
@@ -105,15 +128,18 @@ class FileDelivery:
             self._gzip = None
         try:
             self._try.append(self._compressed)
-            self._folders.make(self._target.parent)
-            self._try.place(self._target, sync=self._folders.sync)
+            with self._tree.make(self._root, self._target.parent) as folder:
+                self._try.place(folder, self._target.name, sync=self._tree.sync)
         except OSError as error:
             # a second fsync of the same file may succeed although the first one lost what it had
             self._try.discard()
             raise self._fault(error) from error
+        finally:
+            self._root.close()
 
     def drop(self) -> None:
         self._try.discard()
+        self._root.close()
 
     def _append(self, data: bytes) -> None:
         try:
@@ -122,32 +148,40 @@ class FileDelivery:
             raise self._fault(error) from error
 
     def _fault(self, error: OSError) -> Fault:
-        return fault(error, sink=self._sink, doing="write", path=self._target)
+        return fault(
+            error, sink=self._sink, doing="write", path=f"{self._root.path}/{self._target}"
+        )
 
 
-class Folders:
-    """The folders below *root*, made and made durable once by each process."""
+class Tree:
+    """The folders below that of the sink, made and made durable once by each process."""
 
-    def __init__(self, root: Path, *, sync: bool) -> None:
+    def __init__(self, *, sync: bool) -> None:
         self.sync = sync
-        self._root = root
-        self._made: set[Path] = set()
+        self._durable: set[str] = set()
 
-    def make(self, folder: Path) -> None:
-        """Make *folder* and those above it, each entry on disk before this returns."""
-        if folder in self._made:
-            if folder.is_dir():
-                return
-            self._made.discard(folder)
-        if folder != self._root:
-            self.make(folder.parent)
-            folder.mkdir(mode=0o750, exist_ok=True)
-        if self.sync:
-            # also what another process made: it may not have come this far
-            fsync_folder(folder.parent)
-        if len(self._made) >= MADE:
-            self._made.clear()
-        self._made.add(folder)
+    def make(self, root: Folder, place: PurePath) -> Folder:
+        """Open the folder *place* below *root*; each name on the way is on disk by then."""
+        if self.sync and root.path not in self._durable:
+            with opened(Path(root.path).parent, trusting=True) as above:
+                above.sync()
+            self._note(root.path)
+        with ExitStack() as way:
+            folder = root
+            for name in place.parts:
+                inner, made = folder.inside(name)
+                way.enter_context(inner)
+                # also what another process made: it may not have come this far
+                if self.sync and (made or inner.path not in self._durable):
+                    folder.sync()
+                    self._note(inner.path)
+                folder = inner
+            return folder.copy()
+
+    def _note(self, path: str) -> None:
+        if len(self._durable) >= MADE:
+            self._durable.clear()
+        self._durable.add(path)
 
 
 class Gzip:

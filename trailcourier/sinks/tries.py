@@ -7,25 +7,38 @@ locked and was not written to for an hour has no owner on any host, and is remov
 
 import contextlib
 import fcntl
+import fnmatch
 import os
 import secrets
 import time
 from pathlib import Path
 
+from trailcourier.sinks.folders import Folder
+
+TRIES = ".tries"
 IDLE = 3600  # seconds; a forward without progress loses its claim after a fraction of that
 BETWEEN_SWEEPS = 600
 
 
 class Try:
-    """One temp file, open, and how many of its bytes count; OSError passes through everything."""
+    """One temp file, open, and how many of its bytes count; OSError passes through everything.
 
-    def __init__(self, folder: Path, name: str) -> None:
-        self.path = folder / f"{name}.tmp-{secrets.token_hex(8)}"
+    It closes *folder*, which it lies in, with itself.
+    """
+
+    def __init__(self, folder: Folder, name: str) -> None:
+        self._folder = folder
+        self._name = f"{name}.tmp-{secrets.token_hex(8)}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
-        self._fd = os.open(self.path, flags, 0o640)
+        self._fd = os.open(self._name, flags, 0o640, dir_fd=folder.fd)
         self._size = 0
         lock(self._fd)
         self.born = os.fstat(self._fd).st_mtime
+
+    @property
+    def path(self) -> Path:
+        """Where it lies, for people."""
+        return Path(self._folder.path, self._name)
 
     def append(self, data: bytes) -> None:
         """Add all of *data*, or raise and count nothing of it: the next try overwrites it."""
@@ -35,17 +48,18 @@ class Try:
             at, rest = at + written, rest[written:]
         self._size = at
 
-    def place(self, target: Path, *, sync: bool) -> None:
-        """Make the file final at *target*, whose folder is there."""
+    def place(self, target: Folder, name: str, *, sync: bool) -> None:
+        """Make the file final, as *name* in *target*."""
         os.ftruncate(self._fd, self._size)
         if sync:
             os.fsync(self._fd)
-        self.path.rename(target)
+        os.rename(self._name, name, src_dir_fd=self._folder.fd, dst_dir_fd=target.fd)
         self.close()
         if sync:
-            fsync_folder(target.parent)
+            target.sync()
 
     def close(self) -> None:
+        self._folder.close()
         fd, self._fd = self._fd, -1
         if fd >= 0:
             os.close(fd)
@@ -55,7 +69,7 @@ class Try:
         if self._fd < 0:
             return
         with contextlib.suppress(OSError):  # what stays is removed by a later sweep
-            self.path.unlink()
+            os.unlink(self._name, dir_fd=self._folder.fd)
         with contextlib.suppress(OSError):  # some network filesystems report a late error here
             self.close()
 
@@ -63,33 +77,38 @@ class Try:
 class Tries:
     """The folder of temp files; used by all threads."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self) -> None:
         self._sweep_due = 0.0  # monotonic
 
-    def begin(self, name: str) -> Try:
-        self._folder.mkdir(mode=0o750, exist_ok=True)
-        one = Try(self._folder, name)
+    def begin(self, root: Folder, name: str) -> Try:
+        """Begin a temp file for *name* below the folder *root*."""
+        folder, _ = root.inside(TRIES)
+        try:
+            one = Try(folder, name)
+        except BaseException:
+            folder.close()
+            raise
         if time.monotonic() >= self._sweep_due:
             self._sweep_due = time.monotonic() + BETWEEN_SWEEPS
             # the file just made tells the filesystem's own time, which may differ from ours
-            sweep(self._folder, before=one.born - IDLE)
+            sweep(folder, before=one.born - IDLE)
         return one
 
 
-def sweep(folder: Path, *, before: float) -> None:
+def sweep(folder: Folder, *, before: float) -> None:
     """Remove the temp files last written to *before* (a time of the filesystem) and owned by none.
 
     What cannot be removed costs room, no records: it stays.
     """
-    for path in folder.glob("*.tmp-*"):
+    for name in fnmatch.filter(folder.names(), "*.tmp-*"):
         with contextlib.suppress(OSError):
-            if path.lstat().st_mtime < before and not in_use(path):
-                path.unlink()
+            found = os.stat(name, dir_fd=folder.fd, follow_symlinks=False)
+            if found.st_mtime < before and not in_use(folder, name):
+                os.unlink(name, dir_fd=folder.fd)
 
 
-def in_use(path: Path) -> bool:
-    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+def in_use(folder: Folder, name: str) -> bool:
+    fd = os.open(name, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW, dir_fd=folder.fd)
     try:
         return not lock(fd)
     finally:
@@ -108,11 +127,3 @@ def lock(fd: int) -> bool:
     except OSError:
         return True
     return True
-
-
-def fsync_folder(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

@@ -14,14 +14,17 @@ from contextlib import contextmanager
 from functools import cache, wraps
 from typing import TypeVar
 
+import msgspec
 import redis
 
 from trailcourier import broker, observe
 from trailcourier import settings as configuration
-from trailcourier.client import Client
+from trailcourier.client import Client, Login
 from trailcourier.clock import SYSTEM_CLOCK
 from trailcourier.errors import ConfigError
 from trailcourier.ledger import Ledger
+from trailcourier.ledger.store import Store
+from trailcourier.ledger.workers import Roll, Workers
 from trailcourier.line import failpoint
 from trailcourier.line.fitness import Fitness
 from trailcourier.settings import Settings
@@ -75,7 +78,8 @@ def client() -> Client:
     """The broker; raises ConfigError where none is configured."""
     found = settings()
     ca_file = str(found.broker.ca_file) if found.broker.ca_file else None
-    return broker.connect(found.broker_url(), ca_file=ca_file)
+    login = Login(found.broker_url)
+    return broker.connect(found.broker_url(), ca_file=ca_file, login=login)
 
 
 def demand_broker() -> None:
@@ -98,6 +102,16 @@ def fitness() -> Fitness:
     return Fitness(socket.gethostname(), SYSTEM_CLOCK)
 
 
+def look_at_fitness() -> None:
+    """Learn which of this host's own breakers have closed; raises RedisError.
+
+    One closes without a success here when a second host fails alike: it is nobody's own fault.
+    """
+    if fitness().why():
+        opened = ledger(next(iter(settings().sources))).breakers.every()
+        fitness().recovered([each.name for each in opened])
+
+
 @once
 def ledger(source: str) -> Ledger:
     """The ledger of *source*, known or not."""
@@ -116,13 +130,14 @@ def known(source: str) -> str:
     return source
 
 
-def heartbeat(worker: str, threads: int) -> None:
-    """Tell the ledger that *worker* is alive and carries *threads* objects at once; 0: it leaves.
+@once
+def workers() -> Workers:
+    """Who is at work; the processes of a fleet belong to no source."""
+    found = settings()
+    return Workers(Store(client(), "", found.line, found.broker.namespace))
 
-    Workers belong to no source, so any source's ledger will do.
-    """
-    workers = ledger(next(iter(settings().sources))).workers
-    if threads:
-        workers.heartbeat(worker, threads)
-    else:
-        workers.gone(worker)
+
+def roll() -> Roll:
+    """Who is at work, and what is the matter with the broker, if anything is."""
+    found = workers().roll()
+    return msgspec.structs.replace(found, impaired=broker.trouble(client()))

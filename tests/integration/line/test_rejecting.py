@@ -138,8 +138,10 @@ def test_an_object_with_none_accepted_is_refused_once_the_sink_accepted_another(
     assert (first, alone, other, second) == (["parked"], ["parked"], ["delivered"], ["refused"])
     (entry,) = world.ledger.quarantine.entries()
     assert (entry.reason, entry.records_in_all) == ("rejected-records", count)
-    assert [(sink, at) for sink, at, _ in entry.records] == [("siem", at) for at in range(count)]
-    assert all("answered 422" in why for *_, why in entry.records)
+    assert [(each.sink, each.ordinal) for each in entry.records] == [
+        ("siem", at) for at in range(count)
+    ]
+    assert all("answered 422" in each.words for each in entry.records)
     told = world.count()
     assert told["records:in"] == 20 + count
     assert (told["sink:siem:delivered"], told["sink:siem:refused"]) == (20, count)
@@ -159,7 +161,7 @@ def test_an_object_that_is_tried_again_after_a_success_is_bisected_to_its_end(wo
     assert statuses == ["refused"]
     assert siem.ids() == sorted([*expected(6, count=20), *(f"5-{at}" for at in good)])
     (entry,) = world.ledger.quarantine.entries()
-    assert [at for _, at, _ in entry.records] == sorted(set(range(20)) - good)
+    assert [each.ordinal for each in entry.records] == sorted(set(range(20)) - good)
 
 
 def test_a_success_that_other_failures_followed_proves_nothing(world, siem):
@@ -191,7 +193,7 @@ def test_an_object_of_which_the_sink_accepts_any_probe_is_refused_at_once_and_ex
 
     assert statuses == ["refused"]
     (entry,) = world.ledger.quarantine.entries()
-    assert [at for _, at, _ in entry.records] == bad
+    assert [each.ordinal for each in entry.records] == bad
     assert siem.ids() == sorted(set(expected(5, count=20)) - {f"5-{at}" for at in bad})
     assert world.ledger.breakers.open() == []
 
@@ -207,7 +209,7 @@ def test_an_object_of_which_only_a_probe_was_accepted_is_refused_at_the_next_try
     assert statuses == ["refused"]
     assert siem.ids() == ["5-19"]
     (entry,) = world.ledger.quarantine.entries()
-    assert [at for _, at, _ in entry.records] == [*range(19)]
+    assert [each.ordinal for each in entry.records] == [*range(19)]
     assert world.count()["sink:siem:refused"] == 19
 
 

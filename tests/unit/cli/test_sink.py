@@ -128,6 +128,19 @@ def test_a_sink_that_does_not_take_it_is_69_and_one_line(test, path, words):
     assert said.err.count("\n") == 1
 
 
+def test_a_folder_that_others_may_write_to_is_69_with_what_to_do(test, tmp_path):
+    (tmp_path / "events").mkdir()
+    (tmp_path / "events").chmod(0o777)
+
+    said = test("archive")
+
+    assert (said.code, said.out) == (69, "")
+    assert said.err == (
+        f"trailcourier: sink archive: {tmp_path}/events may be written to by everybody; `chmod "
+        f"go-w {tmp_path}/events`, or set `trust_path = true` of the sink (sink-untrusted)\n"
+    )
+
+
 def test_nothing_is_left_in_the_folder_of_a_sink_that_did_not_take_it(test, tmp_path):
     (tmp_path / "events").mkdir()
     (tmp_path / "events" / "sink-test").write_text("in the way")

@@ -1,9 +1,11 @@
 import json
 import os
 import pty
+import re
 
 import pytest
 
+from tests.unit.fleets import NOTED, move, pulse, well
 from tests.unit.ledger.conftest import admit, claim, refs
 from trailcourier.ledger import Ledger
 from trailcourier.ledger.outcomes import Report
@@ -19,11 +21,23 @@ SUMS = {
 @pytest.fixture
 def busy(ledger):
     """A source with something in every column."""
-    ledger.workers.heartbeat("w1", 8)
+    well(ledger)
+    move(Ledger(ledger.store.client, "dev", Numbers()))
     admit(ledger, "m1", refs("a"))
     ledger.outcomes.finish(claim(ledger, "m1"), Report(Outcome("delivered"), sums=SUMS), jitter=1.0)
     admit(ledger, "m2", refs("b", "c"))
     return ledger
+
+
+@pytest.fixture
+def aged(busy, pass_time):
+    """The same, so many seconds later."""
+
+    def aged(seconds):
+        pass_time(seconds)
+        return busy
+
+    return aged
 
 
 def columns(line):
@@ -37,7 +51,8 @@ def test_each_source_is_a_row_of_what_is_in_hand_and_of_what_was_done(call, busy
 
     assert (said.code, said.err) == (0, "")
     now, sums = said.out.split("\n\n")[:2]
-    assert columns(now.splitlines()[-2])[:6] == ["prod", "2", "2", "0", "s", "2"]
+    source, depth, held, _, _, flying = columns(now.splitlines()[-2])[:6]
+    assert (source, depth, held, flying) == ("prod", "2", "2", "2")
     assert now.splitlines()[-2].rstrip().endswith("well")
     assert columns(sums.splitlines()[1]) == [
         "prod", "archive", "1,234,567", "1,200,000", "34,567", "0", "0",
@@ -120,10 +135,75 @@ def test_what_holds_a_source_up_is_said_below_the_table(call, client, ledger):
     said = call("status")
 
     assert "held up" in said.out
+    assert said.code == 1
     told = "\nprod: sink:archive is open, and tried again every 30 s: no room on \\x1b[2J[red]disk."
     assert f"{told} Make room" in said.out
     assert "\ndev: sink:archive is open" in said.out  # sources share it
-    assert "\nprod: No object worker is alive" in said.out
+    assert said.out.count("\nfleet: No object worker: nothing is received. Start one") == 1
+
+
+@pytest.mark.parametrize(
+    ("role", "state", "words"),
+    [
+        ("control", "no workers", "fleet: No control worker since "),
+        ("objects", "no workers", "fleet: No object worker since "),
+        ("beat", "stands still", "prod: No tick since "),
+    ],
+)
+def test_who_is_gone_is_said_with_since_when_and_is_a_no(call, aged, role, state, words):
+    busy = aged(50)
+    for other in {"control", "objects", "beat"} - {role}:
+        pulse(busy, other)
+    for source in ("prod", "dev"):
+        move(Ledger(busy.store.client, source, Numbers()), "poll", "tend", "settle")
+        if role != "beat":
+            move(Ledger(busy.store.client, source, Numbers()), "tick")
+
+    said = call("status")
+
+    assert (said.code, said.err) == (1, "")
+    assert f"\n{words}" in said.out
+    assert state in said.out
+    assert re.search(r"\(5\d s\)", said.out)
+
+
+def test_a_clock_that_is_off_is_named_and_is_no_reason_to_say_no(call, busy):
+    pulse(busy, "objects", host="host-b", ahead=-7.4)
+
+    said = call("status")
+
+    assert said.code == 0
+    assert "\nfleet: objects@host-b/7 on host-b: its clock is 7 s behind the broker's" in said.out
+
+
+def test_a_broker_that_is_full_is_the_only_thing_said(call, client):
+    client.config_set("maxmemory", "1")
+
+    said = call("status")
+    client.config_set("maxmemory", "0")
+
+    assert (said.code, said.err) == (1, "")
+    assert "\nfleet: broker 127.0.0.1:" in said.out
+    assert "its memory is full" in said.out
+    assert "No control worker" not in said.out
+
+
+def test_the_json_has_every_process_and_what_stands_still(call, busy, pass_time):
+    pulse(busy, "objects", host="host-b", config="0ther", ahead=6.0)
+
+    said = call("status", "--json")
+
+    told = json.loads(said.out)
+    assert said.code == 1
+    assert [each["kind"] for each in told["sources"][0]["problems"]] == ["two-configurations"]
+    assert told["sources"][0]["steps"].keys() == {*NOTED, "forward"}
+    assert [(each["name"], each["alive"], each["config"]) for each in told["processes"]] == [
+        ("beat@host/7", True, "c0ffee"),
+        ("control@host/7", True, "c0ffee"),
+        ("objects@host-b/7", True, "0ther"),
+        ("objects@host/7", True, "c0ffee"),
+    ]
+    assert len(told["advice"]) == 1
 
 
 def test_another_sources_breaker_is_not_its_own(call, client):

@@ -6,18 +6,20 @@ import time
 import pytest
 import redis
 
+from tests import impaired, servers
+from tests.unit.fleets import well
 from trailcourier import wiring
 from trailcourier.doctor import broker
 from trailcourier.models import ObjectRef
 
 
 def test_a_broker_that_is_well_says_so(doctor, ledger):
-    ledger.workers.heartbeat("objects@host", 8)
+    well(ledger)
 
     said = doctor()
 
     assert {each.id: each.level for each in said.findings if each.id[:3] == "TC8"} == dict.fromkeys(
-        ("TC801", "TC802", "TC803", "TC805", "TC806"), "ok"
+        ("TC801", "TC802", "TC803", "TC805", "TC806", "TC807", "TC808", "TC809"), "ok"
     )
     assert said.one("TC806").text == "0 objects in flight, 0 parked; last delivered never"
 
@@ -122,6 +124,66 @@ def test_a_broker_that_is_almost_full_is_a_warning(doctor, info, used, level):
     assert found.text == f"{used // 10}% of its memory is used"
 
 
+def test_a_broker_that_is_full_is_the_only_error(doctor, client):
+    client.config_set("maxmemory", "1")
+    try:
+        said = doctor()
+    finally:
+        client.config_set("maxmemory", "0")
+
+    assert said.errors == ["TC804"]
+    assert "its memory is full" in said.one("TC804").text
+    assert said.one("TC804").fix.startswith("Raise maxmemory")
+    assert said.one("TC807").level == "unproved"
+
+
+def test_a_broker_that_has_too_few_replicas_is_the_only_error(doctor, client):
+    client.config_set("min-replicas-to-write", "1")
+    try:
+        said = doctor()
+    finally:
+        client.config_set("min-replicas-to-write", "0")
+
+    assert said.errors == ["TC801"]
+    assert "fewer replicas follow it" in said.of("TC801")[-1].text
+
+
+@pytest.fixture(scope="module")
+def running():
+    """A broker that may be brought into any state."""
+    with servers.valkey(persist=True) as started:
+        yield started
+
+
+@pytest.fixture
+def other(running, monkeypatch):
+    """The same, as the one that is configured."""
+    monkeypatch.setenv("BROKER", running.url)
+    return running
+
+
+@pytest.mark.parametrize(
+    ("state", "id_", "words"),
+    [
+        (impaired.full, "TC804", "its memory is full"),
+        (impaired.replica, "TC801", "it is a replica that has lost its primary. Give the URL"),
+        (impaired.orphan, "TC801", "it is a replica that has lost its primary"),
+        (impaired.unsaved, "TC803", "the broker cannot write to its disk (rdb_last_bgsave_status)"),
+        (impaired.alone, "TC801", "fewer replicas follow it than min-replicas-to-write"),
+        (impaired.busy, "TC801", "a script has been running for seconds"),
+        (impaired.other_password, "TC801", "the password was not accepted"),
+        (impaired.forbidden, "TC801", "the user may not do all of docs/security.md (NOPERM "),
+    ],
+)
+def test_a_broker_that_cannot_serve_is_named_and_the_only_error(doctor, other, state, id_, words):
+    with state(other):
+        said = doctor()
+
+    assert {*said.errors} == {id_}
+    assert words in said.of(id_)[-1].text
+    assert said.of(id_)[-1].fix
+
+
 def test_a_clock_that_is_not_the_brokers_is_a_warning(doctor, monkeypatch):
     monkeypatch.setattr(broker.time, "time", lambda: time.monotonic() + 4_000_000_000)
 
@@ -131,15 +193,7 @@ def test_a_clock_that_is_not_the_brokers_is_a_warning(doctor, monkeypatch):
     assert " s ahead of the broker's" in found.text
 
 
-def test_without_workers_nothing_is_received_and_that_is_said(doctor):
-    found = doctor().one("TC806")
-
-    assert found.level == "unproved"
-    assert "no object worker is alive" in found.text
-
-
 def test_an_open_breaker_is_told_in_the_words_of_what_opened_it(doctor, ledger):
-    ledger.workers.heartbeat("objects@host", 8)
     for at in range(5):
         ref = f"object {ObjectRef('b', str(at))}"
         ledger.breakers.failed("bucket:prod:acme", ref, reason="access-denied", text="403 it said")

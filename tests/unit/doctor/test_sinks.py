@@ -67,6 +67,24 @@ def test_a_folder_that_cannot_be_is_the_error(doctor, path, words):
     assert words in said.one("TC901").text
 
 
+def test_a_folder_that_others_may_write_to_is_the_error_with_what_to_do(doctor, tmp_path):
+    (tmp_path / "events").chmod(0o777)
+
+    said = doctor()
+
+    assert said.errors == ["TC901"]
+    found = said.one("TC901")
+    assert found.text == f"sink archive: {tmp_path}/events may be written to by everybody"
+    assert found.fix.startswith(f"`chmod go-w {tmp_path}/events`, or set `trust_path = true`")
+
+
+def test_a_folder_that_others_may_write_to_is_ready_where_it_is_trusted(doctor, tmp_path):
+    (tmp_path / "events").chmod(0o777)
+    trusting = {'path = "events"': 'path = "events"\ntrust_path = true'}
+
+    assert doctor(instead=trusting).one("TC901").level == "ok"
+
+
 def test_a_folder_that_this_user_may_not_write_to_is_the_error(doctor, monkeypatch):
     monkeypatch.setattr(os, "access", lambda path, mode: False)
 

@@ -201,3 +201,22 @@ def test_what_was_left_is_handed_back_once_its_bucket_has_recovered(small, pass_
 
 def small_message(name, *, receives):
     return LeftMessage(name, f"receipt-{name}", receives, "org-logs/000000000001")
+
+
+def test_what_waits_for_a_sink_fills_no_bucket(small):
+    admit(small, "m", [of(1, at) for at in range(5)])
+    down = denied(of(1), "sink-busy", "slow down")
+    for at in range(5):
+        small.outcomes.finish(claim(small, "m", at), down, jitter=1)
+
+    assert small.left.full(10) == []
+    assert admit(small, "n", [of(1, 9)]).kind == "work"
+
+
+def test_what_was_left_without_a_breaker_is_handed_back_after_some_minutes(small, pass_time):
+    small.left.note([small_message("a", receives=1)])
+    pass_time(299)
+    assert small.left.recovered(10) == []
+    pass_time(2)
+
+    assert [each.message for each in small.left.recovered(10)] == ["a"]

@@ -2,7 +2,6 @@ import errno
 import gzip
 import os
 import stat
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -168,18 +167,18 @@ def test_a_file_in_the_way_of_a_folder_is_a_fault(root):
 def synced(monkeypatch):
     """The order in which files and folders were synced and renamed, by inode."""
     events = []
-    fsync, rename = os.fsync, Path.rename
+    fsync, rename = os.fsync, os.rename
 
     def watched_fsync(fd):
         fsync(fd)
         events.append(("fsync", os.fstat(fd).st_ino))
 
-    def watched_rename(self, target):
-        events.append(("rename", self.stat().st_ino))
-        return rename(self, target)
+    def watched_rename(source, target, *, src_dir_fd, dst_dir_fd):
+        events.append(("rename", os.stat(source, dir_fd=src_dir_fd).st_ino))
+        rename(source, target, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd)
 
     monkeypatch.setattr(os, "fsync", watched_fsync)
-    monkeypatch.setattr(Path, "rename", watched_rename)
+    monkeypatch.setattr(os, "rename", watched_rename)
     return events
 
 

@@ -1,0 +1,34 @@
+"""A fault of one host is no fault of the fleet."""
+
+from tests.reliability.world import World
+
+SICK, WELL = "objects-1", "objects-2"
+
+
+def started(world: World, **sick: str) -> None:
+    """A fleet of two hosts, one of which has another *environment*."""
+    world.spawn(SICK, host="sick", **sick)
+    world.spawn(WELL, host="well")
+    for name in (SICK, WELL):
+        world.processes[name].until(" ready.", seconds=90)
+    world.start("control", "beat")
+
+
+def breakers(world: World) -> set[str]:
+    return {breaker.name for breaker in world.ledger.breakers.open()}
+
+
+def test_one_host_without_its_disk_leaves_the_work_to_the_other(make):
+    world = make(receives=False, heartbeat=30, breaker_probe=3.0, poll=2)
+    gone = world.folder / "gone"
+    gone.write_text("in the place of the mounted disk")
+    started(world, TRAILCOURIER_SINKS__ARCHIVE__PATH=str(gone / "out"))
+    world.messages(60, 1)
+
+    world.settled(seconds=90)
+
+    assert breakers(world) == {"sink:archive@sick"}
+    assert "object_delivered" not in world.processes[SICK].said
+    failed = world.processes[SICK].said.count('"event": "object_parked"')
+    assert failed < 30
+    world.check(counted=True)

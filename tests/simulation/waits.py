@@ -1,0 +1,65 @@
+"""By when each message must be done: what it depends on, and since when all of that is well."""
+
+from tests.simulation.plan import FOR_EVER, Event, Plan
+from tests.simulation.workload import Sent
+from trailcourier.ledger.flow import DEGRADED
+
+SLACK = 120_000  # ms: processes start again, tasks of dead ones come back
+FIVE_TRIES = 1_000_000  # ms that a message is kept away in all before a bug refuses it
+OF_BUCKETS = ("bucket", "prefix")
+
+
+class Waits:
+    """The dependencies of one plan's messages."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        numbers = plan.numbers
+        longest = max(
+            numbers.visibility, numbers.park_last, 3 * numbers.breaker_probe, numbers.claim_stall,
+            120,
+        )  # fmt: skip
+        if any(event.kind in OF_BUCKETS for event in plan.events):
+            longest = max(longest, min(numbers.lease_life, 12 * 3600) / 2)
+        self.bound = int(2 * longest * 1000) + SLACK
+        self._degraded = DEGRADED + 2000 * numbers.visibility_degraded
+
+    def due(self, sent: Sent, last_strike: int, *, denied: bool) -> int | None:
+        """By when *sent* must be done; None for one that need not be.
+
+        *denied* says that visibility could not be changed once: then it is not, for an hour.
+        """
+        well = self.well_since(sent)
+        if well is None:
+            return None
+        bound = self.bound + (FIVE_TRIES if sent.kind == "raises" else 0)
+        if denied or any(event.kind == "no-extend" for event in self._plan.events):
+            bound += self._degraded
+        return max(well, last_strike) + bound
+
+    def well_since(self, sent: Sent) -> int | None:
+        """When the last thing that *sent* depends on was repaired; None if something never is."""
+        since = sent.at
+        for event in self._plan.events:
+            if self._concerns(event, sent):
+                if event.lasts == FOR_EVER:
+                    return None
+                since = max(since, event.at + event.lasts)
+        return since
+
+    def calm_since(self) -> int:
+        """When the last thing from outside was over, but for what never is."""
+        events = self._plan.events
+        ends = [event.at + (event.lasts if event.lasts < FOR_EVER else 0) for event in events]
+        return max([*ends, *(sent.at for sent in self._plan.workload.sent)], default=0)
+
+    def _concerns(self, event: Event, sent: Sent) -> bool:
+        match event.kind:
+            case "bucket" | "prefix":
+                return any(
+                    f"{name.bucket}/{name.key}".startswith(f"{event.what}/") for name in sent.names
+                )
+            case "sink-host" if event.lasts == FOR_EVER:
+                return False  # others are well
+            case _:
+                return True

@@ -1,0 +1,66 @@
+"""One name for what decides how the line works."""
+
+import json
+
+import pytest
+
+from trailcourier.settings import Settings
+from trailcourier.settings.digest import digest
+
+QUEUE = "https://sqs.us-east-1.amazonaws.com/111122223333/cloudtrail"
+KEYS = {"kind": "iam-user", "access_key_id": "env:ID", "secret_access_key": "env:KEY"}
+ENVIRON = {"ID": "AKIA", "KEY": "hunter2", "OTHER": "hunter3"}
+
+
+def made(*, source=(), sink=(), **more):
+    tree = {
+        "sources": {
+            "prod": {"queue_url": QUEUE, "sinks": ["siem"], "credentials": KEYS, **dict(source)}
+        },
+        "sinks": {"siem": {"type": "file", "path": "events", **dict(sink)}},
+        **more,
+    }
+    return digest(Settings.model_validate(tree, context={"environ": ENVIRON}))
+
+
+def test_the_same_configuration_has_the_same_name():
+    assert made() == made()
+    assert len(made()) == 12
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"source": {"buckets": ["acme-logs"]}},
+        {"source": {"unfiltered": True}},
+        {"sink": {"gzip": True}},
+        {"line": {"batch_records": 10}},
+        {"broker": {"namespace": "other"}},
+    ],
+)
+def test_what_changes_the_line_changes_it(more):
+    assert made(**more) != made()
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"source": {"credentials": {**KEYS, "secret_access_key": "env:OTHER"}}},
+        {"workers": {"threads": 3, "metrics_port": 0}},
+        {"broker": {"url": "redis://another.example:6379/0"}},
+        {"line": {}},
+    ],
+)
+def test_what_each_host_has_for_itself_does_not(more):
+    assert made(**more) == made()
+
+
+def test_no_secret_is_in_what_is_digested(monkeypatch):
+    told = []
+    dumps = json.dumps
+    monkeypatch.setattr(json, "dumps", lambda *a, **more: told.append(dumps(*a, **more)) or "")
+    made()
+
+    assert '"secret_access_key": "secret"' in told[0]
+    assert "hunter2" not in told[0]
+    assert "env:" not in told[0]

@@ -1,0 +1,58 @@
+"""Traces: when each step of one source's line last did its work, by the ledger's clock.
+
+One hash, ``s:<source>:traces``: a step's name and milliseconds.  A step notes it when it is
+through, so what raises each time leaves none.  Forwards leave one trace for all sources, in
+``seen``, with the renewals of their claims and with their outcomes: objects of one source may have
+to wait for those of another.  A display that says "well" has looked at all of them: no process that
+is alive proves that the line moves.
+"""
+
+from collections.abc import Mapping
+from typing import Literal, get_args
+
+import msgspec
+
+from trailcourier.ledger.store import Script, Store
+
+LineStep = Literal["tick", "poll", "forward", "settle", "tend"]
+STEPS: tuple[LineStep, ...] = get_args(LineStep)
+
+NOTE = Script("""
+redis.call('HDEL', S .. 'traces', ARGV[1])  -- a full Redis lets who has written go on
+redis.call('HSET', S .. 'traces', ARGV[1], string.format('%d', NOW))
+""")
+
+TRACES = Script("""
+local oldest = redis.call('ZRANGE', S .. 'flight', 0, 0, 'WITHSCORES')[2]
+local forward = redis.call('HGET', G .. 'seen', 'forward')
+return {NOW, redis.call('HGETALL', S .. 'traces'), forward, oldest and tonumber(oldest) or false}
+""")
+
+
+class StepTimes(msgspec.Struct, frozen=True):
+    """When each step last left a trace, at *now*; milliseconds.
+
+    *waiting* is when the oldest object in flight was dispatched; None without any.
+    """
+
+    now: int
+    last: Mapping[str, int] = {}
+    waiting: int | None = None
+
+
+class Traces:
+    """What the steps of one source's line have left."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def note(self, step: Literal["tick", "poll", "settle", "tend"]) -> None:
+        """Note that *step* did its work just now."""
+        self._store.call(NOTE, step)
+
+    def last(self) -> StepTimes:
+        """When each step last did its work; one that never did is missing."""
+        now, told, forward, waiting = self._store.call(TRACES)
+        pairs = zip(told[::2], told[1::2], strict=True)
+        last = {step.decode(): int(at) for step, at in pairs}
+        return StepTimes(now, last | ({"forward": int(forward)} if forward else {}), waiting)
