@@ -133,6 +133,12 @@ METRICS: dict[str, Metric] = {
     "task_failures_total": Metric(
         "counter", "Tasks that could not do their work; it is done again later.", ("task",)
     ),
+    "commands_refused_total": Metric(
+        "counter", "Commands that came through the broker, such as `celery control shutdown`.", ()
+    ),
+    "messages_set_aside_total": Metric(
+        "counter", "Messages in the broker that are no tasks of this version.", ("queue",)
+    ),
     "ticks_dropped_total": Metric(
         "counter",
         "Ticks of the clock that waited for more than ten seconds. Control workers were away, or "
