@@ -5,6 +5,7 @@ Gauges tell how a source stands for the whole fleet (``sample``), and every cont
 same: a query takes the largest.
 """
 
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -219,15 +220,26 @@ def timed(name: str, **labels: str) -> Iterator[None]:
         measured(name, time.perf_counter() - began, **labels)
 
 
-@cache
+_made: dict[tuple[str, tuple[tuple[str, str], ...]], Any] = {}
+_making = threading.RLock()  # the registry takes a name once, and a lost race would raise
+
+
 def _bound(name: str, labels: tuple[tuple[str, str], ...]) -> Any:
-    instrument = _instrument(name)
-    return instrument.labels(**dict(labels)) if METRICS[name].labels else instrument
+    """The instrument called *name* for *labels*, made at its first use."""
+    found = _made.get((name, labels))
+    if found is None:
+        with _making:
+            found = _made.get((name, labels))
+            if found is None:
+                instrument = _instrument(name)
+                found = instrument.labels(**dict(labels)) if METRICS[name].labels else instrument
+                _made[name, labels] = found
+    return found
 
 
 @cache
 def _instrument(name: str) -> Any:
-    """The instrument called *name*, made when it is first used: who counts nothing waits not."""
+    """The instrument called *name*; callers hold ``_making``.  Start-up stays fast without it."""
     import prometheus_client  # noqa: PLC0415 - 50 ms, and every command imports this module
 
     metric, called = METRICS[name], f"trailcourier_{name}"

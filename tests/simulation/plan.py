@@ -82,7 +82,7 @@ QUICK: Mapping[str, Sequence[Any]] = {
     "breaker_failures": (1, 2, 5),
     "breaker_probe": (5.0, 10.0, 30.0),
     "heartbeat": (30,),
-    "batch_records": (1, 2, 3, 1000),
+    "batch_records": (2, 3, 1000),
     "chord": (2, 200),
     "parked": (2, 5, 2000),
     "in_flight": (4, 256),
@@ -141,6 +141,7 @@ def _numbers(chance: random.Random) -> Numbers:
 def _hosts(chance: random.Random, data: Profile) -> tuple[Host, ...]:
     hosts = []
     for queue, count in (
+        ("beat", 1),
         ("control", chance.choice((1, 2))),
         ("objects", chance.choice((1, 2, 2, 3))),
     ):

@@ -207,9 +207,10 @@ class Author:
 
     def _rejected(self, content: Content) -> dict[str, Any]:
         """One record of several is rejected: one alone says nothing about itself."""
-        records = [*content.records, self._record(f"{content.etag}-more", b"")]
-        at = self._chance.randrange(len(records) - 1)
-        records[at] = records[at].replace(DROP_FIELD, b"")[:-1] + b',"reject":true}'
+        records = [record.replace(DROP_FIELD, b"") for record in content.records]
+        records += [self._record(f"{content.etag}-{at}", b"") for at in range(2)]
+        at = self._chance.randrange(len(records))
+        records[at] = records[at][:-1] + b',"reject":true}'
         return {"records": tuple(records), "body": _file(records), "fault": "rejected-records"}
 
     def _content(self, key: str, number: int) -> Content:
