@@ -22,6 +22,7 @@ from pydantic.fields import FieldInfo
 from typer.testing import CliRunner
 
 from trailcourier import cli, provision
+from trailcourier.carrying import Fact
 from trailcourier.cli.exits import Exit
 from trailcourier.cli.setup.planning import Planned
 from trailcourier.cli.setup.result import Result
@@ -30,12 +31,13 @@ from trailcourier.dispositions import REASONS
 from trailcourier.doctor.catalogue import GROUPS
 from trailcourier.doctor.finding import Entry
 from trailcourier.drain import Drained
-from trailcourier.facts import FACTS, Fact
+from trailcourier.facts import FACTS
 from trailcourier.metrics import METRICS
 from trailcourier.models import Numbers
 from trailcourier.provision import Request, Step
 from trailcourier.provision.permissions import actions, needed
 from trailcourier.reasons import Reason
+from trailcourier.redrive import Listed, Lying, Redriven
 from trailcourier.secret import Secret
 from trailcourier.settings import Broker, Flower, Source, Workers
 from trailcourier.sinks import SinkConfig
@@ -88,6 +90,24 @@ A *breaker* that a reason counts towards opens after several objects failed in a
 the sink's or the queue credential's. *Tries* says after how many a parked object is refused.
 
 {table(("reason", "status", "breaker", "tries", "what it means", "what to do"), reasons())}
+
+## An object that is announced again
+
+A second message may name an object, or its first message may come back.
+
+- **Delivered before, with this content**: it is skipped unread. The ledger knows a content by its
+  ETag, for 15 days. CloudTrail's own notices name no ETag. Within an hour of the delivery such a
+  notice is taken to mean the same content; later the worker opens the object and compares the
+  ETag, which costs one GET and no download.
+- **Rewritten**: its ETag is another one. All its records are delivered, as those of a new object.
+  S3 gives the same bytes another ETag when they are encrypted with SSE-KMS or uploaded in parts,
+  so copying such an object onto itself delivers its records again. A rewrite within the hour after
+  a delivery is noticed only if the notice names an ETag, as those of S3 and EventBridge do.
+- **Refused before**: it is not read again for the same message, which SQS holds back for longer
+  each time. A new message has it read again: one published anew, or one moved back from the
+  dead-letter queue.
+- **Announced by CloudTrail and by S3**: CloudTrail's own notice decides, in either order. The
+  object is read even if its key has no known shape, and a refusal by its key is taken back.
 """
 
 
@@ -222,6 +242,22 @@ One object with `sources`, a list. Of each source:
 One object with `sources`, a list, and `why`, what kept it from ending, or nothing. Of each source:
 
 {table(("key", "meaning"), keys(Drained))}
+
+## What `dlq list --json` says
+
+One object with `sources`, a list. Of each source:
+
+{table(("key", "meaning"), keys(Listed))}
+
+Of each message that was looked at:
+
+{table(("key", "meaning"), keys(Lying))}
+
+## What `dlq redrive --json` says
+
+One object with `sources`, a list. Of each source:
+
+{table(("key", "meaning"), keys(Redriven))}
 
 ## What `setup plan --json` says
 

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 TWELVE_HOURS = 43_200
+ARN = "arn:aws:sqs:us-east-1:111122223333"
 
 Arguments = dict[str, Any]
 
@@ -39,6 +40,9 @@ class Message:
     first_received: float = 0
     received: float = 0
     doubled: bool = False  # on its way to a second receiver
+    origin: str = ""  # the ARN of the queue it was dead-lettered from
+    trace: str = ""
+    attributes: dict[str, Any] = dataclasses.field(default_factory=dict)
     good: set[int] = dataclasses.field(default_factory=set)  # receives whose handle acts
 
 
@@ -66,10 +70,24 @@ class Queue:
         self._ties = itertools.count()
         self._changed = asyncio.Event()
 
-    def send(self, body: str, *, delay: float = 0) -> Message:
+    @property
+    def dead_name(self) -> str:
+        """The name of the dead-letter queue; empty without one."""
+        return self._dead.name if self._dead else ""
+
+    def send(
+        self,
+        body: str,
+        *,
+        delay: float = 0,
+        attributes: dict[str, Any] | None = None,
+        trace: str = "",
+    ) -> Message:
         md5 = hashlib.md5(body.encode(), usedforsecurity=False).hexdigest()
         now = self._now()
-        message = Message(str(uuid.uuid4()), body, now, now + delay, md5)
+        message = Message(
+            str(uuid.uuid4()), body, now, now + delay, md5, trace=trace, attributes=attributes or {}
+        )
         self.put(message)
         return message
 
@@ -83,6 +101,7 @@ class Queue:
             if message is None or message.visible_at != visible_at:
                 continue
             if self._dead is not None and message.count >= self._limit:
+                message.origin = f"{ARN}:{self.name}"
                 self._dead.put(self.held.pop(id_))
                 continue
             found.append((message, self._handle(message)))
@@ -197,9 +216,18 @@ def _invalid(value: object, parameter: str, reason: str) -> SqsError:
     return SqsError("InvalidParameterValue", words)
 
 
-def messages_in(found: list[tuple[Message, str]], names: list[str]) -> list[Arguments]:
-    """Received messages as the protocol writes them, with the system attributes in *names*."""
-    return [_message(message, handle, names) for message, handle in found]
+def messages_in(
+    found: list[tuple[Message, str]], names: list[str], *, attributes: bool = False
+) -> list[Arguments]:
+    """Received messages as the protocol writes them, with the system attributes in *names*.
+
+    Their own are there if *attributes* were asked for.
+    """
+    told = [_message(message, handle, names) for message, handle in found]
+    for (message, _), each in zip(found, told, strict=True):
+        if attributes and message.attributes:
+            each["MessageAttributes"] = message.attributes
+    return told
 
 
 def _message(message: Message, handle: str, names: list[str]) -> Arguments:
@@ -209,6 +237,8 @@ def _message(message: Message, handle: str, names: list[str]) -> Arguments:
         "ApproximateReceiveCount": str(message.count),
         "ApproximateFirstReceiveTimestamp": str(int(message.first_received * 1000)),
     }
+    more = {"DeadLetterQueueSourceArn": message.origin, "AWSTraceHeader": message.trace}
+    known |= {name: text for name, text in more.items() if text}
     asked = known if "All" in names else {name: known[name] for name in names if name in known}
     answer: Arguments = {
         "MessageId": message.id,
@@ -221,7 +251,13 @@ def _message(message: Message, handle: str, names: list[str]) -> Arguments:
 
 def send(queue: Queue, arguments: Arguments) -> tuple[Arguments, str]:
     delay = int(arguments.get("DelaySeconds", 0))
-    message = queue.send(arguments["MessageBody"], delay=delay)
+    trace = arguments.get("MessageSystemAttributes", {}).get("AWSTraceHeader", {})
+    message = queue.send(
+        arguments["MessageBody"],
+        delay=delay,
+        attributes=arguments.get("MessageAttributes"),
+        trace=trace.get("StringValue", ""),
+    )
     return {"MessageId": message.id, "MD5OfMessageBody": message.md5}, message.id
 
 

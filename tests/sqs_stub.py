@@ -19,9 +19,19 @@ from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple, Self
 
 from tests.http_stub import Fault, Faults, Reply, Request, Server, spoil
-from tests.sqs_queue import ON_ONE, Arguments, Message, Queue, SqsError, entries_in, messages_in
+from tests.sqs_moves import Moves
+from tests.sqs_queue import (
+    ARN,
+    ON_ONE,
+    Arguments,
+    Message,
+    Queue,
+    SqsError,
+    entries_in,
+    messages_in,
+)
 
-ACCOUNT = "111122223333"
+ACCOUNT = ARN.rpartition(":")[2]
 _JSON = ("Content-Type", "application/x-amz-json-1.0")
 _URL = re.compile(rb'"QueueUrl":\s*"[^"]*/([^"/]+)"')
 _KEY = re.compile(r"Credential=([^/,]+)/")
@@ -45,6 +55,7 @@ class SqsStub:
     def __init__(self, *, keep_log: bool = True, port: int = 0) -> None:
         self.faults = Faults()
         self.queues: dict[str, Queue] = {}
+        self.moves = Moves(self.queues)
         self._log: deque[Entry] = deque(maxlen=None if keep_log else 0)
         self._failing: dict[str, list[Fault]] = {}
         self.refuses: Callable[[Request], str] = lambda request: ""  # a code
@@ -162,7 +173,11 @@ class SqsStub:
         arguments: Arguments = json.loads(request.body or b"{}")
         try:
             self._allow(request)
-            queue = self._named(arguments)
+            if self.moves.handles(action):
+                answer = self.moves.do(action, arguments)
+                self._note(action, request)
+                return _json(answer)
+            queue = self._named(action, arguments)
             if action == "ReceiveMessage":
                 return self._receive(queue, request, arguments)
             answer, ids, failed = self._done(action, queue, arguments)
@@ -188,6 +203,9 @@ class SqsStub:
                 known = queue.attributes(ACCOUNT).items()
                 asked = {name: text for name, text in known if "All" in names or name in names}
                 return {"Attributes": asked}, [], 0
+            case "ListDeadLetterSourceQueues":
+                names = [name for name, q in self.queues.items() if q.dead_name == queue.name]
+                return {"queueUrls": [self.queue_url(name) for name in names]}, [], 0
             case "PurgeQueue":
                 queue.held.clear()
                 return {}, [], 0
@@ -227,13 +245,18 @@ class SqsStub:
                 words = f"Value {value} for parameter {name} is invalid."
                 raise SqsError("InvalidParameterValue", words)
         names = arguments.get("MessageSystemAttributeNames") or arguments.get("AttributeNames", [])
+        own = "All" in arguments.get("MessageAttributeNames", [])
         found = queue.receive(most, lease)
         if wait and not found:
-            return self._long_poll(queue, request, (most, lease, wait), names)
-        return self._received(request, found, names)
+            return self._long_poll(queue, request, (most, lease, wait), (names, own))
+        return self._received(request, found, (names, own))
 
     async def _long_poll(
-        self, queue: Queue, request: Request, asked: tuple[int, int, float], names: list[str]
+        self,
+        queue: Queue,
+        request: Request,
+        asked: tuple[int, int, float],
+        told: tuple[list[str], bool],
     ) -> Reply:
         most, lease, wait = asked
         deadline = time.monotonic() + wait
@@ -245,20 +268,24 @@ class SqsStub:
                 found = queue.receive(most, lease)
         finally:
             self.long_polls -= 1
-        return self._received(request, found, names)
+        return self._received(request, found, told)
 
     def _received(
-        self, request: Request, found: list[tuple[Message, str]], names: list[str]
+        self, request: Request, found: list[tuple[Message, str]], told: tuple[list[str], bool]
     ) -> Reply:
         self._note("ReceiveMessage", request, [message.id for message, _ in found])
-        return _json({"Messages": messages_in(found, names)} if found else {})
+        names, own = told
+        return _json({"Messages": messages_in(found, names, attributes=own)} if found else {})
 
     def _allow(self, request: Request) -> None:
         if code := self.refuses(request):
             raise SqsError(code, "The security token is not good.", status=403)
 
-    def _named(self, arguments: Arguments) -> Queue:
-        name = str(arguments.get("QueueUrl", arguments.get("QueueName"))).rpartition("/")[2]
+    def _named(self, action: str, arguments: Arguments) -> Queue:
+        named = arguments.get("QueueUrl", arguments.get("QueueName"))
+        if named is None:
+            raise SqsError("InvalidAction", f"The stub knows no {action}.")
+        name = str(named).rpartition("/")[2]
         if name not in self.queues:
             code = "AWS.SimpleQueueService.NonExistentQueue"
             words = "The specified queue does not exist."

@@ -90,7 +90,7 @@ def demand(client: redis.Redis, *, noeviction: bool) -> None:
     if problems:
         raise ConfigError([f"{where}: {problem}" for problem in problems])
     if info.get("role") == "slave":
-        raise Unreachable(f"{where}: {impairment.REPLICA}")
+        raise Unreachable(f"{where}: {impairment.seen(info)}")
 
 
 def trouble(client: redis.Redis) -> str:

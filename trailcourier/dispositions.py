@@ -41,9 +41,10 @@ REASONS: dict[str, Reason] = {
     ),
     "too-large": Reason(
         "refused",
-        "The object is larger than the source allows, as stored or once inflated.",
-        "If it is genuine, raise `max_compressed_mib` or `max_inflated_mib` of the source, then "
-        "`trailcourier quarantine retry`.",
+        "The object is larger than the source allows, as stored or once inflated, or has a larger "
+        "record or more records.",
+        "If it is genuine, raise `max_compressed_mib`, `max_inflated_mib`, `max_record_mib` or "
+        "`max_records` of the source, then `trailcourier quarantine retry`.",
     ),
     "corrupt": Reason(
         "refused",
@@ -84,6 +85,11 @@ REASONS: dict[str, Reason] = {
         "refused",
         "The worker process died each time it worked on this object.",
         "Keep the object: it shows a bug. `trailcourier quarantine show` says where it lies.",
+    ),
+    "quarantined": Reason(
+        "refused",
+        "The object was refused before: another message, or this one, names it again.",
+        "Its entry says why: `trailcourier quarantine list`.",
     ),
     # a fault of a whole message
     "not-understood": Reason(
@@ -182,8 +188,8 @@ REASONS: dict[str, Reason] = {
     "not-aws": Reason(
         "parked",
         "Something other than AWS answered: the page of a portal or a proxy, or another service.",
-        "The detail has its host and how its answer begins. Log in to the portal, have the proxy "
-        "let AWS's hosts through unread, or correct `AWS_ENDPOINT_URL` and its like.",
+        "The detail says which host, and how it begins. Log in to the portal, have the proxy let "
+        "AWS's hosts through unread, or correct `AWS_ENDPOINT_URL` and its like.",
         "bucket",
     ),
     "cut-short": Reason(

@@ -33,6 +33,17 @@ class Message(msgspec.Struct, frozen=True):
     sender: str = ""
 
 
+class QueueLimits(msgspec.Struct, frozen=True):
+    """What ends a message's life in its queue; None where the queue does not say.
+
+    *kept* is seconds from its sending to its end; after *receives* it moves to the dead-letter
+    queue, which never happens where that is 0.
+    """
+
+    kept: int | None = None
+    receives: int | None = None
+
+
 class Origin(msgspec.Struct, frozen=True):
     """Where the records of one delivery come from; a sink may name its output after it.
 
@@ -100,6 +111,14 @@ class Numbers(BaseModel):
     batch_records: int = Field(1000, ge=1, description="records in one batch to a sink")
     batch_bytes: int = Field(1_048_576, ge=1024, description="bytes in one batch to a sink")
     memory_mib: int = Field(96, ge=16, description="bytes held by all forwards of a process")
+
+    @field_validator("tend")
+    @classmethod
+    def _extends_in_time(cls, value: int, info: ValidationInfo) -> int:
+        """A lease is extended when half of it is left, by the next round and not the one after."""
+        if value * 3 > info.data.get("visibility", value * 3):
+            raise ValueError("must not be more than a third of visibility")
+        return value
 
     @field_validator("park_last")
     @classmethod

@@ -14,7 +14,8 @@ import structlog
 from structlog.typing import EventDict
 
 from trailcourier import metrics
-from trailcourier.facts import FACTS, Count, Level
+from trailcourier.carrying import Count, Level
+from trailcourier.facts import FACTS
 from trailcourier.printable import printable
 from trailcourier.repeats import Repeats
 

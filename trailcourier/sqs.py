@@ -1,9 +1,10 @@
 """One event source's queue.
 
 Deleting a message is the one thing that cannot be taken back: only ``line.queue.commit`` may call
-``Queue.delete``.
+``Queue.delete``, and ``deadletters`` for what it has sent to the source's queue.
 """
 
+import copy
 import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -15,12 +16,13 @@ from botocore.exceptions import ClientError
 from trailcourier import aws
 from trailcourier.egress import Egress
 from trailcourier.errors import Fault
-from trailcourier.models import Message
+from trailcourier.models import Message, QueueLimits
 from trailcourier.regions import QueueAddress
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
+COUNTS = tuple(f"ApproximateNumberOfMessages{each}" for each in ("", "NotVisible", "Delayed"))
 BATCH = 10  # entries SQS takes in one call
 REDRIVE_KNOWN = 600  # seconds; a redrive policy seldom changes
 
@@ -80,12 +82,23 @@ class _Batch(msgspec.Struct, frozen=True):
     failed: tuple[_Failed, ...] = msgspec.field(name="Failed", default=())
 
 
+class RedrivePolicy(msgspec.Struct, frozen=True):
+    """After how many receives a message moves, and the ARN of the queue it moves to."""
+
+    most: int = msgspec.field(name="maxReceiveCount", default=0)
+    target: str = msgspec.field(name="deadLetterTargetArn", default="")
+
+    @classmethod
+    def of(cls, text: str) -> "RedrivePolicy | None":
+        """Return what an attribute says, which may be empty; None for what makes no sense."""
+        try:
+            return msgspec.json.decode(text, type=cls, strict=False) if text else cls()
+        except ValueError:
+            return None
+
+
 class _Attributes(msgspec.Struct, frozen=True):
     told: dict[str, str] = msgspec.field(name="Attributes", default_factory=dict)
-
-
-class _RedrivePolicy(msgspec.Struct, frozen=True):
-    most: int = msgspec.field(name="maxReceiveCount", default=0)
 
 
 class Depth(msgspec.Struct, frozen=True):
@@ -94,6 +107,7 @@ class Depth(msgspec.Struct, frozen=True):
     visible: int
     in_flight: int
     delayed: int
+    limits: QueueLimits = QueueLimits()
 
 
 class Queue:
@@ -132,7 +146,7 @@ class Queue:
 
         Nobody else is given them for *visibility* seconds.
         """
-        answer = self._call(
+        answer = self.ask(
             "receive_message",
             _Receive,
             MaxNumberOfMessages=most,
@@ -174,11 +188,13 @@ class Queue:
 
         That is where ``sqs:GetQueueAttributes`` is denied, or a compatible service knows no depth.
         """
-        names = ("", "NotVisible", "Delayed")
-        told = self._attributes(*(f"ApproximateNumberOfMessages{name}" for name in names))
+        told = self.attributes(*COUNTS, "MessageRetentionPeriod", "RedrivePolicy")
         if told is None or not told[0].isdecimal():
             return None
-        return Depth(*(int(number) if number.isdecimal() else 0 for number in told))
+        visible, flying, delayed, kept = (int(each) if each.isdecimal() else 0 for each in told[:4])
+        policy = RedrivePolicy.of(told[4])
+        limits = QueueLimits(kept or None, None if policy is None else policy.most)
+        return Depth(visible, flying, delayed, limits)
 
     def redrive(self) -> int | None:
         """Return after how many receives SQS moves a message to the dead-letter queue.
@@ -187,13 +203,21 @@ class Queue:
         """
         now = time.monotonic()
         if self._redrive is None or now > self._redrive[0] + REDRIVE_KNOWN:
-            told = self._attributes("RedrivePolicy")
-            self._redrive = (now, None if told is None else _most_receives(told[0]))
+            told = self.attributes("RedrivePolicy")
+            policy = None if told is None else RedrivePolicy.of(told[0])
+            self._redrive = (now, None if policy is None else policy.most)
         return self._redrive[1]
 
-    def _attributes(self, *names: str) -> list[str] | None:
+    def at(self, url: str) -> "Queue":
+        """Return the queue at *url* of the same region, asked by the same client."""
+        other = copy.copy(self)
+        other._url, other._redrive = url, None  # noqa: SLF001 - one of ours
+        return other
+
+    def attributes(self, *names: str) -> list[str] | None:
+        """Return these attributes, "" for one that is left out; None where they are denied."""
         try:
-            answer = self._call("get_queue_attributes", _Attributes, AttributeNames=list(names))
+            answer = self.ask("get_queue_attributes", _Attributes, AttributeNames=list(names))
         except NotAllowed:
             return None
         return [answer.told.get(name, "") for name in names]
@@ -210,7 +234,7 @@ class Queue:
             batch = [
                 {"Id": str(at), **each} for at, each in enumerate(given[start : start + BATCH])
             ]
-            answer = self._call(operation, _Batch, Entries=batch)
+            answer = self.ask(operation, _Batch, Entries=batch)
             codes = dict.fromkeys(range(len(ids)), UNANSWERED)
             codes |= {each.at: each.code for each in answer.failed}
             codes |= {each.at: "" for each in answer.done}
@@ -222,9 +246,12 @@ class Queue:
                     (lost if code in LOST else failed)[id_] = code
         return Changed(tuple(done), lost, failed)
 
-    def _call(self, operation: str, shape: type[_T], **given: Any) -> _T:
+    def ask(self, operation: str, shape: type[_T], *, url: bool = True, **given: Any) -> _T:
+        """Return SQS's answer to *operation* as a *shape*; *url* says that it is of this queue."""
+        if url:
+            given["QueueUrl"] = self._url
         try:
-            answer: dict[str, Any] = getattr(self._client, operation)(QueueUrl=self._url, **given)
+            answer: dict[str, Any] = getattr(self._client, operation)(**given)
         except aws.ERRORS as error:
             raise self._fault(operation, error) from error
         try:
@@ -240,12 +267,3 @@ class Queue:
         if isinstance(error, ClientError) and aws.codes(error) & DENIED and operation in OPTIONAL:
             return NotAllowed(found.reason, found.detail, where="queue")
         return found
-
-
-def _most_receives(policy: str) -> int | None:
-    if not policy:
-        return 0
-    try:
-        return msgspec.json.decode(policy, type=_RedrivePolicy, strict=False).most
-    except ValueError:
-        return None

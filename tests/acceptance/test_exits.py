@@ -31,6 +31,7 @@ class Case(NamedTuple):
     verb: str
     words: str = ""
     change: Mapping[str, str] = MappingProxyType({})  # of the configuration
+    around: Mapping[str, str] = MappingProxyType({})  # of the environment
 
 
 QUICK = {
@@ -46,6 +47,7 @@ QUICK = {
         {"broker": "redis://:hunter2@127.0.0.1:1/0"},
     ),
     "bug": Case(70, "quarantine list", "a bug: "),
+    "another-broker": Case(78, "run", "BROKER_URL: Celery would use", around={"BROKER_URL": "x"}),
     "no-such-source": Case(78, "status --source prd", "there is no source 'prd'"),
     "no-such-sink": Case(78, "run", "sources.prod.sinks: ", {"sink": "nowhere"}),
     "sink-type": Case(78, "run", "sinks.x", {"workers": "\n[sinks.x]\ntype = 'kafla'"}),
@@ -59,6 +61,7 @@ QUICK = {
 def test_a_status_comes_with_at_most_one_line(host, configured_broker, case):
     hold(configured_broker, "no JSON, as nobody foresaw" if case.code == 70 else FEED)
     host.configure(**{"broker": configured_broker, **case.change})
+    host.environment |= case.around
 
     said = host.run(*case.verb.split())
 

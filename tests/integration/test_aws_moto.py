@@ -2,12 +2,13 @@
 
 import json
 import secrets
+import threading
 
 import pytest
 from moto.server import ThreadedMotoServer
 
 from tests.aws_answers import reader, session
-from trailcourier import aws, regions, sqs
+from trailcourier import aws, deadletters, redrive, regions, sqs
 from trailcourier.egress import Egress
 from trailcourier.errors import Fault
 from trailcourier.models import ObjectRef
@@ -72,12 +73,14 @@ def test_messages_are_received_held_given_back_and_deleted(queue, client):
     deleted = ours.delete([(m.id, m.receipt) for m in (*again, second, third)])
 
     assert {message.body for message in messages} == {"body 0", "body 1", "body 2"}
-    assert held == sqs.Depth(visible=0, in_flight=3, delayed=0)
+    assert (held.visible, held.in_flight, held.delayed) == (0, 3, 0)
     assert set(back.done) == {first.id, second.id}
     assert [(m.id, m.receive_count) for m in again] == [(first.id, 2)]
     assert again[0].sent == first.sent > 0
     assert set(deleted.done) == {first.id, second.id, third.id}
-    assert ours.depth() == sqs.Depth(visible=0, in_flight=0, delayed=0)
+    left = ours.depth()
+    assert (left.visible, left.in_flight, left.delayed) == (0, 0, 0)
+    assert left.limits.kept == 345_600
 
 
 def test_a_handle_that_is_none_is_lost_and_the_others_are_done(queue, client):
@@ -155,3 +158,32 @@ def test_a_bucket_is_found_without_being_told_where_it_is(bucket, moto):
     opened = reader(moto, bucket_region=None).open(ObjectRef(BUCKET, "found"))
 
     assert opened.region == REGION
+
+
+def test_dead_letters_are_looked_at_and_moved_back_with_their_attributes(queue, client):
+    made, url = queue
+    asking = client("sqs")
+    attributes = {
+        "team": {"DataType": "String", "StringValue": "security"},
+        "key": {"DataType": "Binary", "BinaryValue": b"\x00\x01\x02"},
+    }
+    for body in ("one", "two"):
+        asking.send_message(QueueUrl=url, MessageBody=body, MessageAttributes=attributes)
+    for _ in range(3):
+        made.receive(most=10, wait=0, visibility=0)
+    dead = deadletters.find(made, regions.queue(url, REGION))
+
+    listed = redrive.listed("prod", dead, (), most=10)
+    told = redrive.redrive(
+        "prod", dead, most=None, stopping=threading.Event(), watched=lambda moved, of: None
+    )
+
+    assert (listed.waiting, {each.reason for each in listed.messages}) == (2, {"not-understood"})
+    assert (told.way, told.moved, told.good) == ("by-hand", 2, True)
+    assert "SQS does not do it here" in told.note
+    assert dead.contents().waiting == 0
+    got = asking.receive_message(
+        QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"]
+    )["Messages"]
+    assert sorted(each["Body"] for each in got) == ["one", "two"]
+    assert [each["MessageAttributes"] for each in got] == [attributes] * 2

@@ -1,4 +1,6 @@
-"""The ways to reach a broker: TLS with a CA of one's own, and a Unix socket."""
+"""The ways to reach a broker: TLS with a CA of one's own, and a Unix socket; and no other one."""
+
+import os
 
 import pytest
 from celery import chord
@@ -62,3 +64,34 @@ def test_a_chord_through_a_socket(tmp_path, by_socket):
     chord_of_one(fleet)
 
     fleet.close()
+
+
+ELSEWHERE = "redis://:hunter2@127.0.0.1:1/0"
+
+
+@pytest.mark.parametrize(
+    ("command", "variable"),
+    [
+        ("-A tasks worker", "CELERY_BROKER_URL"),
+        ("-A tasks worker", "BROKER_URL"),
+        ("-A tasks worker", "CELERY_CONFIG_MODULE"),
+        ("-A beat beat", "CELERY_BROKER_WRITE_URL"),
+        ("-A tasks flower", "CELERY_BROKER_READ_URL"),
+        ("-A tasks inspect ping", "CELERY_RESULT_BACKEND"),
+    ],
+)
+def test_a_broker_that_the_environment_names_is_refused(fleet, command, variable):
+    started = fleet.celery(*command.split(), **{variable: ELSEWHERE})
+
+    assert started.wait() == os.EX_CONFIG
+    assert f"trailcourier: {variable}: Celery would" in started.said
+    assert "hunter2" not in started.said
+    assert "Traceback" not in started.said
+
+
+def test_a_broker_of_the_command_line_is_refused(fleet):
+    started = fleet.celery("-A", "tasks", "-b", ELSEWHERE, "worker")
+
+    assert started.wait() == os.EX_CONFIG
+    assert "pass neither -b nor --result-backend" in started.said
+    assert "hunter2" not in started.said

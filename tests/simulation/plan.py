@@ -68,7 +68,8 @@ class Plan:
 
 
 QUICK: Mapping[str, Sequence[Any]] = {
-    "visibility": (30, 60, 120),
+    "visibility": (60, 120),  # more than twice the pause between tends
+    "visibility_degraded": (120, 300),
     "poll": (5, 10, 20),
     "receive_wait": (5, 10, 20),
     "claim": (9, 15, 30),
@@ -81,7 +82,7 @@ QUICK: Mapping[str, Sequence[Any]] = {
     "breaker_failures": (1, 2, 5),
     "breaker_probe": (5.0, 10.0, 30.0),
     "heartbeat": (30,),
-    "batch_records": (1, 2, 3, 1000),
+    "batch_records": (2, 3, 1000),
     "chord": (2, 200),
     "parked": (2, 5, 2000),
     "in_flight": (4, 256),
@@ -112,7 +113,7 @@ def plan(seed: int, profile: str = "", without: Collection[str] = ()) -> Plan:
     workload = Author(
         chance, messages=messages, poor=data.poor, lasts=lasts, without=without
     ).write()
-    longest = chance.choice((numbers.claim, numbers.claim * 2, numbers.visibility)) * 1500
+    longest = chance.choice((numbers.claim, numbers.claim * 2, min(numbers.visibility, 60))) * 1500
     return Plan(
         seed=seed,
         profile=profile,
@@ -126,7 +127,7 @@ def plan(seed: int, profile: str = "", without: Collection[str] = ()) -> Plan:
             )
         ),
         stays=chance.choice((0.2, 0.5, 0.8, 0.95)),
-        ticks=chance.choice((1000, 5000, 10_000)),
+        ticks=chance.choice((1000, 5000, 5000, 10_000, 10_000)),
         most_receives=chance.choice((0, 5, 10)),
         stale_works=chance.random() < 0.5,
         longest=longest,
@@ -140,6 +141,7 @@ def _numbers(chance: random.Random) -> Numbers:
 def _hosts(chance: random.Random, data: Profile) -> tuple[Host, ...]:
     hosts = []
     for queue, count in (
+        ("beat", 1),
         ("control", chance.choice((1, 2))),
         ("objects", chance.choice((1, 2, 2, 3))),
     ):
@@ -152,7 +154,7 @@ def _hosts(chance: random.Random, data: Profile) -> tuple[Host, ...]:
     return tuple(hosts)
 
 
-def _events(chance, data, hosts, lasts, longest):
+def _events(chance, data, hosts, lasts, longest):  # noqa: C901, PLR0912  a row for each kind
     for kind, most in data.events.items():
         for _ in range(chance.randint(0, most)):
             if chance.random() < (0.6 if len(data.events) > 6 else 0.2):

@@ -2,6 +2,7 @@
 
 from tests.simulation.plan import FOR_EVER, Event, Plan
 from tests.simulation.workload import Sent
+from trailcourier.ledger.flow import DEGRADED
 
 SLACK = 120_000  # ms: processes start again, tasks of dead ones come back
 FIVE_TRIES = 1_000_000  # ms that a message is kept away in all before a bug refuses it
@@ -21,13 +22,20 @@ class Waits:
         if any(event.kind in OF_BUCKETS for event in plan.events):
             longest = max(longest, min(numbers.lease_life, 12 * 3600) / 2)
         self.bound = int(2 * longest * 1000) + SLACK
+        self._degraded = DEGRADED + 2000 * numbers.visibility_degraded
 
-    def due(self, sent: Sent, last_strike: int) -> int | None:
-        """By when *sent* must be done; None for one that need not be."""
+    def due(self, sent: Sent, last_strike: int, *, denied: bool) -> int | None:
+        """By when *sent* must be done; None for one that need not be.
+
+        *denied* says that visibility could not be changed once: then it is not, for an hour.
+        """
         well = self.well_since(sent)
         if well is None:
             return None
-        return max(well, last_strike) + self.bound + (FIVE_TRIES if sent.kind == "raises" else 0)
+        bound = self.bound + (FIVE_TRIES if sent.kind == "raises" else 0)
+        if denied or any(event.kind == "no-extend" for event in self._plan.events):
+            bound += self._degraded
+        return max(well, last_strike) + bound
 
     def well_since(self, sent: Sent) -> int | None:
         """When the last thing that *sent* depends on was repaired; None if something never is."""

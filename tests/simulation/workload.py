@@ -155,7 +155,7 @@ class Author:
         last = self._puts[-1].at if self._puts else -1
         self._puts.append(Put(max(at, last + 1), bucket, key, content))
 
-    def _new(self, bucket: str, at: int, shape: str) -> Name:
+    def _new(self, bucket: str, at: int, shape: str) -> Name:  # noqa: PLR0911  one a kind
         chance = self._chance
         self._serial += 1
         account = chance.choice(ACCOUNTS)
@@ -206,9 +206,11 @@ class Author:
         return bad
 
     def _rejected(self, content: Content) -> dict[str, Any]:
-        records = list(content.records) or [b'{"eventID":"only"}']
+        """One record of several is rejected: one alone says nothing about itself."""
+        records = [record.replace(DROP_FIELD, b"") for record in content.records]
+        records += [self._record(f"{content.etag}-{at}", b"") for at in range(2)]
         at = self._chance.randrange(len(records))
-        records[at] = records[at].replace(DROP_FIELD, b"")[:-1] + b',"reject":true}'
+        records[at] = records[at][:-1] + b',"reject":true}'
         return {"records": tuple(records), "body": _file(records), "fault": "rejected-records"}
 
     def _content(self, key: str, number: int) -> Content:
@@ -218,8 +220,9 @@ class Author:
         records = tuple(self._record(f"{name}v{number}-{at}") for at in range(count))
         return Content(f"e{number}{self._serial:06}", _file(records), records)
 
-    def _record(self, name: str) -> bytes:
-        drop = DROP_FIELD if self._chance.random() < 0.2 else b""
+    def _record(self, name: str, drop: bytes | None = None) -> bytes:
+        if drop is None:
+            drop = DROP_FIELD if self._chance.random() < 0.2 else b""
         return b'{"eventID":"' + name.encode() + b'"' + drop + b"}"
 
     def _etag(self, name: Name) -> str:

@@ -108,7 +108,7 @@ def test_every_reason_is_said_at_once():
 
 def test_a_replica_is_waited_for_as_a_failover_makes_one_a_primary():
     modest = Modest(host="127.0.0.1", port=6399)
-    modest.said = {"maxmemory_policy": "noeviction", "role": "slave"}
+    modest.said = {"maxmemory_policy": "noeviction", "role": "slave", "master_link_status": "up"}
 
     with pytest.raises(Unreachable, match=r"6399/0: it is a read-only replica. Give the URL of"):
         broker.demand(modest, noeviction=True)

@@ -7,6 +7,7 @@ from trailcourier.models import Numbers
 @pytest.mark.parametrize(
     ("given", "words"),
     [
+        pytest.param({"visibility": 30, "tend": 11}, "more than a third of vis", id="tend"),
         pytest.param({"park_first": 20, "park_last": 10}, "less than park_first", id="park"),
         pytest.param({"starts_alone": 5}, "more than starts_alone", id="starts"),
     ],

@@ -36,6 +36,7 @@ VERBS = {
     "doctor": "Say what keeps records from arriving, from credentials to the sink, and the fix.",
     "status": "Say what each source has in hand, what it has done, and what holds it up.",
     "quarantine": "Look at what was refused, carry it again, or forget it.",
+    "dlq": "Look into the dead-letter queues, and move what lies there back.",
     "sink": "Try a sink by itself.",
     "healthcheck": "Say whether a process here is well; for containers.",
 }

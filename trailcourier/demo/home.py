@@ -7,6 +7,7 @@ from pathlib import Path
 
 from trailcourier.demo.aws import KEYS, REGION
 from trailcourier.demo.traffic import BUCKETS
+from trailcourier.settings.environment import FOREIGN
 
 _OF_OTHERS = ("TRAILCOURIER_", "AWS_", "CELERY_", "FLOWER_")
 _PROXIES = frozenset({"http_proxy", "https_proxy", "all_proxy", "no_proxy"})
@@ -17,7 +18,7 @@ def environment(around: Mapping[str, str], *, endpoint: str = "") -> dict[str, s
     kept = {
         name: value
         for name, value in around.items()
-        if not name.startswith(_OF_OTHERS) and name.lower() not in _PROXIES
+        if not name.startswith(_OF_OTHERS) and name.lower() not in _PROXIES and name not in FOREIGN
     }
     nowhere = {
         "AWS_CONFIG_FILE": os.devnull,

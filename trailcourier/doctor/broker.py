@@ -5,10 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
-import redis
 
 from trailcourier import impairment, standstill, status, wiring
-from trailcourier.doctor import bounded
+from trailcourier.doctor import bounded, trouble
 from trailcourier.doctor.finding import Entries, Entry, Finding
 from trailcourier.doctor.subject import Shared, Subject
 from trailcourier.errors import ConfigError, Unreachable
@@ -76,10 +75,16 @@ class Line(msgspec.Struct, frozen=True):
 
 def line(subject: Subject) -> Line | None:
     """Return what the ledger knows of the source; None without a broker that answers."""
-    return subject.known.get("line", lambda: _line(subject))
+    known = _line(subject)
+    return known if isinstance(known, Line) else None
 
 
-def _line(subject: Subject) -> Line | None:
+def _line(subject: Subject) -> Line | str | None:
+    """Return what the ledger knows; else why it does not say, where the broker answers at all."""
+    return subject.known.get("line", lambda: _asked_ledger(subject))
+
+
+def _asked_ledger(subject: Subject) -> Line | str | None:
     if not isinstance(_info(subject.shared), Mapping):
         return None
 
@@ -90,9 +95,12 @@ def _line(subject: Subject) -> Line | None:
         return Line(status.standing(ledger, roll=roll), ledger.sums.all(), roll, parked)
 
     try:
-        return bounded.within(subject.shared.left(PATIENCE), ask)
-    except (redis.RedisError, TimeoutError):  # it answered just now; there is no more to say
-        return None
+        with wiring.answering():
+            return bounded.within(subject.shared.left(PATIENCE), ask)
+    except Unreachable as error:
+        return str(error)
+    except TimeoutError:
+        return f"it answered a moment ago, and now not within {PATIENCE:.0f} s"
 
 
 def _info(shared: Shared) -> Mapping[str, Any] | str | None:
@@ -206,9 +214,11 @@ def _clock(skew: float) -> Finding:
 
 
 def _said(subject: Subject) -> Iterator[Finding]:
-    known = line(subject)
-    if known is None:
-        yield Finding("unproved", "TC806", "the broker did not say how the line stands")
+    known = _line(subject)
+    if not isinstance(known, Line):
+        fix = "docs/security.md, The broker's user."
+        yield Finding("error", "TC801", f"the ledger cannot be read: {known}", fix)
+        yield trouble.behind("TC806", "TC801")
         return
     standing = known.standing
     for breaker in standing.breakers:

@@ -6,8 +6,10 @@ from typing import Literal
 
 import msgspec
 
-# what the celery command reads as options of its own
-FOREIGN = frozenset({"APP", "BROKER_URL", "RESULT_BACKEND", "LOADER", "CONFIG_MODULE"})
+from trailcourier.settings import environment
+
+# what the celery command reads as options of its own, and what else it obeys
+FOREIGN = frozenset({"APP", *environment.FOREIGN})
 
 # what holds all of a command's modules; Flower's app is made once Celery knows that it is Flower's
 FIRST = {"worker": "tasks.line", "beat": "beat.celery", "flower": "tasks.flower"}
@@ -54,11 +56,11 @@ def flower(*, port: int, user: str, password: str) -> Member:
     return Member("flower", "flower", argv, grace=5, environment=environment)
 
 
-def surroundings(environment: Mapping[str, str]) -> dict[str, str]:
-    """*environment* without what Celery would read there in place of our configuration."""
+def surroundings(around: Mapping[str, str]) -> dict[str, str]:
+    """*around* without what Celery would read there in place of our configuration."""
     return {
         name: value
-        for name, value in environment.items()
+        for name, value in around.items()
         if name not in FOREIGN and not name.startswith("CELERY_")
     }
 

@@ -1,7 +1,8 @@
 """Messages left to the queue, as too many objects of their bucket and account are parked.
 
 They stay hidden there for as long as SQS allows, so they cost one receive in twelve hours; when a
-breaker of the bucket closes they are handed back at once.
+breaker of the bucket closes, or after some minutes when few objects are parked, they are handed
+back.
 """
 
 import msgspec
@@ -11,6 +12,7 @@ from trailcourier.ledger.store import Script, Store
 MOST = 20_000  # messages of one source that are known; others come back by themselves
 
 
+PATIENCE = 300_000  # ms after which a message is handed back though no breaker has closed
 EARLY = 3  # receives; who was received more often is not handed back early any more
 
 
@@ -66,6 +68,7 @@ end
 
 RECOVERED = Script("""
 local token, source, room, parked = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
+local patience = tonumber(ARGV[5])
 local before, found = remembered(token), {}
 if before then return before end
 local buckets = redis.call('SMEMBERS', S .. 'left:buckets')
@@ -76,8 +79,9 @@ for _, bucket in ipairs(buckets) do
   local f = redis.call('HMGET', G .. 'closed', name, whole)
   local closed = math.max(tonumber(f[1] or '0'), tonumber(f[2] or '0'))
   local held = tonumber(redis.call('HGET', S .. 'buckets', bucket) or '0')
-  if closed > 0 and not is_open(name) and not is_open(whole) and held < parked / 2 then
-    for _, mid in ipairs(redis.call('ZRANGEBYSCORE', key, '-inf', closed, 'LIMIT', 0, room)) do
+  if not is_open(name) and not is_open(whole) and held < parked / 2 then
+    local till = math.max(closed, NOW - patience)
+    for _, mid in ipairs(redis.call('ZRANGEBYSCORE', key, '-inf', till, 'LIMIT', 0, room)) do
       local receives, handle = string.match(redis.call('HGET', S .. 'left', mid), '^(%d+)|(.*)$')
       redis.call('ZREM', key, mid)
       redis.call('HDEL', S .. 'left', mid)
@@ -114,7 +118,10 @@ class Left:
     def recovered(self, room: int) -> list[LeftMessage]:
         """Up to *room* messages whose bucket has recovered since they were left, oldest first."""
         store = self._store
-        rows = store.call(RECOVERED, store.token(), store.source, room, store.numbers.parked)
+        numbers = store.numbers
+        rows = store.call(
+            RECOVERED, store.token(), store.source, room, numbers.parked, PATIENCE
+        )  # fmt: skip
         return [each for each in _messages(rows) if each.receive_count <= EARLY]
 
     def size(self) -> int:

@@ -185,7 +185,11 @@ end
 
 -- Parked objects: by their due time, all together and for each breaker that they wait for ('' for
 -- none).  Those beyond `most` of one bucket and account are not held: their message is left to the
--- queue.
+-- queue.  What waits for a sink or for credentials does not count: nothing is received then.
+local function counts(scope)
+  local kind = string.match(scope, '^[^:]*')
+  return kind ~= 'sink' and kind ~= 'credentials'
+end
 local function unpark(mid, i)
   local member = mid .. '/' .. i
   if redis.call('ZREM', S .. 'parked', member) == 0 then return end
@@ -193,7 +197,7 @@ local function unpark(mid, i)
   local scope, bucket = f[1] or '', f[2] or ''
   redis.call('ZREM', S .. 'p:' .. scope, member)
   if redis.call('EXISTS', S .. 'p:' .. scope) == 0 then redis.call('SREM', S .. 'scopes', scope) end
-  if redis.call('HINCRBY', S .. 'buckets', bucket, -1) < 1 then
+  if counts(scope) and redis.call('HINCRBY', S .. 'buckets', bucket, -1) < 1 then
     redis.call('HDEL', S .. 'buckets', bucket)
   end
 end
@@ -206,7 +210,7 @@ local function park(mid, i, scope, wait, most)
   redis.call('ZADD', S .. 'p:' .. scope, NOW + wait, member)
   redis.call('SADD', S .. 'scopes', scope)
   local bucket = redis.call('HGET', key, i .. ':b') or ''
-  if redis.call('HINCRBY', S .. 'buckets', bucket, 1) > most then
+  if counts(scope) and redis.call('HINCRBY', S .. 'buckets', bucket, 1) > most then
     redis.call('ZADD', S .. 'full', 'NX', NOW, mid)
   end
 end

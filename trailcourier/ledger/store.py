@@ -31,8 +31,12 @@ Keys, all under ``<namespace>:1:`` (1 is the format; another format is another l
 ``s:<source>:done``   zset: messages whose objects are all done, not yet settled
 ``s:<source>:settling`` string: ``until|token``, a settle was asked for and has not begun
 ``s:<source>:once:<token>`` string: the answer of a script that ran with this token
-``s:<source>:q``      hash: quarantine entries; ``:qt`` zset by time
+``s:<source>:q``      hash: quarantine entries, JSON; ``:qx`` what changes of them; see entries.py
+``s:<source>:back``   hash: messages that went back to the queue; see returned.py
+``s:<source>:vouched:<oid>`` string: until when an object counts as named by CloudTrail itself
+``s:<source>:failed:<id>`` string: how often a message met an error that nobody foresaw
 ``s:<source>:sums``   hash: counters
+``s:<source>:limits`` hash: what ends a message's life in the queue; see depth.py
 ``s:<source>:traces`` hash: when each step of the line last did its work; see traces.py
 ``s:<source>:poll:n`` string: ``until|token``, the poll lease
 ====================  ====================================================================

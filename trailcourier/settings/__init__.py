@@ -50,7 +50,7 @@ def load(
     read = {name: tree[name] for name in tree if name in tables or name not in environment.SECTIONS}
     file = str(path or "environment")
     egress, wrong_egress = environment.egress(env)
-    wrong = [*said.problems]
+    wrong = [*said.problems, *environment.foreign(env)]
     found = Configuration()
     try:
         found = Configuration.model_validate(

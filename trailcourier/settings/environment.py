@@ -34,6 +34,33 @@ _SHORT = {
 _ENDPOINT = "AWS_ENDPOINT_URL"
 _IN_PROGRAM = {CONFIG, FAIL_POINT}
 
+_OTHER_BROKER = (
+    "Celery would use this broker or result backend, and not `broker.url` as the rest of the fleet "
+    "does. Unset it, and pass neither -b nor --result-backend."
+)
+_OTHER_CODE = (
+    "Celery would take settings or code from there that Trailcourier does not know. Unset it, and "
+    "pass neither --config nor --loader."
+)
+# celery/app/utils.py (Settings), celery/bin/celery.py (each option has a variable, and another
+# with the prefix CELERY_), celery/loaders/base.py, celery/concurrency
+FOREIGN = {
+    "BROKER_URL": _OTHER_BROKER,
+    "CELERY_BROKER": _OTHER_BROKER,
+    "CELERY_BROKER_READ_URL": _OTHER_BROKER,
+    "CELERY_BROKER_URL": _OTHER_BROKER,
+    "CELERY_BROKER_WRITE_URL": _OTHER_BROKER,
+    "CELERY_CONFIG": _OTHER_CODE,
+    "CELERY_CONFIG_MODULE": _OTHER_CODE,
+    "CELERY_CUSTOM_WORKER_POOL": _OTHER_CODE,
+    "CELERY_LOADER": _OTHER_CODE,
+    "CELERY_RESULT_BACKEND": _OTHER_BROKER,
+    "CONFIG_MODULE": _OTHER_CODE,
+    "LOADER": _OTHER_CODE,
+    "RESULT_BACKEND": _OTHER_BROKER,
+}
+"""The variables that Celery obeys before our configuration, and what is wrong with each."""
+
 KeyPath = tuple[str, ...]
 
 
@@ -116,6 +143,11 @@ def service_link(name: str) -> bool:
     return _SERVICE_LINK.fullmatch(name) is not None
 
 
+def foreign(env: Mapping[str, str]) -> list[str]:
+    """Return a problem for each variable by which Celery would leave our configuration."""
+    return [f"{name}: {what}" for name, what in FOREIGN.items() if env.get(name)]
+
+
 def egress(env: Mapping[str, str]) -> tuple[Egress, list[str]]:
     """Return how this process reaches the outside, and what is wrong with that."""
     endpoints = {
@@ -156,9 +188,12 @@ def _is_web(url: str) -> bool:
 
 
 def defaults(env: Mapping[str, str]) -> dict[str, Any]:
-    """Return the keys whose defaults the environment gives: systemd's or XDG's state directory."""
+    """Return the keys whose defaults the environment gives: systemd's or XDG's state directory.
+
+    In systemd's lie the files of file sinks too, which others may read; so ours is a folder in it.
+    """
     if env.get("STATE_DIRECTORY"):
-        return {"workers": {"state_dir": env["STATE_DIRECTORY"].split(":", 1)[0]}}
+        return {"workers": {"state_dir": f"{env['STATE_DIRECTORY'].split(':', 1)[0]}/state"}}
     if env.get("XDG_STATE_HOME"):
         return {"workers": {"state_dir": f"{env['XDG_STATE_HOME']}/trailcourier"}}
     return {}

@@ -5,7 +5,8 @@ from typing import Any, NoReturn
 
 import boto3
 
-from trailcourier import aws, filters, observe, wiring
+from trailcourier import aws, deadletters, filters, observe, wiring
+from trailcourier.deadletters import DeadLetters
 from trailcourier.errors import ConfigError, Fault
 from trailcourier.line import Keep, Line
 from trailcourier.line.process import Process
@@ -54,6 +55,12 @@ def queue(source: str) -> Queue:
     )
 
 
+def dead_letters(source: str, named: str = "") -> DeadLetters | None:
+    """The dead-letter queue of *source*, or the one whose URL is *named*; None without any."""
+    address = wiring.settings().sources[source].queue
+    return deadletters.find(queue(source), address, named)
+
+
 @wiring.once
 def line(source: str) -> Line:
     """The line of *source*; raises Fault ``unknown-source`` where the configuration has none."""
@@ -97,6 +104,7 @@ def _line(name: str, source: Source) -> Line:
         compressed=source.max_compressed_mib * MIB,
         inflated=source.max_inflated_mib * MIB,
         record=source.max_record_mib * MIB,
+        records=source.max_records,
     )
     return Line(
         source=name,

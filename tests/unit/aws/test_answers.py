@@ -98,6 +98,12 @@ def test_a_web_page_is_no_answer(call, status):
     assert_foreign(found, server, str(status), "text/html", "<!DOCTYPE html>\\n<html>")
 
 
+def test_a_portal_is_no_empty_queue():
+    found, server = ask(CALLS[0], Reply(200, PAGE, HTML))
+
+    assert_foreign(found, server)
+
+
 @pytest.mark.parametrize("call", CALLS, ids=name)
 def test_a_page_that_is_sound_xml_and_says_nothing_of_its_type_is_no_answer(call):
     found, server = ask(call, Reply(200, XHTML))
@@ -185,6 +191,7 @@ def test_what_comes_instead_is_shown_escaped_and_not_whole():
         (CALLS[0], Reply(200, b"", SIGNED)),
         (CALLS[1], Reply(200, b"")),
         (CALLS[1], Reply(200, b"{}")),
+        (CALLS[1], Reply(200, b"null", (*HTML, *SIGNED))),  # moto
         (CALLS[11], Reply(200, b"True", SIGNED)),  # moto
         (CALLS[12], Reply(200, b"", (*HTML, *SIGNED))),  # moto
         (CALLS[17], Reply(200, b'{"trailList": []}', (*HTML, *SIGNED))),  # moto

@@ -6,6 +6,7 @@ import time
 import pytest
 import redis
 
+from tests import impaired, servers
 from tests.unit.fleets import well
 from trailcourier import wiring
 from trailcourier.doctor import broker
@@ -145,6 +146,42 @@ def test_a_broker_that_has_too_few_replicas_is_the_only_error(doctor, client):
 
     assert said.errors == ["TC801"]
     assert "fewer replicas follow it" in said.of("TC801")[-1].text
+
+
+@pytest.fixture(scope="module")
+def running():
+    """A broker that may be brought into any state."""
+    with servers.valkey(persist=True) as started:
+        yield started
+
+
+@pytest.fixture
+def other(running, monkeypatch):
+    """The same, as the one that is configured."""
+    monkeypatch.setenv("BROKER", running.url)
+    return running
+
+
+@pytest.mark.parametrize(
+    ("state", "id_", "words"),
+    [
+        (impaired.full, "TC804", "its memory is full"),
+        (impaired.replica, "TC801", "it is a replica that has lost its primary. Give the URL"),
+        (impaired.orphan, "TC801", "it is a replica that has lost its primary"),
+        (impaired.unsaved, "TC803", "the broker cannot write to its disk (rdb_last_bgsave_status)"),
+        (impaired.alone, "TC801", "fewer replicas follow it than min-replicas-to-write"),
+        (impaired.busy, "TC801", "a script has been running for seconds"),
+        (impaired.other_password, "TC801", "the password was not accepted"),
+        (impaired.forbidden, "TC801", "the user may not do all of docs/security.md (NOPERM "),
+    ],
+)
+def test_a_broker_that_cannot_serve_is_named_and_the_only_error(doctor, other, state, id_, words):
+    with state(other):
+        said = doctor()
+
+    assert {*said.errors} == {id_}
+    assert words in said.of(id_)[-1].text
+    assert said.of(id_)[-1].fix
 
 
 def test_a_clock_that_is_not_the_brokers_is_a_warning(doctor, monkeypatch):

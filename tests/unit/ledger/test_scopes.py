@@ -7,7 +7,7 @@ from trailcourier.errors import Fault
 from trailcourier.ledger import Ledger
 from trailcourier.ledger.left import LeftMessage
 from trailcourier.ledger.outcomes import Report
-from trailcourier.ledger.scopes import failing, reading
+from trailcourier.ledger.scopes import Failing, failing, reading
 from trailcourier.models import Numbers, ObjectRef, Outcome
 
 SCOPE = "bucket:prod:org-logs/000000000001"
@@ -201,3 +201,41 @@ def test_what_was_left_is_handed_back_once_its_bucket_has_recovered(small, pass_
 
 def small_message(name, *, receives):
     return LeftMessage(name, f"receipt-{name}", receives, "org-logs/000000000001")
+
+
+def test_what_waits_for_a_sink_fills_no_bucket(small):
+    admit(small, "m", [of(1, at) for at in range(5)])
+    down = denied(of(1), "sink-busy", "slow down")
+    for at in range(5):
+        small.outcomes.finish(claim(small, "m", at), down, jitter=1)
+
+    assert small.left.full(10) == []
+    assert admit(small, "n", [of(1, 9)]).kind == "work"
+
+
+def test_what_was_left_without_a_breaker_is_handed_back_after_some_minutes(small, pass_time):
+    small.left.note([small_message("a", receives=1)])
+    pass_time(299)
+    assert small.left.recovered(10) == []
+    pass_time(2)
+
+    assert [each.message for each in small.left.recovered(10)] == ["a"]
+
+
+def test_two_open_breakers_on_one_way_do_not_wait_for_each_others_probes(ledger, pass_time):
+    sinks = ("siem", "archive")
+    for at, sink in enumerate(sinks):
+        admit(ledger, f"m{at}", [of(1, at)])
+        busy = Report(Outcome("parked", "sink-busy"), breakers=[Failing(f"sink:{sink}")])
+        ledger.outcomes.finish(claim(ledger, f"m{at}"), busy, jitter=1)
+        ledger.breakers.failed(f"sink:{sink}", "x", reason="sink-busy", text="", limit=1)
+    pass_time(31)
+
+    kinds = [
+        ledger.claims.claim(
+            due.message, due.index, due.generation, token=due.message, task_id="t", sinks=sinks
+        ).kind
+        for due in ledger.parked.ready(10)
+    ]
+
+    assert kinds == ["go", "go"]

@@ -6,6 +6,7 @@ import pytest
 
 from trailcourier import settings
 from trailcourier.errors import ConfigError
+from trailcourier.settings import environment
 
 HUNTER = "hunter2-correct-horse"
 FILE = """
@@ -320,3 +321,16 @@ def test_a_fail_point_is_set_by_the_environment_alone(load, problems):
 
     Path("trailcourier.toml").write_text('fail_point = "x"\n' + FILE)
     assert problems() == ("trailcourier.toml: fail_point: unknown key",)
+
+
+@pytest.mark.parametrize("name", [*environment.FOREIGN])
+def test_what_celery_would_obey_in_place_of_the_configuration_is_refused(load, problems, name):
+    load(**{name: ""})
+
+    (problem,) = problems(**{name: f"redis://:{HUNTER}@elsewhere/0"})
+
+    assert problem.startswith(f"{name}: Celery would ")
+
+
+def test_what_celery_reads_and_that_moves_nothing_is_let_be(load):
+    load(CELERY_WORKER_CONCURRENCY="3", NO_COLOR="1", APP="other")
