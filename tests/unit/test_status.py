@@ -8,10 +8,11 @@ import pytest
 from tests.unit.fleets import NOTED, well
 from tests.unit.ledger.conftest import admit, claim, refs
 from trailcourier.dispositions import REASONS
+from trailcourier.ledger import Ledger
 from trailcourier.ledger.outcomes import Report
-from trailcourier.ledger.quarantine import Entry
+from trailcourier.ledger.quarantine import Entry, entry_id
 from trailcourier.ledger.scopes import Failing
-from trailcourier.models import Outcome, QueueLimits
+from trailcourier.models import Numbers, Outcome, QueueLimits
 from trailcourier.status import Standing, standing
 
 LISTENS = (
@@ -190,6 +191,30 @@ def test_refusals_are_mentioned_with_the_command_that_lists_them(ledger):
     assert found.quarantined == 1
     assert found.state == "see below"
     assert "`trailcourier quarantine list --source prod`" in found.advice[0]
+
+
+def test_refusals_without_room_are_said(client, ledger):
+    small = Ledger(client, "prod", Numbers(quarantine_entries=1, quarantine_remembered=2))
+    for ref in refs(*"abcde"):
+        small.quarantine.put(Entry(entry_id(ref), "object", "corrupt", "broken", ref))
+
+    found = standing(ledger)
+
+    assert (found.quarantined, found.evicted) == (3, 2)
+    said = [each for each in advice(ledger) if "refused" in each]
+    assert said[0].startswith("3 refused, 2 of them without details for want of room: `trail")
+    assert said[1].startswith("2 refused objects had no room in quarantine at all, since this")
+
+
+def test_no_age_is_negative_after_the_brokers_clock_was_put_back(ledger, pass_time):
+    finish(ledger, Outcome("delivered"))
+    ledger.breakers.failed("sink:archive", "a", reason="sink-full", text="no", limit=1)
+    pass_time(-3600)
+
+    found = standing(ledger)
+
+    assert (found.last_success_seconds, found.breakers[0].open_seconds) == (0, 0)
+    assert found.oldest_seconds == 0
 
 
 def test_a_queue_that_does_not_answer_is_said_first(ledger):
