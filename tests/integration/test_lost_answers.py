@@ -100,7 +100,10 @@ def everything(ledger: Ledger) -> Iterator[object]:
     yield ledger.breakers.open(), ledger.breakers.succeeded("queue:s")
     entry = Entry("id", "object", "corrupt", "broken", REFS[0], "m")
     ledger.quarantine.put(entry)
-    yield ledger.quarantine.get("id") is not None, [each.times for each in ledger.quarantine.entries()]
+    yield (
+        ledger.quarantine.get("id") is not None,
+        [each.times for each in ledger.quarantine.entries()],
+    )
     yield ledger.quarantine.drop("id"), ledger.depth.due(), ledger.flow.degrade()
     ledger.depth.put(7, QueueLimits(kept=345_600, receives=10))
     ledger.flow.heard(something_new=False)
