@@ -82,7 +82,7 @@ QUICK: Mapping[str, Sequence[Any]] = {
     "breaker_failures": (1, 2, 5),
     "breaker_probe": (5.0, 10.0, 30.0),
     "heartbeat": (30,),
-    "batch_records": (1, 2, 3, 1000),
+    "batch_records": (2, 3, 1000),
     "chord": (2, 200),
     "parked": (2, 5, 2000),
     "in_flight": (4, 256),
@@ -141,6 +141,7 @@ def _numbers(chance: random.Random) -> Numbers:
 def _hosts(chance: random.Random, data: Profile) -> tuple[Host, ...]:
     hosts = []
     for queue, count in (
+        ("beat", 1),
         ("control", chance.choice((1, 2))),
         ("objects", chance.choice((1, 2, 2, 3))),
     ):
@@ -153,7 +154,7 @@ def _hosts(chance: random.Random, data: Profile) -> tuple[Host, ...]:
     return tuple(hosts)
 
 
-def _events(chance, data, hosts, lasts, longest):
+def _events(chance, data, hosts, lasts, longest):  # noqa: C901, PLR0912  a row for each kind
     for kind, most in data.events.items():
         for _ in range(chance.randint(0, most)):
             if chance.random() < (0.6 if len(data.events) > 6 else 0.2):

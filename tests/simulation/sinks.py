@@ -30,6 +30,10 @@ class SinkServer:
         self.hosts: dict[str, str] = {}  # by host: a reason while it takes nothing from there
         self.rejects_all = False
 
+    def accepts(self, records: set[bytes]) -> set[bytes]:
+        """Those of *records* that it takes when it is well."""
+        return {record for record in records if self.rejects not in record}
+
     def take(self, batch: Sequence[bytes], origin: Origin, who: str, host: str, now: int) -> None:
         """Accept all of *batch*; raises Fault where it takes none."""
         reason = self.trouble or self.hosts.get(host, "")

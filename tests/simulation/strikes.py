@@ -40,7 +40,6 @@ KINDS: dict[str, tuple[str, ...]] = {
     "broker.publish": (*ANYWHERE, "twice", "cut", "half", "lost", "error:connection"),
     "broker.idle": (*ANYWHERE, "error:connection"),
     "broker.take": ("lost", "twice", "late", "crash-after"),
-    "broker.tick": ("lost", "twice", "late"),
     "broker.chord": ("lost", "twice", "late"),
 }
 """By point, or by the system of a point: what may happen there."""

@@ -155,7 +155,7 @@ class Author:
         last = self._puts[-1].at if self._puts else -1
         self._puts.append(Put(max(at, last + 1), bucket, key, content))
 
-    def _new(self, bucket: str, at: int, shape: str) -> Name:
+    def _new(self, bucket: str, at: int, shape: str) -> Name:  # noqa: PLR0911  one a kind
         chance = self._chance
         self._serial += 1
         account = chance.choice(ACCOUNTS)
@@ -207,9 +207,10 @@ class Author:
 
     def _rejected(self, content: Content) -> dict[str, Any]:
         """One record of several is rejected: one alone says nothing about itself."""
-        records = [*content.records, self._record(f"{content.etag}-more", b"")]
-        at = self._chance.randrange(len(records) - 1)
-        records[at] = records[at].replace(DROP_FIELD, b"")[:-1] + b',"reject":true}'
+        records = [record.replace(DROP_FIELD, b"") for record in content.records]
+        records += [self._record(f"{content.etag}-{at}", b"") for at in range(2)]
+        at = self._chance.randrange(len(records))
+        records[at] = records[at][:-1] + b',"reject":true}'
         return {"records": tuple(records), "body": _file(records), "fault": "rejected-records"}
 
     def _content(self, key: str, number: int) -> Content:
