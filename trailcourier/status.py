@@ -27,6 +27,7 @@ from trailcourier.printable import printable
 from trailcourier.standstill import Problem
 
 SKIPS_TO_MENTION = 100
+FOLDERS_SAID = 5
 
 State = Literal[
     "well", "see below", "held up", "no workers", "two configs", "stands still", "broker"
@@ -82,6 +83,13 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
         Mapping[str, int],
         Meta(description=f"{OBJECTS_HOLD}; the others are in flight or parked"),
     ]
+    unknown_folders: Annotated[
+        Mapping[str, int],
+        Meta(
+            description="objects refused or skipped for a key of no known shape, by its folder, the "
+            "most first; `others` beyond fifty folders"
+        ),
+    ] = {}
     sinks: Annotated[
         Mapping[str, Mapping[str, int]],
         Meta(description=SINKS_HOLD),
@@ -166,6 +174,7 @@ def standing(
         workers=roll.threads,
         last_success_seconds=success,
         records={"in": 0} | under("records", sums),
+        unknown_folders=ledger.sums.folders(),
         messages_by_outcome=of_messages(sums),
         objects=of_objects(sums),
         sinks=by_sink(sums),
@@ -229,12 +238,23 @@ def _advice(ledger: Ledger, breakers: Sequence[Breaker]) -> Iterator[str]:
             "Visibility cannot be changed, so messages are received for an hour and nothing is "
             "given back early. Allow `sqs:ChangeMessageVisibility` on the queue."
         )
+    yield from _refused(ledger)
+
+
+def _refused(ledger: Ledger) -> Iterator[str]:
+    """What there is to say of quarantine."""
     refused, evicted = ledger.quarantine.size(), ledger.quarantine.evicted()
     if refused:
         without = f", {evicted} of them without details for want of room" if evicted else ""
         yield (
             f"{refused} refused{without}: `trailcourier quarantine list --source "
             f"{ledger.store.source}` says why."
+        )
+    if refused and (folders := ledger.sums.folders()):
+        some = ", ".join(f"{name} ({by:,})" for name, by in list(folders.items())[:FOLDERS_SAID])
+        yield (
+            f"Keys of no known shape, by their folders, since this ledger began: {some}. If these "
+            "are not CloudTrail's, narrow what announces them."
         )
     if forgotten := ledger.sums.all().get("quarantine:forgotten", 0):
         yield (

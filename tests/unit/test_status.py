@@ -206,6 +206,20 @@ def test_refusals_without_room_are_said(client, ledger):
     assert said[1].startswith("2 refused objects had no room in quarantine at all, since this")
 
 
+def test_folders_of_keys_of_no_known_shape_are_said_with_their_numbers(ledger):
+    ledger.sums.in_folders({"AWSLogs/*/Fresh": 3, "copies/*": 40})
+    ledger.sums.in_folders({f"f{at}/*": 1 for at in range(60)})
+    (ref,) = refs("a")
+    ledger.quarantine.put(Entry(entry_id(ref), "object", "unknown-key", "a", ref))
+
+    found = standing(ledger).unknown_folders
+
+    assert list(found.items())[:3] == [("copies/*", 40), ("others", 12), ("AWSLogs/*/Fresh", 3)]
+    assert len(found) == 51
+    said = next(each for each in advice(ledger) if "no known shape" in each)
+    assert "since this ledger began: copies/* (40), others (12), AWSLogs/*/Fresh (3), f0/*" in said
+
+
 def test_no_age_is_negative_after_the_brokers_clock_was_put_back(ledger, pass_time):
     finish(ledger, Outcome("delivered"))
     ledger.breakers.failed("sink:archive", "a", reason="sink-full", text="no", limit=1)

@@ -38,6 +38,7 @@ Keys, all under ``<namespace>:1:`` (1 is the format; another format is another l
 ``s:<source>:sums``   hash: counters
 ``s:<source>:limits`` hash: what ends a message's life in the queue; see depth.py
 ``s:<source>:traces`` hash: when each step of the line last did its work; see traces.py
+``s:<source>:folders`` hash: objects of no known shape by their folders
 ``s:<source>:poll:n`` string: ``until|token``, the poll lease
 ====================  ====================================================================
 
