@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property
+from queue import Empty
 from typing import Any
 
 import redis
@@ -18,6 +19,7 @@ from kombu.transport import virtual
 from kombu.utils.json import dumps
 from kombu.utils.scheduling import round_robin_cycle
 
+from tasks import foreign
 from trailcourier.client import FREES, Client, Login, options
 from trailcourier.impairment import Impaired
 from trailcourier.ledger.ticks import MADE
@@ -33,20 +35,21 @@ end
 
 local function hold(item)
   local message = cjson.decode(item)
-  if message.headers.made then return end  -- a tick: lost with its worker, the next one follows
+  if message.headers.made then return 0 end  -- a tick: lost with its worker, the next one follows
   local properties = message.properties
   local tag, from = properties.delivery_tag, properties.delivery_info
   local exchange, routing_key = cjson.encode(from.exchange), cjson.encode(from.routing_key)
   redis.call('HSET', held, tag, '[' .. item .. ',' .. exchange .. ',' .. routing_key .. ']')
   redis.call('ZADD', index, now, tag)
+  return 1
 end
 
 local taken, queue, empty = {}, first, 0
 while #taken < room and empty <= #KEYS - first do
   local item = redis.call('RPOP', KEYS[queue])
   if item then
-    pcall(hold, item)  -- no message of kombu's: kombu shall say so
-    table.insert(taken, {queue - first, item})
+    local sound, held = pcall(hold, item)
+    table.insert(taken, {queue - first, item, sound and held or 0})
     empty = 0
   else
     empty = empty + 1
@@ -58,7 +61,7 @@ return taken
 """Acknowledge, then take from the queues in turn until there is no room or nothing left.
 
 KEYS: `unacked_index`, `unacked`, the queues.  ARGV: the room, then the tags to acknowledge.
-Answers pairs: which queue, counted from 0; the message.
+Answers for each: which queue, counted from 0; the message; 1 if it was noted.
 """
 
 
@@ -142,17 +145,18 @@ class QoS(stock.QoS):
             pipe.hdel(self.unacked_key, *tags).zrem(self.unacked_index_key, *tags).execute()
         del self.acked[: len(tags)]
 
-    def take(self, script: Any, queues: list[str], room: int) -> list[tuple[str, Any]]:
-        """Acknowledge and take in one errand; answer up to *room* messages, each with its queue."""
+    def take(self, script: Any, queues: list[str], room: int) -> list[tuple[str, bytes, int]]:
+        """Acknowledge and take in one errand.
+
+        Answers up to *room* messages, each with its queue, and whether the broker noted it.
+        """
         prefix, tags = self.channel.global_keyprefix, tuple(self.acked)
         keys = [prefix + key for key in (self.unacked_index_key, self.unacked_key, *queues)]
         answer = script(keys, [room, *tags])
         del self.acked[: len(tags)]
         if answer:
             failpoint("after-take")  # in `unacked`, not yet begun
-        taken = [(queues[number], json.loads(item)) for number, item in answer]
-        self.noted.update(message["properties"]["delivery_tag"] for _queue, message in taken)
-        return taken
+        return [(queues[number], item, noted) for number, item, noted in answer]
 
 
 class Channel(stock.Channel):
@@ -242,10 +246,56 @@ class Channel(stock.Channel):
             self._take = Client(connection_pool=self.pool).own.register_script(TAKE)
         queues = self._queue_cycle.consume(len(self.active_queues))
         taken = self.qos.take(self._take, queues, room)
-        for queue, _message in taken:
+        for queue, _item, _noted in taken:
             self._queue_cycle.rotate(queue)
-        self.connection.deliver(taken)
+        for queue, item, noted in taken:
+            self._receive_task(queue, item, noted=bool(noted))
+        if taken:
+            self.connection.turn_again()
         return len(taken)
+
+    def _brpop_read(self, **options: Any) -> bool:
+        """Deliver what BRPOP found, as kombu does, but for what is no task of ours."""
+        try:
+            found = self.client.parse_response(self.client.connection, "BRPOP", **options)
+        except self.connection_errors:
+            self.client.connection.disconnect()  # the next turn connects again
+            raise
+        finally:
+            self._in_poll = None
+        if not found:
+            raise Empty
+        queue = found[0].decode().rpartition(self.sep)[0] or found[0].decode()
+        self._queue_cycle.rotate(queue)
+        self._receive_task(queue, found[1], noted=False)
+        return True
+
+    def _receive_task(self, queue: str, item: bytes, *, noted: bool) -> None:
+        """Deliver one message; one that is no task of ours is set aside, and the worker goes on."""
+        message: Any = None
+        try:
+            message = json.loads(item)
+            if noted:
+                self.qos.noted.add(message["properties"]["delivery_tag"])
+            self.connection._deliver(message, queue)  # noqa: SLF001 - as kombu's own channel does
+        except foreign.MALFORMED as error:
+            foreign.set_aside(self, queue, item, message, error)
+
+    def _receive_one(self, client: Any) -> Any:
+        """Receive a broadcast; kombu itself says what is no JSON, but for what is too deep."""
+        try:
+            return super()._receive_one(client)
+        except RecursionError as error:
+            foreign.say("broadcasts", b"", error)
+            return None
+
+    def _deliver_fanout_message(self, message: Any, exchange: str) -> bool:
+        """Deliver a broadcast; one that is none is said, and not kept: each worker has a copy."""
+        try:
+            return bool(super()._deliver_fanout_message(message, exchange))
+        except foreign.MALFORMED as error:
+            foreign.say(exchange, dumps(message).encode(), error)
+            return True
 
     def _basic_cancel(self, consumer_tag: str) -> None:
         super()._basic_cancel(consumer_tag)
@@ -276,16 +326,14 @@ class Transport(stock.Transport):
         self.in_loop, self._loop = True, loop
         super().register_with_event_loop(connection, loop)
 
-    def deliver(self, taken: list[tuple[str, Any]]) -> None:
-        """Hand messages to who consumes their queues, and have the loop turn again at once.
+    def turn_again(self) -> None:
+        """Have the loop turn again without a wait.
 
-        Kombu's loop delivers here after it has run what is due and before it waits.  A task that is
+        Kombu's loop takes tasks after it has run what is due and before it waits.  A task that is
         refused at its delivery is acknowledged by ``call_soon``, which does not end that wait when
         it is called in the loop's own thread.
         """
-        for queue, message in taken:
-            self._deliver(message, queue)
-        if taken and self._loop is not None:
+        if self._loop is not None:
             self._loop._waker.wake()  # noqa: SLF001 - kombu has nothing public for it
 
 

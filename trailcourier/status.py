@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from trailcourier import standstill
+from trailcourier import expiry, standstill
 from trailcourier.dispositions import advice
 from trailcourier.ledger import Ledger
 from trailcourier.ledger.breakers import Breaker
@@ -21,6 +21,7 @@ from trailcourier.ledger.sums import (
 )
 from trailcourier.ledger.traces import STEPS, StepTimes
 from trailcourier.ledger.workers import Roll
+from trailcourier.models import QueueLimits
 from trailcourier.parked import NAMED, causes
 from trailcourier.printable import printable
 from trailcourier.standstill import Problem
@@ -100,6 +101,16 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
         Sequence[Problem],
         Meta(description="what does not move: a `kind` for scripts, and a `text` that says more"),
     ] = ()
+    receives: Annotated[
+        int, Meta(description="how often the message held that was received most was received")
+    ] = 0
+    patience_used: Annotated[
+        float | None,
+        Meta(
+            description="the part of the receives or of the time after which the queue gives up a "
+            "message, used by the worst one, 1 for all of it; null where SQS does not say"
+        ),
+    ] = None
     advice: Annotated[Sequence[str], Meta(description="what to do, a sentence or two each")] = ()
 
     @property
@@ -123,37 +134,60 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def standing(
-    ledger: Ledger, depth: int | None = None, trouble: str = "", roll: Roll | None = None
+    ledger: Ledger,
+    depth: int | None = None,
+    trouble: str = "",
+    *,
+    roll: Roll | None = None,
+    limits: QueueLimits | None = None,
 ) -> Standing:
     """How the source of *ledger* stands.
 
     *depth* is how many messages wait in its queue, *trouble* why that is not known; *roll* is who
-    is at work, where that was asked already.
+    is at work and *limits* the queue's, where these were asked already.
     """
     (sums, (flight, parked, leases)), times = ledger.sums.and_in_hand(), ledger.traces.last()
     now, roll = times.now, roll or ledger.workers.roll()
     breakers = ledger.breakers.open()
-    oldest, success = ledger.leases.oldest(), sums.get("at:success")
+    held, success = ledger.leases.held(), _since(sums.get("at:success"), now)
+    still = problems(ledger, roll, times)
+    oldest, limits = _since(held.oldest, now), limits or ledger.depth.limits()
+    waited = _longest(oldest, success if depth and (breakers or still) else None)
+    patience = (limits, held.receives, waited)
     return Standing(
         source=ledger.store.source,
         depth=depth,
         messages=leases,
-        oldest_seconds=_since(oldest, now),
+        oldest_seconds=oldest,
         in_flight=flight,
         parked=parked,
         quarantined=ledger.quarantine.size(),
         evicted=ledger.quarantine.evicted(),
         workers=roll.threads,
-        last_success_seconds=_since(success, now),
+        last_success_seconds=success,
         records={"in": 0} | under("records", sums),
         messages_by_outcome=of_messages(sums),
         objects=of_objects(sums),
         sinks=by_sink(sums),
         breakers=[_open(each, now) for each in breakers],
         steps=ages(times),
-        problems=problems(ledger, roll, times),
-        advice=[*([trouble] if trouble else []), *_advice(ledger, breakers)],
+        problems=still,
+        receives=held.receives,
+        patience_used=expiry.used(*patience),
+        advice=[
+            *([trouble] if trouble else []),
+            *expiry.warnings(*patience),
+            *_advice(ledger, breakers),
+        ],
     )
+
+
+def _longest(held: float | None, delivered: float | None) -> float | None:
+    """The longest wait there may be: of a message held, or of those that nobody receives.
+
+    These are as old as the last delivery, *delivered* seconds ago, where nothing is received.
+    """
+    return max((each for each in (held, delivered) if each is not None), default=None)
 
 
 def problems(ledger: Ledger, roll: Roll, times: StepTimes) -> list[Problem]:

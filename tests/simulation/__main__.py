@@ -1,4 +1,4 @@
-"""Run many seeds: ``make simulate ARGS="--seeds 1000"``; repeat one: ``ARGS="--seed 7 --history"``."""
+"""Run seeds: ``make simulate ARGS="--seeds 1000"``; repeat one: ``ARGS="--seed 7 --history"``."""
 
 import argparse
 import sys

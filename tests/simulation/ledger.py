@@ -4,7 +4,7 @@ import hashlib
 import importlib
 import pkgutil
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import redis
 from redis.client import Pipeline
@@ -77,7 +77,7 @@ class Link:
 
     def _act(self, commands: list[tuple[Any, ...]]) -> list[Any]:
         if self.trouble:
-            raise ERRORS[self.trouble]()
+            raise ERRORS[self.trouble]
         return self.server.run_all(self.clock(), commands)
 
 
@@ -103,7 +103,7 @@ class SimClient(Client):
     """
 
     _link: Link
-    _shared: "dict[type[Link], SimClient]" = {}
+    _shared: ClassVar["dict[type[Link], SimClient]"] = {}
 
     @classmethod
     def of(cls, link: Link) -> "SimClient":

@@ -174,7 +174,7 @@ def _hosts(chance: random.Random, data: Profile) -> tuple[Host, ...]:
     return tuple(hosts)
 
 
-def _events(chance, data, hosts, lasts, longest):
+def _events(chance, data, hosts, lasts, longest):  # noqa: C901, PLR0912  a row for each kind
     for kind, most in data.events.items():
         for _ in range(chance.randint(0, most)):
             if chance.random() < (0.6 if len(data.events) > 6 else 0.2):

@@ -82,7 +82,8 @@ def _search(patch: Patch, jobs: int, without: str) -> str:
         mutants.copy(root)
         mutants.apply(mutants.Mutant(patch.name, 0, patch.does, (), patch.hunks), root)
         argv = [sys.executable, "-m", "tests.simulation", "--seeds", str(SEEDS), "--jobs",
-                str(jobs), "--most", "1", "--until-failure", "--profile", patch.profile, "--without", without]  # fmt: skip
+                str(jobs), "--most", "1", "--until-failure", "--profile", patch.profile,
+                "--without", without]  # fmt: skip
         environment = os.environ | {"PYTHONPATH": str(root), "PYTHONDONTWRITEBYTECODE": "1"}
         ran = subprocess.run(argv, cwd=root, env=environment, capture_output=True, text=True,
                              check=False, timeout=SECONDS)  # fmt: skip

@@ -162,7 +162,7 @@ class Author:
         last = self._puts[-1].at if self._puts else -1
         self._puts.append(Put(max(at, last + 1), bucket, key, content))
 
-    def _new(self, bucket: str, at: int, shape: str) -> Name:
+    def _new(self, bucket: str, at: int, shape: str) -> Name:  # noqa: PLR0911  one a kind
         chance = self._chance
         self._serial += 1
         account = chance.choice(ACCOUNTS)
