@@ -11,7 +11,7 @@ from tests.simulation.workload import BUCKETS, Author, Workload
 from trailcourier.models import Numbers
 
 CROWDS, LONG, PAUSES = 0.05, 0.002, 0.02  # of all seeds
-PAUSE = 4_000_000  # ms for which the whole fleet stands still in some runs
+PAUSE = 6_000_000  # ms for which the whole fleet stands still in some runs
 PAUSE_AFTER = 60_000  # ms before it does, and after
 SMALL_MEMORY = 60_000  # bytes: a few small objects at a time, or one big one alone
 FOR_EVER = 10**9  # ms; what lasts so long is not repaired in this run

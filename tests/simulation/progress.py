@@ -6,7 +6,7 @@ from tests.simulation.bucket import Content
 from tests.simulation.waits import Waits
 from tests.simulation.workload import Name, Sent, wanted
 
-HOUR = 3_600_000  # ms
+HOUR = 3_600_000 + 1_012_500  # ms; marks are kept to the quarter of an hour
 LONGEST_PAUSE = 20_000  # ms between two ticks while nothing can come of any
 
 
