@@ -42,7 +42,7 @@ class Checks:
         if sent.kind in ("foreign", "raises"):
             self._fail("loss", f"{message} was deleted, and it was not understood")
         for name in sent.names:
-            if name.fate in ("carry", "refuse") and not self._world.progress.arrived(name):
+            if name.fate in ("carry", "refuse") and not self._world.progress.arrived(name, sent):
                 self._fail("loss", f"{message} was deleted, and not all of {name.url} had arrived")
 
     # 5. displays
@@ -72,6 +72,7 @@ class Checks:
 
     def at_end(self) -> None:
         self._bugs()
+        self._overtaken()
         self._inventions()
         self._duplicates()
         self._liveness()
@@ -87,6 +88,11 @@ class Checks:
         for told in [*self._world.bugs, *raised]:
             if "nobody foresaw" not in told:
                 self._fail("bug", told)
+
+    def _overtaken(self) -> None:
+        for process in self._world.everyone:
+            for told in process.late:
+                self._fail("overtaken", told)
 
     def _inventions(self) -> None:
         there = {
@@ -134,7 +140,7 @@ class Checks:
             for name in sent.names:
                 if (
                     name.fate == "carry"
-                    and not self._world.progress.arrived(name)
+                    and not self._world.progress.arrived(name, sent)
                     and not self._world.progress.outdated(name)
                 ):
                     self._fail("not delivered", f"{name.url} of {sent.name}")
@@ -167,22 +173,27 @@ class Checks:
             }
             if sum(parts.values()) != total:
                 self._fail("sums", f"{sink.name}: in {total}, and {parts}")
-            there = self._finished(sink)
+            least, most = self._finished(sink)
             arrived = parts["delivered"] + sums.get(f"sink:{sink.name}:repaired", 0)
-            if not world.lost_ledger and arrived != there:
+            if not world.lost_ledger and not least <= arrived <= most:
+                there = f"{least} to {most}" if most > least else most
                 self._fail("sums", f"{sink.name} has {there} records, counted are {arrived}")
         self._sum_of_messages(sums)
         self._sums_by_outcome()
 
-    def _finished(self, sink: Any) -> int:
-        """How many records *sink* has of contents that were carried to their end."""
-        there = 0
+    def _finished(self, sink: Any) -> tuple[int, int]:
+        """How many records *sink* has of contents that were carried to their end.
+
+        At least, and at most: one that was overwritten may have arrived without anybody's knowing.
+        """
+        least = most = 0
         for contents in self._world.buckets.objects.values():
             for content in contents:
                 passes = set(filter(wanted, content.records))
-                if all(each.accepts(passes) <= each.records for each in self._world.sinks):
-                    there += len(sink.accepts(passes))  # else it was overwritten meanwhile
-        return there
+                if all(each.has(each.accepts(passes)) for each in self._world.sinks):
+                    most += len(sink.accepts(passes))
+                    least += len(sink.accepts(passes)) if content is contents[-1] else 0
+        return least, most
 
     def _sum_of_messages(self, sums: dict[str, int]) -> None:
         world = self._world

@@ -17,6 +17,7 @@ FORESEEN = (TrailcourierError, redis.RedisError, KombuError)
 """What ``tasks.line`` foresees: a task that meets it fails, and the worker goes on."""
 
 PULSE = 10  # seconds
+OVERTAKEN = 30  # forwards
 
 
 class SimProcess:
@@ -32,6 +33,8 @@ class SimProcess:
         self.begun = Signal()
         self.in_hand: dict[str, str] = {}  # by actor: the object it works on
         self.raised: list[str] = []  # what no task foresaw
+        self.forwards = 0  # begun here
+        self.late: list[str] = []  # forwards that very many others overtook
         self.schedule = points.schedule
         self.stopping = Stop(points.schedule)
         self.line: Line
@@ -46,6 +49,11 @@ class SimProcess:
         actor = self.schedule.current
         assert actor is not None
         self._points.history.add(self.schedule.now, actor.name, what, told)
+
+    def overtaken(self, name: str, by: int) -> None:
+        """Note a forward during which *by* others began."""
+        if by > OVERTAKEN:
+            self.late.append(f"{name} in {self.name}: {by} others began meanwhile")
 
     def end(self) -> None:
         """End in good order, all actors having ended their work."""

@@ -82,6 +82,7 @@ class Worker:
         actor = process.schedule.current
         assert actor is not None
         process.in_hand[actor.name] = work.name
+        begun = process.forwards = process.forwards + 1
         process.say("forward begins", f"{work.message}/{work.index}g{work.generation} {task.id}")
         status = "pending"
         try:
@@ -95,6 +96,7 @@ class Worker:
             process.say("task failed", f"forward: {error!r:.120}")
         finally:
             process.in_hand.pop(actor.name, None)
+        process.overtaken(work.name, process.forwards - begun)
         process.say("forward ends", status)
         self._broker.ended(task)
 

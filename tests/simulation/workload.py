@@ -18,6 +18,8 @@ DROP_FIELD = b',"drop":true'
 
 STEP = 10  # ms from the first put of one message to that of the next
 
+BIG = 1 << 20  # bytes that a big object claims to have
+
 Fate = Literal["carry", "skip", "refuse", "either"]
 """What must come of an object as one message names it."""
 
@@ -76,9 +78,14 @@ class Author:
 
     def __init__(
         self, chance: random.Random, *, messages: int, poor: float, lasts: int,
-        without: Collection[str] = (),
+        again: float = 0.25, big: float = 0.0, pause: int = 0, without: Collection[str] = (),
     ) -> None:  # fmt: skip
-        """*without* names what is left out: ``raises``, ``repaired`` or a kind of bad object."""
+        """*again* is how likely an object was named before, *big* how likely one is big.
+
+        Half of the messages come *pause* milliseconds later than they would.  *without* names what is left out: ``raises``, ``repaired`` or a kind of bad object."""
+        self._again = again
+        self._big = big
+        self._pause = pause
         self._without = without
         self._chance = chance
         self._messages = messages
@@ -113,7 +120,7 @@ class Author:
         names = []
         for _ in range(count):
             again = [n for n in self._known + self._repairable if n.bucket == bucket]
-            if again and chance.random() < 0.25:
+            if again and chance.random() < self._again:
                 names.append(self._known_again(chance.choice(again), at, shape))
             else:
                 names.append(self._new(bucket, at, shape))
@@ -218,7 +225,8 @@ class Author:
         name = key[-24:].partition(".")[0].lstrip("0") or key
         count = chance.choice((1, 2, 3, 5)) if chance.random() < 0.9 else 20
         records = tuple(self._record(f"{name}v{number}-{at}") for at in range(count))
-        return Content(f"e{number}{self._serial:06}", _file(records), records)
+        claims = BIG if chance.random() < self._big else 0
+        return Content(f"e{number}{self._serial:06}", _file(records), records, claims=claims)
 
     def _record(self, name: str, drop: bytes | None = None) -> bytes:
         if drop is None:

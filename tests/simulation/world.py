@@ -133,7 +133,7 @@ class World:
             outlets=tuple(Outlet(SimSink(each, self.points), Terms()) for each in self.sinks),
             keep=keep,
             process=Process(
-                memory=numbers.memory_mib << 20, claim=numbers.claim, stall=numbers.claim_stall,
+                memory=self.plan.memory, claim=numbers.claim, stall=numbers.claim_stall,
                 fitness=Fitness(process.host, clock), clock=clock, keeps_alive=False,
             ),
             numbers=numbers,
