@@ -1,7 +1,7 @@
 """How each source stands: what is in hand, what was done, what holds it up and what to do."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -138,7 +138,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def holding(self) -> list[OpenBreaker]:
         """The breakers that hold the source up; a host's own leaves its work to other hosts."""
-        return [each for each in self.breakers if "@" not in each.name]
+        return [each for each in self.breakers if _holds(each)]
 
 
 def standing(
@@ -154,41 +154,49 @@ def standing(
     *depth* is how many messages wait in its queue, *trouble* why that is not known; *roll* is who
     is at work and *limits* the queue's, where these were asked already.
     """
-    (sums, (flight, parked, leases)), times = ledger.sums.and_in_hand(), ledger.traces.last()
+    (sums, in_hand), times = ledger.sums.and_in_hand(), ledger.traces.last()
     now, roll = times.now, roll or ledger.workers.roll()
-    breakers = ledger.breakers.open()
+    breakers = [_open(each, now) for each in ledger.breakers.open()]
     held, success = ledger.leases.held(), _since(sums.get("at:success"), now)
-    still = problems(ledger, roll, times)
-    oldest, limits = _since(held.oldest, now), limits or ledger.depth.limits()
-    waited = _longest(oldest, success if depth and (breakers or still) else None)
-    patience = (limits, held.receives, waited)
+    still, oldest = problems(ledger, roll, times), _since(held.oldest, now)
+    idle = success if depth and (still or any(map(_holds, breakers))) else None
+    patience = limits or ledger.depth.limits(), held.receives, _longest(oldest, idle)
+    said = [trouble] if trouble else []
     return Standing(
         source=ledger.store.source,
         depth=depth,
-        messages=leases,
         oldest_seconds=oldest,
-        in_flight=flight,
-        parked=parked,
         quarantined=ledger.quarantine.size(),
         evicted=ledger.quarantine.evicted(),
         workers=roll.threads,
         last_success_seconds=success,
-        records={"in": 0} | under("records", sums),
         unknown_folders=ledger.sums.folders(),
-        messages_by_outcome=of_messages(sums),
-        objects=of_objects(sums),
-        sinks=by_sink(sums),
-        breakers=[_open(each, now) for each in breakers],
+        breakers=breakers,
         steps=ages(times),
         problems=still,
         receives=held.receives,
         patience_used=expiry.used(*patience),
-        advice=[
-            *([trouble] if trouble else []),
-            *expiry.warnings(*patience),
-            *_advice(ledger, breakers),
-        ],
+        advice=[*said, *expiry.warnings(*patience), *_advice(ledger, breakers)],
+        **_counted(sums, in_hand),
     )
+
+
+def _counted(sums: Mapping[str, int], in_hand: tuple[int, int, int]) -> dict[str, Any]:
+    """What a Standing has of the ledger's sums, and of what is in hand."""
+    flight, parked, leases = in_hand
+    return {
+        "messages": leases,
+        "in_flight": flight,
+        "parked": parked,
+        "records": {"in": 0} | under("records", sums),
+        "messages_by_outcome": of_messages(sums),
+        "objects": of_objects(sums),
+        "sinks": by_sink(sums),
+    }
+
+
+def _holds(breaker: OpenBreaker) -> bool:
+    return "@" not in breaker.name
 
 
 def _longest(held: float | None, delivered: float | None) -> float | None:
@@ -219,7 +227,7 @@ def _open(breaker: Breaker, now: int) -> OpenBreaker:
     return OpenBreaker(breaker.name, breaker.reason, breaker.text, since)
 
 
-def _advice(ledger: Ledger, breakers: Sequence[Breaker]) -> Iterator[str]:
+def _advice(ledger: Ledger, breakers: Sequence[OpenBreaker]) -> Iterator[str]:
     again = f"tried again every {ledger.store.numbers.breaker_probe:g} s"
     for each in breakers:
         what = f"{each.name} is open, and {again}: {printable(each.text).rstrip('.')}."

@@ -94,7 +94,7 @@ class Workers(BaseModel):
     )
     heartbeat_file: Path = Field(
         default_factory=heartbeat.default,
-        description="what a process that is well touches, for `trailcourier healthcheck`; left "
+        description="what a process writes every ten seconds, for `trailcourier healthcheck`; left "
         "out: `trailcourier-UID/heartbeat` among the temporary files",
     )
     state_dir: Path = Field(
