@@ -86,8 +86,8 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     unknown_folders: Annotated[
         Mapping[str, int],
         Meta(
-            description="objects refused or skipped for a key of no known shape, by its folder, the "
-            "most first; `others` beyond fifty folders"
+            description="objects refused or skipped for a key of no known shape, by its folder, "
+            "the most first; `others` beyond fifty folders"
         ),
     ] = {}
     sinks: Annotated[
