@@ -82,7 +82,9 @@ class Author:
     ) -> None:  # fmt: skip
         """*again* is how likely an object was named before, *big* how likely one is big.
 
-        Half of the messages come *pause* milliseconds later than they would.  *without* names what is left out: ``raises``, ``repaired`` or a kind of bad object."""
+        Half of the messages come *pause* milliseconds later than they would.  *without* names what
+        is left out: ``raises``, ``repaired`` or a kind of bad object.
+        """
         self._again = again
         self._big = big
         self._pause = pause
