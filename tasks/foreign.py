@@ -2,7 +2,6 @@
 
 import inspect
 from collections.abc import Mapping
-from contextlib import suppress
 from functools import cache
 from typing import Annotated, Any, Literal, NoReturn, get_type_hints
 
@@ -11,7 +10,6 @@ import redis
 from celery.worker import consumer
 from celery.worker.request import Request
 from kombu.exceptions import KombuError
-from kombu.transport import virtual
 from msgspec import Meta
 
 from trailcourier import observe
@@ -49,17 +47,20 @@ MALFORMED = (
 none of them."""
 
 
-def set_aside(channel: Any, queue: str, item: bytes, message: Any, why: Exception) -> None:
-    """Keep *item*, a message of *queue*, where an operator finds it; *message* is it, if decoded.
+def set_aside(channel: Any, queue: str, item: bytes, tag: Any, why: Exception) -> None:
+    """Keep *item*, a message of *queue*, where an operator finds it.
 
-    Raises RedisError; then the broker still has it, where it has noted that we hold it.
+    *tag* is its delivery tag, if that is one.  Raises RedisError; then the broker still has it,
+    where it has noted that we hold it.
     """
-    tag, prefix = _tag(message), channel.global_keyprefix
+    prefix = channel.global_keyprefix
     keys = [prefix + key for key in (ASIDE, channel.unacked_index_key, channel.unacked_key)]
-    client = redis.Redis(connection_pool=channel.pool)  # which does not prefix some of the keys
-    client.eval(_SET_ASIDE, len(keys), *keys, item[:LONGEST], KEPT, tag)
-    if tag in channel.qos._delivered:  # noqa: SLF001 - kombu has nothing public for it
-        virtual.QoS.ack(channel.qos, tag)
+    noted = tag.encode(errors="replace") if isinstance(tag, str) else tag
+    client = redis.Redis(connection_pool=channel.pool)  # kombu's prefixes some of the keys alone
+    client.eval(
+        *(_SET_ASIDE, len(keys), *keys),
+        *(item[:LONGEST], KEPT, noted if isinstance(noted, bytes) else b""),
+    )
     say(queue, item, why)
 
 
@@ -67,13 +68,6 @@ def say(queue: str, item: bytes, why: Exception) -> None:
     """Say that a message came which is no task of ours, and count it."""
     text = f"{type(why).__name__}: {why}"[:200]
     observe.fact("message_set_aside", queue=queue, bytes=len(item), why=ascii(text)[1:-1])
-
-
-def _tag(message: Any) -> str:
-    with suppress(LookupError, TypeError):
-        tag = message["properties"]["delivery_tag"]
-        return tag if isinstance(tag, str) else ""
-    return ""
 
 
 class _Chord(msgspec.Struct):

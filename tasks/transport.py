@@ -1,9 +1,7 @@
 """The broker as kombu speaks to it, with two repairs and a shorter way from queue to worker.
 
-Each repair goes when kombu has it.  The shorter way: kombu asks for one task at a time (BRPOP),
-writes down who holds it, and takes the note back when it is done, each with an errand of its own.
-Here one script acknowledges what is done, takes as many tasks as there is room for and notes them;
-BRPOP only wakes a worker that found nothing.
+Each repair goes when kombu has it.  The shorter way: one script takes as many tasks as there is
+room for (``tasks.qos``), and BRPOP only wakes a worker that found nothing.
 """
 
 import json
@@ -15,64 +13,13 @@ from typing import Any
 
 import redis
 from kombu.transport import redis as stock
-from kombu.transport import virtual
 from kombu.utils.json import dumps
 from kombu.utils.scheduling import round_robin_cycle
 
 from tasks import foreign
+from tasks.qos import NOTE, TAKE, QoS
 from trailcourier.client import FREES, Client, Login, options
 from trailcourier.impairment import Impaired
-from trailcourier.ledger.ticks import MADE
-from trailcourier.line.failpoint import failpoint
-
-TAKE = """
-local index, held, first = KEYS[1], KEYS[2], 3
-local now, room = redis.call('TIME')[1], tonumber(ARGV[1])
-if #ARGV > 1 then
-  redis.call('ZREM', index, unpack(ARGV, 2))
-  redis.call('HDEL', held, unpack(ARGV, 2))
-end
-
-local function hold(item)
-  local message = cjson.decode(item)
-  if message.headers.made then return 0 end  -- a tick: lost with its worker, the next one follows
-  local properties = message.properties
-  local tag, from = properties.delivery_tag, properties.delivery_info
-  local exchange, routing_key = cjson.encode(from.exchange), cjson.encode(from.routing_key)
-  redis.call('HSET', held, tag, '[' .. item .. ',' .. exchange .. ',' .. routing_key .. ']')
-  redis.call('ZADD', index, now, tag)
-  return 1
-end
-
-local taken, queue, empty = {}, first, 0
-while #taken < room and empty <= #KEYS - first do
-  local item = redis.call('RPOP', KEYS[queue])
-  if item then
-    local sound, held = pcall(hold, item)
-    table.insert(taken, {queue - first, item, sound and held or 0})
-    empty = 0
-  else
-    empty = empty + 1
-  end
-  queue = queue < #KEYS and queue + 1 or first
-end
-return taken
-"""
-"""Acknowledge, then take from the queues in turn until there is no room or nothing left.
-
-KEYS: `unacked_index`, `unacked`, the queues.  ARGV: the room, then the tags to acknowledge.
-Answers for each: which queue, counted from 0; the message; 1 if it was noted.
-"""
-
-
-NOTE = (
-    FREES
-    + """
-redis.call('ZADD', KEYS[1], redis.call('TIME')[1], ARGV[1])
-redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
-"""
-)
-"""Note a message that was taken.  KEYS: `unacked_index`, `unacked`; ARGV: tag, message."""
 
 PUSH = FREES + "redis.call('LPUSH', KEYS[1], ARGV[1])"
 
@@ -84,79 +31,6 @@ limits: dict[str, Callable[[int], int]] = {}
 def limit(queue: str, room: int) -> int:
     """How many tasks of *queue* to take now, of *room*."""
     return limits[queue](room) if queue in limits else room
-
-
-class QoS(stock.QoS):
-    """What a channel holds; its acknowledgements wait for the end of the loop's turn."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.acked: list[str] = []  # of which the broker knows nothing yet
-        self.noted: set[str] = set()  # taken, and noted in `unacked` already
-
-    def append(self, message: Any, delivery_tag: str) -> None:
-        if delivery_tag in self.noted or MADE in message.headers:
-            self.noted.discard(delivery_tag)
-            virtual.QoS.append(self, message, delivery_tag)
-        else:
-            failpoint("after-brpop")  # out of its queue, not yet in `unacked`: lost if we die here
-            self._note(message, delivery_tag)
-            virtual.QoS.append(self, message, delivery_tag)
-
-    def _note(self, message: Any, tag: str) -> None:
-        """Write down that we hold *message*, in a full broker too: it is in no queue any more."""
-        told = message.delivery_info
-        raw = message._raw  # noqa: SLF001 - what kombu itself writes down
-        held = dumps([raw, told["exchange"], told["routing_key"]])
-        keys = [self.unacked_index_key, self.channel.global_keyprefix + self.unacked_key]
-        with self.channel.conn_or_acquire() as client:
-            self.channel.note(keys=keys, args=[tag, held], client=client)
-
-    def restore_visible(self, start: int = 0, num: Any = None, **_: Any) -> None:
-        """Give back what dead workers held; a full broker has no room for it in its queues.
-
-        By the broker's clock: kombu compares that of the host that took a message with that of the
-        host that looks, and gives back what a live worker has in hand where they differ.
-        """
-        try:
-            with self.channel.conn_or_acquire() as client, suppress(stock.MutexHeld):
-                ends = client.time()[0] - self.visibility_timeout
-                found = {"desc": True, "byscore": True, "offset": num and start, "num": num}
-                with stock.Mutex(client, self.unacked_mutex_key, self.unacked_mutex_expire):
-                    for tag in client.zrange(self.unacked_index_key, ends, 0, **found):
-                        self.restore_by_tag(tag, client)
-        except Impaired as error:
-            if error.code != "OOM":
-                raise
-
-    def ack(self, delivery_tag: str) -> None:
-        self.acked.append(delivery_tag)
-        virtual.QoS.ack(self, delivery_tag)
-        if not self.channel.active_queues:  # so no turn of a loop will come by
-            self.acknowledge()
-
-    def acknowledge(self) -> None:
-        """Tell the broker what no script has told it."""
-        if not self.acked:
-            return
-        tags = tuple(self.acked)
-        with self.channel.conn_or_acquire() as client:
-            pipe = client.pipeline(transaction=False)  # a full Redis 7 refuses all within MULTI
-            pipe.hdel(self.unacked_key, *tags).zrem(self.unacked_index_key, *tags).execute()
-        del self.acked[: len(tags)]
-
-    def take(self, script: Any, queues: list[str], room: int) -> list[tuple[str, bytes, int]]:
-        """Acknowledge and take in one errand.
-
-        Answers up to *room* messages, each with its queue, and whether the broker noted it.
-        """
-        prefix, tags = self.channel.global_keyprefix, tuple(self.acked)
-        keys = [prefix + key for key in (self.unacked_index_key, self.unacked_key, *queues)]
-        answer = script(keys, [room, *tags])
-        del self.acked[: len(tags)]
-        if answer:
-            failpoint("after-take")  # in `unacked`, not yet begun
-        return [(queues[number], item, noted) for number, item, noted in answer]
 
 
 class Channel(stock.Channel):
@@ -246,10 +120,10 @@ class Channel(stock.Channel):
             self._take = Client(connection_pool=self.pool).own.register_script(TAKE)
         queues = self._queue_cycle.consume(len(self.active_queues))
         taken = self.qos.take(self._take, queues, room)
-        for queue, _item, _noted in taken:
+        for queue, _item, _tag in taken:
             self._queue_cycle.rotate(queue)
-        for queue, item, noted in taken:
-            self._receive_task(queue, item, noted=bool(noted))
+        for each in taken:
+            self._receive_task(*each)
         if taken:
             self.connection.turn_again()
         return len(taken)
@@ -267,19 +141,24 @@ class Channel(stock.Channel):
             raise Empty
         queue = found[0].decode().rpartition(self.sep)[0] or found[0].decode()
         self._queue_cycle.rotate(queue)
-        self._receive_task(queue, found[1], noted=False)
+        self._receive_task(queue, found[1])
         return True
 
-    def _receive_task(self, queue: str, item: bytes, *, noted: bool) -> None:
-        """Deliver one message; one that is no task of ours is set aside, and the worker goes on."""
-        message: Any = None
+    def _receive_task(self, queue: str, item: bytes, noted: bytes = b"") -> None:
+        """Deliver one message, which may be *noted* in the broker under this tag.
+
+        One that is no task of ours is set aside, and the worker goes on.
+        """
+        tag = ""
         try:
             message = json.loads(item)
+            tag = message["properties"]["delivery_tag"]
             if noted:
-                self.qos.noted.add(message["properties"]["delivery_tag"])
+                self.qos.noted.add(tag)
             self.connection._deliver(message, queue)  # noqa: SLF001 - as kombu's own channel does
         except foreign.MALFORMED as error:
-            foreign.set_aside(self, queue, item, message, error)
+            self.qos.release(tag)
+            foreign.set_aside(self, queue, item, noted or tag, error)
 
     def _receive_one(self, client: Any) -> Any:
         """Receive a broadcast; kombu itself says what is no JSON, but for what is too deep."""

@@ -46,6 +46,7 @@ MESSAGES = {
     "nothing": lambda _: b"",
     "bytes that are no text": lambda _: bytes(range(256)),
     "text": lambda _: b"hello",
+    "a word of it that is no text": lambda task: json.dumps(task).encode().replace(b"py", b"\xff"),
     "half a message": lambda task: json.dumps(task).encode()[:300],
     "very deep": lambda _: b"[" * 100_000,
     "very long": lambda _: b"x" * 300_000,
@@ -57,6 +58,7 @@ MESSAGES = {
     "properties that are text": changed("properties", "none"),
     "no delivery tag": changed("properties.delivery_tag", REMOVED),
     "a delivery tag that is a list": changed("properties.delivery_tag", [1]),
+    "a delivery tag that is no text": changed("properties.delivery_tag", "\ud800"),
     "no delivery information": changed("properties.delivery_info", REMOVED),
     "delivery information that is null": changed("properties.delivery_info", None),
     "an unknown encoding": changed("properties.body_encoding", "rot13"),
@@ -112,9 +114,15 @@ def push(client, message, queue="control"):
 
 def test_what_is_no_task_of_ours_is_set_aside_and_ends_nobody(fleet, client, task):
     messages = {name: change(task()) for name, change in MESSAGES.items()}
-    worker = fleet.worker("-c", "2", AWS_EC2_METADATA_DISABLED="true")
+    for number, message in enumerate(messages.values()):
+        push(client, message, ("control", "objects")[number % 2])
 
-    for number, (name, message) in enumerate(messages.items(), 1):
+    worker = fleet.worker("-c", "2", AWS_EC2_METADATA_DISABLED="true")
+    until(lambda: client.llen(ASIDE) == len(messages), what=lambda: worker.said)
+    assert client.hlen(f"{KEYS}unacked") == 0
+    assert sorted(x[:65_536] for x in messages.values()) == sorted(client.lrange(ASIDE, 0, -1))
+    client.delete(ASIDE)
+    for number, (name, message) in enumerate(messages.items(), 1):  # the worker waits by BRPOP
         push(client, message, ("control", "objects")[number % 2])
         until(lambda n=number: client.llen(ASIDE) == n, what=lambda n=name: f"{n}: {worker.said}")
 
