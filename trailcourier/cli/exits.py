@@ -25,7 +25,7 @@ class Exit(IntEnum):
         return row
 
     DONE = 0, "done, or cleanly stopped by a signal"
-    NO = 1, "the answer is no: an error found, `--strict` refusals, a retry in vain, a demo cut off"
+    NO = 1, "the answer is no: an error, a source that stands still, a retry or a demo in vain"
     USAGE = 64, "the command line is wrong"
     UNREACHABLE = 69, "the broker, AWS or a sink cannot be reached"
     BUG = 70, "a bug (`--debug` shows the traceback), or a process of `run` that keeps ending"

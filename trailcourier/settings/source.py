@@ -41,7 +41,11 @@ class Source(BaseModel):
     bucket_region: str | None = Field(
         None, description="left out: the message's, else asked once per bucket"
     )
-    buckets: Names = Field((), description="globs; a message naming another bucket is refused")
+    buckets: Names = Field(
+        (),
+        description="names, or globs together with `expected_bucket_owner`; a message that names "
+        "another bucket is refused",
+    )
     unfiltered: bool = Field(False, description="pass every record on, as it is")
     filter: FilterRules = Field(
         DEFAULT_RULE, description="rules of your own, in place of the one for AWS's own reads"
