@@ -97,9 +97,9 @@ the sink's or the queue credential's. *Tries* says after how many a parked objec
 A second message may name an object, or its first message may come back.
 
 - **Delivered before, with this content**: it is skipped unread. The ledger knows a content by its
-  ETag, for 15 days. CloudTrail's own notices name no ETag. Within an hour of the delivery such a
-  notice is taken to mean the same content; later the worker opens the object and compares the
-  ETag, which costs one GET and no download.
+  ETag, for 15 days. CloudTrail's own notices name no ETag. For an hour after the delivery (77
+  minutes at most) such a notice is taken to mean the same content; later the worker opens the
+  object and compares the ETag, which costs one GET and no download.
 - **Rewritten**: its ETag is another one. All its records are delivered, as those of a new object.
   S3 gives the same bytes another ETag when they are encrypted with SSE-KMS or uploaded in parts,
   so copying such an object onto itself delivers its records again. A rewrite within the hour after
