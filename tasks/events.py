@@ -3,6 +3,7 @@
 import time
 from typing import Any
 
+import redis
 from celery.worker import consumer
 from celery.worker.request import Request
 
@@ -28,12 +29,13 @@ class Consumer(consumer.Consumer):
     _lost = 0.0  # monotonic
 
     def on_connection_error_after_connected(self, exc: Exception) -> None:
-        """Wait where the broker itself said that it cannot serve.
+        """Wait where the broker answered with an error, above all that it cannot serve.
 
         To connect succeeds at once, so nothing else would keep this loop from spinning.
         """
-        super().on_connection_error_after_connected(exc)
-        if not isinstance(exc, Impaired):
+        answered = isinstance(exc, redis.ResponseError)  # of which redis-py shows the class alone
+        super().on_connection_error_after_connected(Exception(str(exc)) if answered else exc)
+        if not (answered or isinstance(exc, Impaired)):
             return
         again = time.monotonic() - self._lost < HELD
         self._pause = min(2 * self._pause, LONGEST) if again else SHORTEST

@@ -7,18 +7,17 @@ BRPOP only wakes a worker that found nothing.
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from functools import cached_property
 from typing import Any
 
 import redis
 from kombu.transport import redis as stock
 from kombu.transport import virtual
-from kombu.utils.json import dumps
 from kombu.utils.scheduling import round_robin_cycle
 
-from trailcourier.client import FREES, Client, Login, options
+from tasks.finishing import FinishingChannel
+from trailcourier.client import Client, Login, options
 from trailcourier.impairment import Impaired
 from trailcourier.ledger.ticks import MADE
 from trailcourier.line.failpoint import failpoint
@@ -62,18 +61,6 @@ Answers pairs: which queue, counted from 0; the message.
 """
 
 
-NOTE = (
-    FREES
-    + """
-redis.call('ZADD', KEYS[1], redis.call('TIME')[1], ARGV[1])
-redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
-"""
-)
-"""Note a message that was taken.  KEYS: `unacked_index`, `unacked`; ARGV: tag, message."""
-
-PUSH = FREES + "redis.call('LPUSH', KEYS[1], ARGV[1])"
-
-
 limits: dict[str, Callable[[int], int]] = {}
 """For some queues, how many of so many of its tasks this process takes now."""
 
@@ -97,17 +84,8 @@ class QoS(stock.QoS):
             virtual.QoS.append(self, message, delivery_tag)
         else:
             failpoint("after-brpop")  # out of its queue, not yet in `unacked`: lost if we die here
-            self._note(message, delivery_tag)
+            self.channel.note(message, delivery_tag)
             virtual.QoS.append(self, message, delivery_tag)
-
-    def _note(self, message: Any, tag: str) -> None:
-        """Write down that we hold *message*, in a full broker too: it is in no queue any more."""
-        told = message.delivery_info
-        raw = message._raw  # noqa: SLF001 - what kombu itself writes down
-        held = dumps([raw, told["exchange"], told["routing_key"]])
-        keys = [self.unacked_index_key, self.channel.global_keyprefix + self.unacked_key]
-        with self.channel.conn_or_acquire() as client:
-            self.channel.note(keys=keys, args=[tag, held], client=client)
 
     def restore_visible(self, start: int = 0, num: Any = None, **_: Any) -> None:
         """Give back what dead workers held; a full broker has no room for it in its queues.
@@ -155,7 +133,7 @@ class QoS(stock.QoS):
         return taken
 
 
-class Channel(stock.Channel):
+class Channel(FinishingChannel):
     """A channel whose loss is a ConnectionError, and that keeps one client.
 
     A task's late acknowledgement may meet a channel whose broker has died.  Kombu answers with
@@ -163,10 +141,8 @@ class Channel(stock.Channel):
     """
 
     QoS = QoS
-    # transport options: the login, and the queues that take messages when the broker is full
-    login: Login | None = None
-    finishing: Sequence[str] = ()
-    from_transport_options = (*stock.Channel.from_transport_options, "login", "finishing")
+    login: Login | None = None  # a transport option
+    from_transport_options = (*FinishingChannel.from_transport_options, "login")
     _shared: Any = None
     _take: Any = None
     _queue_cycle: Any
@@ -183,36 +159,6 @@ class Channel(stock.Channel):
             if client is None or client.connection_pool is not pool:
                 client = self._shared = self._create_client()
         yield client
-
-    @cached_property
-    def note(self) -> Any:
-        """The script that notes a message."""
-        return self._create_client().register_script(NOTE)
-
-    @cached_property
-    def _push(self) -> Any:
-        return self._create_client().register_script(PUSH)
-
-    @cached_property
-    def _refresh_binding(self) -> Any:
-        return self._create_client().register_script(FREES + stock.REFRESH_BINDING)
-
-    def _put(self, queue: str, message: Any, **kwargs: Any) -> None:
-        """Publish; what ends work in hand is published to a full broker too."""
-        if queue not in self.finishing or kwargs.get("_publish_batch"):
-            super()._put(queue, message, **kwargs)
-            return
-        with self.conn_or_acquire() as client:
-            self._push(keys=[queue], args=[dumps(message)], client=client)
-
-    def _queue_bind(self, exchange: str, routing_key: str, pattern: str, queue: str) -> None:
-        """Bind; a full broker refuses even what is bound already."""
-        try:
-            super()._queue_bind(exchange, routing_key, pattern, queue)
-        except Impaired as error:
-            bound = (routing_key or "", pattern or "", queue) in self.get_table(exchange)
-            if error.code != "OOM" or not bound:
-                raise
 
     def _brpop_start(self, timeout: Any = None) -> None:
         """Wait for a task, but take first what need not be waited for."""
