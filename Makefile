@@ -6,7 +6,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-full check fix docs bench storm mutants lock upgrade
+.PHONY: help demo test test-full check fix docs bench storm simulate mutants lock upgrade
 
 PYTHON ?=
 UV ?= $(shell command -v uv)
@@ -45,6 +45,9 @@ bench: $(READY) ## Measure the hot path and the whole line in ten minutes; needs
 
 storm: $(READY) ## Strike a real fleet at random; ARGS="--minutes 10 --seed 7"
 	$(BIN)/python -m tests.reliability $(ARGS)
+
+simulate: $(READY) ## Simulate the line under faults, seed by seed; ARGS="--seeds 1000", ARGS=--put-back
+	$(BIN)/python -m tests.simulation $(ARGS)
 
 mutants: $(READY) ## Break each promise in a copy, and see its test fail
 	$(BIN)/python tests/mutants/run.py $(ARGS)

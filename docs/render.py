@@ -41,6 +41,7 @@ from trailcourier.redrive import Listed, Lying, Redriven
 from trailcourier.secret import Secret
 from trailcourier.settings import Broker, Flower, Source, Workers
 from trailcourier.sinks import SinkConfig
+from trailcourier.standstill import Problem, ProcessStatus
 from trailcourier.status import Standing
 
 DOCS = Path(__file__).parent
@@ -233,9 +234,18 @@ def commands() -> str:
 
 ## What `status --json` says
 
-One object with `sources`, a list. Of each source:
+One object with `sources` and `processes`, both lists, and `advice`, sentences about the fleet. The
+exit status is 1 where a source has an open breaker or a problem. Of each source:
 
 {table(("key", "meaning"), keys(Standing))}
+
+Of each problem, whose kinds are [explained](operations.md#what-stands-still):
+
+{table(("key", "meaning"), keys(Problem))}
+
+Of each process of the fleet, those that are gone until ten minutes later:
+
+{table(("key", "meaning"), keys(ProcessStatus))}
 
 ## What `run --drain --json` says
 
@@ -366,13 +376,16 @@ it answers while the broker or AWS hangs.
 - `/livez` is 200 while the process works, 503 where it should be restarted. A broker that is away
   is no reason for that.
 - `/readyz` is 200 while the process takes work; the text of a 503 says why not.
-- `trailcourier healthcheck` says the same as `/livez` without a network, from the time of a file.
+- `trailcourier healthcheck` says the same as `/livez` without a network, from a file; and fails too
+  where the broker has not answered for a minute
+  ([health checks](operations.md#health-checks)).
 
 Counters and histograms are of the process that did the work: sum them over the fleet. A counter is
 there from the first time it counts, which `increase()` therefore does not see: to hear of the first
 of something, watch a gauge. Gauges tell how a source stands for the whole fleet, ten seconds ago at
 most; every control worker tells the same, so take the largest:
-`max by (source) (trailcourier_objects_parked)`.
+`max by (source) (trailcourier_objects_parked)`. Those of who is there and what moves are told by
+object workers too, 30 seconds ago at most; scrape them all.
 
 {table(("metric", "kind", "labels", "meaning"), rows)}
 

@@ -100,8 +100,9 @@ def _spelt(url: str, scheme: str) -> str:
 
 
 class App(Celery):
-    """Celery with our worker."""
+    """Celery with our worker, and remote control that answers questions only."""
 
+    control_cls = "tasks.control:Control"
     Worker = cached_property(lambda self: self.subclass_with_self(Worker))
 
 

@@ -4,9 +4,8 @@ import time
 from typing import Any
 
 import redis
-from celery.worker import consumer
-from celery.worker.request import Request
 
+from tasks import foreign
 from tasks.worker import stopping
 from trailcourier.impairment import Impaired
 
@@ -21,7 +20,7 @@ HELD = 30.0
 """Seconds for which a connection has to hold, for the next such pause to be the shortest again."""
 
 
-class Consumer(consumer.Consumer):
+class Consumer(foreign.Demanding):
     """A consumer that sends events now and then, and leaves an impaired broker alone a while."""
 
     _next = 0.0
@@ -60,7 +59,7 @@ class Consumer(consumer.Consumer):
             self.event_dispatcher.flush(errors=False)
 
 
-class Quiet(Request):
+class Quiet(foreign.OurRequest):
     """A request that Flower is told of once it has ended, if it failed or came to something.
 
     The clock starts three of them in two seconds for each source, and nearly all find another one

@@ -11,17 +11,9 @@ from typing import Any
 from kombu.transport import redis as stock
 from kombu.utils.json import dumps
 
+from tasks.qos import NOTE
 from trailcourier.client import FREES
 from trailcourier.impairment import Impaired
-
-NOTE = (
-    FREES
-    + """
-redis.call('ZADD', KEYS[1], redis.call('TIME')[1], ARGV[1])
-redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
-"""
-)
-"""Note a message that was taken.  KEYS: `unacked_index`, `unacked`; ARGV: tag, message."""
 
 PUSH = FREES + "redis.call('LPUSH', KEYS[1], ARGV[1])"
 
@@ -35,17 +27,9 @@ class FinishingChannel(stock.Channel):
     finishing: Sequence[str] = ()
     from_transport_options = (*stock.Channel.from_transport_options, "finishing")
 
-    def note(self, message: Any, tag: str) -> None:
-        """Write down that we hold *message*, which is in no queue any more."""
-        told = message.delivery_info
-        raw = message._raw  # noqa: SLF001 - what kombu itself writes down
-        held = dumps([raw, told["exchange"], told["routing_key"]])
-        keys = [self.unacked_index_key, self.global_keyprefix + self.unacked_key]
-        with self.conn_or_acquire() as client:
-            self._note(keys=keys, args=[tag, held], client=client)
-
     @cached_property
-    def _note(self) -> Any:
+    def note(self) -> Any:
+        """The script that notes a message which is in no queue any more."""
         return self._create_client().register_script(NOTE)
 
     @cached_property

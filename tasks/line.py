@@ -10,6 +10,7 @@ from kombu.exceptions import KombuError
 
 from tasks.celery import app
 from tasks.events import QUIET
+from tasks.foreign import OurRequest
 from tasks.ticks import drop_late
 from tasks.transport import limits, waits
 from tasks.worker import stopping
@@ -38,7 +39,13 @@ def poll(source: str, slot: int = 0) -> int:
 
 
 # acks late: a killed worker's forward comes back
-@app.task(name="trailcourier.forward", queue="objects", acks_late=True, send_events=SHOWN)
+@app.task(
+    name="trailcourier.forward",
+    queue="objects",
+    acks_late=True,
+    send_events=SHOWN,
+    Request=OurRequest,
+)
 def forward(source: str, message: str, index: int, generation: int, name: str) -> str:
     """Carry one object; what became of it, for one that raises fails its chord."""
     work, status = Work(source, message, index, generation, name), "pending"

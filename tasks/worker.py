@@ -10,6 +10,7 @@ import celery.apps.worker
 from celery import bootsteps, signals
 from celery.utils.nodenames import default_nodename, host_format
 
+from tasks import departure
 from trailcourier import wiring
 from trailcourier.duty import Service, duty
 from trailcourier.errors import ConfigError, Unreachable
@@ -89,5 +90,6 @@ class Turns(bootsteps.StartStopStep):
 
 @signals.worker_shutting_down.connect
 def stop(**_: Any) -> None:
-    """Ask polls and forwards to end."""
+    """Ask polls and forwards to end, and do not wait for a broker that is gone."""
     stopping.set()
+    departure.watch()

@@ -4,7 +4,6 @@ import gzip
 import hashlib
 import json
 import os
-import subprocess
 import sys
 import time
 from collections import Counter
@@ -12,6 +11,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tests import processes
 from tests.announcements import BUCKET
 from tests.s3_stub import S3Stub
 from tests.sqs_stub import SqsStub
@@ -128,8 +128,7 @@ class Host:
 
     def left(self) -> list[str]:
         """Processes that have this folder on their command line or in their environment."""
-        found = subprocess.run(["ps", "axeww"], capture_output=True, text=True, check=True).stdout
-        return [line for line in found.splitlines() if str(self.folder) in line]
+        return [line for line in processes.all_of_them() if str(self.folder) in line]
 
     def close(self) -> None:
         for each in self.started:

@@ -76,8 +76,7 @@ def demand(client: redis.Redis, *, noeviction: bool) -> None:
     Unreachable: after a failover it is one for as long as its name points to it.
     """
     try:
-        info: dict[str, Any] = client.info()
-        policy = _policy(client, info)
+        policy = _policy(client, info := client.info())
     except redis.RedisError as error:
         raise unreachable(client, error) from error
     problems = list(impairment.unfit(info))

@@ -243,7 +243,7 @@ CARRYING: dict[str, Fact] = {
         "The message of these objects was given back before they were done; they come again with "
         "it.",
         ("source", "objects"),
-        (Count("objects_total", by="objects", fixed={"disposition": "unfinished"}),),
+        (Count("objects_total", by="objects", fixed={"disposition": "unfinished", "reason": ""}),),
     ),
     "object_pending": Fact(
         "debug",

@@ -41,9 +41,10 @@ REASONS: dict[str, Reason] = {
     ),
     "too-large": Reason(
         "refused",
-        "The object is larger than the source allows, as stored or once inflated.",
-        "If it is genuine, raise `max_compressed_mib` or `max_inflated_mib` of the source, then "
-        "`trailcourier quarantine retry`.",
+        "The object is larger than the source allows, as stored or once inflated, or has a larger "
+        "record or more records.",
+        "If it is genuine, raise `max_compressed_mib`, `max_inflated_mib`, `max_record_mib` or "
+        "`max_records` of the source, then `trailcourier quarantine retry`.",
     ),
     "corrupt": Reason(
         "refused",

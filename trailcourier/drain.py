@@ -28,6 +28,7 @@ from trailcourier.parked import NAMED, causes
 
 QUIET = 2  # long polls in a row that brought nothing this run has not refused already
 LOOK = 0.2  # seconds between two looks at the ledger
+LAST = 5.0  # seconds for which the last look is tried
 STARTS = 60  # seconds a fleet may take to be there, however short the timeout
 
 # counters of what a run is done with
@@ -208,7 +209,19 @@ def drain(
         watched(looks)
         if all(look.drained for look in looks):
             break
-    return Result([watch.result() for watch in watches], why)
+    return Result([_patiently(watch.result) for watch in watches], why)
+
+
+def _patiently(ask: Callable[[], Drained]) -> Drained:
+    """Ask again for a while where the broker does not answer: it may be starting again."""
+    ends = time.monotonic() + LAST
+    while True:
+        try:
+            return ask()
+        except (redis.ConnectionError, redis.TimeoutError):
+            if time.monotonic() > ends:
+                raise
+        time.sleep(LOOK)
 
 
 def _with(counted: dict[str, int], total: str, before: int, now: int) -> dict[str, int]:

@@ -70,6 +70,27 @@ FACTS: dict[str, Fact] = CARRYING | {
         ("why",),
         alike=("why",),
     ),
+    "command_refused": Fact(
+        "warning",
+        "Somebody sent a command to the workers through the broker. They answer questions only.",
+        ("command",),
+        (Count("commands_refused_total"),),
+        alike=(),
+    ),
+    "message_set_aside": Fact(
+        "warning",
+        "A message in the broker is no task of this version, so it was set aside in the list "
+        "`trailcourier:1:celery:aside`. Who writes there?",
+        ("queue", "bytes", "why"),
+        (Count("messages_set_aside_total"),),
+        alike=("queue",),
+    ),
+    "stopped_without_broker": Fact(
+        "warning",
+        "The broker did not answer while this worker stopped, so it ended without handing its work "
+        "back. Others take it over.",
+        ("seconds",),
+    ),
     "claims_not_renewed": Fact(
         "warning", "The broker did not renew our claims.", ("error",), alike=("error",)
     ),

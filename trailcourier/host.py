@@ -1,5 +1,8 @@
 """All of Trailcourier on one host: a broker if none is configured, workers and the clock."""
 
+import errno
+import os
+import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -101,10 +104,24 @@ def _on(found: Settings, url: str) -> Settings:
 def _private_broker(found: Settings) -> broker.Embedded:
     where = _place(found)
     try:
+        _keep_private(where)
         return broker.embedded(where)
     except OSError as error:
         text = f"{where} cannot be used: {error.strerror}; name a folder this user may write to"
         raise ConfigError([f"{found.path or 'environment'}: workers.state_dir: {text}"]) from error
+
+
+def _keep_private(where: Path) -> None:
+    """Have *where*, and the state directory that it lies in if need be, for this user alone.
+
+    Raises OSError where another user made *where*, or put a link there.
+    """
+    where.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    where.mkdir(mode=0o700, exist_ok=True)
+    found = where.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+        raise PermissionError(errno.EPERM, "it is not this user's")
+    where.chmod(0o700)
 
 
 @contextmanager

@@ -5,11 +5,13 @@ that share such a bucket say of theirs.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Literal, NamedTuple
 
 import msgspec
+
+from trailcourier.printable import printable
 
 Unknown = Literal["read", "skip", "refuse"]
 
@@ -39,27 +41,36 @@ _DIGEST = re.compile(
     r"|(?:.*/)?\d{12}_CloudTrail-Digest_[^/]+\.json\.gz",  # a copy under another prefix
     re.ASCII | re.DOTALL,
 )
+_BELOW_ACCOUNT = re.compile(
+    _ACCOUNT_FOLDER + r"(?:aws-service=)?(?P<folder>[^/]+)/.*", re.ASCII | re.DOTALL
+)
 _OTHER_SERVICE = re.compile(
     _ACCOUNT_FOLDER + r"(?:(?:aws-service=)?(?P<folder>[\w-]+)/.*|ELBAccessLogTestFile)",
     re.ASCII | re.DOTALL,
 )
-OTHER_SERVICES = frozenset(
-    {
-        "CloudFront",
-        "Config",
-        "GuardDuty",
-        "RedshiftLogs",
-        "SSM",
-        "VpcLattice",
-        "WAFLogs",
-        "elasticloadbalancing",
-        "network-firewall",
-        "redshift",
-        "verifiedaccess",
-        "vpcdnsquerylogs",
-        "vpcflowlogs",
-    }
-)
+# Who writes below AWSLogs/ACCOUNT/, by the page of AWS's documentation that shows the key
+OTHER_SERVICES: Mapping[str, str] = {
+    "AmazonQBusinessLogs": "Monitoring Amazon Q Business user conversations, its User Guide",
+    "BedrockModelInvocationLogs": "Monitor model invocation, Amazon Bedrock User Guide",
+    "CloudFront": "Standard logging (v2), Amazon CloudFront Developer Guide",
+    "CloudTrail-Lake": "Find your CloudTrail Lake saved query results, CloudTrail User Guide",
+    "Config": "Working with the delivery channel, AWS Config Developer Guide",
+    "GuardDuty": "Exporting findings to S3, Amazon GuardDuty User Guide",
+    "KafkaBrokerLogs": "Broker logs, Amazon MSK Developer Guide",
+    "QDeveloperLogs": "Logging users' prompts, Amazon Q Developer User Guide",
+    "RedshiftLogs": "Database audit logging, Amazon Redshift Management Guide",
+    "SSM": "Resource data sync for Inventory, AWS Systems Manager User Guide",
+    "VpcLattice": "Access logs, Amazon VPC Lattice User Guide",
+    "WAFLogs": "Sending logs to an S3 bucket, AWS WAF Developer Guide",
+    "elasticloadbalancing": "Access logs, User Guides of Elastic Load Balancing",
+    "globalaccelerator": "Flow logs, AWS Global Accelerator Developer Guide",
+    "network-firewall": "Sending logs to Amazon S3, AWS Network Firewall Developer Guide",
+    "redshift": "Database audit logging, Amazon Redshift Management Guide",
+    "verifiedaccess": "Verified Access logs, AWS Verified Access User Guide",
+    "vpcdnsquerylogs": "Resolver query logging, Amazon Route 53 Developer Guide",
+    "vpcflowlogs": "Flow log files, Amazon VPC User Guide; those of transit gateways too",
+}
+FOLDER_SHOWN = 40  # characters of a folder's name, which is text from outside
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -133,6 +144,20 @@ def judge(key: str, *, own_notice: bool, unknown: Unknown, globs: Sequence[str])
     if own_notice or any(fnmatchcase(key, glob) for glob in globs):
         return _READ
     return _UNKNOWN[unknown]
+
+
+def folder(key: str) -> str:
+    """Return where a key of unknown shape lies, for a person: short, and escaped.
+
+    ``AWSLogs/*/NAME`` below an account, where NAME is what wrote it; ``NAME/*`` elsewhere; ``*``
+    for a key without a folder.
+    """
+    found = _BELOW_ACCOUNT.fullmatch(key)
+    name = found["folder"] if found else key.partition("/")[0] if "/" in key else ""
+    shown = printable(name[:FOLDER_SHOWN])[:FOLDER_SHOWN]
+    if found:
+        return f"AWSLogs/*/{shown}"
+    return f"{shown}/*" if "/" in key else "*"
 
 
 def allowed(bucket: str, patterns: Sequence[str]) -> bool:

@@ -5,6 +5,7 @@ Gauges tell how a source stands for the whole fleet (``sample``), and every cont
 same: a query takes the largest.
 """
 
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -132,6 +133,12 @@ METRICS: dict[str, Metric] = {
     "task_failures_total": Metric(
         "counter", "Tasks that could not do their work; it is done again later.", ("task",)
     ),
+    "commands_refused_total": Metric(
+        "counter", "Commands that came through the broker, such as `celery control shutdown`.", ()
+    ),
+    "messages_set_aside_total": Metric(
+        "counter", "Messages in the broker that are no tasks of this version.", ("queue",)
+    ),
     "ticks_dropped_total": Metric(
         "counter",
         "Ticks of the clock that waited for more than ten seconds. Control workers were away, or "
@@ -165,6 +172,11 @@ METRICS: dict[str, Metric] = {
         "1 while a breaker is open: what it names is left alone and probed. The reason is a row of "
         "[dispositions](dispositions.md).",
         ("source", "breaker", "reason"),
+    ),
+    "patience_used_ratio": Metric(
+        "gauge",
+        "The part of maxReceiveCount or of the queue's retention used by the worst message: at 1 "
+        "it is in the dead-letter queue, or gone. Absent where SQS does not say.",
     ),
     "sampled_timestamp_seconds": Metric(
         "gauge", "When these gauges were last brought up to date, as a Unix time."
@@ -214,15 +226,26 @@ def timed(name: str, **labels: str) -> Iterator[None]:
         measured(name, time.perf_counter() - began, **labels)
 
 
-@cache
+_made: dict[tuple[str, tuple[tuple[str, str], ...]], Any] = {}
+_making = threading.RLock()  # the registry takes a name once, and a lost race would raise
+
+
 def _bound(name: str, labels: tuple[tuple[str, str], ...]) -> Any:
-    instrument = _instrument(name)
-    return instrument.labels(**dict(labels)) if METRICS[name].labels else instrument
+    """The instrument called *name* for *labels*, made at its first use."""
+    found = _made.get((name, labels))
+    if found is None:
+        with _making:
+            found = _made.get((name, labels))
+            if found is None:
+                instrument = _instrument(name)
+                found = instrument.labels(**dict(labels)) if METRICS[name].labels else instrument
+                _made[name, labels] = found
+    return found
 
 
 @cache
 def _instrument(name: str) -> Any:
-    """The instrument called *name*, made when it is first used: who counts nothing waits not."""
+    """The instrument called *name*; callers hold ``_making``.  Start-up stays fast without it."""
     import prometheus_client  # noqa: PLC0415 - 50 ms, and every command imports this module
 
     metric, called = METRICS[name], f"trailcourier_{name}"

@@ -33,6 +33,17 @@ class Message(msgspec.Struct, frozen=True):
     sender: str = ""
 
 
+class QueueLimits(msgspec.Struct, frozen=True):
+    """What ends a message's life in its queue; None where the queue does not say.
+
+    *kept* is seconds from its sending to its end; after *receives* it moves to the dead-letter
+    queue, which never happens where that is 0.
+    """
+
+    kept: int | None = None
+    receives: int | None = None
+
+
 class Origin(msgspec.Struct, frozen=True):
     """Where the records of one delivery come from; a sink may name its output after it.
 

@@ -92,10 +92,16 @@ def listed(source: str, dead: DeadLetters | None, entries: Sequence[Entry], *, m
     if contents.loops and most:
         note = "not looked at: the queue has a redrive policy too, and each look counts there"
         return Listed(source, url, contents.waiting, contents.in_flight, note=note)
-    found = sorted(dead.peek(most), key=lambda each: each.sent) if most else []
+    note = ""
+    try:
+        found = sorted(dead.peek(most), key=lambda each: each.sent) if most else []
+    except Fault as fault:
+        if fault.reason in EVERYWHERE:
+            raise
+        found, note = [], f"not looked at: {fault.reason}: {fault.detail}"
     why = _Reasons(entries)
     lying = [why.of(each, ours=dead.ours(each)) for each in found]
-    return Listed(source, url, contents.waiting, contents.in_flight, lying)
+    return Listed(source, url, contents.waiting, contents.in_flight, lying, note)
 
 
 def noted(found: Listed, note: str) -> Listed:

@@ -59,6 +59,7 @@ GAUGES: dict[str, Callable[[Standing, float], Told]] = {
     "object_threads": lambda look, _: [({}, look.workers)],
     "last_success_timestamp_seconds": _succeeded,
     "breaker_open": _breakers,
+    "patience_used_ratio": lambda look, _: [({}, look.patience_used)],
     "sampled_timestamp_seconds": lambda _, at: [({}, at)],
 }
 """Told by those that poll, of each source."""

@@ -16,12 +16,13 @@ from botocore.exceptions import ClientError
 from trailcourier import aws
 from trailcourier.egress import Egress
 from trailcourier.errors import Fault
-from trailcourier.models import Message
+from trailcourier.models import Message, QueueLimits
 from trailcourier.regions import QueueAddress
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
+COUNTS = tuple(f"ApproximateNumberOfMessages{each}" for each in ("", "NotVisible", "Delayed"))
 BATCH = 10  # entries SQS takes in one call
 REDRIVE_KNOWN = 600  # seconds; a redrive policy seldom changes
 
@@ -106,6 +107,7 @@ class Depth(msgspec.Struct, frozen=True):
     visible: int
     in_flight: int
     delayed: int
+    limits: QueueLimits = QueueLimits()
 
 
 class Queue:
@@ -186,11 +188,13 @@ class Queue:
 
         That is where ``sqs:GetQueueAttributes`` is denied, or a compatible service knows no depth.
         """
-        names = ("", "NotVisible", "Delayed")
-        told = self.attributes(*(f"ApproximateNumberOfMessages{name}" for name in names))
+        told = self.attributes(*COUNTS, "MessageRetentionPeriod", "RedrivePolicy")
         if told is None or not told[0].isdecimal():
             return None
-        return Depth(*(int(number) if number.isdecimal() else 0 for number in told))
+        visible, flying, delayed, kept = (int(each) if each.isdecimal() else 0 for each in told[:4])
+        policy = RedrivePolicy.of(told[4])
+        limits = QueueLimits(kept or None, None if policy is None else policy.most)
+        return Depth(visible, flying, delayed, limits)
 
     def redrive(self) -> int | None:
         """Return after how many receives SQS moves a message to the dead-letter queue.

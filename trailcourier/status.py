@@ -1,12 +1,12 @@
 """How each source stands: what is in hand, what was done, what holds it up and what to do."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
-from trailcourier import standstill
+from trailcourier import expiry, standstill
 from trailcourier.dispositions import advice
 from trailcourier.ledger import Ledger
 from trailcourier.ledger.breakers import Breaker
@@ -21,11 +21,13 @@ from trailcourier.ledger.sums import (
 )
 from trailcourier.ledger.traces import STEPS, StepTimes
 from trailcourier.ledger.workers import Roll
+from trailcourier.models import QueueLimits
 from trailcourier.parked import NAMED, causes
 from trailcourier.printable import printable
 from trailcourier.standstill import Problem
 
 SKIPS_TO_MENTION = 100
+FOLDERS_SAID = 5
 
 State = Literal[
     "well", "see below", "held up", "no workers", "two configs", "stands still", "broker"
@@ -81,6 +83,13 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
         Mapping[str, int],
         Meta(description=f"{OBJECTS_HOLD}; the others are in flight or parked"),
     ]
+    unknown_folders: Annotated[
+        Mapping[str, int],
+        Meta(
+            description="objects refused or skipped for a key of no known shape, by its folder, "
+            "the most first; `others` beyond fifty folders"
+        ),
+    ] = {}
     sinks: Annotated[
         Mapping[str, Mapping[str, int]],
         Meta(description=SINKS_HOLD),
@@ -100,6 +109,16 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
         Sequence[Problem],
         Meta(description="what does not move: a `kind` for scripts, and a `text` that says more"),
     ] = ()
+    receives: Annotated[
+        int, Meta(description="how often the message held that was received most was received")
+    ] = 0
+    patience_used: Annotated[
+        float | None,
+        Meta(
+            description="the part of the receives or of the time after which the queue gives up a "
+            "message, used by the worst one, 1 for all of it; null where SQS does not say"
+        ),
+    ] = None
     advice: Annotated[Sequence[str], Meta(description="what to do, a sentence or two each")] = ()
 
     @property
@@ -119,41 +138,73 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def holding(self) -> list[OpenBreaker]:
         """The breakers that hold the source up; a host's own leaves its work to other hosts."""
-        return [each for each in self.breakers if "@" not in each.name]
+        return [each for each in self.breakers if _holds(each)]
 
 
 def standing(
-    ledger: Ledger, depth: int | None = None, trouble: str = "", roll: Roll | None = None
+    ledger: Ledger,
+    depth: int | None = None,
+    trouble: str = "",
+    *,
+    roll: Roll | None = None,
+    limits: QueueLimits | None = None,
 ) -> Standing:
     """How the source of *ledger* stands.
 
     *depth* is how many messages wait in its queue, *trouble* why that is not known; *roll* is who
-    is at work, where that was asked already.
+    is at work and *limits* the queue's, where these were asked already.
     """
-    (sums, (flight, parked, leases)), times = ledger.sums.and_in_hand(), ledger.traces.last()
+    (sums, in_hand), times = ledger.sums.and_in_hand(), ledger.traces.last()
     now, roll = times.now, roll or ledger.workers.roll()
-    breakers = ledger.breakers.open()
-    oldest, success = ledger.leases.oldest(), sums.get("at:success")
+    breakers = [_open(each, now) for each in ledger.breakers.open()]
+    held, success = ledger.leases.held(), _since(sums.get("at:success"), now)
+    still, oldest = problems(ledger, roll, times), _since(held.oldest, now)
+    idle = success if depth and (still or any(map(_holds, breakers))) else None
+    patience = limits or ledger.depth.limits(), held.receives, _longest(oldest, idle)
+    said = [trouble] if trouble else []
     return Standing(
         source=ledger.store.source,
         depth=depth,
-        messages=leases,
-        oldest_seconds=_since(oldest, now),
-        in_flight=flight,
-        parked=parked,
+        oldest_seconds=oldest,
         quarantined=ledger.quarantine.size(),
         evicted=ledger.quarantine.evicted(),
         workers=roll.threads,
-        last_success_seconds=_since(success, now),
-        records={"in": 0} | under("records", sums),
-        messages_by_outcome=of_messages(sums),
-        objects=of_objects(sums),
-        sinks=by_sink(sums),
-        breakers=[_open(each, now) for each in breakers],
+        last_success_seconds=success,
+        unknown_folders=ledger.sums.folders(),
+        breakers=breakers,
         steps=ages(times),
-        problems=problems(ledger, roll, times),
-        advice=[*([trouble] if trouble else []), *_advice(ledger, breakers)],
+        problems=still,
+        receives=held.receives,
+        patience_used=expiry.used(*patience),
+        advice=[*said, *expiry.warnings(*patience), *_advice(ledger, breakers)],
+        **_counted(sums, in_hand),
     )
+
+
+def _counted(sums: Mapping[str, int], in_hand: tuple[int, int, int]) -> dict[str, Any]:
+    """What a Standing has of the ledger's sums, and of what is in hand."""
+    flight, parked, leases = in_hand
+    return {
+        "messages": leases,
+        "in_flight": flight,
+        "parked": parked,
+        "records": {"in": 0} | under("records", sums),
+        "messages_by_outcome": of_messages(sums),
+        "objects": of_objects(sums),
+        "sinks": by_sink(sums),
+    }
+
+
+def _holds(breaker: OpenBreaker) -> bool:
+    return "@" not in breaker.name
+
+
+def _longest(held: float | None, delivered: float | None) -> float | None:
+    """The longest wait there may be: of a message held, or of those that nobody receives.
+
+    These are as old as the last delivery, *delivered* seconds ago, where nothing is received.
+    """
+    return max((each for each in (held, delivered) if each is not None), default=None)
 
 
 def problems(ledger: Ledger, roll: Roll, times: StepTimes) -> list[Problem]:
@@ -176,7 +227,7 @@ def _open(breaker: Breaker, now: int) -> OpenBreaker:
     return OpenBreaker(breaker.name, breaker.reason, breaker.text, since)
 
 
-def _advice(ledger: Ledger, breakers: Sequence[Breaker]) -> Iterator[str]:
+def _advice(ledger: Ledger, breakers: Sequence[OpenBreaker]) -> Iterator[str]:
     again = f"tried again every {ledger.store.numbers.breaker_probe:g} s"
     for each in breakers:
         what = f"{each.name} is open, and {again}: {printable(each.text).rstrip('.')}."
@@ -195,12 +246,23 @@ def _advice(ledger: Ledger, breakers: Sequence[Breaker]) -> Iterator[str]:
             "Visibility cannot be changed, so messages are received for an hour and nothing is "
             "given back early. Allow `sqs:ChangeMessageVisibility` on the queue."
         )
+    yield from _refused(ledger)
+
+
+def _refused(ledger: Ledger) -> Iterator[str]:
+    """What there is to say of quarantine."""
     refused, evicted = ledger.quarantine.size(), ledger.quarantine.evicted()
     if refused:
         without = f", {evicted} of them without details for want of room" if evicted else ""
         yield (
             f"{refused} refused{without}: `trailcourier quarantine list --source "
             f"{ledger.store.source}` says why."
+        )
+    if refused and (folders := ledger.sums.folders()):
+        some = ", ".join(f"{name} ({by:,})" for name, by in list(folders.items())[:FOLDERS_SAID])
+        yield (
+            f"Keys of no known shape, by their folders, since this ledger began: {some}. If these "
+            "are not CloudTrail's, narrow what announces them."
         )
     if forgotten := ledger.sums.all().get("quarantine:forgotten", 0):
         yield (

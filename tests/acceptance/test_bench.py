@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import programs
+from tests import processes, programs
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -25,8 +25,7 @@ LINE += ["line_vs_stock_celery_20", "two_workers_vs_one", "latency_p50_s", "late
 
 def left():
     """Processes that have a folder of the bench on their command line or in their environment."""
-    found = subprocess.run(["ps", "axeww"], capture_output=True, text=True, check=True).stdout
-    return [line for line in found.splitlines() if f"{ROOT}/.bench-" in line]
+    return [line for line in processes.all_of_them() if f"{ROOT}/.bench-" in line]
 
 
 def test_a_quick_run_ends_with_every_figure_and_leaves_nothing(tmp_path):

@@ -12,6 +12,8 @@ import urllib.request
 
 import pytest
 
+from tests import processes
+
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(200)]
 
 DEMO = [sys.executable, "-m", "trailcourier", "demo", "--files", "24", "--seed", "4"]
@@ -19,8 +21,7 @@ DEMO = [sys.executable, "-m", "trailcourier", "demo", "--files", "24", "--seed",
 
 def left_of(directory):
     """Processes that still have *directory* in their environment or command line."""
-    found = subprocess.run(["ps", "axeww"], capture_output=True, text=True, check=True).stdout
-    return [line for line in found.splitlines() if str(directory) in line and "ps axe" not in line]
+    return [line for line in processes.all_of_them() if str(directory) in line]
 
 
 def awaited(path, text, *, within=60):
@@ -113,7 +114,7 @@ def test_a_demo_that_is_killed_leaves_nobody_behind(tmp_path):
     assert left == []
 
 
-def test_a_demo_that_is_stopped_early_leaves_nothing(tmp_path):
+def test_a_demo_that_is_stopped_early_is_no_success_and_leaves_nothing(tmp_path):
     errors = tmp_path / "stderr"
     with (
         errors.open("wb") as log,
@@ -130,7 +131,7 @@ def test_a_demo_that_is_stopped_early_leaves_nothing(tmp_path):
         process.send_signal(signal.SIGINT)
         out, _ = process.communicate(timeout=90)
 
-    assert process.returncode == 0
+    assert process.returncode == 1
     assert out == b""
     assert list(tmp_path.glob("trailcourier-demo-*")) == []
     assert left_of(tmp_path) == []

@@ -156,13 +156,15 @@ def test_a_folder_is_not_for_a_demo_that_is_served(place):
     assert "the configuration says where" in place.said(refused)
 
 
-def test_a_served_demo_that_is_stopped_early_says_so_and_leaves_nothing(place):
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
+def test_a_served_demo_that_is_stopped_early_is_no_success_and_leaves_nothing(place, number):
     stopped = place.serve("--files", "250")
     place.until(stopped, lambda: "on an emulated AWS at" in place.said(stopped))
 
-    child.send(place.started[stopped], signal.SIGTERM)
+    child.send(place.started[stopped], number)
 
-    assert place.ended(stopped) == 0
-    assert "nothing to say about the records" in place.said(stopped)
+    assert place.ended(stopped) == 1
+    assert "no record was compared" in place.said(stopped)
+    assert place.said(stopped, "out") == ""
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", place.port)) != 0

@@ -202,14 +202,19 @@ def test_a_run_tells_on_one_page_what_all_its_processes_did(host, page):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
-def test_a_drain_that_is_stopped_is_done_with_and_loses_nothing(host, number):
+@pytest.mark.parametrize(
+    "numbers",
+    [[signal.SIGTERM], [signal.SIGINT], [signal.SIGTERM, signal.SIGTERM]],
+    ids=["SIGTERM", "SIGINT", "as `timeout` does"],
+)
+def test_a_drain_that_is_stopped_is_done_with_and_loses_nothing(host, numbers):
     wanted = [r for at in range(60) for r in announced(host, "s3", "", key(f"{at:016}"))]
     host.s3.fault("*", delay=0.3, times=-1)
 
     running = host.start("run", "--drain", "--json")
     running.until(host.arrived)
-    child.send(running.process, number)
+    for number in numbers:
+        child.send(running.process, number)
     stopped = running.ended()
     host.s3.heal()
     host.sqs.advance(700)

@@ -73,12 +73,14 @@ def test_messages_are_received_held_given_back_and_deleted(queue, client):
     deleted = ours.delete([(m.id, m.receipt) for m in (*again, second, third)])
 
     assert {message.body for message in messages} == {"body 0", "body 1", "body 2"}
-    assert held == sqs.Depth(visible=0, in_flight=3, delayed=0)
+    assert (held.visible, held.in_flight, held.delayed) == (0, 3, 0)
     assert set(back.done) == {first.id, second.id}
     assert [(m.id, m.receive_count) for m in again] == [(first.id, 2)]
     assert again[0].sent == first.sent > 0
     assert set(deleted.done) == {first.id, second.id, third.id}
-    assert ours.depth() == sqs.Depth(visible=0, in_flight=0, delayed=0)
+    left = ours.depth()
+    assert (left.visible, left.in_flight, left.delayed) == (0, 0, 0)
+    assert left.limits.kept == 345_600
 
 
 def test_a_handle_that_is_none_is_lost_and_the_others_are_done(queue, client):

@@ -21,7 +21,8 @@ from trailcourier.ledger.outcomes import Report
 from trailcourier.ledger.quarantine import Entry
 from trailcourier.ledger.scopes import failing
 from trailcourier.ledger.store import content_digest
-from trailcourier.models import Message, Numbers, ObjectRef, Outcome
+from trailcourier.ledger.workers import Presence
+from trailcourier.models import Message, Numbers, ObjectRef, Outcome, QueueLimits
 
 REFS = [ObjectRef("acme-logs", name) for name in "abc"]
 DELIVERED = Report(
@@ -63,7 +64,9 @@ class Counting(SystemClock):
 
 def everything(ledger: Ledger) -> Iterator[object]:
     """Ask every script of the ledger something; each answer that a caller sees."""
-    ledger.workers.heartbeat("objects@one/1", 8)
+    ledger.workers.heartbeat("objects@one/1", 8, Presence(roles=("objects",), config="c0ffee"))
+    ledger.traces.note("poll")
+    yield ledger.workers.roll(), ledger.traces.last()
     lease = ledger.flow.poll_lease(0)
     yield lease.take(), lease.renew(), ledger.flow.room(["siem"]), ledger.workers.threads()
     message = Message("m", "receipt", "", 1, 0)
@@ -97,14 +100,18 @@ def everything(ledger: Ledger) -> Iterator[object]:
     yield ledger.breakers.open(), ledger.breakers.succeeded("queue:s")
     entry = Entry("id", "object", "corrupt", "broken", REFS[0], "m")
     ledger.quarantine.put(entry)
-    yield ledger.quarantine.met("id"), [each.times for each in ledger.quarantine.entries()]
+    yield (
+        ledger.quarantine.get("id") is not None,
+        [each.times for each in ledger.quarantine.entries()],
+    )
     yield ledger.quarantine.drop("id"), ledger.depth.due(), ledger.flow.degrade()
-    ledger.depth.put(7)
+    ledger.depth.put(7, QueueLimits(kept=345_600, receives=10))
     ledger.flow.heard(something_new=False)
     ledger.sums.count({"messages:cloudtrail": 1})
     ledger.left.note([LeftMessage("n", "receipt", 1, "acme-logs")])
     yield ledger.left.full(9), ledger.left.recovered(9), ledger.left.size()
     yield ledger.sums.skipped("digest", 1), ledger.flow.quiet(), ledger.depth.last()
+    yield ledger.depth.limits(), ledger.leases.held()
     ledger.parked.hurry()
     yield ledger.flow.in_hand(), ledger.sums.all()
 

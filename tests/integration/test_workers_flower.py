@@ -7,7 +7,7 @@ import sys
 import pytest
 from flower.urls import handlers
 
-from tests import flower
+from tests import flower, processes
 from tests.fleet import until
 from tests.servers import free_port
 from trailcourier import child
@@ -81,8 +81,7 @@ def test_it_takes_logins_from_a_file_and_neither_its_command_line_nor_its_log_ha
 
     logins = ("operator:first, and a comma", "other:second", "other:first", ":", "")
     assert [page.ask("/workers", login=each)[0] for each in logins] == [200, 200, 401, 401, 401]
-    argv = ["ps", "-ww", "-o", "args=", "-p", str(page.process.process.pid)]
-    line = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+    line = processes.command_line(page.process.process.pid)
     assert "flower" in line
     assert [each for each in ("first", "second") if each in line + page.process.said] == []
 

@@ -99,3 +99,58 @@ def test_a_control_worker_carries_nothing_and_is_not_heard_of(fleet, client):
 
     assert worker.wait() == 0
     assert client.hgetall(HEARD) == {}
+
+
+GONE = {"killed": signal.SIGKILL, "frozen": signal.SIGSTOP}
+
+
+WORKER = ["-A", "tasks", "worker", "-Q"]
+PROGRAMS = {
+    "beat": (["-A", "beat", "beat"], ""),
+    "control": ([*WORKER, "control"], ""),
+    "control at work": ([*WORKER, "control", *TRIAL], "control"),
+    "objects": ([*WORKER, "objects"], ""),
+    "objects at work": ([*WORKER, "objects", *TRIAL], "objects"),
+}
+
+
+@pytest.mark.parametrize("how", GONE)
+@pytest.mark.parametrize("program", PROGRAMS)
+@pytest.mark.parametrize(
+    "after",
+    [
+        pytest.param(0.5, id="at once"),
+        pytest.param(7, id="a while later", marks=pytest.mark.slow),
+    ],
+)
+def test_it_stops_within_ten_seconds_when_its_broker_is_gone(
+    own_fleet, own_broker, program, how, after
+):
+    worker, at_work = PROGRAMS[program]
+    process = own_fleet.celery(*worker, "-l", "INFO", AWS_EC2_METADATA_DISABLED="true")
+    process.until("beat: Starting" if "beat" in worker else " ready.", seconds=60)
+    if at_work:
+        own_fleet.app.send_task("trial.hold", (str(own_fleet.folder), 60), queue=at_work)
+        until((own_fleet.folder / "holds").exists, what=lambda: process.said)
+
+    child.send(own_broker.process, GONE[how])
+    time.sleep(after)  # however far it has come in noticing
+    child.send(process.process, signal.SIGTERM)
+
+    assert process.wait(10) == 0
+    assert "Traceback" not in process.said
+
+
+def test_a_worker_whose_broker_comes_back_hands_back_what_it_has(own_fleet, own_broker):
+    worker = own_fleet.worker("-Q", "objects", *TRIAL)
+    run(own_fleet, "stoppable_in", 5)
+    child.send(own_broker.process, signal.SIGSTOP)
+    child.send(worker.process, signal.SIGTERM)
+    time.sleep(2)  # less than it is patient
+
+    child.send(own_broker.process, signal.SIGCONT)
+
+    assert worker.wait() == 0
+    assert "stopped_without_broker" not in worker.said
+    with broker.connect(own_broker.url) as client:
+        assert client.hlen("trailcourier:1:celery:unacked") == 0

@@ -32,6 +32,15 @@ def stoppable(folder: str) -> str:
     return "pending"
 
 
+@app.task(name="trial.stoppable_in", queue="objects", acks_late=True)
+def stoppable_in(folder: str, seconds: float) -> str:
+    """Work that takes so many seconds to stop."""
+    Path(folder, "holds").touch()
+    stopping.wait(60)
+    time.sleep(seconds)
+    return "pending"
+
+
 @app.task(name="trial.done", queue="objects")
 def done(outcomes: list[str], folder: str) -> None:
     """A chord's body."""

@@ -1,4 +1,4 @@
-"""Run many seeds: ``make simulate ARGS="--seeds 1000"``; repeat one: ``ARGS="--seed 7 --history"``."""
+"""Run seeds: ``make simulate ARGS="--seeds 1000"``; repeat one: ``ARGS="--seed 7 --history"``."""
 
 import argparse
 import sys
@@ -17,7 +17,7 @@ def main(given: Sequence[str] | None = None) -> int:
     """Run what the command line asks for; 1 if anything failed."""
     asked = _parser().parse_args(given)
     if asked.put_back is not None:
-        return put_back(asked.put_back, jobs=asked.jobs, without=asked.without)
+        return put_back(asked.put_back, seeds=asked.seeds, jobs=asked.jobs, without=asked.without)
     if asked.seed is None:
         return many(
             range(asked.first, asked.first + asked.seeds), asked.profile, jobs=asked.jobs,
@@ -65,7 +65,7 @@ def _words(text: str) -> tuple[str, ...]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="make simulate")
-    parser.add_argument("--seeds", type=int, default=1000, help="how many")
+    parser.add_argument("--seeds", type=int, default=2000, help="how many")
     parser.add_argument("--first", type=int, default=1, help="the first of them")
     parser.add_argument("--jobs", type=int, default=1, help="processes, each with a Valkey")
     parser.add_argument("--profile", default="", choices=["", *PROFILES])

@@ -16,9 +16,11 @@ from tests.simulation.ledger import Link
 from tests.simulation.points import Points, Struck
 from tests.simulation.schedule import Signal
 from tests.simulation.strikes import Strike
-from trailcourier.ledger.ticks import WAITING
+from trailcourier.ledger.store import Store
+from trailcourier.ledger.ticks import Ticks
 from trailcourier.line.work import Work
 
+TICKS = "sim:ticks"  # the list of the broker that ticks are in
 FOR_EVER = 10**9
 AGAIN = 1000  # ms until a consumer that lost its broker looks again
 
@@ -65,33 +67,21 @@ class SimBroker:
         self._chance = chance
         self._visibility = visibility
         self._serial = 0
+        self._ticks = False  # whether any may wait
 
-    # what beat does
-
-    def tick(self, kind: Literal["poll", "tend"]) -> None:
-        """Put a tick into the list, unless two of its kind wait there."""
-        if self._link.trouble:
-            return
-        waiting = sum(task.kind == kind for _, task in self.queues["control"])
-        if waiting >= WAITING:
-            return
-        task = Task(kind, self._name(kind), made=self._link.clock())
-        strike = self._points.strikes.at("broker.tick")
-        if strike is None:
-            self._put("control", task)
-            return
-        self._say(strike, kind)
-        if strike.kind != "lost":
-            self._put("control", task, strike.amount)
-        if strike.kind == "twice":
-            self._put("control", task)
+    def tick(self, store: Store, kind: Literal["poll", "tend"]) -> None:
+        """Have the ledger put a tick into its list, unless two of its kind wait there."""
+        name = self._name(kind)
+        if Ticks(store).send(TICKS, kind, f"{kind}|{name}|", ""):
+            self._ticks = True
+            self._schedule.fire(self.news["control"])
 
     # what workers do
 
     def take(self, queue: str, stopping: Event) -> tuple[int, Task] | None:
         """Wait for a task of *queue*, to be acknowledged by its number; None once *stopping*."""
         while not stopping.is_set():
-            found = None if self._link.trouble else self._pop(queue)
+            found = None if self._away() else self._pop(queue)
             if found is not None:
                 task = self._taken(queue, found)
                 if task is not None:
@@ -106,7 +96,7 @@ class SimBroker:
     def ended(self, task: Task) -> None:
         """Count a chord's header as ended; the last one publishes the chord's body."""
         chord = self.chords.get(task.chord)
-        if chord is None or self._link.trouble:
+        if chord is None or self._away():
             return
         chord.left -= 1
         if chord.left > 0:
@@ -132,7 +122,7 @@ class SimBroker:
                 self._put("objects", task)
 
         told = " ".join(f"{work.message}/{work.index}g{work.generation}" for work in works)
-        self._send(act, told, tasks)
+        self._send(act, told, tasks, grows=True)
 
     def publish_settle(self) -> None:
         """What the line has instead of ``settle.apply_async`` for all that is ready."""
@@ -176,26 +166,34 @@ class SimBroker:
 
     def restore_copy(self, copy: Any) -> None:
         self.queues, self.unacked, self.chords = copy
+        self._ticks = True
         for signal in self.news.values():
             self._schedule.fire(signal)
 
     def empty(self) -> None:
         self.restore_copy(({"control": [], "objects": []}, {}, {}))
 
-    def _send(self, act, told: str, tasks: Sequence[Task]) -> None:
+    def _send(self, act, told: str, tasks: Sequence[Task], *, grows: bool = False) -> None:
         def partly(kind: str) -> None:
             if kind == "half":
                 act(tasks[: len(tasks) // 2])
                 raise Struck("cut")
 
         try:
-            self._points.call("broker.publish", self._reached(act), told=told, partly=partly)
+            acting = self._reached(act, grows=grows)
+            self._points.call("broker.publish", acting, told=told, partly=partly)
         except Struck:
             raise OperationalError("simulated") from None
 
-    def _reached(self, act: Callable[[], Any]) -> Callable[[], Any]:
+    def _away(self) -> bool:
+        """Whether the broker serves nobody."""
+        return bool(self._link.trouble or self._link.server.refuses)
+
+    def _reached(self, act: Callable[[], Any], *, grows: bool = False) -> Callable[[], Any]:
+        """Do *act*; one that *grows* what is held is refused by a full broker."""
+
         def reached() -> Any:
-            if self._link.trouble:
+            if self._away() or (grows and self._link.server.full):
                 raise Struck("connection")
             return act()
 
@@ -211,7 +209,15 @@ class SimBroker:
             if ready <= now:
                 del waiting[at]
                 return task
-        return None
+        return self._pop_tick() if queue == "control" and self._ticks else None
+
+    def _pop_tick(self) -> Task | None:
+        popped = self._link.server.plain("RPOP", TICKS)
+        self._ticks = popped is not None
+        if popped is None:
+            return None
+        kind, name, made = popped.decode().split("|")
+        return Task(kind, name, made=int(made))
 
     def _taken(self, queue: str, task: Task) -> tuple[int, Task] | None:
         self._serial += 1
@@ -236,7 +242,7 @@ class SimBroker:
         return number, task
 
     def _until(self, queue: str) -> int:
-        if self._link.trouble:
+        if self._away():
             return AGAIN
         ready = min((ready for ready, _ in self.queues[queue]), default=FOR_EVER)
         return max(1, ready - self._schedule.now)

@@ -14,7 +14,8 @@ CODES = {"cut": "network"}
 class Content:
     """One version of an object: its bytes, and what a correct reader makes of them.
 
-    *fault* is the reason for which it can never be carried, empty for a sound one.
+    *fault* is the reason for which it can never be carried, empty for a sound one.  *claims* is the
+    size that a GET tells beyond that of the body, so that a small one takes much memory.
     """
 
     etag: str
@@ -22,6 +23,7 @@ class Content:
     records: tuple[bytes, ...]
     fault: str = ""
     kills: bool = False  # the process that reads it dies
+    claims: int = 0
     raises: bool = False  # reading it meets an error that nobody foresaw
 
 
@@ -65,7 +67,7 @@ class SimOpened:
     def __init__(self, ref: ObjectRef, content: Content, reader: "SimReader") -> None:
         self.ref = ref
         self.etag = content.etag
-        self.size = len(content.body)
+        self.size = len(content.body) + content.claims
         self.region = "us-east-1"
         self._content = content
         self._reader = reader

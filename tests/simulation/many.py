@@ -9,6 +9,7 @@ from typing import NamedTuple
 from tests.simulation.plan import plan
 from tests.simulation.run import run
 from tests.simulation.server import Server
+from tests.simulation.strikes import kinds
 
 
 class Told(NamedTuple):
@@ -103,5 +104,14 @@ class Total:
         hours = self._simulated / 3600
         print(f"{self._seeds} seeds, {len(self.failed)} failed; {hours:.1f} hours in "
               f"{seconds:.0f} s, {self._seeds / seconds:.1f} seeds a second")  # fmt: skip
+        self._tell_pairs()
         for (kind, profile), number in self._kinds.most_common():
             print(f"  {number:5} {kind} ({profile}), first seed {self._first[kind, profile]}")
+
+    def _tell_pairs(self) -> None:
+        """Say which strikes have met which calls, of all that may."""
+        every = {(point, kind) for point in self._points for kind in kinds(point)}
+        missed = sorted(every - set(self._met))
+        print(f"{len(every) - len(missed)} of {len(every)} pairs of call and strike were met")
+        for point in sorted({point for point, _ in missed}):
+            print(f"  not met at {point}: {', '.join(k for p, k in missed if p == point)}")

@@ -43,6 +43,12 @@ class Outside:
         process.frozen_until = self._schedule.now + event.lasts
         self._world.points.touch(process)
 
+    def _pause(self, event: Event) -> None:
+        """The whole fleet stands still, as virtual machines do that are suspended."""
+        for process in self._world.processes.values():
+            process.frozen_until = self._schedule.now + event.lasts
+            self._world.points.touch(process)
+
     def _stop(self, event: Event) -> None:
         process = self._world.processes[event.what]
         if process.alive:

@@ -10,6 +10,10 @@ from tests.simulation.strikes import Strike
 from tests.simulation.workload import BUCKETS, Author, Workload
 from trailcourier.models import Numbers
 
+CROWDS, LONG, PAUSES = 0.05, 0.002, 0.02  # of all seeds
+PAUSE = 6_000_000  # ms for which the whole fleet stands still in some runs
+PAUSE_AFTER = 60_000  # ms before it does, and after
+SMALL_MEMORY = 60_000  # bytes: a few small objects at a time, or one big one alone
 FOR_EVER = 10**9  # ms; what lasts so long is not repaired in this run
 SINK_REASONS = ("sink-unreachable", "sink-busy", "sink-credentials", "sink-full")
 BUCKET_REASONS = ("access-denied", "no-such-bucket", "kms", "network", "throttled")
@@ -56,6 +60,7 @@ class Plan:
     workload: Workload
     events: tuple[Event, ...]
     stays: float
+    memory: int  # bytes of each process
     ticks: int  # ms between two poll ticks
     most_receives: int
     stale_works: bool
@@ -82,7 +87,7 @@ QUICK: Mapping[str, Sequence[Any]] = {
     "breaker_failures": (1, 2, 5),
     "breaker_probe": (5.0, 10.0, 30.0),
     "heartbeat": (30,),
-    "batch_records": (1, 2, 3, 1000),
+    "batch_records": (2, 3, 1000),
     "chord": (2, 200),
     "parked": (2, 5, 2000),
     "in_flight": (4, 256),
@@ -102,17 +107,20 @@ def plan(seed: int, profile: str = "", without: Collection[str] = ()) -> Plan:
     chosen = chance.choice(tuple(PROFILES))
     profile = profile or chosen
     data = PROFILES[profile]
-    long = chance.random() < 0.002
     numbers = Numbers() if chance.random() < 0.1 else _numbers(chance)
     hosts = _hosts(chance, data)
-    lasts = chance.choice((1000, 5000, 20_000))
-    crowd = chance.random() < 0.05
+    lasts, size = chance.choice((1000, 5000, 20_000)), chance.random()
+    crowd = size < CROWDS
     messages = chance.randint(2, 6)
-    if long or crowd:
-        messages = chance.randint(100, 500) if long else chance.randint(20, 40)
+    if crowd:
+        messages = chance.randint(100, 500) if size < LONG else chance.randint(20, 40)
+    pause = PAUSE if size > 1 - PAUSES else 0
+    memory = chance.choice((SMALL_MEMORY, numbers.memory_mib << 20))
     workload = Author(
-        chance, messages=messages, poor=data.poor, lasts=lasts, without=without
-    ).write()
+        chance, messages=messages, poor=data.poor, lasts=lasts, pause=pause,
+        again=chance.choice((0.25, 0.25, 0.8)), without=without,
+        big=0.1 if memory == SMALL_MEMORY else 0,
+    ).write()  # fmt: skip
     longest = chance.choice((numbers.claim, numbers.claim * 2, min(numbers.visibility, 60))) * 1500
     return Plan(
         seed=seed,
@@ -120,9 +128,21 @@ def plan(seed: int, profile: str = "", without: Collection[str] = ()) -> Plan:
         numbers=numbers,
         hosts=hosts,
         workload=workload,
+        memory=memory,
         events=tuple(
             sorted(
-                (e for e in _events(chance, data, hosts, lasts, longest) if e.kind not in without),
+                (
+                    e
+                    for e in (
+                        *(
+                            [Event(lasts + PAUSE_AFTER, "pause", lasts=pause - 2 * PAUSE_AFTER)]
+                            if pause
+                            else ()
+                        ),
+                        *_events(chance, data, hosts, lasts, longest),
+                    )
+                    if e.kind not in without
+                ),
                 key=lambda event: event.at,
             )
         ),
@@ -141,6 +161,7 @@ def _numbers(chance: random.Random) -> Numbers:
 def _hosts(chance: random.Random, data: Profile) -> tuple[Host, ...]:
     hosts = []
     for queue, count in (
+        ("beat", 1),
         ("control", chance.choice((1, 2))),
         ("objects", chance.choice((1, 2, 2, 3))),
     ):
@@ -153,7 +174,7 @@ def _hosts(chance: random.Random, data: Profile) -> tuple[Host, ...]:
     return tuple(hosts)
 
 
-def _events(chance, data, hosts, lasts, longest):
+def _events(chance, data, hosts, lasts, longest):  # noqa: C901, PLR0912  a row for each kind
     for kind, most in data.events.items():
         for _ in range(chance.randint(0, most)):
             if chance.random() < (0.6 if len(data.events) > 6 else 0.2):

@@ -31,14 +31,14 @@ class Points:
 
     def __init__(
         self, schedule: Schedule, strikes: Strikes, history: History, chance: random.Random,
-        *, stays: float,
+        *, stays: float, kill: Callable[[Any], None],
     ) -> None:  # fmt: skip
         self.schedule = schedule
         self.strikes = strikes
         self.history = history
         self._chance = chance
         self._stays = stays  # how likely a call takes no time and the actor goes on
-        self.kill: Callable[[Any], None]
+        self.kill = kill
         self.struck: dict[str, list[int]] = defaultdict(list)
         """By object name, when a strike met a process that had it in hand."""
         self.last_strike = 0
@@ -64,7 +64,11 @@ class Points:
         self.pause()
         strike = self.strikes.at(point)
         if strike is None:
-            result = act()
+            try:
+                result = act()
+            except Exception as error:
+                self._note(point, f"{told}: {error!r:.80}")
+                raise
             self._note(point, told)
             return result
         self.say(strike, told)

@@ -18,7 +18,6 @@ from typing import NamedTuple
 from tests.mutants import run as mutants
 
 HERE = Path(__file__).parent / "put_back"
-SEEDS = 2000
 SECONDS = 3600
 OF_MUTANTS = (
     "any-bucket", "breaker-never-closes", "counted-twice", "delete-at-receive",
@@ -58,13 +57,13 @@ def patches(names: Sequence[str] = ()) -> list[Patch]:
     return [load(path) for path in paths if not names or path.stem in names]
 
 
-def put_back(names: Sequence[str], *, jobs: int, without: str = "") -> int:
+def put_back(names: Sequence[str], *, seeds: int, jobs: int, without: str = "") -> int:
     """Run each patch; 1 if one was not found."""
     missed = 0
     for patch in patches(names):
         began = time.perf_counter()
         try:
-            found = _search(patch, jobs, without)
+            found = _search(patch, seeds, jobs, without)
         except mutants.Stale as stale:
             found = ""
             print(f"{patch.name}: the patch no longer applies: {stale}")
@@ -75,14 +74,15 @@ def put_back(names: Sequence[str], *, jobs: int, without: str = "") -> int:
     return 1 if missed else 0
 
 
-def _search(patch: Patch, jobs: int, without: str) -> str:
+def _search(patch: Patch, seeds: int, jobs: int, without: str) -> str:
     """The first seed that fails with *patch* in place, and how; empty for none."""
     with tempfile.TemporaryDirectory(prefix="put-back-") as made:
         root = Path(made)
         mutants.copy(root)
         mutants.apply(mutants.Mutant(patch.name, 0, patch.does, (), patch.hunks), root)
-        argv = [sys.executable, "-m", "tests.simulation", "--seeds", str(SEEDS), "--jobs",
-                str(jobs), "--most", "1", "--until-failure", "--profile", patch.profile, "--without", without]  # fmt: skip
+        argv = [sys.executable, "-m", "tests.simulation", "--seeds", str(seeds), "--jobs",
+                str(jobs), "--most", "1", "--until-failure", "--profile", patch.profile,
+                "--without", without]  # fmt: skip
         environment = os.environ | {"PYTHONPATH": str(root), "PYTHONDONTWRITEBYTECODE": "1"}
         ran = subprocess.run(argv, cwd=root, env=environment, capture_output=True, text=True,
                              check=False, timeout=SECONDS)  # fmt: skip

@@ -11,7 +11,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 STUCK = 60.0  # real seconds without a turn; more means that a real lock is waited for
 TURNS = 1_000_000  # of one run, at most
@@ -36,7 +36,7 @@ class Endless(Exception):
 class Runner(threading.Thread):
     """A thread that runs one actor after another; starting one costs more than a whole turn."""
 
-    idle: "list[Runner]" = []
+    idle: ClassVar["list[Runner]"] = []
 
     def __init__(self) -> None:
         super().__init__(daemon=True)

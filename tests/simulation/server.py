@@ -95,7 +95,7 @@ class Server:
         with (self._folder / "log").open("wb") as log:
             self._process = child.start(argv, stdout=log, stderr=log)
         self._socket = self._connected(path)
-        self._full = self._refuses = False
+        self.full = self.refuses = False
         self._answers = hiredis.Reader()
         self._loaded: dict[str, str] = {}  # by the script's own hash, the hash with the shim
         self._command = self.load(COMMAND)
@@ -194,18 +194,18 @@ class Server:
 
     def fill(self, full: bool) -> None:
         """Have no memory left, or some again."""
-        self._full = full
+        self.full = full
         self.plain("CONFIG", "SET", "maxmemory", 1 if full else 0)
 
     def refuse_writes(self, refuses: bool) -> None:
         """Have too few replicas to take writes, or enough again."""
-        self._refuses = refuses
+        self.refuses = refuses
         self.plain("CONFIG", "SET", "min-replicas-to-write", 1 if refuses else 0)
 
     @contextmanager
     def _willing(self) -> Iterator[None]:
         """Do what is asked here, whatever clients are refused just now."""
-        full, refuses = self._full, self._refuses
+        full, refuses = self.full, self.refuses
         if full:
             self.fill(full=False)
         if refuses:
@@ -218,9 +218,9 @@ class Server:
 
     def well(self) -> None:
         """Be as a new server is, but for what is in it."""
-        if self._full:
+        if self.full:
             self.fill(full=False)
-        if self._refuses:
+        if self.refuses:
             self.refuse_writes(refuses=False)
 
     def keys(self) -> list[bytes]:

@@ -25,10 +25,18 @@ class SinkServer:
         self.commits = commits
         self.rejects = rejects
         self.accepted: list[Accepted] = []
-        self.records: set[bytes] = set()
+        self.records: dict[bytes, int] = {}  # when each was last accepted
         self.trouble = ""  # a reason while it takes nothing
         self.hosts: dict[str, str] = {}  # by host: a reason while it takes nothing from there
         self.rejects_all = False
+
+    def accepts(self, records: set[bytes]) -> set[bytes]:
+        """Those of *records* that it takes when it is well."""
+        return {record for record in records if self.rejects not in record}
+
+    def has(self, records: set[bytes], since: int = 0) -> bool:
+        """Whether it accepted all of *records*, at *since* or later."""
+        return all(self.records.get(record, -1) >= since for record in records)
 
     def take(self, batch: Sequence[bytes], origin: Origin, who: str, host: str, now: int) -> None:
         """Accept all of *batch*; raises Fault where it takes none."""
@@ -37,7 +45,7 @@ class SinkServer:
             raise Fault(reason, f"{self.name}: simulated", where=self.name)
         if self.rejects_all or any(self.rejects in record for record in batch):
             raise Rejected(f"{self.name}: simulated", where=self.name)
-        self.records.update(batch)
+        self.records.update(dict.fromkeys(batch, now))
         self.accepted += [Accepted(now, record, origin, who) for record in batch]
 
 

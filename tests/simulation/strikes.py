@@ -21,6 +21,9 @@ BUCKET_ERRORS = ("network", "throttled", "aws-error", "access-denied", "kms", "c
 SINK_ERRORS = ("sink-unreachable", "sink-busy", "sink-error", "sink-credentials", "sink-full")
 
 
+FEW, SELDOM, OFTEN = 8, 3.0, 0.3  # the first calls of a point, and how likely a strike is there
+
+
 def _errors(reasons: Iterable[str]) -> tuple[str, ...]:
     return tuple(f"error:{reason}" for reason in reasons)
 
@@ -40,7 +43,6 @@ KINDS: dict[str, tuple[str, ...]] = {
     "broker.publish": (*ANYWHERE, "twice", "cut", "half", "lost", "error:connection"),
     "broker.idle": (*ANYWHERE, "error:connection"),
     "broker.take": ("lost", "twice", "late", "crash-after"),
-    "broker.tick": ("lost", "twice", "late"),
     "broker.chord": ("lost", "twice", "late"),
 }
 """By point, or by the system of a point: what may happen there."""
@@ -90,7 +92,6 @@ class Strikes:
         self._given = (
             None if given is None else {(strike.point, strike.nth): strike for strike in given}
         )
-        self.ended = False
 
     def at(self, point: str) -> Strike | None:
         """What happens at this call of *point*, if anything."""
@@ -105,7 +106,9 @@ class Strikes:
         return strike
 
     def _draw(self, point: str) -> Strike | None:
-        if self.ended or len(self.drawn) >= self._most or self._chance.random() >= self._rate:
+        # what is called seldom is struck as often as what is called all the time
+        rate = self._rate * (SELDOM if self.calls[point] <= FEW else OFTEN)
+        if len(self.drawn) >= self._most or self._chance.random() >= rate:
             return None
         system = point.partition(".")[0]
         choice = [

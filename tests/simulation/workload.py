@@ -18,6 +18,8 @@ DROP_FIELD = b',"drop":true'
 
 STEP = 10  # ms from the first put of one message to that of the next
 
+BIG = 1 << 20  # bytes that a big object claims to have
+
 Fate = Literal["carry", "skip", "refuse", "either"]
 """What must come of an object as one message names it."""
 
@@ -76,9 +78,16 @@ class Author:
 
     def __init__(
         self, chance: random.Random, *, messages: int, poor: float, lasts: int,
-        without: Collection[str] = (),
+        again: float = 0.25, big: float = 0.0, pause: int = 0, without: Collection[str] = (),
     ) -> None:  # fmt: skip
-        """*without* names what is left out: ``raises``, ``repaired`` or a kind of bad object."""
+        """*again* is how likely an object was named before, *big* how likely one is big.
+
+        Half of the messages come *pause* milliseconds later than they would.  *without* names what
+        is left out: ``raises``, ``repaired`` or a kind of bad object.
+        """
+        self._again = again
+        self._big = big
+        self._pause = pause
         self._without = without
         self._chance = chance
         self._messages = messages
@@ -113,7 +122,7 @@ class Author:
         names = []
         for _ in range(count):
             again = [n for n in self._known + self._repairable if n.bucket == bucket]
-            if again and chance.random() < 0.25:
+            if again and chance.random() < self._again:
                 names.append(self._known_again(chance.choice(again), at, shape))
             else:
                 names.append(self._new(bucket, at, shape))
@@ -155,7 +164,7 @@ class Author:
         last = self._puts[-1].at if self._puts else -1
         self._puts.append(Put(max(at, last + 1), bucket, key, content))
 
-    def _new(self, bucket: str, at: int, shape: str) -> Name:
+    def _new(self, bucket: str, at: int, shape: str) -> Name:  # noqa: PLR0911  one a kind
         chance = self._chance
         self._serial += 1
         account = chance.choice(ACCOUNTS)
@@ -207,9 +216,10 @@ class Author:
 
     def _rejected(self, content: Content) -> dict[str, Any]:
         """One record of several is rejected: one alone says nothing about itself."""
-        records = [*content.records, self._record(f"{content.etag}-more", b"")]
-        at = self._chance.randrange(len(records) - 1)
-        records[at] = records[at].replace(DROP_FIELD, b"")[:-1] + b',"reject":true}'
+        records = [record.replace(DROP_FIELD, b"") for record in content.records]
+        records += [self._record(f"{content.etag}-{at}", b"") for at in range(2)]
+        at = self._chance.randrange(len(records))
+        records[at] = records[at][:-1] + b',"reject":true}'
         return {"records": tuple(records), "body": _file(records), "fault": "rejected-records"}
 
     def _content(self, key: str, number: int) -> Content:
@@ -217,7 +227,8 @@ class Author:
         name = key[-24:].partition(".")[0].lstrip("0") or key
         count = chance.choice((1, 2, 3, 5)) if chance.random() < 0.9 else 20
         records = tuple(self._record(f"{name}v{number}-{at}") for at in range(count))
-        return Content(f"e{number}{self._serial:06}", _file(records), records)
+        claims = BIG if chance.random() < self._big else 0
+        return Content(f"e{number}{self._serial:06}", _file(records), records, claims=claims)
 
     def _record(self, name: str, drop: bytes | None = None) -> bytes:
         if drop is None:

@@ -9,7 +9,7 @@ import textwrap
 import pytest
 import redis
 
-from tests import servers
+from tests import processes, servers
 from tests.servers import free_port
 from trailcourier import broker, child
 from trailcourier.errors import ConfigError, Unreachable
@@ -191,14 +191,10 @@ def test_a_ca_file_is_trusted(tmp_path):
 def test_the_password_is_on_no_command_line(running):
     assert running.process is not None
 
-    shown = subprocess.run(
-        ["ps", "-ww", "-o", "args=", "-p", str(running.process.pid)],
-        capture_output=True,
-        check=True,
-    )
+    shown = processes.command_line(running.process.pid)
 
-    assert b"-server" in shown.stdout
-    assert running._password.encode() not in shown.stdout
+    assert "-server" in shown
+    assert running._password not in shown
 
 
 def test_the_password_is_in_no_file(tmp_path):

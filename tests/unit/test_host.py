@@ -1,5 +1,6 @@
 """The broker that a host brings itself, and who finds it."""
 
+import os
 import stat
 import threading
 
@@ -168,7 +169,41 @@ def test_a_folder_that_cannot_be_used_is_a_wrong_configuration(found, tmp_path):
 
     (problem,) = error.value.problems
     assert f"trailcourier.toml: workers.state_dir: {tmp_path}/state/broker cannot be" in problem
-    assert problem.endswith(": Not a directory; name a folder this user may write to")
+    assert problem.endswith(": File exists; name a folder this user may write to")
+
+
+def test_what_is_kept_is_for_this_user_alone(found, tmp_path, monkeypatch):
+    monkeypatch.setattr(host, "members", lambda **_: [])
+    umask = os.umask(0)
+    try:
+        with host.running(found(), say=print):
+            pass
+    finally:
+        os.umask(umask)
+
+    for folder in ("state", "state/broker"):
+        assert stat.S_IMODE((tmp_path / folder).stat().st_mode) == 0o700
+
+
+def test_a_folder_that_others_could_enter_is_closed_to_them(found, tmp_path, monkeypatch):
+    monkeypatch.setattr(host, "members", lambda **_: [])
+    (tmp_path / "state/broker").mkdir(parents=True)
+    (tmp_path / "state/broker").chmod(0o777)
+
+    with host.running(found(), say=print):
+        assert stat.S_IMODE((tmp_path / "state/broker").stat().st_mode) == 0o700
+
+
+def test_a_link_in_the_place_of_the_folder_is_not_followed(found, tmp_path):
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state/broker").symlink_to(tmp_path / "theirs")
+
+    with (
+        pytest.raises(ConfigError, match="it is not this user's"),
+        host.running(found(), say=print),
+    ):
+        pass
 
 
 def test_a_look_finds_the_broker_that_runs_and_starts_none(running, found):

@@ -119,13 +119,69 @@ def test_a_key_is_judged_before_it_is_read(key, judgement):
 @pytest.mark.parametrize(
     "folder",
     [
-        "CloudFront", "Config", "GuardDuty", "RedshiftLogs", "SSM", "VpcLattice", "WAFLogs",
-        "elasticloadbalancing", "network-firewall", "redshift", "verifiedaccess",
-        "vpcdnsquerylogs", "vpcflowlogs",
+        "AmazonQBusinessLogs", "BedrockModelInvocationLogs", "CloudFront", "CloudTrail-Lake",
+        "Config", "GuardDuty", "KafkaBrokerLogs", "QDeveloperLogs", "RedshiftLogs", "SSM",
+        "VpcLattice", "WAFLogs", "elasticloadbalancing", "globalaccelerator", "network-firewall",
+        "redshift", "verifiedaccess", "vpcdnsquerylogs", "vpcflowlogs",
     ],
 )  # fmt: skip
 def test_another_services_folder_is_skipped(folder):
     assert judged(f"p/{UNDER}/{folder}/{DAY}/x.log.gz") == "skipped: other-service"
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        f"{UNDER}/CloudTrail-Lake/Query/2026/11/23/0a1b2c3d/result_1.csv.gz",
+        f"{UNDER}/CloudTrail-Lake/Query/2026/11/23/0a1b2c3d/result_sign.json",
+        f"p/{UNDER}/BedrockModelInvocationLogs/us-east-1/2026/11/23/06/20261123T065Z_a.json.gz",
+        f"p//{UNDER}/globalaccelerator/us-west-2/2026/11/23/x.log.gz",
+        f"AWSLogs/{ORG}/111122223333/CloudTrail-Lake/Query/x",
+    ],
+)
+def test_a_key_as_another_services_documentation_shows_it_is_skipped(key):
+    for own in (False, True):
+        assert judged(key, own=own) == "skipped: other-service"
+
+
+def test_every_other_service_names_the_page_that_shows_its_keys():
+    assert all("Guide" in page for page in keys.OTHER_SERVICES.values())
+
+
+@pytest.mark.parametrize(
+    ("key", "folder"),
+    [
+        (f"{UNDER}/NewLogs/us-east-1/x.gz", "AWSLogs/*/NewLogs"),
+        (f"a/b/AWSLogs/{ORG}/111122223333/NewLogs/x", "AWSLogs/*/NewLogs"),
+        ("AWSLogs/aws-account-id=111122223333/aws-service=newlogs/x", "AWSLogs/*/newlogs"),
+        (f"{UNDER}/one-file", "AWSLogs/*"),
+        ("AWSLogs/999/x", "AWSLogs/*"),
+        ("copies/of a log.json.gz", "copies/*"),
+        ("/leading/x", "/*"),
+        ("no-folder.json.gz", "*"),
+        ("", "*"),
+        ("\x1b[2J\u202e/x", "\\x1b[2J\\u202e/*"),
+        (f"{UNDER}/{'N' * 1000}/x", f"AWSLogs/*/{'N' * 40}"),
+        ("\x07" * 1000 + "/x", "\\x07" * 10 + "/*"),
+    ],
+    ids=repr,
+)  # fmt: skip
+def test_where_an_unknown_key_lies_is_told_short_and_escaped(key, folder):
+    assert keys.folder(key) == folder
+
+
+@given(st.text(max_size=200))
+def test_where_any_key_lies_is_fit_for_a_line_of_the_log(key):
+    assert keys.folder(key).isprintable()
+    assert len(keys.folder(key)) <= keys.FOLDER_SHOWN + 10
+
+
+@pytest.mark.parametrize(
+    ("own", "judgement"), [(False, "refused: unknown-key"), (True, "read")], ids=["s3", "own"]
+)
+@pytest.mark.parametrize("key", ["new/shape.json.gz", f"{UNDER}/CloudTrail-New/{DAY}/x.json.gz"])
+def test_a_new_shape_is_read_where_cloudtrail_itself_announces_it(key, own, judgement):
+    assert judged(key, own=own) == judgement
 
 
 @pytest.mark.parametrize(

@@ -409,6 +409,21 @@ def test_what_is_looked_at_comes_back_though_it_may_not_be_given_back(stub, dead
     assert len(redrive.listed("prod", dead, (), most=1).messages) == 1
 
 
+def test_what_may_not_be_received_is_counted_and_the_denial_said(stub, dead):
+    bury(stub, "a")
+    stub.fault("ReceiveMessage", **DENIED)
+
+    told = redrive.listed("prod", dead, (), most=1)
+
+    assert (told.waiting, list(told.messages)) == (1, [])
+    assert told.note.startswith("not looked at: queue-denied: ")
+
+
+def test_the_source_s_own_queue_is_no_dead_letter_queue(stub):
+    with pytest.raises(ValueError, match="own queue"):
+        found(stub, named=stub.queue_url("trail") + "/")
+
+
 def test_a_dead_letter_queue_with_a_redrive_policy_of_its_own_is_not_looked_into(stub):
     stub.create("second", redrive=("third", 1))
     stub.create("first", redrive=("second", 1))

@@ -8,6 +8,7 @@ from trailcourier import regions, sqs
 from trailcourier.credentials import Credentials
 from trailcourier.egress import Egress
 from trailcourier.errors import Fault
+from trailcourier.models import QueueLimits
 from trailcourier.secret import Secret
 
 
@@ -204,7 +205,24 @@ def test_the_depth_is_what_waits_what_is_held_and_what_is_delayed():
     }
 
     with Recording(Answers(GetQueueAttributes={"Attributes": told})) as server:
-        assert queue_at(server).depth() == sqs.Depth(visible=41, in_flight=7, delayed=0)
+        found = queue_at(server).depth()
+
+    assert found == sqs.Depth(41, 7, 0, QueueLimits(kept=None, receives=0))
+
+
+def test_with_the_depth_comes_what_ends_a_messages_life():
+    told = {
+        "ApproximateNumberOfMessages": "41",
+        "MessageRetentionPeriod": "345600",
+        "RedrivePolicy": '{"deadLetterTargetArn": "arn:x", "maxReceiveCount": "10"}',
+    }
+
+    with Recording(Answers(GetQueueAttributes={"Attributes": told})) as server:
+        found = queue_at(server).depth()
+
+    assert found is not None
+    assert found.limits == QueueLimits(kept=345_600, receives=10)
+    assert len(server.requests) == 1
 
 
 def test_without_the_permission_the_depth_and_the_redrive_are_unknown():
@@ -319,7 +337,9 @@ def test_attributes_that_are_left_out_count_nothing():
     told = {"ApproximateNumberOfMessages": "41"}
 
     with Recording(Answers(GetQueueAttributes={"Attributes": told})) as server:
-        assert queue_at(server).depth() == sqs.Depth(visible=41, in_flight=0, delayed=0)
+        found = queue_at(server).depth()
+
+    assert found == sqs.Depth(41, 0, 0, QueueLimits(kept=None, receives=0))
 
 
 @pytest.mark.parametrize("policy", ["{", "5", '{"maxReceiveCount": "often"}'])

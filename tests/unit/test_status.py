@@ -8,10 +8,11 @@ import pytest
 from tests.unit.fleets import NOTED, well
 from tests.unit.ledger.conftest import admit, claim, refs
 from trailcourier.dispositions import REASONS
+from trailcourier.ledger import Ledger
 from trailcourier.ledger.outcomes import Report
-from trailcourier.ledger.quarantine import Entry
+from trailcourier.ledger.quarantine import Entry, entry_id
 from trailcourier.ledger.scopes import Failing
-from trailcourier.models import Outcome
+from trailcourier.models import Numbers, Outcome, QueueLimits
 from trailcourier.status import Standing, standing
 
 LISTENS = (
@@ -192,11 +193,84 @@ def test_refusals_are_mentioned_with_the_command_that_lists_them(ledger):
     assert "`trailcourier quarantine list --source prod`" in found.advice[0]
 
 
+def test_refusals_without_room_are_said(client, ledger):
+    small = Ledger(client, "prod", Numbers(quarantine_entries=1, quarantine_remembered=2))
+    for ref in refs(*"abcde"):
+        small.quarantine.put(Entry(entry_id(ref), "object", "corrupt", "broken", ref))
+
+    found = standing(ledger)
+
+    assert (found.quarantined, found.evicted) == (3, 2)
+    said = [each for each in advice(ledger) if "refused" in each]
+    assert said[0].startswith("3 refused, 2 of them without details for want of room: `trail")
+    assert said[1].startswith("2 refused objects had no room in quarantine at all, since this")
+
+
+def test_folders_of_keys_of_no_known_shape_are_said_with_their_numbers(ledger):
+    ledger.sums.in_folders({"AWSLogs/*/Fresh": 3, "copies/*": 40})
+    ledger.sums.in_folders({f"f{at}/*": 1 for at in range(60)})
+    (ref,) = refs("a")
+    ledger.quarantine.put(Entry(entry_id(ref), "object", "unknown-key", "a", ref))
+
+    found = standing(ledger).unknown_folders
+
+    assert list(found.items())[:3] == [("copies/*", 40), ("others", 12), ("AWSLogs/*/Fresh", 3)]
+    assert len(found) == 51
+    said = next(each for each in advice(ledger) if "no known shape" in each)
+    assert "since this ledger began: copies/* (40), others (12), AWSLogs/*/Fresh (3), f0/*" in said
+
+
+def test_no_age_is_negative_after_the_brokers_clock_was_put_back(ledger, pass_time):
+    finish(ledger, Outcome("delivered"))
+    ledger.breakers.failed("sink:archive", "a", reason="sink-full", text="no", limit=1)
+    pass_time(-3600)
+
+    found = standing(ledger)
+
+    assert (found.last_success_seconds, found.breakers[0].open_seconds) == (0, 0)
+    assert found.oldest_seconds == 0
+
+
 def test_a_queue_that_does_not_answer_is_said_first(ledger):
     found = standing(ledger, trouble="The queue does not say.")
 
     assert found.depth is None
     assert found.advice[0] == "The queue does not say."
+
+
+@pytest.mark.parametrize(
+    ("receives", "hours", "said"),
+    [(4, 1, []), (5, 1, ["A message was received 5 of 10 times"]), (1, 48, ["The oldest message"])],
+)
+def test_half_of_what_the_queue_bears_with_is_said(ledger, pass_time, receives, hours, said):
+    admit(ledger, "m1", refs("a"), receives=receives)
+    ledger.depth.put(3, QueueLimits(kept=4 * 86_400, receives=10))
+    pass_time(hours * 3600)
+    well(ledger)
+
+    found = standing(ledger)
+
+    assert [" ".join(each.split()[:3]) for each in found.advice] == [
+        " ".join(each.split()[:3]) for each in said
+    ]
+    assert found.receives == receives
+    assert found.patience_used == pytest.approx(
+        max(receives > 1 and receives / 10, hours / 96), 0.01
+    )
+
+
+def test_what_is_not_received_is_as_old_as_the_last_delivery(ledger, pass_time):
+    finish(ledger, Outcome("delivered"))
+    ledger.leases.forget(["m1"])
+    ledger.depth.put(3, QueueLimits(kept=4 * 86_400, receives=10))
+    pass_time(3 * 86_400)
+    well(ledger)
+    flows = standing(ledger, depth=3)
+    ledger.breakers.failed("queue:prod", "a", reason="credentials", text="no", limit=1)
+
+    assert flows.patience_used == 0
+    assert standing(ledger, depth=0).patience_used == 0
+    assert standing(ledger, depth=3).patience_used == pytest.approx(0.75, 0.01)
 
 
 def test_every_key_of_its_json_has_a_description(ledger):

@@ -48,8 +48,8 @@ def demo(
 
     Starts a broker, an emulated AWS, a whole fleet and Flower, all on the loopback; touches no
     account and, but for --serve, no configuration and no other broker. Ends with a table and one
-    line of JSON, and with 1 if a record was lost, altered or should not be there, or the queue
-    holds what it should not.
+    line of JSON, and with 1 if a record was lost, altered or should not be there, the queue holds
+    what it should not, or a signal ended it before the records were compared.
     """
     console = Console(stderr=True)
     chosen = random.randrange(10**6) if seed is None else seed  # noqa: S311 - printed, to repeat it
@@ -84,8 +84,8 @@ def _address(text: str) -> str:
 def _tell(verdict: stage.Verdict | None, console: Console, hint: str) -> None:
     """Say how it ended; *hint* is for when that is not well."""
     if verdict is None:
-        console.print("stopped before the end, so there is nothing to say about the records")
-        return
+        console.print("stopped before the end: no record was compared, so this is no success")
+        raise typer.Exit(Exit.NO)
     console.print(verdict.table())
     for problem in verdict.problems:
         console.print(problem, style="red", markup=False, highlight=False)

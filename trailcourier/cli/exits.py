@@ -1,7 +1,8 @@
 """What a command's exit status says; scripts and service managers rely on it.
 
 A verb that is cut off has no answer, and its status is the shell's for the signal: 130 for Ctrl-C,
-141 for a reader that left.  A verb that runs until it is stopped ends with 0.
+141 for a reader that left.  A verb that runs until it is stopped ends with 0.  A demo that is
+stopped has proved nothing and ends with 1: scripts take 0 for proof.
 """
 
 from enum import IntEnum
@@ -24,7 +25,7 @@ class Exit(IntEnum):
         return row
 
     DONE = 0, "done, or cleanly stopped by a signal"
-    NO = 1, "it worked, and the answer is no: an error found, `--strict` refusals, a retry in vain"
+    NO = 1, "the answer is no: an error, a source that stands still, a retry or a demo in vain"
     USAGE = 64, "the command line is wrong"
     UNREACHABLE = 69, "the broker, AWS or a sink cannot be reached"
     BUG = 70, "a bug (`--debug` shows the traceback), or a process of `run` that keeps ending"

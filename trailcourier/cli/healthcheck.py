@@ -20,10 +20,10 @@ def healthcheck(
         ),
     ] = None,
 ) -> None:
-    """Say whether a process touched its heartbeat file within the last minute; exits 1 if not.
+    """Say whether a process does its work; exits 1 if it stands still or had no broker for 60 s.
 
-    Looks at the file's time and nothing else, so that it may run every few seconds. Without FILE it
-    answers for the processes of this user that were given none of their own: right in a container,
-    where there is one.
+    Reads the process's heartbeat file and nothing else, so that it may run every few seconds.
+    Without FILE it answers for the processes of this user that were given none of their own: right
+    in a container, where there is one.
     """
     raise typer.Exit(heartbeat.check([str(file)] if file else []))

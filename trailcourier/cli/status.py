@@ -14,6 +14,7 @@ from trailcourier.cli.sources import asked
 from trailcourier.errors import ConfigError, Fault
 from trailcourier.ledger.workers import Roll
 from trailcourier.printable import age
+from trailcourier.sqs import Depth
 from trailcourier.status import Standing
 from trailcourier.wiring import lines
 
@@ -59,10 +60,12 @@ def show(
 def _standings(names: Sequence[str], roll: Roll) -> list[Standing]:
     with ThreadPoolExecutor(min(8, len(names))) as pool:
         depths = list(pool.map(_depth, names))
-    return [
-        status.standing(wiring.ledger(name), *depths[at], roll=roll)
-        for at, name in enumerate(names)
-    ]
+    found = []
+    for name, (depth, trouble) in zip(names, depths, strict=True):
+        visible, limits = (depth.visible, depth.limits) if depth else (None, None)
+        ledger = wiring.ledger(name)
+        found.append(status.standing(ledger, visible, trouble, roll=roll, limits=limits))
+    return found
 
 
 def _remarks(found: Sequence[Standing], roll: Roll) -> Iterator[str]:
@@ -79,15 +82,12 @@ def _remarks(found: Sequence[Standing], roll: Roll) -> Iterator[str]:
             yield f"{source.source}: {advice}"
 
 
-def _depth(name: str) -> tuple[int | None, str]:
+def _depth(name: str) -> tuple[Depth | None, str]:
     """How many messages wait in the queue, and why that is not known."""
     try:
-        depth = lines.queue(name).depth()
+        return lines.queue(name).depth(), ""
     except (Fault, ConfigError) as error:
         return None, f"The queue does not say how much waits in it: {str(error).rstrip('.')}."
-    if depth is None:
-        return None, ""
-    return depth.visible, ""
 
 
 def _now(found: Sequence[Standing]) -> Table:

@@ -18,10 +18,14 @@ __all__ = ["HELD", "Contents", "DeadLetter", "DeadLetters", "MoveTask", "by_byte
 def find(source: Queue, origin: regions.QueueAddress, named: str = "") -> DeadLetters | None:
     """Return the dead-letter queue of a source's queue, or the one whose URL is *named*.
 
-    None where the queue has no redrive policy.  Raises Fault where that may not be seen.
+    None where the queue has no redrive policy.  Raises Fault where that may not be seen, ValueError
+    for a URL that is no other queue's.
     """
     if named:
-        return DeadLetters(source, origin, named)
+        dead = DeadLetters(source, origin, named)
+        if dead.address.identity == origin.identity:
+            raise ValueError("is the source's own queue; the dead-letter queue is another")
+        return dead
     told = source.attributes("RedrivePolicy")
     if told is None:
         said = f"the redrive policy of {origin.url} may not be seen (sqs:GetQueueAttributes)"

@@ -53,7 +53,7 @@ def _place(subject: Subject, place: Place, rules: Sequence[str], level: Level) -
 
 def _to_queue(subject: Subject, said: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Return the notifications of new objects that go to the source's queue."""
-    arn = queue.attributes(subject).said["Attributes"]["QueueArn"]
+    arn = queue.said(subject).arn(subject)
     return [
         each
         for each in said.get("QueueConfigurations", [])

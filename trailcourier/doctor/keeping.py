@@ -1,10 +1,10 @@
 """How the queue keeps its messages: for how long, encrypted by what, and where bad ones go."""
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import timedelta
 
 from trailcourier.doctor import broker, order, queue, statements, trouble
+from trailcourier.doctor.attributes import Attributes
 from trailcourier.doctor.call import Answer, Call
 from trailcourier.doctor.finding import Entries, Entry, Finding
 from trailcourier.doctor.subject import Subject
@@ -43,7 +43,7 @@ TOLD: Entries = {
     ),
     "TC309": Entry(
         "Does anything lie in the dead-letter queue?",
-        ("ok", "warning"),
+        ("ok", "unproved", "warning"),
         "Messages that could not be carried. `trailcourier dlq list` says why; once that is "
         "repaired, `trailcourier dlq redrive` moves them back, and they are read anew.",
     ),
@@ -68,7 +68,7 @@ def look(subject: Subject) -> Iterator[Finding]:
     yield _held(subject)
     if not seen.good:
         return
-    said: Mapping[str, str] = seen.said["Attributes"]
+    said = Attributes(seen)
     yield from _dead_letters(subject, said)
     yield from _key(subject, said)
 
@@ -100,15 +100,19 @@ def _settled(line: broker.Line) -> int:
     return line.sums.get("messages:deleted", 0)
 
 
-def _dead_letters(subject: Subject, said: Mapping[str, str]) -> Iterator[Finding]:
-    policy = json.loads(said.get("RedrivePolicy") or "{}")
+def _dead_letters(subject: Subject, said: Attributes) -> Iterator[Finding]:
+    policy = said.table("RedrivePolicy")
     if not policy:
         text = "there is no dead-letter queue: a message that cannot be carried is lost in the end"
         fix = "Make a queue for them and a redrive policy to it with maxReceiveCount 10."
         yield Finding("warning", "TC308", text, fix)
         return
-    arn, most = str(policy.get("deadLetterTargetArn")), int(policy.get("maxReceiveCount", 0))
-    name = arn.rpartition(":")[2]
+    arn, times = str(policy.get("deadLetterTargetArn")), str(policy.get("maxReceiveCount"))
+    name, most = arn.rpartition(":")[2], int(times) if times.isdecimal() else None
+    if most is None or not arn.startswith("arn:"):
+        text = "the redrive policy is not of SQS's form, so where bad messages go is not seen"
+        yield Finding("unproved", "TC308", text, "AWS's own SQS says it.")
+        return
     if most < FEW_RECEIVES:
         text = f"after {most} receives a message moves to {name}: a few restarts are enough"
         yield Finding("warning", "TC308", text, "Set maxReceiveCount to 10.")
@@ -135,23 +139,25 @@ def _dead(subject: Subject, arn: str) -> Call:
     return Call("sqs", "get_queue_attributes", ours.region, "sqs:GetQueueAttributes", arn, given)
 
 
-def _dead_queue(
-    subject: Subject, said: Mapping[str, str], dead: Answer, most: int
-) -> Iterator[Finding]:
-    theirs: Mapping[str, str] = dead.said["Attributes"]
-    name = dead.call.resource.rpartition(":")[2]
-    kept, longer = (int(each["MessageRetentionPeriod"]) for each in (said, theirs))
-    if longer <= kept and longer < LONGEST:
+def _dead_queue(subject: Subject, said: Attributes, dead: Answer, most: int) -> Iterator[Finding]:
+    theirs, name = Attributes(dead), dead.call.resource.rpartition(":")[2]
+    kept, longer = (each.number("MessageRetentionPeriod") for each in (said, theirs))
+    moves = f"after {most} receives a message moves to {name}"
+    if kept is None or longer is None:
+        text = f"{moves}; for how long both queues keep messages is not said"
+        yield Finding("unproved", "TC308", text, f"See that {name} keeps them for longer.")
+    elif longer <= kept and longer < LONGEST:
         text = (
             f"{name} keeps messages for {_days(longer)} and the queue for {_days(kept)}: one that "
             "moves late is gone at once, for it keeps its age"
         )
         yield Finding("warning", "TC308", text, f"Let {name} keep them for 14 days.")
     else:
-        text = f"after {most} receives a message moves to {name}, kept up to {_days(longer)}"
-        yield Finding("ok", "TC308", text)
-    lie = int(theirs["ApproximateNumberOfMessages"])
-    if lie:
+        yield Finding("ok", "TC308", f"{moves}, kept up to {_days(longer)}")
+    lie = theirs.number("ApproximateNumberOfMessages")
+    if lie is None:
+        yield Finding("unproved", "TC309", f"how much lies in {name} is not said", "Look there.")
+    elif lie:
         text = f"{lie} messages lie in the dead-letter queue {name}"
         yield Finding("warning", "TC309", text, _redrive(subject))
     else:
@@ -171,16 +177,16 @@ def _days(seconds: int) -> str:
     return f"{days:.3g} days"
 
 
-def _key(subject: Subject, said: Mapping[str, str]) -> Iterator[Finding]:
-    key = said.get("KmsMasterKeyId")
+def _key(subject: Subject, said: Attributes) -> Iterator[Finding]:
+    key = said.text("KmsMasterKeyId")
     if subject.errors("TC310"):  # SQS itself said so
         return
     if not key:
-        own = "with SQS's own keys" if said.get("SqsManagedSseEnabled") == "true" else "not at all"
+        own = "with SQS's own keys" if said.text("SqsManagedSseEnabled") == "true" else "not at all"
         yield Finding("ok", "TC310", f"messages are encrypted {own}, which needs no permission")
         return
     if key.endswith(MANAGED):
-        come = int(said["ApproximateNumberOfMessages"]) > 0
+        come = bool(said.number("ApproximateNumberOfMessages"))
         text = f"the queue is encrypted with {MANAGED}, to which SNS and S3 cannot send"
         fix = "Encrypt it with SQS's own keys (SSE-SQS), or with a customer key they may use."
         yield Finding("warning" if come else "error", "TC310", text, fix)
@@ -221,7 +227,7 @@ def _described(subject: Subject, key: str, arn: str) -> Finding:
     if not asked.good:
         lost = "whether the queue's key is enabled is not seen"
         return trouble.unseen(subject, asked, "TC310", lost)
-    state = asked.said["KeyMetadata"]["KeyState"]
+    state = asked.said.get("KeyMetadata", {}).get("KeyState", "in a state that is not said")
     if state != "Enabled":
         text = f"the key that encrypts the queue is {state}: {arn}"
         return Finding("error", "TC310", text, "Enable it; until then no message is handed out.")

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from msgspec.structs import replace
 
 from trailcourier.doctor import broker, order, statements, trouble
+from trailcourier.doctor.attributes import Attributes
 from trailcourier.doctor.call import Answer, Call
 from trailcourier.doctor.finding import Entries, Entry, Finding
 from trailcourier.doctor.subject import Subject
@@ -67,6 +68,11 @@ TOLD: Entries = {
 
 def receive(subject: Subject) -> Call:
     return _call(subject, "receive_message", "sqs:ReceiveMessage", MaxNumberOfMessages=0)
+
+
+def said(subject: Subject) -> Attributes:
+    """Return what the queue says of itself; nothing where that may not be asked."""
+    return Attributes(attributes(subject))
 
 
 def attributes(subject: Subject) -> Answer:
@@ -157,19 +163,19 @@ def _there(subject: Subject, receiving: Answer, seen: Answer) -> Finding:
 
 def _same(subject: Subject, seen: Answer) -> Finding:
     queue = subject.source.queue
-    if not seen.good:
+    actual = Attributes(seen).text("QueueArn")
+    if not actual:
         if queue.endpoint is None:
             return Finding("ok", "TC302", f"its URL is AWS's own, of {queue.region}")
         text = "whether the URL leads to the queue it names is not seen without its attributes"
         return Finding("unproved", "TC302", text, statements.remedy(
             subject, ["sqs:GetQueueAttributes"], queue.arn))  # fmt: skip
-    actual = seen.said["Attributes"]["QueueArn"]
-    said = (
+    ours = (
         queue.arn if queue.account else queue.arn.replace("::", f":{statements.account(actual)}:")
     )
-    if actual == said:
+    if actual == ours:
         return Finding("ok", "TC302", f"region, account and name are those of {actual}")
-    text = f"the URL leads to {actual}, and says {said}"
+    text = f"the URL leads to {actual}, and says {ours}"
     return Finding("error", "TC302", text, "Copy `queue_url` from SQS; set `queue_region` by it.")
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from trailcourier.doctor import bucket, order, policies, queue, statements, trails, trouble
+from trailcourier.doctor.attributes import Attributes
 from trailcourier.doctor.call import Answer, Call
 from trailcourier.doctor.finding import Entries, Entry, Finding, Level
 from trailcourier.doctor.policies import Request
@@ -117,9 +118,7 @@ def announced_otherwise(subject: Subject) -> bool:
 
 
 def _queue_arn(subject: Subject) -> str:
-    seen = queue.attributes(subject)
-    arn = seen.said["Attributes"]["QueueArn"] if seen.good else subject.source.queue.arn
-    return str(arn)
+    return queue.said(subject).arn(subject)
 
 
 def _subscription(subject: Subject, topic: str) -> Mapping[str, Any] | Answer | None:
@@ -227,12 +226,12 @@ def _into_queue(subject: Subject, topic: str) -> Iterator[Finding]:
         text = f"whether the queue's policy lets {topic} send is not seen"
         yield Finding("unproved", "TC405", text, "TC306 says what would show it.")
         return
-    said: Mapping[str, str] = seen.said["Attributes"]
-    request = Request(SNS, "sqs:SendMessage", said["QueueArn"], topic, statements.account(topic))
-    yield _verdict("TC405", said.get("Policy", ""), request)
-    key = said.get("KmsMasterKeyId", "")
+    said, arn = Attributes(seen), _queue_arn(subject)
+    request = Request(SNS, "sqs:SendMessage", arn, topic, statements.account(topic))
+    yield _verdict("TC405", said.text("Policy"), request)
+    key = said.text("KmsMasterKeyId")
     if key and not key.endswith("alias/aws/sqs"):  # that one is told by TC310
-        yield _key(subject, key, said["QueueArn"], SNS)
+        yield _key(subject, key, arn, SNS)
 
 
 def _verdict(id_: str, policy: str, request: Request) -> Finding:

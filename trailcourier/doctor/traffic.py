@@ -15,6 +15,7 @@ from trailcourier.doctor.subject import Subject
 from trailcourier.printable import age
 
 JUST_NOW = 900  # seconds; what is newer may still be on its way through the line
+KINDS = ("", "NotVisible", "Delayed")
 IN_ORDER = (  # the manual's, for a source that receives no logs
     "Look in this order: whether the policies are right (TC3, TC6), whether the right region is "
     "asked (TC302), whether log files exist in the bucket (TC605; TC5 says whether a trail writes "
@@ -91,16 +92,18 @@ def _facts(subject: Subject) -> Facts | str:
         return "what lies in the bucket is not seen (TC604)"
     now = datetime.now(UTC)
     ages = [(now - file.modified).total_seconds() for each in found for file in each.newest]
-    said = seen.said["Attributes"]
-    names = ("", "NotVisible", "Delayed")
-    waiting = sum(int(said.get(f"ApproximateNumberOfMessages{name}", 0)) for name in names)
+    said = queue.said(subject)
+    counts = [said.number(f"ApproximateNumberOfMessages{name}") for name in KINDS]
+    if counts[0] is None:
+        return "the queue does not say how many messages wait (TC311)"
+    waiting = sum(each or 0 for each in counts)
     return Facts(
         newest=min(ages, default=None),
         settled=min((each for each in ages if each > JUST_NOW), default=None),
         messages=waiting + (line.standing.messages if line else 0),
         delivered=line.standing.last_success_seconds if line else None,
         known=line is not None,
-        kept=int(said.get("MessageRetentionPeriod", 0)),
+        kept=said.number("MessageRetentionPeriod") or 0,
         begun=max(trails.began(subject), default=None),
     )
 

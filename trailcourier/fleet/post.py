@@ -19,6 +19,9 @@ MINUTE = 60.0
 FIRST_WAIT, LAST_WAIT = 0.5, 30.0  # seconds before a process is started again
 LAST_WORDS = 5  # lines
 
+BROKER = "broker"
+"""The role of a private broker."""
+
 Start = Callable[[], child.Process]
 
 
@@ -92,7 +95,7 @@ class Post:
 
 def for_broker(broker: Embedded) -> Post:
     """The post of a private broker: it keeps its address when it is started again."""
-    return Post("broker", role="broker", grace=10, start=broker.start, words=broker.last_words)
+    return Post(BROKER, role=BROKER, grace=10, start=broker.start, words=broker.last_words)
 
 
 def for_member(member: Member, environment: Mapping[str, str], log: BinaryIO) -> Post:

@@ -4,13 +4,19 @@ What a signal handler may do in the main thread is next to nothing: it interrupt
 lock there.  So Python writes the signal's number into a socket, and a thread reads it.
 """
 
+import math
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
 HEARD = (signal.SIGTERM, signal.SIGINT)
+
+AGAIN = 0.5
+"""Seconds within which signals count once: ``timeout`` sends one to the process and then to its
+group, and means one."""
 
 
 class Signals:
@@ -40,12 +46,11 @@ class Signals:
         self._ear.close()
 
     def _read(self) -> None:
-        times = 0
+        times, last = 0, -math.inf
         while numbers := self._ear.recv(16):
-            for number in numbers:
-                if number in HEARD:
-                    times += 1
-                    self._heard(times)
+            if any(number in HEARD for number in numbers) and time.monotonic() - last > AGAIN:
+                times, last = times + 1, time.monotonic()
+                self._heard(times)
 
 
 def _nothing(*_: object) -> None:

@@ -150,15 +150,27 @@ return #due > 0 and remember(token, due) or due
 """)
 
 
-OLDEST = Script("""
-local oldest
+HELD = Script("""
+local oldest, receives = 0, 0
 for _, mid in ipairs(redis.call('ZRANGE', S .. 'leases', 0, -1)) do
-  local f = redis.call('HMGET', S .. 'm:' .. mid, 'sent', 'r')
+  local f = redis.call('HMGET', S .. 'm:' .. mid, 'sent', 'r', 'c')
   local since = tonumber(f[1] or '0') > 0 and tonumber(f[1]) or tonumber(f[2] or '0')
-  if since > 0 and (not oldest or since < oldest) then oldest = since end
+  if since > 0 and (oldest == 0 or since < oldest) then oldest = since end
+  receives = math.max(receives, tonumber(f[3] or '0'))
 end
-return oldest
+return {oldest, receives}
 """)
+
+
+class HeldMessages(msgspec.Struct, frozen=True):
+    """The extremes of the messages held.
+
+    *oldest* is when one was sent or, where SQS did not say, admitted: milliseconds, None without
+    any.  *receives* is how often one was received.
+    """
+
+    oldest: int | None
+    receives: int
 
 
 class Leases:
@@ -223,10 +235,10 @@ class Leases:
         """How many messages are done with and wait to be settled."""
         return int(self._store.client.zcard(f"{self._store.own}done"))
 
-    def oldest(self) -> int | None:
-        """When the message held longest was sent or, if SQS did not say, admitted: ms."""
-        answer = self._store.call(OLDEST)
-        return int(answer) if answer else None
+    def held(self) -> HeldMessages:
+        """How old the oldest message is, and how often one was received."""
+        oldest, receives = self._store.call(HELD)
+        return HeldMessages(oldest or None, receives)
 
     def complete(self, *, since: float) -> list[str]:
         """Messages whose objects have all been done for *since* seconds, yet nobody settled."""

@@ -143,7 +143,8 @@ if status == 'delivered' or reason == 'already-delivered' then
     redis.call('DEL', S .. 'skips')
   end
 else
-  redis.call('HSET', state, 's', 0)
+  -- one that kills workers runs alone from the first try that a new message has it given
+  redis.call('HSET', state, 's', reason == 'kills-worker' and facts.alone or 0)
   redis.call('HDEL', state, 't', 'tr', 'ft')
   redis.call('PEXPIRE', state, 1296000000)
 end
@@ -206,6 +207,7 @@ class Outcomes:
                 "alive": numbers.heartbeat * 1000,
                 "parked": numbers.parked,
                 "tries": reason.tries if reason else 0,
+                "alone": numbers.starts_alone,
                 "beside": bool(reason and reason.beside_success),
                 "failures": numbers.breaker_failures,
                 "first": numbers.park_first * 1000,

@@ -36,7 +36,9 @@ Keys, all under ``<namespace>:1:`` (1 is the format; another format is another l
 ``s:<source>:vouched:<oid>`` string: until when an object counts as named by CloudTrail itself
 ``s:<source>:failed:<id>`` string: how often a message met an error that nobody foresaw
 ``s:<source>:sums``   hash: counters
+``s:<source>:limits`` hash: what ends a message's life in the queue; see depth.py
 ``s:<source>:traces`` hash: when each step of the line last did its work; see traces.py
+``s:<source>:folders`` hash: objects of no known shape by their folders
 ``s:<source>:poll:n`` string: ``until|token``, the poll lease
 ====================  ====================================================================
 

@@ -21,6 +21,8 @@ SINKS_HOLD = (
     "refused that a later try delivered, `truncated` those delivered that were cut to size"
 )
 
+FOLDERS_KEPT = 50  # of a source; what lies in others is counted together
+
 ADD = Script("""
 if remembered(ARGV[1]) then return end
 for a = 2, #ARGV, 2 do count(ARGV[a], ARGV[a + 1]) end
@@ -38,6 +40,18 @@ return remember(token, redis.call('HINCRBY', key, 'run', ARGV[3]))
 """)
 
 
+FOLDERS = Script("""
+local token, most, key = ARGV[1], tonumber(ARGV[2]), S .. 'folders'
+if remembered(token) then return end
+for a = 3, #ARGV, 2 do
+  local name = ARGV[a]
+  local room = redis.call('HEXISTS', key, name) == 1 or redis.call('HLEN', key) < most
+  redis.call('HINCRBY', key, room and name or 'others', ARGV[a + 1])
+end
+remember(token, 1)
+""")
+
+
 class Sums:
     """One source's counters."""
 
@@ -49,6 +63,17 @@ class Sums:
         if increments:
             flat = (part for item in increments.items() for part in item)
             self._store.call(ADD, self._store.token(), *flat)
+
+    def in_folders(self, unknown: Mapping[str, int]) -> None:
+        """Count objects of no known shape by their folders: a message may name any number."""
+        if unknown:
+            flat = (part for item in unknown.items() for part in item)
+            self._store.call(FOLDERS, self._store.token(), FOLDERS_KEPT, *flat)
+
+    def folders(self) -> dict[str, int]:
+        """Objects of no known shape by their folders, the most first."""
+        held = _decoded(self._store.client.hgetall(f"{self._store.own}folders"))
+        return dict(sorted(held.items(), key=lambda item: (-item[1], item[0])))
 
     def all(self) -> dict[str, int]:
         """Every counter, and ``at:`` times in milliseconds."""

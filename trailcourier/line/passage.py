@@ -96,10 +96,10 @@ class Passage:
         """
         line, ref = self._line, self._claim.ref
 
-        def waiting() -> None:
-            hold.move()  # no fault of this object's: its claim is kept
+        def going() -> None:
+            hold.move()  # waiting for memory is no fault of this object's: its claim is kept
             if stopping.is_set():
-                raise Fault("stopping", "the worker was told to stop before there was memory")
+                raise Fault("stopping", "the worker was told to stop")
 
         opened = line.reader.open(ref)
         try:
@@ -108,13 +108,13 @@ class Passage:
                 return self._report(Outcome("skipped", "already-delivered"), final=True)
             need = _memory(opened.size, line)
             take = line.process.budget.take
-            with take(need, before_waiting=opened.close, waiting=waiting) as waited:
+            with take(need, before_waiting=opened.close, waiting=going) as waited:
                 if waited:
                     opened = line.reader.open(ref)
                 data = opened.body()
                 hold.move()
                 self._begin(opened.etag, len(data))
-                return self._send(records.open_log(data, line.limits), hold, stopping)
+                return self._send(records.open_log(data, line.limits, going), hold, stopping)
         finally:
             opened.close()
 

@@ -26,6 +26,7 @@ ROOM_PAUSE = (0.02, 0.25)  # seconds between two looks for room, at first and at
 PATIENCE = 0.5  # seconds for which room for a full receive is waited for
 TRY_AGAIN = 10  # seconds after which a message that met a bug comes again, at first
 UNKNOWN = "refused:unknown-key"
+UNKNOWN_KEYS = {UNKNOWN, "skipped:unknown-key-skipped"}
 SCRIPT_ERRORS = ("user_script:", "WRONGTYPE")  # how Redis begins when a script cannot go on
 
 
@@ -255,7 +256,10 @@ def _note(
     if admitted.again:
         observe.fact("objects_refused_before", source=line.source, message=message.id,
                      objects=len(admitted.again))  # fmt: skip
-    for each in (named[at] for at in admitted.judged):
+    judged = [named[at] for at in admitted.judged]
+    unknown = (each.ref.key for each in judged if each.verdict in UNKNOWN_KEYS)
+    line.ledger.sums.in_folders(Counter(map(keys.folder, unknown)))
+    for each in judged:
         status, _, reason = each.verdict.partition(":")
         if status == "refused":
             observe.fact("object_refused", source=line.source, object=str(each.ref), reason=reason)

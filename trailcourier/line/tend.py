@@ -98,7 +98,7 @@ def sample(line: Line) -> None:
         queue.failed(line, fault)
         return
     if found is not None:
-        line.ledger.depth.put(found.visible)
+        line.ledger.depth.put(found.visible, found.limits)
 
 
 def give_back(line: Line, messages: tuple[str, ...]) -> None:

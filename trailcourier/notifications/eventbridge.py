@@ -10,6 +10,8 @@ NON_CREATE = frozenset(  # of S3; one that is new is not understood rather than 
     {
         "Object ACL Updated",
         "Object Access Tier Changed",
+        "Object Annotation Created",
+        "Object Annotation Deleted",
         "Object Deleted",
         "Object Restore Completed",
         "Object Restore Expired",

@@ -14,7 +14,7 @@ import msgspec
 from trailcourier.errors import Fault
 from trailcourier.records.envelope import records_in
 from trailcourier.records.identity import event_id as event_id
-from trailcourier.records.inflation import windows
+from trailcourier.records.inflation import Going, on, windows
 from trailcourier.records.text import Text
 from trailcourier.records.times import newest as newest
 
@@ -25,7 +25,7 @@ Read = Callable[[], Iterable[list[bytes]]]
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """How large an object, its text and one record may be, in bytes.
+    """How large an object, its text and one record may be, in bytes, and how many *records* it has.
 
     The records of a text no longer than *small* are held in memory.
     """
@@ -33,6 +33,7 @@ class Limits(msgspec.Struct, frozen=True):
     compressed: int = 64 * MIB
     inflated: int = 512 * MIB
     record: int = 16 * MIB
+    records: int = 10_000_000
     small: int = 8 * MIB
 
 
@@ -57,22 +58,25 @@ class Log:
         A record longer than *size* comes alone.
         """
         held: list[bytes] = []
-        weight = 0
+        at = weight = 0
         for some in _from(first, self._read()):
-            held = held + some if held else some
+            held = held[at:] + some if at < len(held) else some
+            at = 0
             weight += sum(map(len, some))
-            while len(held) >= records or weight >= size:
-                batch = Batch(first, held[: _fitting(held, records, size)])
+            while len(held) - at >= records or weight >= size:
+                batch = Batch(first, _fitting(held[at : at + records], size))
                 yield batch
                 first += len(batch.records)
-                held = held[len(batch.records) :]
+                at += len(batch.records)
                 weight -= sum(map(len, batch.records))
-        if held:
-            yield Batch(first, held)
+        if at < len(held):
+            yield Batch(first, held[at:])
 
 
-def open_log(data: bytes, limits: Limits) -> Log:
+def open_log(data: bytes, limits: Limits, going: Going = on) -> Log:
     """Read the object *data* through and find it sound, or raise Fault.
+
+    *going* is called every so often, here and by the batches of a large log: that may take minutes.
 
     ``too-large``: over one of *limits*; ``corrupt``: a damaged gzip stream; ``unparseable``: not a
     CloudTrail envelope of objects in strict JSON and UTF-8.
@@ -81,13 +85,12 @@ def open_log(data: bytes, limits: Limits) -> Log:
         raise Fault("too-large", f"{len(data)} bytes as stored, more than {limits.compressed}")
     if not data:
         raise Fault("unparseable", "the object is empty")
-    inflating = windows(data, limits.inflated, limits.small)
+    inflating = windows(data, limits.inflated, limits.small, going)
     text = Text(inflating, limits.record)
     held: list[list[bytes]] | None = []
     count = 0
     try:
-        for records in records_in(text):
-            count += len(records)
+        for count, records in _counted(records_in(text), limits.records):
             if held is not None and text.offset + count * OVERHEAD <= limits.small:
                 held.append(records)
             else:
@@ -98,11 +101,21 @@ def open_log(data: bytes, limits: Limits) -> Log:
         raise
     if held is not None:
         return Log(count=count, inflated=text.offset, read=held.__iter__)
-    return Log(count=count, inflated=text.offset, read=lambda: _again(data, limits))
+    return Log(count=count, inflated=text.offset, read=lambda: _again(data, limits, going))
 
 
-def _again(data: bytes, limits: Limits) -> Iterator[list[bytes]]:
-    return records_in(Text(windows(data, limits.inflated), limits.record))
+def _counted(pieces: Iterable[list[bytes]], most: int) -> Iterator[tuple[int, list[bytes]]]:
+    """Each of *pieces* with how many records there are up to its end, *most* at most."""
+    count = 0
+    for records in pieces:
+        count += len(records)
+        if count > most:
+            raise Fault("too-large", f"there are more than {most} records")
+        yield count, records
+
+
+def _again(data: bytes, limits: Limits, going: Going) -> Iterator[list[bytes]]:
+    return records_in(Text(windows(data, limits.inflated, 0, going), limits.record))
 
 
 def _from(first: int, pieces: Iterable[list[bytes]]) -> Iterator[list[bytes]]:
@@ -112,7 +125,7 @@ def _from(first: int, pieces: Iterable[list[bytes]]) -> Iterator[list[bytes]]:
         first = max(0, first - len(records))
 
 
-def _fitting(held: list[bytes], records: int, size: int) -> int:
-    """How many of *held* make one batch."""
-    lengths = list(accumulate(map(len, held[:records])))
-    return max(1, bisect_right(lengths, size))
+def _fitting(some: list[bytes], size: int) -> list[bytes]:
+    """As many of *some* as fit into *size* bytes, but one at least."""
+    lengths = list(accumulate(map(len, some)))
+    return some[: max(1, bisect_right(lengths, size))]

@@ -7,6 +7,7 @@ sure way goes on from the same place, and says what is wrong where something is.
 """
 
 import json
+import re
 import secrets
 from collections.abc import Iterator
 from functools import partial
@@ -15,10 +16,13 @@ from operator import itemgetter
 
 import msgspec
 
-from trailcourier.records.text import Text, check_utf8
+from trailcourier.records.text import SURROGATE, Text, check_utf8
+
+MEMBERS = 1000  # beside Records; AWS writes none
 
 ENVELOPE = b'{"Records":['
 ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
+BETWEEN = re.compile(rb"[ \t\n\r,]*")
 
 LONG = 512 * 1024  # bytes that may be full of the smallest records
 PLACES, PLACE = 32, 256  # looked at in longer ones: how many, and the bytes of each
@@ -68,10 +72,14 @@ def _crowded(buffer: bytes) -> bool:
 def _members(text: Text) -> Iterator[list[bytes]]:
     found = False
     text.take(b"{", "at the start of a log file")
+    others = 0
     while True:
         name = _name(text)
         text.take(b":", "after a name")
         if name != "Records":
+            others += 1
+            if others > MEMBERS:
+                raise text.unparseable(f"there are more than {MEMBERS} members beside Records")
             text.value("a member beside Records")
         elif found:
             raise text.unparseable("Records is there twice")
@@ -141,7 +149,7 @@ def _split(array: bytes, limit: int, start: int = 0, end: int | None = None) -> 
     is wrong where.
     """
     try:
-        records = list(map(bytes, ARRAY.decode(memoryview(array)[start:end])))
+        records = _cut(memoryview(array)[start:end])
         if not array.isascii():
             for record in filterfalse(bytes.isascii, records):
                 check_utf8(record)
@@ -154,3 +162,21 @@ def _split(array: bytes, limit: int, start: int = 0, end: int | None = None) -> 
     if b"\n" in array or b"\r" in array:
         return [record.translate(ONE_LINE) for record in records]
     return records
+
+
+def _cut(array: memoryview) -> list[bytes]:
+    """The elements of *array*; raises DecodeError and RecursionError."""
+    try:
+        return list(map(bytes, ARRAY.decode(array)))
+    except msgspec.DecodeError:
+        if not SURROGATE.search(array):
+            raise
+    # what msgspec does not read is replaced by as many bytes; the elements are cut from *array*
+    text, elements, at = bytes(array), [], 0
+    for element in map(bytes, ARRAY.decode(SURROGATE.sub(rb"\\u0041", array))):
+        start = at + 1  # behind the bracket or the comma
+        if text[start] != element[0]:
+            start = BETWEEN.match(text, at + 1).end()  # type: ignore[union-attr]
+        at = start + len(element)
+        elements.append(text[start:at])
+    return elements

@@ -5,7 +5,7 @@ isal checks each member's CRC-32 and length; what it does not see, bytes after t
 a last member that ends early, is found here.
 """
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import cast
 
 from isal import igzip_lib
@@ -19,19 +19,28 @@ FEED = (
 FEED_AGAIN = 4096  # at first for members after the first, so that a million tiny ones cost little
 
 MAGIC = b"\x1f\x8b"
+Going = Callable[[], None]
+"""Called every so often while a log is read; what it raises ends the reading."""
+
 DAMAGED = cast("type[Exception]", igzip_lib.IsalError)  # the stubs call it an instance
 
 
-def windows(data: bytes, cap: int, whole: int = 0) -> Iterator[bytes]:
+def on() -> None:
+    """Read on."""
+
+
+def windows(data: bytes, cap: int, whole: int = 0, going: Going = on) -> Iterator[bytes]:
     """The text in *data*, gzip or plain, in windows of at least half a ``WINDOW`` but for the last.
 
     A text that says it is no longer than *whole* comes in one, so that it need not be copied.
+    *going* is called for each window and each gzip member.
     Raises Fault ``corrupt`` for a damaged stream and ``too-large`` once the text is longer than
     *cap*; never more than a window, or *whole*, beyond it is inflated.
     """
     total = gathered = 0
     parts: list[bytes] = []
     for part in _inflated(data, whole) if data.startswith(MAGIC) else _slices(data, whole):
+        going()
         total += len(part)
         if total > cap:
             raise Fault("too-large", f"the text is longer than {cap} bytes once inflated")
@@ -58,6 +67,7 @@ def _inflated(data: bytes, whole: int) -> Iterator[bytes]:
         if not data.startswith(MAGIC, at):
             raise Fault("corrupt", f"{len(data) - at} bytes follow the gzip stream, at byte {at}")
         at = yield from _member(data, at, whole)
+        yield b""  # a member without text is one all the same
 
 
 def _member(data: bytes, start: int, whole: int) -> Generator[bytes, None, int]:

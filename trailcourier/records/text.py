@@ -2,6 +2,8 @@
 
 import codecs
 import re
+import secrets
+from collections import deque
 from collections.abc import Callable, Iterator
 
 import msgspec
@@ -9,20 +11,27 @@ import msgspec
 from trailcourier.errors import Fault
 from trailcourier.records import inflation
 
+# A group has no possessive quantifier here: before 3.11.5 CPython counts an iteration that failed
+# (gh-106052).  A bound keeps small what the group may take back.
 SPACE = re.compile(rb"[ \t\n\r]*+")
-STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
-# Strings and all else up to the next bracket, then an opening one, a closing one, or neither: the
-# part at hand ends here, perhaps inside a string.
-BRACKET = re.compile(
-    rb'[^"\[\]{}]*+(?:' + STRING + rb'[^"\[\]{}]*+)*+(?:([\[{])|([\]}])|".*+|\Z)', re.DOTALL
+PLAIN, ESCAPED = rb'[^"\\]*+', rb'(?:\\.[^"\\]*+)'
+STRING = re.compile(PLAIN + ESCAPED + rb"{0,64}", re.DOTALL)
+# Up to 64 strings and all else to the next brackets, then opening ones, closing ones, or neither:
+# there is a further string, perhaps one of very many escapes, or the part at hand ends.
+BRACKETS = re.compile(
+    rb'[^"\[\]{}]*+(?:"' + PLAIN + rb'(?:"|' + ESCAPED + rb'{1,64}")[^"\[\]{}]*+){0,64}'
+    rb"(?:([\[{]++)|([\]}]++)|)",
+    re.DOTALL,
 )
-SCALAR = re.compile(rb"(?:" + STRING + rb'|[^" \t\n\r,:\[\]{}]++(?=.)|[,:\]}])', re.DOTALL)
+SCALAR = re.compile(rb'[^" \t\n\r,:\[\]{}]++(?=.)|[,:\]}]', re.DOTALL)
+SPACED = re.compile(rb"\}[ \t\n\r]*+,[ \t\n\r]*+\{")
 # Half a surrogate pair is valid JSON (RFC 8259 section 8.2) and json reads it; msgspec does not.
 SURROGATE = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 
 Split = Callable[[bytes], list[bytes]]
 
 PIECE = 64 * 1024  # bytes decoded at once, to up to four times as many
+SHORTEST = 64  # of how many parts of a window a run has at least one
 
 ANY = msgspec.json.Decoder(msgspec.Raw)
 
@@ -36,6 +45,7 @@ class Text:
         self.limit = limit
         self._windows = windows
         self._dropped = 0
+        self._reach = inflation.WINDOW  # how far ahead a run is sought
         self._walk_until = 0
 
     @property
@@ -89,19 +99,32 @@ class Text:
         """Take up to the last *boundary* in a window's length, if *split* can.
 
         *split* is given the run as an array and returns its elements, or nothing if it is none.
-        The boundary itself begins with the last character of the run and is not taken.
+        The boundary itself begins with the last character of the run and is not taken.  A boundary
+        may stand inside a record: then a shorter run is sought, and longer ones again after it.
         """
         if self.offset < self._walk_until:
             return []
-        if self.at_hand < inflation.WINDOW:
-            run = self._run_into_next(boundary, split)
-        else:
-            end = _last(boundary, self.buffer, self.at, self.at + inflation.WINDOW) + 1
-            run = split(_array(memoryview(self.buffer)[self.at : end])) if end else []
-            self.at = end if run else self.at
-        if not run:
-            self._walk_until = self.offset + inflation.WINDOW  # the same guess would fail again
-        return run
+        window = inflation.WINDOW
+        if self.at_hand < window and (run := self._run_into_next(boundary, split)):
+            return run
+        shortest = max(window // SHORTEST, 1)
+        while self._reach >= shortest:
+            end = self._guess(boundary, window) + 1
+            if end and (run := split(_array(memoryview(self.buffer)[self.at : end]))):
+                self.at = end
+                self._reach = min(2 * self._reach, window)
+                return run
+            self._reach //= 4
+        self._reach = shortest
+        self._walk_until = self.offset + shortest
+        return []
+
+    def _guess(self, boundary: bytes, window: int) -> int:
+        """Where the next run ends, if all is well; else what nobody who wrote the file foresaw."""
+        if self._reach == window:
+            return _last(boundary, self.buffer, self.at, self.at + window)
+        ahead = self._reach - secrets.randbelow(self._reach // 2 + 1)
+        return _last_spaced(self.buffer, self.at, self.at + ahead)
 
     def _run_into_next(self, boundary: bytes, split: Split) -> list[bytes]:
         window = next(self._windows, b"")
@@ -140,7 +163,16 @@ class Text:
 def _last(boundary: bytes, buffer: bytes, start: int, end: int) -> int:
     """Where the last *boundary* is, or else what any two objects have between them; -1 if none."""
     found = buffer.rfind(boundary, start, end)
-    return found if found >= 0 else buffer.rfind(b"},{", start, end)
+    return found if found >= 0 else _last_spaced(buffer, start, end)
+
+
+def _last_spaced(buffer: bytes, start: int, end: int) -> int:
+    end = min(end, len(buffer))
+    for begin in (end - (end - start) // 16, start):
+        spaced = deque(SPACED.finditer(buffer, begin, end), maxlen=1)
+        if spaced:
+            return spaced[0].start()
+    return -1
 
 
 def _array(*parts: memoryview) -> bytes:
@@ -152,20 +184,43 @@ def end_of_value(buffer: bytes, start: int) -> int:
 
     It need not be a valid one: only strings and brackets are looked at.
     """
-    if buffer[start] not in b"[{":
-        scalar = SCALAR.match(buffer, start)
-        return scalar.end() if scalar else 0
+    if buffer.startswith(b'"', start):
+        return _end_of_string(buffer, start)
+    if buffer[start] in b"[{":
+        return _end_of_brackets(buffer, start)
+    scalar = SCALAR.match(buffer, start)
+    return scalar.end() if scalar else 0
+
+
+def _end_of_brackets(buffer: bytes, start: int) -> int:
     depth = 0
-    for bracket in BRACKET.finditer(buffer, start):
-        if bracket.lastindex == 1:
-            depth += 1
-        elif bracket.lastindex == 2:
-            depth -= 1
-            if not depth:
-                return bracket.end()
-        else:
-            break
-    return 0
+    at = start
+    while True:
+        for brackets in BRACKETS.finditer(buffer, at):
+            at = brackets.end()
+            if brackets.lastindex == 1:
+                depth += at - brackets.start(1)
+            elif brackets.lastindex == 2:
+                depth -= at - brackets.start(2)
+                if depth <= 0:
+                    return at + depth
+            else:
+                break
+        at = _end_of_string(buffer, at)
+        if not at:
+            return 0
+
+
+def _end_of_string(buffer: bytes, start: int) -> int:
+    """Where the string that begins at *start* ends; 0 if its end is not at hand."""
+    at = start + 1
+    while True:
+        end = STRING.match(buffer, at).end()  # type: ignore[union-attr]
+        if buffer.startswith(b'"', end):
+            return end + 1
+        if end == at:
+            return 0
+        at = end
 
 
 def fault_of(value: bytes) -> str:
@@ -190,6 +245,9 @@ def fault_of(value: bytes) -> str:
 def check_utf8(value: bytes) -> None:
     """Raise UnicodeDecodeError if *value* is not UTF-8; its text is never held whole."""
     if value.isascii():
+        return
+    if len(value) <= PIECE:
+        value.decode()
         return
     decoder = codecs.getincrementaldecoder("utf-8")()
     for start in range(0, len(value), PIECE):

@@ -1,11 +1,12 @@
 """How new a batch of records is."""
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 
 LOOKS = 32  # records of a batch; all of them would cost a tenth of what carrying them does
-_NAME = b'"eventTime":"'
-_LENGTH = len("2026-11-24T09:00:00Z")  # eventTime has seconds, in UTC (the record reference)
+# eventTime has seconds, in UTC (the record reference)
+_TIME = re.compile(rb'"eventTime"[ \t\n\r]*+:[ \t\n\r]*+"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)"')
 
 
 def newest(records: Sequence[bytes]) -> float:
@@ -17,8 +18,8 @@ def newest(records: Sequence[bytes]) -> float:
     latest = b""
     for record in records[:: max(1, len(records) // LOOKS)]:
         # the first of that name: nothing that stands before it in a record is nested so
-        at = record.find(_NAME) + len(_NAME)
-        latest = max(latest, record[at : at + _LENGTH])
+        if found := _TIME.search(record):
+            latest = max(latest, found[1])
     return _unix(latest)
 
 

@@ -188,9 +188,12 @@ def _is_web(url: str) -> bool:
 
 
 def defaults(env: Mapping[str, str]) -> dict[str, Any]:
-    """Return the keys whose defaults the environment gives: systemd's or XDG's state directory."""
+    """Return the keys whose defaults the environment gives: systemd's or XDG's state directory.
+
+    In systemd's lie the files of file sinks too, which others may read; so ours is a folder in it.
+    """
     if env.get("STATE_DIRECTORY"):
-        return {"workers": {"state_dir": env["STATE_DIRECTORY"].split(":", 1)[0]}}
+        return {"workers": {"state_dir": f"{env['STATE_DIRECTORY'].split(':', 1)[0]}/state"}}
     if env.get("XDG_STATE_HOME"):
         return {"workers": {"state_dir": f"{env['XDG_STATE_HOME']}/trailcourier"}}
     return {}

@@ -1,6 +1,8 @@
 """The configuration as values: what a file and the environment may say, and its defaults."""
 
+import json
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import parse_qs, urlsplit
@@ -96,13 +98,14 @@ class Workers(BaseModel):
     )
     heartbeat_file: Path = Field(
         default_factory=heartbeat.default,
-        description="what a process that is well touches, for `trailcourier healthcheck`; left "
+        description="what a process writes every ten seconds, for `trailcourier healthcheck`; left "
         "out: `trailcourier-UID/heartbeat` among the temporary files",
     )
     state_dir: Path = Field(
         Path("~/.local/state/trailcourier"),
         validate_default=True,
-        description="what `run` keeps between starts; left out: systemd's or XDG's state directory",
+        description="what `run` keeps between starts, made with mode 0700; left out: a folder in "
+        "systemd's or XDG's state directory",
     )
 
     @field_validator("state_dir")
@@ -158,9 +161,28 @@ class Settings(Configuration):
         what = "not set, so a message may name any bucket that these credentials can read"
         said = [
             *(f"sources.{name}.buckets: {what}" for name in open_),
+            *(
+                f"sources.{name}.buckets: {_anybodys(source)}"
+                for name, source in self.sources.items()
+                if _anybodys(source)
+            ),
             *(f"sinks.{name}: no source sends to it" for name in self.sinks if name not in used),
         ]
         return [f"{self.path or 'environment'}: {each}" for each in said]
+
+
+_WILD = re.compile(r"[*?\[]")  # what makes a glob of a name
+
+
+def _anybodys(source: Source) -> str:
+    """Say which buckets of other people *source* allows too; empty for none."""
+    globs = [json.dumps(each) for each in source.buckets if _WILD.search(each)]
+    if not globs or source.expected_bucket_owner:
+        return ""
+    return (
+        f"{', '.join(globs)} also allows buckets that anybody else makes under such a name: name "
+        "each bucket, or set expected_bucket_owner"
+    )
 
 
 def _without_password(url: str) -> bool:

@@ -41,7 +41,11 @@ class Source(BaseModel):
     bucket_region: str | None = Field(
         None, description="left out: the message's, else asked once per bucket"
     )
-    buckets: Names = Field((), description="globs; a message naming another bucket is refused")
+    buckets: Names = Field(
+        (),
+        description="names, or globs together with `expected_bucket_owner`; a message that names "
+        "another bucket is refused",
+    )
     unfiltered: bool = Field(False, description="pass every record on, as it is")
     filter: FilterRules = Field(
         DEFAULT_RULE, description="rules of your own, in place of the one for AWS's own reads"
@@ -76,6 +80,9 @@ class Source(BaseModel):
     )
     max_record_mib: int = Field(
         16, ge=1, le=512, description="a log file with a larger record is refused"
+    )
+    max_records: int = Field(
+        10_000_000, ge=1, le=1_000_000_000, description="a log file with more records is refused"
     )
 
     @field_validator("queue_region", "bucket_region")

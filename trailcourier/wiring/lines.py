@@ -104,6 +104,7 @@ def _line(name: str, source: Source) -> Line:
         compressed=source.max_compressed_mib * MIB,
         inflated=source.max_inflated_mib * MIB,
         record=source.max_record_mib * MIB,
+        records=source.max_records,
     )
     return Line(
         source=name,

@@ -541,6 +541,7 @@ def test_every_id_that_can_be_an_error_is_met_by_a_set_up():
 
     met = {id_ for id_, _ in ERRORS}
     rare = {"TC302", "TC803", "TC902"}  # not AWS's own; a disk that is full; --send
+    rare |= {"TC804", "TC807", "TC808", "TC809"}  # a fleet's: tests/unit/doctor breaks one of each
 
     assert {id_ for id_, entry in CATALOGUE.items() if "error" in entry.levels} - met == rare
 

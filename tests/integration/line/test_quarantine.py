@@ -200,6 +200,19 @@ def test_the_message_of_a_false_refusal_is_deleted_unread_when_it_comes_again(wo
     assert world.waiting() == []
 
 
+def test_keys_of_no_known_shape_are_counted_by_their_folders(world):
+    for name in ("copies/1.json.gz", "copies/2.json.gz", ODD):
+        world.sqs.send("trail", s3_event(name, "0" * 32))
+        world.run()
+    world.sqs.send("trail", announcements.own("odd/1.json.gz", bucket=BUCKET))
+    world.run()
+
+    assert world.ledger.sums.folders() == {"copies/*": 3}  # CloudTrail's own are no such
+    world.pass_time(61)
+    world.run()
+    assert world.ledger.sums.folders() == {"copies/*": 3}
+
+
 # a rewrite
 
 

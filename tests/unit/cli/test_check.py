@@ -11,7 +11,7 @@ GOOD = """
 [sources.prod]
 queue_url = "https://sqs.us-east-1.amazonaws.com/111122223333/cloudtrail"
 bucket_region = "EU_IRELAND"
-buckets = ["acme-cloudtrail*", "acme-audit"]
+buckets = ["acme-cloudtrail", "acme-audit"]
 sinks = ["siem", "archive"]
 [sources.prod.credentials]
 kind = "assume-role"
@@ -62,7 +62,7 @@ def test_a_good_configuration_is_summed_up(check):
     assert code == Exit.DONE
     assert out == (
         "prod: queue cloudtrail in us-east-1, account 111122223333, as "
-        "arn:aws:iam::111122223333:role/trailcourier; reads acme-cloudtrail*, acme-audit in "
+        "arn:aws:iam::111122223333:role/trailcourier; reads acme-cloudtrail, acme-audit in "
         f"eu-west-1; {filters.describe(filters.DEFAULT_RULE)}; sends to siem, archive\n"
         "Nothing is wrong.\n"
     )
@@ -106,7 +106,7 @@ def test_the_same_is_said_in_json(check):
                 "account": "111122223333",
                 "credentials": "arn:aws:iam::111122223333:role/trailcourier",
                 "bucket_credentials": {},
-                "buckets": ["acme-cloudtrail*", "acme-audit"],
+                "buckets": ["acme-cloudtrail", "acme-audit"],
                 "bucket_region": "eu-west-1",
                 "drops": filters.describe(filters.DEFAULT_RULE),
                 "sinks": ["siem", "archive"],

@@ -46,9 +46,7 @@ def test_an_empty_queue_and_none_are_said(call, sqs):
 def test_what_lies_there_is_listed_with_why_and_what_to_do(call, sqs, ledger):
     (odd,) = bury(sqs, "no \x1b[2J JSON")
     (log,) = bury(sqs, own("a/b", bucket="acme-logs"))
-    ledger.quarantine.put(
-        Entry("alike", "message", "too-many-objects", "said so", None, "another", messages=(log,))
-    )
+    ledger.quarantine.put(Entry("alike", "message", "too-many-objects", "said so", None, log))
 
     said = call("dlq", "list", "--source", "prod")
 

@@ -8,9 +8,10 @@ from tests.unit.ledger.conftest import refs
 from trailcourier.dispositions import REASONS
 from trailcourier.ledger import Ledger
 from trailcourier.ledger.quarantine import Entry, RejectedRecord, entry_id, message_entry_id
-from trailcourier.models import Numbers, ObjectRef
+from trailcourier.models import Message, Numbers, ObjectRef
 from trailcourier.notifications import subscription_confirm_command
 
+TOPIC = "arn:aws:sns:us-east-1:111122223333:alarms"
 EVIL = "\x1b]0;owned\x07[bold]\x9b2J\u202e:smile:.json.gz"
 
 
@@ -219,6 +220,82 @@ def test_several_are_carried_again_by_their_ids_or_by_a_reason(call, put, s3, le
     assert (both.code, both.out.count("Delivered ")) == (0, 2)
     assert [each.reason for each in left] == ["corrupt"]
     assert (again.code, len(again.out.splitlines())) == (0, 2)
+
+
+def evict(client, count, **numbers):
+    """Refuse so many objects where there is room for the details of one."""
+    small = Ledger(client, "prod", Numbers(quarantine_entries=1, **numbers))
+    for at in range(count):
+        small.quarantine.put(entry(ObjectRef(BUCKET, key(at))))
+
+
+def test_what_has_no_details_is_counted_below_the_list_and_listed_with_all(call, client):
+    evict(client, 4)
+
+    said = call("quarantine", "list").out.splitlines()
+    everything = call("quarantine", "list", "--all").out.splitlines()
+    as_json = json.loads(call("quarantine", "list", "--json").out)
+
+    assert len(said) == 4  # the head, one entry, an empty line, and the rest in one
+    assert said[3].startswith("... and 3 more, for whose details there was no room")
+    assert "`trailcourier quarantine retry --all`" in said[3]
+    assert len(everything) == 5
+    assert [each.get("evicted", False) for each in as_json].count(True) == 3
+
+
+def test_what_has_no_details_can_be_shown(call, client, ledger):
+    evict(client, 2)
+    id_ = next(each.id for each in ledger.quarantine.entries() if each.evicted)
+
+    said = call("quarantine", "show", id_)
+
+    assert said.code == 0
+    assert "\ndetail:  There was no room for the details; they are in the log" in said.out
+
+
+@pytest.mark.parametrize("which", [["--all"], ["--reason", "corrupt"]], ids=" ".join)
+def test_what_has_no_details_is_carried_again_with_the_others(call, client, s3, ledger, which):
+    evict(client, 3)
+    for at in range(3):
+        s3.put(BUCKET, key(at), log_file(records(at)))
+
+    said = call("quarantine", "retry", *which)
+
+    assert (said.code, said.out.count("Delivered ")) == (0, 3)
+    assert ledger.quarantine.entries() == []
+
+
+def test_all_is_all_objects_and_no_message(call, put, s3):
+    s3.put(BUCKET, key(1), log_file(records(1)))
+    put(
+        entry(ObjectRef(BUCKET, key(1))),
+        Entry(message_entry_id("not-understood", "", ""), "message", "not-understood", "no"),
+    )
+
+    said = call("quarantine", "retry", "--all")
+
+    assert (said.code, len(said.out.splitlines())) == (0, 1)
+    assert call("quarantine", "retry", "--all").out == "No refused object is in quarantine.\n"
+
+
+def test_messages_that_are_alike_are_shown_with_who_sent_them_and_how_the_last_begins(call, ledger):
+    for at in range(7):
+        alike = Entry(
+            message_entry_id("not-understood", "AIDAALARMS", TOPIC), "message", "not-understood",
+            "no JSON", sender="AIDAALARMS", topic=TOPIC, body=f"alarm {at} \\x1b[2J",
+        )  # fmt: skip
+        ledger.quarantine.set_aside(alike, Message(f"m{at}", "r", ""))
+
+    listed = call("quarantine", "list").out.splitlines()[1]
+    lines = call("quarantine", "show", "").out.splitlines()
+
+    assert listed.endswith("message m6 and 6 more")
+    assert lines[6:] == [
+        "queue:   message m2, m3, m4, m5, m6 and 2 before",
+        "sender:  AIDAALARMS",
+        f"topic:   {TOPIC}",
+        "body:    alarm 6 \\x1b[2J",
+    ]
 
 
 def test_one_of_several_in_vain_ends_with_1(call, put, s3):

@@ -18,14 +18,32 @@ def test_the_oldest_message_that_the_line_holds_is_said(doctor, ledger):
     assert text.endswith("; the oldest that the line holds was sent 2 h ago")
 
 
-def test_one_that_is_almost_as_old_as_the_queue_keeps_it_is_a_warning(doctor, ledger):
-    sent = ledger.flow.now() - 310_000_000
+@pytest.mark.parametrize(("hours", "level"), [(47, "ok"), (49, "warning")])
+def test_one_that_is_half_as_old_as_the_queue_keeps_it_is_a_warning(doctor, ledger, hours, level):
+    sent = ledger.flow.now() - hours * 3_600_000
     ledger.leases.admit(Message("m", "r", "", sent=sent), [], received=sent / 1000, visibility=600)
 
     found = doctor().one("TC311")
 
-    assert found.level == "warning"
-    assert found.text.endswith("and the queue keeps 4 d")
+    assert found.level == level
+    assert found.text.endswith("and the queue keeps 4 d") is (level == "warning")
+
+
+@pytest.mark.parametrize(
+    ("receives", "level", "words"),
+    [
+        (4, "ok", "was received more than 4 times, of 10"),
+        (5, "warning", "A message was received 5 of 10 times"),
+    ],
+)
+def test_one_that_used_half_of_its_receives_is_a_warning(doctor, ledger, receives, level, words):
+    message = Message("m", "r", "", receives, ledger.flow.now())
+    ledger.leases.admit(message, [], received=0, visibility=600)
+
+    found = doctor().one("TC313")
+
+    assert found.level == level
+    assert words in found.text
 
 
 def test_a_queue_that_can_hand_out_no_more_is_a_warning(doctor, account):

@@ -169,7 +169,9 @@ def park(ledger, message):
     member = f"{message}/0"
     own, client = ledger.store.own, ledger.store.client
     client.zrem(f"{own}flight", member)
-    client.zadd(f"{own}parked", {member: ledger.flow.now() + 600_000})
+    for name in ("parked", "p:"):
+        client.zadd(f"{own}{name}", {member: ledger.flow.now() + 600_000})
+    client.sadd(f"{own}scopes", "")
     client.hset(f"{own}m:{message}", mapping={"0:p": "", "0:pt": 0, "0:pr": "access-denied"})
 
 

@@ -13,6 +13,7 @@ from tests import servers
 from trailcourier import broker
 from trailcourier.errors import Broken, Unreachable
 from trailcourier.fleet import Fleet, Member, post
+from trailcourier.fleet.signals import AGAIN
 
 ENVIRONMENT = {"PATH": os.environ["PATH"]}
 
@@ -208,6 +209,7 @@ def test_a_second_signal_ends_all_at_once(log):
 
         def again():
             log.awaited(b"not yet")
+            time.sleep(AGAIN)
             os.kill(os.getpid(), signal.SIGTERM)
 
         second = threading.Thread(target=again)
@@ -215,6 +217,38 @@ def test_a_second_signal_ends_all_at_once(log):
 
     second.join(10)
     assert time.monotonic() - started < 20
+
+
+def test_two_signals_at_once_are_one(log):
+    with fleet([stopper("worker")], log) as entered:
+        log.awaited(b"runs")
+        os.kill(os.getpid(), signal.SIGTERM)  # as `timeout` does: the process, then its group
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+        assert entered.stopping.wait(10)
+
+    assert b"worker stops" in log.getvalue()
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_broker_answers_who_has_a_last_question(log, monkeypatch, times):
+    monkeypatch.setattr(post, "FIRST_WAIT", 0.05)
+    with (
+        servers.valkey() as private,
+        fleet([sleeper("worker")], log, broker=private) as entered,
+        broker.connect(private.url) as client,
+    ):
+        log.awaited(b"up")
+        for _ in range(times):
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(AGAIN + 0.1)
+        assert client.ping()
+
+        os.kill(first := entered.posts[0].pid, signal.SIGTERM)  # somebody signalled all processes
+        until(lambda: entered.posts[0].pid not in (0, first))
+
+        assert client.ping()
 
 
 def test_signals_mean_afterwards_what_they_meant_before(log):

@@ -99,6 +99,16 @@ def test_the_wait_of_a_parked_object_doubles_to_a_quarter_of_an_hour(ledger, cli
     assert waits == [5, 10, 20, 40, 80, 160, 320, 640, 900, 900]
 
 
+def test_an_object_that_killed_workers_runs_alone_at_once_for_a_new_message(ledger):
+    admit(ledger, "m", refs("a"))
+    killed = Report(Outcome("refused", "kills-worker", "5 starts, no end"))
+    ledger.outcomes.finish(claim(ledger, "m"), killed, jitter=1)
+    admit(ledger, "n", refs("a"))
+
+    assert ask(ledger, "n").kind == "alone"
+    assert ask(ledger, "n", alone=True).kind == "go"
+
+
 def test_a_success_closes_the_breaker_it_belongs_to(ledger):
     admit(ledger, "m", refs("a"))
     for each in range(4):

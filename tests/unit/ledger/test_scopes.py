@@ -7,7 +7,7 @@ from trailcourier.errors import Fault
 from trailcourier.ledger import Ledger
 from trailcourier.ledger.left import LeftMessage
 from trailcourier.ledger.outcomes import Report
-from trailcourier.ledger.scopes import failing, reading
+from trailcourier.ledger.scopes import Failing, failing, reading
 from trailcourier.models import Numbers, ObjectRef, Outcome
 
 SCOPE = "bucket:prod:org-logs/000000000001"
@@ -220,3 +220,22 @@ def test_what_was_left_without_a_breaker_is_handed_back_after_some_minutes(small
     pass_time(2)
 
     assert [each.message for each in small.left.recovered(10)] == ["a"]
+
+
+def test_two_open_breakers_on_one_way_do_not_wait_for_each_others_probes(ledger, pass_time):
+    sinks = ("siem", "archive")
+    for at, sink in enumerate(sinks):
+        admit(ledger, f"m{at}", [of(1, at)])
+        busy = Report(Outcome("parked", "sink-busy"), breakers=[Failing(f"sink:{sink}")])
+        ledger.outcomes.finish(claim(ledger, f"m{at}"), busy, jitter=1)
+        ledger.breakers.failed(f"sink:{sink}", "x", reason="sink-busy", text="", limit=1)
+    pass_time(31)
+
+    kinds = [
+        ledger.claims.claim(
+            due.message, due.index, due.generation, token=due.message, task_id="t", sinks=sinks
+        ).kind
+        for due in ledger.parked.ready(10)
+    ]
+
+    assert kinds == ["go", "go"]

@@ -225,7 +225,8 @@ def test_every_other_event_of_s3_announces_no_log(name):
 @pytest.mark.parametrize(
     "kind",
     [
-        "Object ACL Updated", "Object Access Tier Changed", "Object Deleted",
+        "Object ACL Updated", "Object Access Tier Changed", "Object Annotation Created",
+        "Object Annotation Deleted", "Object Deleted",
         "Object Restore Completed", "Object Restore Expired", "Object Restore Initiated",
         "Object Storage Class Changed", "Object Tags Added", "Object Tags Deleted",
     ],

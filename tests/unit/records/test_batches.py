@@ -65,3 +65,21 @@ def test_long_records_cross_windows():
     batches = open_log(data, Limits(small=0)).batches(3, records=1000, size=1_000_000)
 
     assert [record for batch in batches for record in batch.records] == records[3:]
+
+
+def test_long_files_of_every_kind_of_record_and_space_are_cut_where_records_end():
+    rng = random.Random(11)
+    kinds = [
+        b"{}", b'{"a":1}', b'{"a":[{},{} ,{}]}', b'{"a":[{"a":1},{"a":2}]}', b'{"a":"\\ud800"}',
+        b'{"a":"},{"}', b'{"b":"' + b'\\"' * 100 + b'"}', '{"é":[["ü"]]}'.encode(),
+        b'{"a":[' + b"[{}]," * 500 + b'{"a":"x"}]}', b'{"a":"' + b"x" * 3000 + b'"}',
+    ]  # fmt: skip
+    for weights in ([1] * 10, [50, 1, 1, 1, 1, 1, 1, 1, 0, 0], [0, 0, 1, 9, 0, 0, 0, 0, 9, 0]):
+        records = rng.choices(kinds, weights, k=8000)
+        gaps = rng.choices([b",", b" ,", b", ", b"\t,\n"], k=7999)
+        text = b"".join(each for pair in zip(records, [*gaps, b""], strict=True) for each in pair)
+
+        log = open_log(b'{"Records":[' + text + b"]}", Limits(small=0))
+
+        batches = log.batches(records=100, size=100_000)
+        assert [record for batch in batches for record in batch.records] == records

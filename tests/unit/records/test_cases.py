@@ -43,6 +43,10 @@ SOUND = {
     "escapes at their hardest": (log(b'{"\\\\":"\\\\\\"","x":"\\u005c\\/"}'), None),
     "raw unicode": (log('{"a":"ü€😀\x7f\u2028"}'.encode()), None),
     "half a surrogate pair": (log(b'{"a":"\\ud800 \\\\ud800"}', A), None),
+    "halves of surrogate pairs in records apart": (
+        b'{"Records":[ {"a":"\\ud800"}\t, {"b":[ {} ]},{"a":"\\udc00"} ,\r\n{},\n{"\\uDBFF":1}]}',
+        [b'{"a":"\\ud800"}', b'{"b":[ {} ]}', b'{"a":"\\udc00"}', b"{}", b'{"\\uDBFF":1}'],
+    ),
     "a number beyond every range": (log(b'{"a":1e999,"b":-0.0,"c":' + b"9" * 400 + b"}"), None),
     "integers longer than Python converts": (log(b'{"a":' + b"9" * 5000 + b"}"), None),
     "nested a hundred deep": (log(b'{"a":' + b"[" * 100 + b"]" * 100 + b"}"), None),

@@ -35,10 +35,30 @@ def test_the_time_of_the_event_is_the_first_of_that_name():
     assert found == unix("2026-11-24T09:00:00")
 
 
+@pytest.mark.parametrize("space", [b" ", b"\t", b"\r\n", b"\n    "])
+def test_the_time_is_found_whatever_space_stands_around_the_colon(space):
+    batch = [b'{"eventTime"' + space + b":" + space + b'"2026-11-24T09:00:00Z"}', b"{}"]
+
+    assert records.newest(batch) == unix("2026-11-24T09:00:00")
+
+
+def test_what_is_no_time_hides_none():
+    batch = [record("yesterday"), record("2026-11-24T09:00:00Z"), record("9999-99-99T99:99:99z")]
+
+    assert records.newest(batch) == unix("2026-11-24T09:00:00")
+
+
 @pytest.mark.parametrize(
     "batch",
-    [[], [b"{}"], [b'{"eventTime":7}'], [record("yesterday")], [b'{"eventTime":"\xff\xfe"}']],
-    ids=["no-record", "no-time", "a-number", "no-iso-time", "no-text"],
+    [
+        [],
+        [b"{}"],
+        [b'{"eventTime":7}'],
+        [record("yesterday")],
+        [b'{"eventTime":"\xff\xfe"}'],
+        [record("2026-13-24T09:00:00Z")],
+    ],
+    ids=["no-record", "no-time", "a-number", "no-iso-time", "no-text", "no-such-month"],
 )
 def test_what_has_no_time_has_none(batch):
     assert records.newest(batch) == 0

@@ -1,3 +1,4 @@
+import json
 import os
 from pathlib import Path
 
@@ -20,7 +21,7 @@ poll = 9
 [sources.prod]
 queue_url = "https://sqs.us-east-1.amazonaws.com/111122223333/cloudtrail"
 bucket_region = "US_STANDARD"
-buckets = ["acme-cloudtrail*"]
+buckets = ["acme-cloudtrail"]
 sinks = ["siem", "archive"]
 
 [sources.prod.credentials]
@@ -194,7 +195,7 @@ def test_state_is_kept_where_the_service_manager_says(small, monkeypatch):
 
     assert (desktop, service, settings.load().workers.state_dir) == (
         Path("/home/state/trailcourier"),
-        Path("/var/lib/trailcourier"),
+        Path("/var/lib/trailcourier/state"),
         Path("/data"),
     )
 
@@ -241,6 +242,29 @@ def test_what_is_likely_unmeant_is_a_warning(here):
 
     assert buckets.startswith("trailcourier.toml: sources.prod.buckets: not set, so a message may")
     assert sink == "trailcourier.toml: sinks.idle: no source sends to it"
+
+
+@pytest.mark.parametrize("glob", ["acme-cloudtrail*", "acme-?", "acme-[ab]", "*"])
+def test_a_glob_that_anybodys_bucket_matches_is_a_warning(here, glob):
+    text = SMALL.replace('["acme-cloudtrail"]', json.dumps([glob, "acme-exactly"]))
+    (here / "trailcourier.toml").write_text(text)
+
+    (warning,) = settings.load().warnings()
+
+    assert warning == (
+        f"trailcourier.toml: sources.prod.buckets: {json.dumps(glob)} also allows buckets that "
+        "anybody else makes under such a name: name each bucket, or set expected_bucket_owner"
+    )
+
+
+def test_a_glob_beside_the_owner_of_its_buckets_is_meant(here):
+    text = SMALL.replace(
+        'buckets = ["acme-cloudtrail"]',
+        'buckets = ["acme-cloudtrail*"]\nexpected_bucket_owner = "111122223333"',
+    )
+    (here / "trailcourier.toml").write_text(text)
+
+    assert settings.load().warnings() == []
 
 
 def test_a_configuration_that_is_meant_has_no_warning(small):

@@ -1,0 +1,86 @@
+"""A log file that takes long to read: nobody takes it over, and no stop waits for its end."""
+
+import gzip
+import threading
+import time
+
+import pytest
+
+from tests.integration.line.conftest import BUCKET, key
+from trailcourier.line.carry import carry
+from trailcourier.line.process import Process
+from trailcourier.records import Limits
+from trailcourier.settings import Source
+
+MIB = 1024 * 1024
+LIMITS = Limits(small=MIB)
+SPACED = b'{"Records":[{"eventID":"1"},' + b" " * 8 * MIB + b'{"eventID":"2"}]}'  # 32 windows
+
+
+def put(world, text):
+    world.s3.put(BUCKET, key(1), gzip.compress(text, 1))
+    world.announce(key(1))
+    world.poll()
+    return world.work.pop()
+
+
+class Looked(threading.Event):
+    """A stop that comes at the look *at*; each look calls *look*."""
+
+    def __init__(self, at=0, look=lambda: None):
+        super().__init__()
+        self.at, self.look, self.looks = at, look, 0
+
+    def is_set(self):
+        self.looks += 1
+        self.look()
+        return bool(self.at) and self.looks >= self.at
+
+
+@pytest.mark.parametrize("at", [10, 50], ids=["where it is checked", "where it is sent"])
+def test_a_worker_that_stops_does_not_read_to_the_end(make, at):
+    world = make(limits=LIMITS)
+    work = put(world, SPACED)
+    stopping = Looked(at)
+
+    left = carry(world.line, work, "task-1", stopping)
+
+    assert left.status == "pending"
+    assert stopping.looks == at
+    assert world.delivered() == []
+    world.tend()
+    assert world.forward_all() == ["delivered"]
+    assert world.delivered() == ["1", "2"]
+
+
+def test_a_file_that_takes_longer_than_a_claim_lasts_is_not_taken_over(make):
+    copies = []
+
+    def look():
+        time.sleep(0.2)  # as long as a window full of the smallest records takes
+        if stopping.looks == 25:
+            copies.append(world.forward(work, "another task").status)
+
+    stopping = Looked(look=look)
+    process = Process(memory=96 << 20, claim=2, stall=1)
+    world = make(process=process, limits=LIMITS, numbers={"claim": 2, "claim_stall": 5})
+    work = put(world, SPACED)
+
+    carried = carry(world.line, work, "task-1", stopping)
+
+    assert copies == ["pending"]
+    assert carried.status == "delivered"
+    assert world.delivered() == ["1", "2"]
+
+
+def test_a_file_of_too_many_records_is_refused_before_the_first_is_sent(make):
+    world = make(limits=Limits(records=1000))
+    work = put(world, b'{"Records":[' + b"{}," * 1000 + b"{}]}")
+
+    assert world.forward(work).status == "refused"
+    (entry,) = world.ledger.quarantine.entries()
+    assert (entry.reason, world.delivered()) == ("too-large", [])
+
+
+def test_how_many_records_a_file_may_have_is_a_setting_of_its_source():
+    assert Source.model_fields["max_records"].default == Limits().records == 10_000_000

@@ -1,0 +1,118 @@
+"""How far a run is: what is still to be done, what is overdue, and when nothing is left."""
+
+from typing import Any
+
+from tests.simulation.bucket import Content
+from tests.simulation.waits import Waits
+from tests.simulation.workload import Name, Sent, wanted
+
+HOUR = 3_600_000 + 1_012_500  # ms; marks are kept to the quarter of an hour
+LONGEST_PAUSE = 20_000  # ms between two ticks while nothing can come of any
+
+
+class Progress:
+    """The progress of one world."""
+
+    def __init__(self, world: Any) -> None:
+        self._world = world
+        self.waits = Waits(world.plan)
+        self.sent: tuple[Sent, ...] = world.plan.workload.sent
+        self.refused: set[str] = set()  # objects and messages that were said to be
+
+    def sound(self, sent: Sent) -> bool:
+        """Whether a message can be deleted in the end: nothing it names is bad or rewritten."""
+        return sent.kind == "unread" or (
+            sent.kind == "good" and not any(map(self.outdated, sent.names))
+        )
+
+    def outdated(self, name: Name) -> bool:
+        """Whether *name* means a content that was overwritten, at any time."""
+        puts = self._world.plan.workload.puts
+        last = sum((put.bucket, put.key) == (name.bucket, name.key) for put in puts) - 1
+        return name.exact and name.number < last
+
+    def arrived(self, name: Name, sent: Sent) -> bool:
+        """Whether some content that *name* may mean is in every sink.
+
+        A notice without an etag may mean what was delivered within the hour before it.
+        """
+        contents = self._world.buckets.objects.get((name.bucket, name.key), [])
+        if name.exact:
+            return any(map(self._delivered, contents[name.number : name.number + 1]))
+        lately = max(0, sent.at - HOUR)
+        return any(map(self._delivered, contents[name.number :])) or any(
+            self._delivered(content, lately) for content in contents
+        )
+
+    def _delivered(self, content: Content, since: int = 0) -> bool:
+        passes = set(filter(wanted, content.records))
+        return all(sink.has(passes, since) for sink in self._world.sinks)
+
+    def unfinished(self) -> list[Sent]:
+        """The messages that are not where they should be in the end."""
+        deleted = self._world.sqs.deleted
+        return [
+            sent
+            for sent in self.sent
+            if (sent.name not in deleted if self.sound(sent) else not self._refused(sent))
+        ]
+
+    def overdue(self) -> list[str]:
+        """Messages that should be done by now."""
+        return [
+            f"{sent.name} ({sent.kind})"
+            for sent in self.unfinished()
+            if (due := self._due(sent)) is not None and self._world.schedule.now > due
+        ]
+
+    def done(self) -> bool:
+        """Whether nothing is left to happen that a check waits for."""
+        if self._world.schedule.now <= self.calm_since():
+            return False
+        waiting = self.unfinished()
+        if any(self.waits.well_since(sent) is not None for sent in waiting):
+            return False
+        return bool(waiting) or not any(self._world.left().values())
+
+    def latest(self) -> int:
+        """When everything must be over, the ledger empty too."""
+        ends = [self._due(sent) or 0 for sent in self.sent]
+        return max([self.calm_since(), *ends]) + self.waits.bound
+
+    def next_tick(self, pause: int) -> int:
+        """When beat sends its next tick; later while nothing can come of any."""
+        world, now = self._world, self._world.schedule.now
+        if world.broker.busy() or any(each.busy for each in world.processes.values()):
+            return now + pause
+        events = world.plan.events
+        moments = [each.at for each in (*self.sent, *events)]
+        moments += [event.at + event.lasts for event in events]
+        moments += [held.visible for held in world.sqs.messages.values()]
+        coming = [at for at in moments if at >= now]
+        if len(coming) < len(moments) and any(
+            held.visible <= now for held in world.sqs.messages.values()
+        ):
+            return now + pause
+        if any(world.left().values()):
+            return now + pause
+        return min(max(now + pause, min(coming, default=now)), now + max(pause, LONGEST_PAUSE))
+
+    def calm_since(self) -> int:
+        """When the last thing went wrong, or came."""
+        return max(self.waits.calm_since(), self._world.points.last_strike)
+
+    def _due(self, sent: Sent) -> int | None:
+        denied = ("queue.extend", "denied") in self._world.strikes.met
+        return self.waits.due(sent, self._world.points.last_strike, denied=denied)
+
+    def _refused(self, sent: Sent) -> bool:
+        """Whether a message that cannot be deleted has been said to be refused, and why."""
+        sqs = self._world.sqs
+        if sent.name in sqs.deleted or sent.name in sqs.dead:
+            return True
+        if sent.kind in ("foreign", "raises"):
+            return sent.name in self.refused
+        return sqs.receives[sent.name] > 0 and all(
+            name.fate == "skip" or name.url in self.refused or self.arrived(name, sent)
+            for name in sent.names
+        )
