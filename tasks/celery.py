@@ -64,6 +64,7 @@ def conf(settings: Settings) -> dict[str, Any]:
         "broker_use_ssl": tls if url.startswith("rediss:") else None,
         "broker_connection_max_retries": None,  # a fleet outlives its broker's bad days
         "broker_connection_retry_on_startup": True,  # one plain line, and another attempt
+        "broker_channel_error_retry": True,  # no error reply of the broker ends a worker
         "broker_transport_options": {
             "global_keyprefix": keys,  # one Redis may serve several fleets
             # when a killed worker's forwards come back; more than the longest forward takes, and

@@ -3,6 +3,8 @@
 import time
 from typing import Any
 
+import redis
+
 from tasks import foreign
 from tasks.worker import stopping
 from trailcourier.impairment import Impaired
@@ -26,12 +28,13 @@ class Consumer(foreign.Demanding):
     _lost = 0.0  # monotonic
 
     def on_connection_error_after_connected(self, exc: Exception) -> None:
-        """Wait where the broker itself said that it cannot serve.
+        """Wait where the broker answered with an error, above all that it cannot serve.
 
         To connect succeeds at once, so nothing else would keep this loop from spinning.
         """
-        super().on_connection_error_after_connected(exc)
-        if not isinstance(exc, Impaired):
+        answered = isinstance(exc, redis.ResponseError)  # of which redis-py shows the class alone
+        super().on_connection_error_after_connected(Exception(str(exc)) if answered else exc)
+        if not (answered or isinstance(exc, Impaired)):
             return
         again = time.monotonic() - self._lost < HELD
         self._pause = min(2 * self._pause, LONGEST) if again else SHORTEST

@@ -5,9 +5,8 @@ room for (``tasks.qos``), and BRPOP only wakes a worker that found nothing.
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from functools import cached_property
 from queue import Empty
 from typing import Any
 
@@ -17,12 +16,9 @@ from kombu.utils.json import dumps
 from kombu.utils.scheduling import round_robin_cycle
 
 from tasks import foreign
-from tasks.qos import NOTE, TAKE, QoS
-from trailcourier.client import FREES, Client, Login, options
-from trailcourier.impairment import Impaired
-
-PUSH = FREES + "redis.call('LPUSH', KEYS[1], ARGV[1])"
-
+from tasks.finishing import FinishingChannel
+from tasks.qos import TAKE, QoS
+from trailcourier.client import Client, Login, options
 
 limits: dict[str, Callable[[int], int]] = {}
 """For some queues, how many of so many of its tasks this process takes now."""
@@ -33,7 +29,7 @@ def limit(queue: str, room: int) -> int:
     return limits[queue](room) if queue in limits else room
 
 
-class Channel(stock.Channel):
+class Channel(FinishingChannel):
     """A channel whose loss is a ConnectionError, and that keeps one client.
 
     A task's late acknowledgement may meet a channel whose broker has died.  Kombu answers with
@@ -41,10 +37,8 @@ class Channel(stock.Channel):
     """
 
     QoS = QoS
-    # transport options: the login, and the queues that take messages when the broker is full
-    login: Login | None = None
-    finishing: Sequence[str] = ()
-    from_transport_options = (*stock.Channel.from_transport_options, "login", "finishing")
+    login: Login | None = None  # a transport option
+    from_transport_options = (*FinishingChannel.from_transport_options, "login")
     _shared: Any = None
     _take: Any = None
     _queue_cycle: Any
@@ -61,36 +55,6 @@ class Channel(stock.Channel):
             if client is None or client.connection_pool is not pool:
                 client = self._shared = self._create_client()
         yield client
-
-    @cached_property
-    def note(self) -> Any:
-        """The script that notes a message."""
-        return self._create_client().register_script(NOTE)
-
-    @cached_property
-    def _push(self) -> Any:
-        return self._create_client().register_script(PUSH)
-
-    @cached_property
-    def _refresh_binding(self) -> Any:
-        return self._create_client().register_script(FREES + stock.REFRESH_BINDING)
-
-    def _put(self, queue: str, message: Any, **kwargs: Any) -> None:
-        """Publish; what ends work in hand is published to a full broker too."""
-        if queue not in self.finishing or kwargs.get("_publish_batch"):
-            super()._put(queue, message, **kwargs)
-            return
-        with self.conn_or_acquire() as client:
-            self._push(keys=[queue], args=[dumps(message)], client=client)
-
-    def _queue_bind(self, exchange: str, routing_key: str, pattern: str, queue: str) -> None:
-        """Bind; a full broker refuses even what is bound already."""
-        try:
-            super()._queue_bind(exchange, routing_key, pattern, queue)
-        except Impaired as error:
-            bound = (routing_key or "", pattern or "", queue) in self.get_table(exchange)
-            if error.code != "OOM" or not bound:
-                raise
 
     def _brpop_start(self, timeout: Any = None) -> None:
         """Wait for a task, but take first what need not be waited for."""

@@ -126,6 +126,15 @@ def forbidden(running: Embedded) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def forbidden_in_scripts(running: Embedded) -> Iterator[None]:
+    """NOPERM for a command of the script by which a worker takes its tasks."""
+    with administrator(running) as client:
+        client.execute_command("ACL", "SETUSER", "default", "-rpop")
+        yield
+        client.execute_command("ACL", "SETUSER", "default", "+rpop")
+
+
+@contextlib.contextmanager
 def unblocked(running: Embedded) -> Iterator[None]:
     """UNBLOCKED, once, for who waits for a task."""
     with administrator(running) as client:
@@ -138,6 +147,16 @@ def _unblock(client: Any) -> bool:
     return any(client.client_unblock(each, error=True) for each in waiting)
 
 
+@contextlib.contextmanager
+def in_the_way(running: Embedded) -> Iterator[None]:
+    """WRONGTYPE for who takes tasks: something else has the name of their queue."""
+    queue = "trailcourier:1:celery:objects"
+    with administrator(running) as client:
+        client.set(queue, "not a list")
+        yield
+        client.delete(queue)
+
+
 STATES: dict[str, State] = {
     "OOM": full,
     "READONLY": replica,
@@ -147,5 +166,7 @@ STATES: dict[str, State] = {
     "BUSY": busy,
     "WRONGPASS": other_password,
     "NOPERM": forbidden,
+    "NOPERM in scripts": forbidden_in_scripts,
     "UNBLOCKED": unblocked,
+    "WRONGTYPE": in_the_way,
 }

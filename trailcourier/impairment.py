@@ -77,9 +77,11 @@ CAUSES: Mapping[str, Cause] = {
 """The first word of an error reply, and what it means."""
 
 _CODES = "|".join(CAUSES)
-# Redis 6 wraps what a command of a script was answered: ERR Error running script (call to
+# What a command of a script was answered is wrapped by Redis 6: ERR Error running script (call to
 # f_<sha>): @user_script:1: @user_script: 1: -OOM command not allowed …
 _CODE = re.compile(rf"({_CODES})\b|ERR Error running script.*: -({_CODES})\b")
+# and NOPERM has no code there: Redis 6 and 7, Valkey and Redis 8
+_NOPERM = re.compile(r"ERR .*(The user executing the script can't|ACL failure in script: )")
 
 
 class Impaired(redis.ConnectionError):
@@ -153,5 +155,6 @@ def _answer(error: redis.RedisError) -> str:
 
 
 def _code(answer: str) -> str:
-    found = _CODE.match(answer)
-    return (found[1] or found[2]) if found else ""
+    if found := _CODE.match(answer):
+        return found[1] or found[2]
+    return "NOPERM" if _NOPERM.match(answer) else ""

@@ -86,9 +86,10 @@ def waited(_consumer, _error):
     """What Celery does about a lost connection is not looked at here."""
 
 
-def test_a_broker_that_cannot_serve_is_left_alone_longer_each_time(losing):
+@pytest.mark.parametrize("error", [Impaired("OOM", "it said"), redis.ResponseError("it said")])
+def test_a_broker_that_cannot_serve_is_left_alone_longer_each_time(losing, error):
     for _ in range(5):
-        losing.on_connection_error_after_connected(Impaired("OOM", "OOM it said"))
+        losing.on_connection_error_after_connected(error)
 
     assert losing.pauses == [1, 2, 4, 5, 5]
 

@@ -44,6 +44,9 @@ FULL_6 = (
         ("TRYAGAIN Multiple keys request during rehashing of slot", "TRYAGAIN"),
         ("CLUSTERDOWN The cluster is down", "CLUSTERDOWN"),
         ("NOPERM User fleet has no permissions to run the 'brpop' command", "NOPERM"),
+        ("ERR The user executing the script can't run this command … on @user_script:1.", "NOPERM"),
+        ("ERR ACL failure in script: User u has no permissions to run the 'hset' …", "NOPERM"),
+        (FULL_6.replace("-OOM command not", "The user executing the script can't"), "NOPERM"),
         ("DENIED Redis is running in protected mode …", "DENIED"),
     ],
 )

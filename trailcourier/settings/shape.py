@@ -35,7 +35,11 @@ class Broker(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    url: Secret | None = Field(None, description='"env:NAME", "file:/path", or without password')
+    url: Secret | None = Field(
+        None,
+        description='"env:NAME", or "file:/path", whose user and password are read again for every '
+        "connection, or a URL without password",
+    )
     ca_file: FilePath | None = Field(None, description="CA certificates for rediss")
     namespace: str = Field(
         "trailcourier",
