@@ -51,6 +51,10 @@ class Login(redis.CredentialProvider):
     def __repr__(self) -> str:
         return "Login()"
 
+    def __json__(self) -> str:
+        """Let kombu write down transport options: a worker's ``stats`` has them, for Flower."""
+        return repr(self)
+
 
 class _Lasting(AbstractConnection):
     """A connection for which a broker that cannot serve is one that was lost.

@@ -90,7 +90,7 @@ def test_a_module_is_named_for_what_it_is(path):
 
 @pytest.mark.parametrize(
     ("package", "limit"),
-    [pytest.param("tasks", 840, id="workers"), pytest.param("beat", 60, id="clock")],
+    [pytest.param("tasks", 860, id="workers"), pytest.param("beat", 60, id="clock")],
 )
 def test_what_knows_celery_stays_thin(package, limit):
     assert sum(lines_of_code(path) for path in (ROOT / package).rglob("*.py")) < limit
