@@ -130,12 +130,17 @@ local names = {'credentials:' .. source, bucket, 'bucket:' .. source .. ':' .. f
 for a = 14, #ARGV do names[#names + 1] = 'sink:' .. ARGV[a] end
 local is = redis.call('SMISMEMBER', G .. 'open', unpack(names))
 -- a probe passes all open breakers: two would else each wait for the other's probe
+local closed_ways = {}
 for at, name in ipairs(f[8] and {} or names) do
-  if is[at] == 1 and not probes(name, pause, token) then
+  if is[at] == 1 then closed_ways[#closed_ways + 1] = name end
+end
+for _, name in ipairs(closed_ways) do  -- before one is taken: it would be lost where another stops
+  if not probe_is_due(name, pause, token) then
     park(mid, i, name, pause, parked_most)
     return {'parked', name}
   end
 end
+for _, name in ipairs(closed_ways) do probes(name, pause, token) end
 hold_claim(oid, token, task, life)
 redis.call('HSET', key, i .. ':k', token)
 redis.call('HINCRBY', S .. 'o:' .. oid, 's', 1)

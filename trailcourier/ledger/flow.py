@@ -32,13 +32,19 @@ ROOM = Script(
 local cap, per, alive = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local pause, token = tonumber(ARGV[4]), ARGV[5]
 local flying, parked = redis.call('ZCARD', S .. 'flight'), redis.call('ZCARD', S .. 'parked')
+local open_ones = {}
 for a = 6, #ARGV do
-  if is_open(ARGV[a]) then
-    local idle = flying == 0 and parked == 0
-    if not ((a == 6 or idle) and probes(ARGV[a], pause, token)) then return {0, ARGV[a]} end
-    return {1, ''}
-  end
+  if is_open(ARGV[a]) then open_ones[#open_ones + 1] = ARGV[a] end
 end
+-- A receive is a probe of the queue.  Of a sink it is none: the object it brings takes that probe.
+local queue, idle = ARGV[6], flying == 0 and parked == 0
+for _, name in ipairs(open_ones) do
+  local may
+  if name == queue then may = probes(name, pause, token)
+  else may = idle and probe_is_due(name, pause, token) end
+  if not may then return {0, name} end
+end
+if #open_ones > 0 then return {1, ''} end
 local threads = alive_threads(alive)
 if threads == 0 then return {0, 'no-workers'} end
 cap = math.min(cap, per * threads)
@@ -112,8 +118,8 @@ class Flow:
     def room(self, sinks: Sequence[str]) -> Room:
         """How many more objects to take: none without workers, or behind an open breaker.
 
-        An open queue breaker lets one receive through as its probe; so does a sink's when no
-        object is left to probe with.
+        An open queue breaker lets one receive through as its probe; a sink's, when no object is
+        left to probe with, lets receives through until one brings an object.
         """
         numbers = self._store.numbers
         objects, why = self._store.call(
