@@ -50,7 +50,8 @@ class Checks:
     def _watching(self) -> None:
         """At no moment may `status` say "well" while nothing is received and messages wait."""
         world, now = self._world, self._world.schedule.now
-        if now - max(world.sqs.asked, self._said) < SILENT or not world.sqs.waiting():
+        since = max(world.sqs.asked, self._said, world.broker_away)
+        if now - since < SILENT or not world.sqs.waiting():
             return
         self._said = now
         found = world.standing()
@@ -63,7 +64,10 @@ class Checks:
         found = world.standing()
         if found is None:
             self._fail("display", "status fails although the broker is there")
-        elif found.state == "well" and any(each.kind in SHOWN for each in self.failures):
+        elif found.state == "well" and (
+            any(each.kind in SHOWN for each in self.failures)
+            or any(map(world.progress.unjudged, world.progress.unfinished()))
+        ):
             self._fail("display", "well, although it is not")
         elif world.settled and found.problems and world.calm_for() > CALM:
             self._fail("display", "; ".join(map(str, found.problems)))

@@ -79,6 +79,7 @@ class World:
         self.kills = 0
         self.bugs: list[str] = []
         self.lost_ledger = False
+        self.broker_away = 0  # when the broker last served nobody
         self.settled = False
         self.progress = Progress(self)
         self.watched: Callable[[], None] = lambda: None  # called with each look

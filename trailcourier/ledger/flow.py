@@ -41,7 +41,7 @@ local queue, idle = ARGV[6], flying == 0 and parked == 0
 for _, name in ipairs(open_ones) do
   local may
   if name == queue then may = probes(name, pause, token)
-  else may = idle and probe_is_due(name, pause, token) end
+  else may = (idle or rejects_all(name)) and probe_is_due(name, pause, token) end
   if not may then return {0, name} end
 end
 if #open_ones > 0 then return {1, ''} end
@@ -119,7 +119,8 @@ class Flow:
         """How many more objects to take: none without workers, or behind an open breaker.
 
         An open queue breaker lets one receive through as its probe; a sink's, when no object is
-        left to probe with, lets receives through until one brings an object.
+        left to probe with or those that are left are all rejected, lets receives through until
+        one brings an object.
         """
         numbers = self._store.numbers
         objects, why = self._store.call(

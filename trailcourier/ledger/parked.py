@@ -70,6 +70,7 @@ local function candidates(scope)
   local key = S .. 'p:' .. scope
   if scope ~= '' and is_open(scope) then
     local found = {}
+    if others_first(scope, longest) then return found end
     for _, member in ipairs(redis.call('ZRANGE', key, 0, math.min(room, 16) - 1)) do
       if not probes(scope, longest, token .. member) then break end
       local mid, i = parts(member)

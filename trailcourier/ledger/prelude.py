@@ -96,6 +96,17 @@ local function probe_is_due(name, longest, token)
   local pause = pause_before_probe(tonumber(f[3]) or 0, longest)
   return not ahead((tonumber(f[1]) or 0) + pause, pause)
 end
+-- A sink that rejects all it is sent of some objects may take others: those are tried first.  Its
+-- parked ones are tried where no other has come for as long again.
+local function rejects_all(name)
+  return redis.call('HGET', G .. 'b:' .. name, 'reason') == 'sink-rejects-all'
+end
+local function others_first(name, longest)
+  if not rejects_all(name) then return false end
+  local f = redis.call('HMGET', G .. 'b:' .. name, 'probe', 'probes')
+  local pause = 2 * pause_before_probe(tonumber(f[2]) or 0, longest)
+  return ahead((tonumber(f[1]) or 0) + pause, pause)
+end
 local function probes(name, longest, token)
   local key = G .. 'b:' .. name
   local f = redis.call('HMGET', key, 'probe', 'prober', 'probes', 'left')
