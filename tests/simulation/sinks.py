@@ -29,7 +29,7 @@ class SinkServer:
         self.trouble = ""  # a reason while it takes nothing
         self.hosts: dict[str, str] = {}  # by host: a reason while it takes nothing from there
         self.rejects_all = False
-        self.rejected: dict[str, list[int]] = {}  # by object: when it rejected some of its records
+        self.rejected: dict[str, list[int]] = {}  # by object: when it rejected what it never takes
 
     def accepts(self, records: set[bytes]) -> set[bytes]:
         """Those of *records* that it takes when it is well."""
@@ -60,8 +60,10 @@ class SinkServer:
         reason = self.trouble or self.hosts.get(host, "")
         if reason:
             raise Fault(reason, f"{self.name}: simulated", where=self.name)
-        if self.rejects_all or any(self.rejects in record for record in batch):
+        poor = any(self.rejects in record for record in batch)
+        if poor:
             self.rejected.setdefault(str(origin.ref), []).append(now)
+        if poor or self.rejects_all:
             raise Rejected(f"{self.name}: simulated", where=self.name)
         self.records.update(dict.fromkeys(batch, now))
         self.accepted += [Accepted(now, record, origin, who) for record in batch]

@@ -24,8 +24,9 @@ class Waits:
         if any(event.kind in OF_BUCKETS for event in plan.events):
             longest = max(longest, min(numbers.lease_life, 12 * 3600) / 2)
         self.bound = int(2 * longest * 1000) + SLACK
-        if numbers.parked < sum(len(sent.names) for sent in plan.workload.sent):
-            self.bound += PATIENCE  # a message may be left to the queue for so long
+        # whether a message may be left to the queue, as its bucket has too much parked
+        self.may_be_left = numbers.parked < sum(len(sent.names) for sent in plan.workload.sent)
+        self.bound += PATIENCE if self.may_be_left else 0
         self._kept_away = 1000 * sum(
             min(BACK_OFF_LAST, BACK_OFF_FIRST * 2**times) for times in range(plan.most_receives)
         )  # ms for which one that cannot be deleted is hidden before the queue gives it up

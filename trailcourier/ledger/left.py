@@ -2,7 +2,7 @@
 
 They stay hidden there for as long as SQS allows, so they cost one receive in twelve hours; when a
 breaker of the bucket closes, or after some minutes when few objects are parked, they are handed
-back.
+back; and one now and then when nothing of the bucket is parked, so that its breaker can close.
 """
 
 import msgspec
@@ -68,7 +68,7 @@ end
 
 RECOVERED = Script("""
 local token, source, room, parked = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
-local patience = tonumber(ARGV[5])
+local patience, pause = tonumber(ARGV[5]), tonumber(ARGV[6])
 local before, found = remembered(token), {}
 if before then return before end
 local buckets = redis.call('SMEMBERS', S .. 'left:buckets')
@@ -79,9 +79,15 @@ for _, bucket in ipairs(buckets) do
   local f = redis.call('HMGET', G .. 'closed', name, whole)
   local closed = math.max(tonumber(f[1] or '0'), tonumber(f[2] or '0'))
   local held = tonumber(redis.call('HGET', S .. 'buckets', bucket) or '0')
-  if not is_open(name) and not is_open(whole) and held < parked / 2 then
-    local till = math.max(closed, NOW - patience)
-    for _, mid in ipairs(redis.call('ZRANGEBYSCORE', key, '-inf', till, 'LIMIT', 0, room)) do
+  local till, most = math.max(closed, NOW - patience), 0
+  if not is_open(name) and not is_open(whole) then
+    most = held < parked / 2 and room or 0
+  elseif held == 0 then  -- no object is left to probe with, and only a probe closes a breaker
+    local open_one = is_open(whole) and whole or name
+    till, most = NOW - pause, probe_is_due(open_one, pause, token) and math.min(room, 1) or 0
+  end
+  if most > 0 then
+    for _, mid in ipairs(redis.call('ZRANGEBYSCORE', key, '-inf', till, 'LIMIT', 0, most)) do
       local receives, handle = string.match(redis.call('HGET', S .. 'left', mid), '^(%d+)|(.*)$')
       redis.call('ZREM', key, mid)
       redis.call('HDEL', S .. 'left', mid)
@@ -116,11 +122,15 @@ class Left:
             self._store.call(NOTE, bucket, MOST, *flat)
 
     def recovered(self, room: int) -> list[LeftMessage]:
-        """Up to *room* messages whose bucket has recovered since they were left, oldest first."""
+        """Up to *room* messages whose bucket has recovered since they were left, oldest first.
+
+        And one of a bucket whose breaker is open, where nothing else is there to probe it with.
+        """
         store = self._store
         numbers = store.numbers
         rows = store.call(
-            RECOVERED, store.token(), store.source, room, numbers.parked, PATIENCE
+            RECOVERED, store.token(), store.source, room, numbers.parked, PATIENCE,
+            int(numbers.breaker_probe * 1000),
         )  # fmt: skip
         return [each for each in _messages(rows) if each.receive_count <= EARLY]
 

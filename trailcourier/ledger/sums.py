@@ -52,6 +52,13 @@ remember(token, 1)
 """)
 
 
+# a full broker would refuse MULTI, which needs memory
+AND_IN_HAND = Script("""
+return {redis.call('HGETALL', S .. 'sums'), redis.call('ZCARD', S .. 'flight'),
+  redis.call('ZCARD', S .. 'parked'), redis.call('ZCARD', S .. 'leases')}
+""")
+
+
 class Sums:
     """One source's counters."""
 
@@ -81,13 +88,9 @@ class Sums:
 
     def and_in_hand(self) -> tuple[dict[str, int], tuple[int, int, int]]:
         """Every counter, and objects in flight, objects parked and messages leased, as of then."""
-        own = self._store.own
-        with self._store.client.pipeline(transaction=True) as pipe:
-            pipe.hgetall(f"{own}sums")
-            for name in ("flight", "parked", "leases"):
-                pipe.zcard(f"{own}{name}")
-            held, flight, parked, leases = pipe.execute()
-        return _decoded(held), (flight, parked, leases)
+        held, flight, parked, leases = self._store.call(AND_IN_HAND)
+        pairs = zip(held[::2], held[1::2], strict=True)
+        return _decoded(dict(pairs)), (flight, parked, leases)
 
     def skipped(self, reason: str, times: int) -> int:
         """Note skips of one reason in a row; the answer is how long the row is now."""

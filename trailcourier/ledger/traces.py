@@ -25,19 +25,23 @@ redis.call('HSET', S .. 'traces', ARGV[1], string.format('%d', NOW))
 TRACES = Script("""
 local oldest = redis.call('ZRANGE', S .. 'flight', 0, 0, 'WITHSCORES')[2]
 local forward = redis.call('HGET', G .. 'seen', 'forward')
-return {NOW, redis.call('HGETALL', S .. 'traces'), forward, oldest and tonumber(oldest) or false}
+local received = redis.call('HGET', G .. 'ok', 'queue:' .. ARGV[1])
+return {NOW, redis.call('HGETALL', S .. 'traces'), forward, oldest and tonumber(oldest) or false,
+  received and tonumber(received) or false}
 """)
 
 
 class StepTimes(msgspec.Struct, frozen=True):
     """When each step last left a trace, at *now*; milliseconds.
 
-    *waiting* is when the oldest object in flight was dispatched; None without any.
+    *waiting* is when the oldest object in flight was dispatched; None without any.  *received* is
+    when the queue last answered a receive, with messages or without; None if it never did.
     """
 
     now: int
     last: Mapping[str, int] = {}
     waiting: int | None = None
+    received: int | None = None
 
 
 class Traces:
@@ -52,7 +56,7 @@ class Traces:
 
     def last(self) -> StepTimes:
         """When each step last did its work; one that never did is missing."""
-        now, told, forward, waiting = self._store.call(TRACES)
+        now, told, forward, *rest = self._store.call(TRACES, self._store.source)
         pairs = zip(told[::2], told[1::2], strict=True)
         last = {step.decode(): int(at) for step, at in pairs}
-        return StepTimes(now, last | ({"forward": int(forward)} if forward else {}), waiting)
+        return StepTimes(now, last | ({"forward": int(forward)} if forward else {}), *rest)
