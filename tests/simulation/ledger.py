@@ -77,7 +77,8 @@ class Link:
 
     def _act(self, commands: list[tuple[Any, ...]]) -> list[Any]:
         if self.trouble:
-            raise ERRORS[self.trouble]
+            error = ERRORS[self.trouble]()
+            raise error
         return self.server.run_all(self.clock(), commands)
 
 
