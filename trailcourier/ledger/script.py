@@ -24,11 +24,12 @@ class Part(NamedTuple):
 
 
 class Script:
-    """The script ``scripts/<name>.lua``, as Redis is sent it."""
+    """The script ``scripts/<name>.lua``, or *text* instead of it, as Redis is sent it."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, text: str | None = None) -> None:
+        own = _read(f"{name}.lua") if text is None else Part(f"{name}.lua", text)
         self.name = name
-        self.parts = assembled(_read(f"{name}.lua"))
+        self.parts = assembled(own)
         self.text = "".join(part.text for part in self.parts)
         self.sha = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
 
