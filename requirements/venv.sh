@@ -15,7 +15,8 @@ python=
 for candidate; do
     if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
         # the file itself, so that a shim or a search path cannot make it another one later
-        python=$("$candidate" -c 'import sys; print(sys.executable)')
+        # or make it the .venv that is built anew here, if that is active
+        python=$("$candidate" -c 'import sys; print(sys._base_executable)')
         break
     fi
 done
@@ -25,6 +26,7 @@ if [ -z "$python" ]; then
     exit 1
 fi
 
+case "${UV:-}" in "$PWD"/.venv/* | .venv/*) UV= ;; esac  # it would delete itself
 echo "Building .venv from requirements/dev.txt, once; this takes a minute or two." >&2
 if [ -n "${UV:-}" ]; then
     "$UV" venv --quiet --no-project --clear --python "$python" .venv

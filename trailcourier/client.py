@@ -104,9 +104,11 @@ def options(given: Mapping[str, Any], login: Login | None = None) -> dict[str, A
     """Return *given* options of a pool for connections that last; *login* gives theirs, if any.
 
     The one door: the pools of the ledger, of kombu's channels and of Celery's result backend.
+    Which library speaks is not said: a broker's user who may not say it would fill the ACL's log.
     """
     kind = given.get("connection_class") or redis.Connection
     mine = {**given, "connection_class": type(kind.__name__, (_Lasting, kind), {})}
+    mine["driver_info"] = None
     if login is not None:
         mine |= {"username": None, "password": None, "credential_provider": login}
     return mine

@@ -107,7 +107,8 @@ def _private_broker(found: Settings) -> broker.Embedded:
         _keep_private(where)
         return broker.embedded(where)
     except OSError as error:
-        text = f"{where} cannot be used: {error.strerror}; name a folder this user may write to"
+        at = error.filename or where
+        text = f"{at} cannot be used: {error.strerror}; name a folder this user may write to"
         raise ConfigError([f"{found.path or 'environment'}: workers.state_dir: {text}"]) from error
 
 

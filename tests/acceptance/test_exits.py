@@ -99,7 +99,7 @@ def test_a_state_folder_that_cannot_be_made_is_a_wrong_configuration(host):
     said = host.run("run")
 
     assert said.code == 78
-    assert "workers.state_dir: state/broker cannot be used: Not a directory" in said.line
+    assert "workers.state_dir: state cannot be used: File exists" in said.line
 
 
 def test_wrong_credentials_are_said_in_seconds(host):

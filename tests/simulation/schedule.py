@@ -1,19 +1,20 @@
-"""One thing at a time: actors are threads, and only the one that holds the baton runs.
+"""One thing at a time: actors are greenlets, and only the one that holds the baton runs.
 
 Time does not pass while an actor runs.  An actor that waits gives the baton to whoever is due
 next, and the time jumps to that moment.  Who comes first of several due at once is drawn, so a
 seed fixes every order.  Times are whole milliseconds since the run began.
+
+All actors share one thread of the system: a lock that one of them holds while it waits would be
+waited for by the next one for ever, so no code that is simulated may hold one across a point.
 """
 
 import heapq
 import random
-import sys
-import threading
-import traceback
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
-STUCK = 60.0  # real seconds without a turn; more means that a real lock is waited for
+from greenlet import getcurrent, greenlet
+
 TURNS = 1_000_000  # of one run, at most
 
 
@@ -25,51 +26,19 @@ class Over(BaseException):
     """The run has ended; actors unwind as if they had died."""
 
 
-class Stuck(Exception):
-    """An actor waits for something that is not simulated."""
-
-
 class Endless(Exception):
     """Something happens over and over in no time."""
-
-
-class Runner(threading.Thread):
-    """A thread that runs one actor after another; starting one costs more than a whole turn."""
-
-    idle: ClassVar["list[Runner]"] = []
-
-    def __init__(self) -> None:
-        super().__init__(daemon=True)
-        self.baton = threading.Lock()
-        self.baton.acquire()
-        self.job: Callable[[], None] = lambda: None
-
-    def run(self) -> None:
-        while True:
-            self.baton.acquire()
-            self.job()
-
-    @classmethod
-    def of(cls, job: Callable[[], None]) -> "Runner":
-        """A runner that runs *job* once its baton is released."""
-        if cls.idle:
-            runner = cls.idle.pop()
-        else:
-            runner = cls()
-            runner.start()
-        runner.job = job
-        return runner
 
 
 class Actor:
     """One thread of a simulated process; *process* is what may be killed or frozen."""
 
-    __slots__ = ("ended", "name", "process", "runner", "ticket")
+    __slots__ = ("ended", "name", "process", "stack", "ticket")
 
-    def __init__(self, name: str, process: Any) -> None:
+    def __init__(self, name: str, process: Any, stack: greenlet) -> None:
         self.name = name
         self.process = process
-        self.runner: Runner | None = None
+        self.stack = stack
         self.ticket = 0  # of its one valid place in the queue of turns
         self.ended = False
 
@@ -97,8 +66,7 @@ class Schedule:
         self._chance = chance
         self._turns: list[Turn] = []
         self._serial = 0
-        self._main = threading.Lock()
-        self._main.acquire()
+        self._main = getcurrent()
         self._over = False
 
     def at(self, when: int, act: Callable[[], None]) -> None:
@@ -109,8 +77,8 @@ class Schedule:
 
     def spawn(self, name: str, process: Any, body: Callable[[], None]) -> Actor:
         """Begin an actor, which gets its first turn now or a little later."""
-        actor = Actor(name, process)
-        actor.runner = Runner.of(lambda: self._live(actor, body))
+        stack = greenlet(lambda: self._live(actor, body), parent=self._main)
+        actor = Actor(name, process, stack)
         self.actors.append(actor)
         self._due(actor, self.now)
         return actor
@@ -155,14 +123,13 @@ class Schedule:
     def run(self, until: int) -> None:
         """Run until ``finish`` is called, *until* at the latest; raises what an actor raised."""
         self.at(until, self.finish)
-        self._pass(None)
+        while following := self._next():  # an actor that ends comes back here
+            following.stack.switch()
         self._over = True
-        for actor in self.actors:  # each unwinds, and gives the baton straight back
+        for actor in self.actors:  # each unwinds
             if not actor.ended:
                 self.current = actor
-                assert actor.runner is not None
-                actor.runner.baton.release()
-                self._await()
+                actor.stack.switch()
         self.current = None
         if self.failure:
             raise self.failure
@@ -188,22 +155,11 @@ class Schedule:
         if not actor.process.alive:
             raise Died
 
-    def _pass(self, me: Actor | None) -> None:
+    def _pass(self, me: Actor) -> None:
         """Hand the baton on; return when it is back."""
         following = self._next()
-        if following is me and me is not None:
-            return
-        if following is not None:
-            assert following.runner is not None
-            following.runner.baton.release()
-        elif me is not None:
-            self._main.release()
-        if me is None:
-            if following is not None:
-                self._await()
-        else:
-            assert me.runner is not None
-            me.runner.baton.acquire()
+        if following is not me:
+            (following.stack if following else self._main).switch()
 
     def _next(self) -> Actor | None:
         """Who is due next, after all acts before; None at the end of the run."""
@@ -232,7 +188,7 @@ class Schedule:
         return None
 
     def _live(self, actor: Actor, body: Callable[[], None]) -> None:
-        """The whole life of *actor*, in its runner's thread."""
+        """The whole life of *actor*."""
         try:
             self._check(actor)
             body()
@@ -241,28 +197,3 @@ class Schedule:
         except BaseException as error:  # noqa: BLE001 - any of them ends the run
             self.fail(error)
         actor.ended = True
-        runner, actor.runner = actor.runner, None
-        assert runner is not None
-        Runner.idle.append(runner)
-        following = None if self._over else self._next()
-        if following is None:
-            self._main.release()
-        else:
-            assert following.runner is not None
-            following.runner.baton.release()
-
-    def _await(self) -> None:
-        serial = -1
-        while not self._main.acquire(timeout=STUCK):
-            if serial == self._serial:
-                raise Stuck(self._stacks())
-            serial = self._serial
-
-    def _stacks(self) -> str:
-        """Where every actor is."""
-        frames = sys._current_frames()
-        return "\n\n".join(
-            f"{actor.name}\n{''.join(traceback.format_stack(frames[actor.runner.ident]))}"
-            for actor in self.actors
-            if actor.runner is not None and actor.runner.ident in frames
-        )

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 import redis
+from celery.worker.consumer import Consumer
 
 from tasks import events
 from trailcourier.impairment import Impaired
@@ -75,7 +76,7 @@ def losing(monkeypatch):
         consumer.pauses.append(seconds)
         clock.now += seconds
 
-    monkeypatch.setattr(events.consumer.Consumer, "on_connection_error_after_connected", waited)
+    monkeypatch.setattr(Consumer, "on_connection_error_after_connected", waited)
     monkeypatch.setattr(events.stopping, "wait", wait)
     monkeypatch.setattr(events.time, "monotonic", lambda: clock.now)
     consumer.clock = clock

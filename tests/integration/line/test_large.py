@@ -62,8 +62,8 @@ def test_a_file_that_takes_longer_than_a_claim_lasts_is_not_taken_over(make):
             copies.append(world.forward(work, "another task").status)
 
     stopping = Looked(look=look)
-    process = Process(memory=96 << 20, claim=2, stall=1)
-    world = make(process=process, limits=LIMITS, numbers={"claim": 2, "claim_stall": 5})
+    process = Process(memory=96 << 20, claim=3, stall=5)
+    world = make(process=process, limits=LIMITS, numbers={"claim": 3, "claim_stall": 5})
     work = put(world, SPACED)
 
     carried = carry(world.line, work, "task-1", stopping)

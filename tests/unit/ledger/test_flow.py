@@ -111,6 +111,35 @@ def test_an_open_sink_with_nothing_left_to_probe_it_is_probed_by_a_receive(ledge
     assert ledger.flow.room(SINKS).objects == 1
 
 
+def test_the_object_that_such_a_receive_brings_is_the_probe(ledger, pass_time):
+    ledger.workers.heartbeat("w1", 8)
+    open_breaker(ledger, "sink:archive")
+    pass_time(31)
+    ledger.flow.room(SINKS)
+    admit(ledger, "m", refs("a", "b"))
+
+    kinds = [ask(ledger, index, SINKS).kind for index in (0, 1)]
+
+    assert kinds == ["go", "parked"]
+
+
+def test_an_object_that_one_sink_holds_back_takes_no_probe_of_another(ledger, pass_time):
+    admit(ledger, "m", refs("a", "b"))
+    open_breaker(ledger, "sink:archive")
+    pass_time(31)
+    open_breaker(ledger, "sink:siem")
+
+    held, probe = ask(ledger, 0, ("archive", "siem")), ask(ledger, 1, ("archive",))
+
+    assert (held.kind, held.outcome, probe.kind) == ("parked", "sink:siem", "go")
+
+
+def ask(ledger, index, sinks):
+    return ledger.claims.claim(
+        "m", index, 1, token=f"token-{index}", task_id=f"task-{index}", sinks=sinks
+    )
+
+
 def test_only_one_polls_a_source_and_another_may_after_it(ledger):
     first, second = ledger.flow.poll_lease(0), ledger.flow.poll_lease(0)
 

@@ -10,7 +10,7 @@
 --         'gone', 'held', 'ours' or 'alone'
 -- twice   the claim keeps the token: who holds it is answered as before
 -- include: fleet, source, clock, count, held_claim, hold_claim, contents, holds, recent
--- include: probes, park, finished
+-- include: probe_is_due, probes, park, finished
 
 local mid, i, gen, token, task, alone = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5],
   ARGV[6] == '1'
@@ -79,12 +79,17 @@ local names = {'credentials:' .. source, bucket, 'bucket:' .. source .. ':' .. s
 for _, sink in ipairs(sinks) do names[#names + 1] = 'sink:' .. sink end
 local is = redis.call('SMISMEMBER', G .. 'open', unpack(names))
 -- a probe passes all open breakers: two would else each wait for the other's probe
+local open = {}
 for place, name in ipairs(probe and {} or names) do
-  if is[place] == 1 and not probes(name, pause, token) then
+  if is[place] == 1 then open[#open + 1] = name end
+end
+for _, name in ipairs(open) do  -- before one is taken: it would be lost where another stops
+  if not probe_is_due(name, pause, token) then
     park(mid, i, name, pause, parked_most)
     return {'parked', name}
   end
 end
+for _, name in ipairs(open) do probes(name, pause, token) end
 hold_claim(oid, token, task, life)
 redis.call('HSET', key, i .. ':k', token)
 redis.call('HINCRBY', S .. 'o:' .. oid, 's', 1)

@@ -6,18 +6,24 @@
 -- answer  how many, and what holds the source up if few or none
 -- twice   a probe is let through again with the token it was let through with; else nothing is
 --         written
--- include: source, is_open, probes, alive_threads
+-- include: source, is_open, probes, probe_is_due, alive_threads
 
 local cap, per, alive = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local pause, token = tonumber(ARGV[4]), ARGV[5]
+local pause, token, queue = tonumber(ARGV[4]), ARGV[5], ARGV[6]
 local flying, parked = redis.call('ZCARD', S .. 'flight'), redis.call('ZCARD', S .. 'parked')
+local open = {}
 for a = 6, #ARGV do
-  if is_open(ARGV[a]) then
-    local idle = flying == 0 and parked == 0
-    if not ((a == 6 or idle) and probes(ARGV[a], pause, token)) then return {0, ARGV[a]} end
-    return {1, ''}
-  end
+  if is_open(ARGV[a]) then open[#open + 1] = ARGV[a] end
 end
+-- A receive is a probe of the queue.  Of a sink it is none: the object it brings takes that probe.
+local idle = flying == 0 and parked == 0
+for _, name in ipairs(open) do
+  local may
+  if name == queue then may = probes(name, pause, token)
+  else may = idle and probe_is_due(name, pause, token) end
+  if not may then return {0, name} end
+end
+if #open > 0 then return {1, ''} end
 local threads = alive_threads(alive)
 if threads == 0 then return {0, 'no-workers'} end
 cap = math.min(cap, per * threads)
