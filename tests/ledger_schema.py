@@ -124,7 +124,10 @@ def written() -> dict[str, frozenset[str]]:
 
 def _writes(script: Script) -> Iterator[str]:
     for part in script.parts:
-        known = dict(_locals(part))
+        known: dict[str, str] = {}
+        for name, value in _locals(part):
+            if known.setdefault(name, value) != value:
+                raise ValueError(f"{part.file}: {name} is two keys")
         for command, key in _CALL.findall(part.text):
             if WRITES.fullmatch(command):
                 yield from _keys(known.get(key, key), part)
