@@ -180,12 +180,16 @@ class Transport(stock.Transport):
             self._loop._waker.wake()  # noqa: SLF001 - kombu has nothing public for it
 
 
+# both of one moment, and not by MULTI, which a full broker refuses
+WAITING = "return {redis.call('LLEN', KEYS[1]), redis.call('HVALS', KEYS[2])}"
+
+
 def waits(channel: Channel, queue: str) -> bool:
     """Whether a message of *queue* waits in the broker, or is held unacknowledged by a worker."""
-    with redis.Redis(connection_pool=channel.pool).pipeline() as pipe:  # one moment for both
-        pipe.llen(channel.global_keyprefix + queue)
-        pipe.hvals(channel.global_keyprefix + channel.unacked_key)
-        queued, held = pipe.execute()
+    prefix = channel.global_keyprefix
+    queued, held = redis.Redis(connection_pool=channel.pool).eval(
+        WAITING, 2, prefix + queue, prefix + channel.unacked_key
+    )
     for entry in held:
         with suppress(ValueError, TypeError):  # not kombu's, so nobody will restore it either
             _message, _exchange, routing_key = json.loads(entry)

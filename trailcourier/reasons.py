@@ -59,7 +59,6 @@ SINK: dict[str, Reason] = {
         "front of it, are wrong (`trailcourier sink test NAME`). Once it has accepted other "
         "records, those it still rejects here are refused one by one.",
         "sink",
-        may_be_local=True,
     ),
     "sink-untrusted": Reason(
         "parked",

@@ -23,7 +23,7 @@ from trailcourier.ledger.traces import STEPS, StepTimes
 from trailcourier.ledger.workers import Roll
 from trailcourier.models import QueueLimits
 from trailcourier.parked import NAMED, causes
-from trailcourier.printable import printable
+from trailcourier.printable import age, printable
 from trailcourier.standstill import Problem
 
 SKIPS_TO_MENTION = 100
@@ -176,7 +176,12 @@ def standing(
         problems=still,
         receives=held.receives,
         patience_used=expiry.used(*patience),
-        advice=[*said, *expiry.warnings(*patience), *_advice(ledger, breakers)],
+        advice=[
+            *said,
+            *expiry.warnings(*patience),
+            *([] if still or breakers else _nothing_received(ledger, times, in_hand[0])),
+            *_advice(ledger, breakers),
+        ],
         **_counted(sums, in_hand),
     )
 
@@ -225,6 +230,18 @@ def _since(at: int | None, now: int) -> float | None:
 def _open(breaker: Breaker, now: int) -> OpenBreaker:
     since = max(0, now - breaker.since) / 1000
     return OpenBreaker(breaker.name, breaker.reason, breaker.text, since)
+
+
+def _nothing_received(ledger: Ledger, times: StepTimes, in_flight: int) -> Iterator[str]:
+    """Why the queue has not been asked for a while, though polls come."""
+    since, bound = _since(times.received, times.now), standstill.bound("poll", ledger.store.numbers)
+    if in_flight and since is not None and since > bound:
+        waits = age(_since(times.waiting, times.now))
+        yield (
+            f"Nothing was received for {age(since)}: as many objects are in flight as may be "
+            f"({in_flight:,}; the oldest was dispatched {waits} ago). If that goes on, see the log "
+            "of the object workers, or start more of them."
+        )
 
 
 def _advice(ledger: Ledger, breakers: Sequence[OpenBreaker]) -> Iterator[str]:

@@ -12,6 +12,8 @@ from tests.simulation.server import Server
 from tests.simulation.shrink import Choice, shrink
 from tests.simulation.strikes import Strike
 
+TOLD = 10  # failures of one seed
+
 
 def main(given: Sequence[str] | None = None) -> int:
     """Run what the command line asks for; 1 if anything failed."""
@@ -53,8 +55,10 @@ def tell(choice: Choice, result: Result) -> None:
         print(f"  at {event.at / 1000:g} s {event}")
     for strike in result.strikes:
         print(f"  {strike}")
-    for failure in result.failures:
+    for failure in result.failures[:TOLD]:
         print(f"  ! {failure.kind}: {failure.told}")
+    if len(result.failures) > TOLD:
+        print(f"  ! and {len(result.failures) - TOLD} more")
     if result.failures:
         print(f"  {choice.command()}")
 

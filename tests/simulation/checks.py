@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from typing import Any, NamedTuple
 
 from tests.simulation.workload import Name, wanted
+from trailcourier.ledger.left import EARLY
 from trailcourier.ledger.sums import of_messages, of_objects
 
 SILENT = 60_000  # ms without a receive after which `status` says why
@@ -50,7 +51,8 @@ class Checks:
     def _watching(self) -> None:
         """At no moment may `status` say "well" while nothing is received and messages wait."""
         world, now = self._world, self._world.schedule.now
-        if now - max(world.sqs.asked, self._said) < SILENT or not world.sqs.waiting():
+        since = max(world.sqs.asked, self._said, world.broker_away, world.started)
+        if now - since < SILENT or not world.sqs.waiting():
             return
         self._said = now
         found = world.standing()
@@ -63,7 +65,10 @@ class Checks:
         found = world.standing()
         if found is None:
             self._fail("display", "status fails although the broker is there")
-        elif found.state == "well" and any(each.kind in SHOWN for each in self.failures):
+        elif found.state == "well" and (
+            any(each.kind in SHOWN for each in self.failures)
+            or any(map(world.progress.unjudged, world.progress.unfinished()))
+        ):
             self._fail("display", "well, although it is not")
         elif world.settled and found.problems and world.calm_for() > CALM:
             self._fail("display", "; ".join(map(str, found.problems)))
@@ -150,6 +155,7 @@ class Checks:
     def _receives(self) -> None:
         world = self._world
         strikes = len(world.strikes.drawn) + len(world.plan.events) + world.kills
+        strikes += EARLY if world.progress.waits.may_be_left else 0
         for sent in world.plan.workload.sent:
             if world.progress.sound(sent) and sent.name in world.sqs.dead:
                 self._fail("dead letter", f"{sent.name} is good")

@@ -1,5 +1,6 @@
 """What befalls the world from outside, at moments that the plan has fixed."""
 
+from collections.abc import Callable
 from typing import Any
 
 from tests.simulation.plan import Event
@@ -81,15 +82,24 @@ class Outside:
 
     def _full(self, event: Event) -> None:
         self._world.server.fill(full=True)
-        self._after(event, lambda: self._world.server.fill(full=False))
+        self._over(event, lambda: self._world.server.fill(full=False))
 
     def _no_writes(self, event: Event) -> None:
         self._world.server.refuse_writes(refuses=True)
-        self._after(event, lambda: self._world.server.refuse_writes(refuses=False))
+        self._over(event, lambda: self._world.server.refuse_writes(refuses=False))
 
     def _away(self, event: Event) -> None:
         self._world.link.trouble = event.how
-        self._after(event, lambda: setattr(self._world.link, "trouble", ""))
+        self._over(event, lambda: setattr(self._world.link, "trouble", ""))
+
+    def _over(self, event: Event, repair: Callable[[], None]) -> None:
+        """Have the broker serve again once *event* is over."""
+
+        def back() -> None:
+            repair()
+            self._world.broker_away = self._world.schedule.now
+
+        self._after(event, back)
 
     # what the line depends on
 

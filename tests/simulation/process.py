@@ -35,6 +35,7 @@ class SimProcess:
         self.raised: list[str] = []  # what no task foresaw
         self.forwards = 0  # begun here
         self.late: list[str] = []  # forwards that very many others overtook
+        self.points = points
         self.schedule = points.schedule
         self.stopping = Stop(points.schedule)
         self.line: Line

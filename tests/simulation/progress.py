@@ -70,7 +70,9 @@ class Progress:
         if self._world.schedule.now <= self.calm_since():
             return False
         waiting = self.unfinished()
-        if any(self.waits.well_since(sent) is not None for sent in waiting):
+        if any(
+            self.waits.well_since(sent) is not None and not self.unjudged(sent) for sent in waiting
+        ):
             return False
         return bool(waiting) or not any(self._world.left().values())
 
@@ -101,7 +103,23 @@ class Progress:
         """When the last thing went wrong, or came."""
         return max(self.waits.calm_since(), self._world.points.last_strike)
 
+    def unjudged(self, sent: Sent) -> bool:
+        """Whether all that *sent* waits for is what a sink rejects that took nothing else since."""
+        since = self._world.points.last_strike
+        held = {
+            name.url
+            for sink in self._world.sinks
+            for name in sent.names
+            if name.url in sink.rejected and not sink.judges(since)
+        }
+        return bool(held) and all(
+            name.url in held or name.fate != "carry" or self.arrived(name, sent)
+            for name in sent.names
+        )
+
     def _due(self, sent: Sent) -> int | None:
+        if self.unjudged(sent):
+            return None
         denied = ("queue.extend", "denied") in self._world.strikes.met
         return self.waits.due(sent, self._world.points.last_strike, denied=denied)
 

@@ -29,6 +29,7 @@ class SinkServer:
         self.trouble = ""  # a reason while it takes nothing
         self.hosts: dict[str, str] = {}  # by host: a reason while it takes nothing from there
         self.rejects_all = False
+        self.rejected: dict[str, list[int]] = {}  # by object: when it rejected what it never takes
 
     def accepts(self, records: set[bytes]) -> set[bytes]:
         """Those of *records* that it takes when it is well."""
@@ -38,12 +39,31 @@ class SinkServer:
         """Whether it accepted all of *records*, at *since* or later."""
         return all(self.records.get(record, -1) >= since for record in records)
 
+    def judges(self, since: int) -> bool:
+        """Whether it took others after it first rejected each object: the fault is not its own.
+
+        Of the rejections those from *since* on count: earlier ones may have been told to nobody.
+        """
+        firsts = (
+            next((at for at in each if at >= since), each[-1]) for each in self.rejected.values()
+        )
+        last = max(firsts, default=-1)
+        for each in reversed(self.accepted):
+            if each.at <= last:
+                return False
+            if str(each.origin.ref) not in self.rejected:
+                return True
+        return False
+
     def take(self, batch: Sequence[bytes], origin: Origin, who: str, host: str, now: int) -> None:
         """Accept all of *batch*; raises Fault where it takes none."""
         reason = self.trouble or self.hosts.get(host, "")
         if reason:
             raise Fault(reason, f"{self.name}: simulated", where=self.name)
-        if self.rejects_all or any(self.rejects in record for record in batch):
+        poor = any(self.rejects in record for record in batch)
+        if poor:
+            self.rejected.setdefault(str(origin.ref), []).append(now)
+        if poor or self.rejects_all:
             raise Rejected(f"{self.name}: simulated", where=self.name)
         self.records.update(dict.fromkeys(batch, now))
         self.accepted += [Accepted(now, record, origin, who) for record in batch]

@@ -3,6 +3,8 @@
 from tests.simulation.plan import FOR_EVER, Event, Plan
 from tests.simulation.workload import Sent
 from trailcourier.ledger.flow import DEGRADED
+from trailcourier.ledger.left import PATIENCE
+from trailcourier.line.queue import BACK_OFF_FIRST, BACK_OFF_LAST
 
 SLACK = 120_000  # ms: processes start again, tasks of dead ones come back
 FIVE_TRIES = 1_000_000  # ms that a message is kept away in all before a bug refuses it
@@ -22,6 +24,12 @@ class Waits:
         if any(event.kind in OF_BUCKETS for event in plan.events):
             longest = max(longest, min(numbers.lease_life, 12 * 3600) / 2)
         self.bound = int(2 * longest * 1000) + SLACK
+        # whether a message may be left to the queue, as its bucket has too much parked
+        self.may_be_left = numbers.parked < sum(len(sent.names) for sent in plan.workload.sent)
+        self.bound += PATIENCE if self.may_be_left else 0
+        self._kept_away = 1000 * sum(
+            min(BACK_OFF_LAST, BACK_OFF_FIRST * 2**times) for times in range(plan.most_receives)
+        )  # ms for which one that cannot be deleted is hidden before the queue gives it up
         self._degraded = DEGRADED + 2000 * numbers.visibility_degraded
 
     def due(self, sent: Sent, last_strike: int, *, denied: bool) -> int | None:
@@ -33,6 +41,7 @@ class Waits:
         if well is None:
             return None
         bound = self.bound + (FIVE_TRIES if sent.kind == "raises" else 0)
+        bound += 0 if sent.kind == "good" else self._kept_away
         if denied or any(event.kind == "no-extend" for event in self._plan.events):
             bound += self._degraded
         return max(well, last_strike) + bound

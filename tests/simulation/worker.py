@@ -83,6 +83,7 @@ class Worker:
         assert actor is not None
         process.in_hand[actor.name] = work.name
         begun = process.forwards = process.forwards + 1
+        struck = len(process.points.struck[work.name])
         process.say("forward begins", f"{work.message}/{work.index}g{work.generation} {task.id}")
         status = "pending"
         try:
@@ -96,7 +97,8 @@ class Worker:
             process.say("task failed", f"forward: {error!r:.120}")
         finally:
             process.in_hand.pop(actor.name, None)
-        process.overtaken(work.name, process.forwards - begun)
+        if struck == len(process.points.struck[work.name]):  # else it waited for something else
+            process.overtaken(work.name, process.forwards - begun)
         process.say("forward ends", status)
         self._broker.ended(task)
 

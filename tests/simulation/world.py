@@ -79,6 +79,8 @@ class World:
         self.kills = 0
         self.bugs: list[str] = []
         self.lost_ledger = False
+        self.broker_away = 0  # when the broker last served nobody
+        self.started = 0  # when a process last began
         self.settled = False
         self.progress = Progress(self)
         self.watched: Callable[[], None] = lambda: None  # called with each look
@@ -104,6 +106,7 @@ class World:
 
     def start(self, host: Host) -> None:
         """Start the process of *host*."""
+        self.started = self.schedule.now
         clock = HostClock(self.schedule, self.chance, skew=host.skew, drift=host.drift)
         process = SimProcess(host.name, clock, self.points, slow=host.slow)
         process.line = self.line(process)

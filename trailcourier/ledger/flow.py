@@ -44,7 +44,8 @@ class Flow:
         """How many more objects to take: none without workers, or behind an open breaker.
 
         An open queue breaker lets one receive through as its probe; a sink's, when no object is
-        left to probe with, lets receives through until one brings an object.
+        left to probe with or those that are left are all rejected, lets receives through until
+        one brings an object.
         """
         numbers = self._store.numbers
         objects, why = self._store.call(

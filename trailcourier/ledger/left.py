@@ -2,7 +2,7 @@
 
 They stay hidden there for as long as SQS allows, so they cost one receive in twelve hours; when a
 breaker of the bucket closes, or after some minutes when few objects are parked, they are handed
-back.
+back; and one now and then when nothing of the bucket is parked, so that its breaker can close.
 """
 
 import msgspec
@@ -57,11 +57,15 @@ class Left:
             self._store.call(NOTE_LEFT_MESSAGES, bucket, MOST, *flat)
 
     def recovered(self, room: int) -> list[LeftMessage]:
-        """Up to *room* messages whose bucket has recovered since they were left, oldest first."""
+        """Up to *room* messages whose bucket has recovered since they were left, oldest first.
+
+        And one of a bucket whose breaker is open, where nothing else is there to probe it with.
+        """
         store = self._store
         numbers = store.numbers
         rows = store.call(
-            TAKE_RECOVERED_MESSAGES, store.token(), store.source, room, numbers.parked, PATIENCE
+            TAKE_RECOVERED_MESSAGES, store.token(), store.source, room, numbers.parked, PATIENCE,
+            int(numbers.breaker_probe * 1000),
         )  # fmt: skip
         return [each for each in _messages(rows) if each.receive_count <= EARLY]
 

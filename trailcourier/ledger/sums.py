@@ -27,6 +27,7 @@ FOLDERS_KEPT = 50  # of a source; what lies in others is counted together
 COUNT_SUMS = Script("count_sums")
 COUNT_SKIPS = Script("count_skips")
 COUNT_FOLDERS = Script("count_folders")
+READ_SUMS = Script("read_sums")
 
 
 class Sums:
@@ -58,13 +59,9 @@ class Sums:
 
     def and_in_hand(self) -> tuple[dict[str, int], tuple[int, int, int]]:
         """Every counter, and objects in flight, objects parked and messages leased, as of then."""
-        own = self._store.own
-        with self._store.client.pipeline(transaction=True) as pipe:
-            pipe.hgetall(f"{own}sums")
-            for name in ("flight", "parked", "leases"):
-                pipe.zcard(f"{own}{name}")
-            held, flight, parked, leases = pipe.execute()
-        return _decoded(held), (flight, parked, leases)
+        held, flight, parked, leases = self._store.call(READ_SUMS)
+        pairs = zip(held[::2], held[1::2], strict=True)
+        return _decoded(dict(pairs)), (flight, parked, leases)
 
     def skipped(self, reason: str, times: int) -> int:
         """Note skips of one reason in a row; the answer is how long the row is now."""

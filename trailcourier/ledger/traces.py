@@ -25,12 +25,14 @@ READ_STEPS = Script("read_steps")
 class StepTimes(msgspec.Struct, frozen=True):
     """When each step last left a trace, at *now*; milliseconds.
 
-    *waiting* is when the oldest object in flight was dispatched; None without any.
+    *waiting* is when the oldest object in flight was dispatched; None without any.  *received* is
+    when the queue last answered a receive, with messages or without; None if it never did.
     """
 
     now: int
     last: Mapping[str, int] = {}
     waiting: int | None = None
+    received: int | None = None
 
 
 class Traces:
@@ -45,7 +47,7 @@ class Traces:
 
     def last(self) -> StepTimes:
         """When each step last did its work; one that never did is missing."""
-        now, told, forward, waiting = self._store.call(READ_STEPS)
+        now, told, forward, *rest = self._store.call(READ_STEPS, self._store.source)
         pairs = zip(told[::2], told[1::2], strict=True)
         last = {step.decode(): int(at) for step, at in pairs}
-        return StepTimes(now, last | ({"forward": int(forward)} if forward else {}), waiting)
+        return StepTimes(now, last | ({"forward": int(forward)} if forward else {}), *rest)

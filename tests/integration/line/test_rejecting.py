@@ -125,6 +125,25 @@ def test_a_sink_that_rejects_everything_is_parked_and_refuses_nothing(world, sie
     assert world.sqs.messages("dead") == []
 
 
+def test_objects_that_are_rejected_whole_keep_no_others_from_the_sink(world, siem):
+    siem.reject(*(f'"{number}-' for number in range(1, 8)))
+    announce(world, range(1, 8))
+    for _ in range(3):
+        world.run()
+        again(world)
+    (breaker,) = world.ledger.breakers.open()
+
+    for other in range(10, 20):
+        announce(world, [other])
+        for _ in range(5):
+            world.run()
+            again(world)
+
+    assert breaker.reason == "sink-rejects-all"
+    assert siem.ids() == expected(*range(10, 20), count=20)
+    assert world.count()["objects:refused:rejected-records"] == 7
+
+
 @pytest.mark.parametrize("count", [1, 2, 20])
 def test_an_object_with_none_accepted_is_refused_once_the_sink_accepted_another(world, siem, count):
     siem.reject('"5-')

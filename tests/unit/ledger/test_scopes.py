@@ -222,6 +222,30 @@ def test_what_was_left_without_a_breaker_is_handed_back_after_some_minutes(small
     assert [each.message for each in small.left.recovered(10)] == ["a"]
 
 
+def test_of_what_was_left_one_is_handed_back_when_nothing_else_can_probe_the_bucket(
+    small, pass_time
+):
+    small.breakers.failed(SCOPE, "o", reason="access-denied", text="no", limit=1)
+    small.left.note([small_message("a", receives=1), small_message("b", receives=1)])
+    at_once = small.left.recovered(10)
+    pass_time(31)
+
+    probe = small.left.recovered(10)
+    admit(small, probe[0].message, [of(1)])
+
+    assert (at_once, [each.message for each in probe]) == ([], ["a"])
+    assert claim(small, "a")
+
+
+def test_nothing_is_handed_back_while_a_parked_object_can_probe_the_bucket(small, pass_time):
+    end(small, "m", of(1), denied(of(1)))
+    small.breakers.failed(SCOPE, "o", reason="access-denied", text="no", limit=1)
+    small.left.note([small_message("a", receives=1)])
+    pass_time(31)
+
+    assert small.left.recovered(10) == []
+
+
 def test_two_open_breakers_on_one_way_do_not_wait_for_each_others_probes(ledger, pass_time):
     sinks = ("siem", "archive")
     for at, sink in enumerate(sinks):

@@ -6,7 +6,7 @@
 -- answer  how many, and what holds the source up if few or none
 -- twice   a probe is let through again with the token it was let through with; else nothing is
 --         written
--- include: source, is_open, probes, probe_is_due, alive_threads
+-- include: source, is_open, probes, probe_is_due, rejects_all, alive_threads
 
 local cap, per, alive = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local pause, token, queue = tonumber(ARGV[4]), ARGV[5], ARGV[6]
@@ -20,7 +20,7 @@ local idle = flying == 0 and parked == 0
 for _, name in ipairs(open) do
   local may
   if name == queue then may = probes(name, pause, token)
-  else may = idle and probe_is_due(name, pause, token) end
+  else may = (idle or rejects_all(name)) and probe_is_due(name, pause, token) end
   if not may then return {0, name} end
 end
 if #open > 0 then return {1, ''} end

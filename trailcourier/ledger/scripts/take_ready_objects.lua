@@ -4,7 +4,7 @@
 -- ARGV    token, how many at most, longest pause of a breaker (ms), longest wait of an object (ms)
 -- answer  message, index, generation, reference of each
 -- twice   the answer is kept
--- include: fleet, source, clock, once, is_open, probes, unpark, again, parts
+-- include: fleet, source, clock, once, is_open, others_first, probes, unpark, again, parts
 
 local token, room, longest, last = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local before = remembered(token)
@@ -27,6 +27,7 @@ local function candidates(scope)
   local key = S .. 'p:' .. scope
   if scope ~= '' and is_open(scope) then
     local found = {}
+    if others_first(scope, longest) then return found end
     for _, member in ipairs(redis.call('ZRANGE', key, 0, math.min(room, 16) - 1)) do
       if not probes(scope, longest, token .. member) then break end
       local mid, i = parts(member)
