@@ -1,5 +1,6 @@
 """How far a run is: what is still to be done, what is overdue, and when nothing is left."""
 
+from collections import Counter
 from typing import Any
 
 from tests.simulation.bucket import Content
@@ -18,18 +19,21 @@ class Progress:
         self.waits = Waits(world.plan)
         self.sent: tuple[Sent, ...] = world.plan.workload.sent
         self.refused: set[str] = set()  # objects and messages that were said to be
+        self._contents = Counter((put.bucket, put.key) for put in world.plan.workload.puts)
+        self._sound = {sent.name for sent in self.sent if self._is_sound(sent)}
 
     def sound(self, sent: Sent) -> bool:
         """Whether a message can be deleted in the end: nothing it names is bad or rewritten."""
-        return sent.kind == "unread" or (
-            sent.kind == "good" and not any(map(self.outdated, sent.names))
-        )
+        return sent.name in self._sound
 
     def outdated(self, name: Name) -> bool:
         """Whether *name* means a content that was overwritten, at any time."""
-        puts = self._world.plan.workload.puts
-        last = sum((put.bucket, put.key) == (name.bucket, name.key) for put in puts) - 1
-        return name.exact and name.number < last
+        return name.exact and name.number < self._contents[name.bucket, name.key] - 1
+
+    def _is_sound(self, sent: Sent) -> bool:
+        return sent.kind == "unread" or (
+            sent.kind == "good" and not any(map(self.outdated, sent.names))
+        )
 
     def arrived(self, name: Name, sent: Sent) -> bool:
         """Whether some content that *name* may mean is in every sink.

@@ -16,6 +16,7 @@ class Waits:
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
+        self._well: dict[str, int | None] = {}
         numbers = plan.numbers
         longest = max(
             numbers.visibility, numbers.park_last, 3 * numbers.breaker_probe, numbers.claim_stall,
@@ -27,6 +28,8 @@ class Waits:
         # whether a message may be left to the queue, as its bucket has too much parked
         self.may_be_left = numbers.parked < sum(len(sent.names) for sent in plan.workload.sent)
         self.bound += PATIENCE if self.may_be_left else 0
+        ends = [event.at + (event.lasts if event.lasts < FOR_EVER else 0) for event in plan.events]
+        self._calm = max([*ends, *(sent.at for sent in plan.workload.sent)], default=0)
         self._kept_away = 1000 * sum(
             min(BACK_OFF_LAST, BACK_OFF_FIRST * 2**times) for times in range(plan.most_receives)
         )  # ms for which one that cannot be deleted is hidden before the queue gives it up
@@ -48,6 +51,11 @@ class Waits:
 
     def well_since(self, sent: Sent) -> int | None:
         """When the last thing that *sent* depends on was repaired; None if something never is."""
+        if sent.name not in self._well:
+            self._well[sent.name] = self._repaired(sent)
+        return self._well[sent.name]
+
+    def _repaired(self, sent: Sent) -> int | None:
         since = sent.at
         for event in self._plan.events:
             if self._concerns(event, sent):
@@ -58,9 +66,7 @@ class Waits:
 
     def calm_since(self) -> int:
         """When the last thing from outside was over, but for what never is."""
-        events = self._plan.events
-        ends = [event.at + (event.lasts if event.lasts < FOR_EVER else 0) for event in events]
-        return max([*ends, *(sent.at for sent in self._plan.workload.sent)], default=0)
+        return self._calm
 
     def _concerns(self, event: Event, sent: Sent) -> bool:
         match event.kind:
