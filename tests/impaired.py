@@ -15,17 +15,19 @@ from tests.fleet import until
 from tests.servers import free_port
 from trailcourier.broker import Embedded
 
+PATIENCE = 5  # seconds; the server may be frozen as well
 State = Callable[[Embedded], AbstractContextManager[None]]
 
 
-def administrator(running: Embedded) -> Any:
+def administrator(running: Embedded, *, patience: float | None = PATIENCE) -> Any:
     """A client of a user whom no state keeps out; it tries everything once."""
     once = Retry(NoBackoff(), 0)
-    with redis.Redis.from_url(running.url, retry=once) as client:
+    with redis.Redis.from_url(running.url, retry=once, socket_timeout=PATIENCE) as client:
         rights = {"categories": ["+@all"], "keys": ["*"], "channels": ["*"]}
         client.acl_setuser("administrator", enabled=True, passwords=["+admin"], **rights)
     address = running.url.partition("@")[2]
-    return redis.Redis.from_url(f"redis://administrator:admin@{address}", retry=once)
+    url = f"redis://administrator:admin@{address}"
+    return redis.Redis.from_url(url, retry=once, socket_timeout=patience)
 
 
 @contextlib.contextmanager
@@ -63,6 +65,7 @@ def unsaved(running: Embedded) -> Iterator[None]:
         yield
         shutil.rmtree(taken)
         _save(client, "ok")
+        client.config_set("save", "")
 
 
 def _save(client: Any, comes_to: str) -> None:
@@ -82,7 +85,7 @@ def alone(running: Embedded) -> Iterator[None]:
 @contextlib.contextmanager
 def busy(running: Embedded) -> Iterator[None]:
     """BUSY: a script that never ends."""
-    with administrator(running) as client, administrator(running) as other:
+    with administrator(running) as client, administrator(running, patience=None) as other:
         client.config_set("lua-time-limit", 20)  # as Redis 6 calls it, too
         thread = threading.Thread(target=_run_for_ever, args=[other])
         thread.start()
@@ -93,7 +96,7 @@ def busy(running: Embedded) -> Iterator[None]:
 
 
 def _run_for_ever(client: Any) -> None:
-    with contextlib.suppress(redis.ResponseError):  # killed
+    with contextlib.suppress(redis.RedisError):  # killed, alone or with its server
         client.eval("while true do end", 0)
 
 

@@ -1,4 +1,4 @@
-"""A TCP relay on 127.0.0.1: counts round trips, or gives a plain server TLS."""
+"""A TCP relay on 127.0.0.1: counts round trips, gives a plain server TLS, or stalls."""
 
 import contextlib
 import select
@@ -17,10 +17,20 @@ class Relay:
     def __init__(self, port: int, context: ssl.SSLContext | None, patience: float) -> None:
         self.turns = 0
         self._target, self._context, self._patience = port, context, patience
+        self._flows = threading.Event()
+        self._flows.set()
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listening.getsockname()[1]
         self._sockets: list[socket.socket] = []
         threading.Thread(target=self._accept, daemon=True).start()
+
+    def stall(self) -> None:
+        """Carry nothing until ``flow``: connections stand, and what is sent waits."""
+        self._flows.clear()
+
+    def flow(self) -> None:
+        """Carry what waits, and what comes."""
+        self._flows.set()
 
     def _accept(self) -> None:
         with contextlib.suppress(OSError):  # closed
@@ -42,6 +52,7 @@ class Relay:
         spoke = server
         while True:
             speaker = self._next(client, server)
+            self._flows.wait()
             data = speaker.recv(1 << 20)
             if not data:
                 return
@@ -58,6 +69,7 @@ class Relay:
         return client if select.select([client], [], [], self._patience)[0] else server
 
     def close(self) -> None:
+        self._flows.set()
         for each in [self._listening, *self._sockets]:
             with contextlib.suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)

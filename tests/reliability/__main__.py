@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tests.reliability.conftest import world
 from tests.reliability.storm import LINE, Storm, only, repeated
-from tests.reliability.strikes import EVERYTHING, OBJECTS, Weather
+from tests.reliability.weather import DRY, EVERYTHING, Weather
 from trailcourier.errors import TrailcourierError
 
 DISK = "size=48m"
@@ -26,31 +26,30 @@ def main() -> int:
     given = arguments()
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="storm-")))
-        kinds = (
-            EVERYTHING if given.sink == "archive" and mounted(folder / "out", stack) else WITHOUT
-        )
+        filled = given.sink == "archive" and mounted(folder / "out", stack)
         weather = Weather(
             given.seed,
             60 * given.minutes,
             int(480 * given.minutes),
-            kinds * max(1, round(given.minutes)),
+            (EVERYTHING if filled else DRY) * max(1, round(given.minutes)),
         )
         made = stack.enter_context(world(folder, persist=True, **LINE))
         only(made, given.sink)
         print(repeated(made, weather), flush=True)
-        storm = Storm(made, weather)
-        made.start(*OBJECTS, "control", "beat")
-        storm.rage()
-        try:
-            print(storm.told(storm.subside(given.patience)))
-        except AssertionError as error:
-            print(error)
-        complaints = storm.complaints()
-    print("\n".join(complaints) or "nothing lost, nothing altered, nothing deleted early")
+        complaints = weathered(Storm(made, weather), given.patience)
+    print("\n".join(complaints) or "nothing lost, nothing altered, nothing deleted early; all well")
     return 1 if complaints else 0
 
 
-WITHOUT = tuple(each for each in EVERYTHING if each[0] != "full disk")
+def weathered(storm: Storm, patience: float) -> list[str]:
+    """Go through *storm* and say what came of it; what must not be, in a line each."""
+    storm.gather()
+    storm.rage()
+    try:
+        print(storm.told(storm.subside(patience)))
+    except AssertionError as error:
+        return [str(error), *storm.complaints()]
+    return storm.complaints()
 
 
 def arguments() -> argparse.Namespace:

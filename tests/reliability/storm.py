@@ -17,10 +17,11 @@ import redis
 from tests import announcements
 from tests.http_stub import Fault, Faults
 from tests.reliability.outputs import digest
-from tests.reliability.strikes import Strike, Weather, strike
+from tests.reliability.strikes import strike
+from tests.reliability.weather import FLEET, Strike, Weather
 from tests.reliability.world import BUCKET, World, key, records
 from tests.sqs_queue import Message
-from trailcourier import child
+from trailcourier import child, status
 
 # seconds; SQS gives a message back to us within a test's patience
 LINE = {
@@ -38,6 +39,7 @@ LINE = {
 }
 BURST = 0.6  # seconds
 PATIENCE = 20.0
+WELL = 120.0  # until a fleet says of itself that all is well again
 WAITED = object()
 
 
@@ -84,12 +86,18 @@ class Storm:
     leased: list[int] = dataclasses.field(default_factory=list)  # objects, at each strike
     early: dict[str, set[str]] = dataclasses.field(default_factory=dict)
     fallen: list[str] = dataclasses.field(default_factory=list)  # ended, yet not by us
+    made: list[str] = dataclasses.field(default_factory=list)  # the strikes that hit
     last_strike: float = 0
 
     def __post_init__(self) -> None:
         self._chance = random.Random(self.weather.seed + 1)  # drawn from in the order of the plan
         self.world.sqs.queues["trail"].watch = self._watch
         self.world.s3.faults = Slow(random.Random(self.weather.seed + 2))
+
+    def gather(self) -> None:
+        """Start the fleet, each process on a host of its own."""
+        self.world.apart(*FLEET)
+        self.world.start(*FLEET)
 
     def rage(self) -> None:
         """Send all messages while striking.
@@ -162,7 +170,9 @@ class Storm:
         self.leased.append(self._objects_leased())
         self.last_strike = time.monotonic() + planned.down
         with contextlib.suppress(redis.RedisError):  # the broker is away by another strike
-            return strike(self.world, planned.what)
+            heal = strike(self.world, planned.what)
+            self.made.append(planned.what)
+            return heal
         return lambda: None
 
     def _objects_leased(self) -> int:
@@ -199,11 +209,23 @@ class Storm:
         lines = (line for worker in self.world.started for line in worker.said.splitlines())
         return [line for line in lines if '"event": "bug"' in line]
 
+    def foreign(self) -> list[str]:
+        """The records that arrived and that no file has, or not with these bytes."""
+        wanted = {event: {sha} for file in self.world.files.values() for event, sha in file.items()}
+        return sorted(
+            event
+            for seen in self.world.outputs.values()
+            for event, digests in seen.look().digests.items()
+            if digests != wanted.get(event)
+        )
+
     def complaints(self) -> list[str]:
         """What must not be, whatever was struck; empty after a good storm."""
         world, copies = self.world, self.copies()
         missing = sorted(world.missing())
         found = [f"{len(missing)} records are missing, such as {missing[:3]}"] if missing else []
+        if foreign := self.foreign():
+            found.append(f"{len(foreign)} records nobody wrote, such as {foreign[:3]}")
         found += [
             f"deleted before {gone} arrived: {message}" for message, gone in self.early.items()
         ]
@@ -214,17 +236,29 @@ class Storm:
         return found + ([f"{len(dead)} messages are in the dead-letter queue"] if dead else [])
 
     def told(self, took: float) -> str:
-        """The storm's figures, in a line."""
+        """The storm's figures, in a few lines."""
+        world = self.world
+        struck = sorted(Counter(self.made).items())
         return (
-            f"done {took:.1f} s after the last strike; {len(self.world.files)} objects, "
-            f"{self.copies().total()} of them again, {sum(self.leased)} leased when struck "
-            f"{self.leased}; received at most {max(self.world.receives().values())} times"
+            f"done {took:.1f} s after the last strike; {len(world.announced)} messages, "
+            f"{len(world.files)} objects, {sum(map(len, world.files.values()))} records, "
+            f"{len(world.missing())} lost; {self.copies().total()} objects again, "
+            f"{sum(self.leased)} leased when struck; "
+            f"received at most {max(world.receives().values())} times\n"
+            f"{len(self.made)} strikes: {', '.join(f'{what} ({n})' for what, n in struck)}"
         )
 
     def subside(self, seconds: float) -> float:
-        """Wait until the queue is empty; the seconds since the last strike."""
+        """Wait until the queue is empty and all is well; the seconds until the former."""
         world = self.world
         with contextlib.ExitStack() as stack:
             stack.callback(self._raise_the_fallen)
             world.until(lambda: not world.waiting(), "the queue empties", seconds=seconds)
-        return time.monotonic() - self.last_strike
+            took = time.monotonic() - self.last_strike
+            world.until(self._rests, "nothing is held, and all is well", seconds=WELL)
+        return took
+
+    def _rests(self) -> bool:
+        """Whether nothing is in hand any more and status has nothing to say."""
+        held = self.world.ledger.flow.in_hand()
+        return held == (0, 0, 0) and status.standing(self.world.ledger).state == "well"

@@ -1,112 +1,38 @@
-"""What a storm strikes, and when: a plan that follows from its seed alone."""
+"""How each kind of strike is made, and what undoes it."""
 
 import contextlib
-import dataclasses
 import errno
 import os
-import random
+import secrets
 import shutil
 import signal
-import threading
 from collections.abc import Callable
-from typing import NamedTuple
 
 import redis
 
+from tests.fleet import until
+from tests.impaired import STATES, administrator
 from tests.reliability.world import World
-from tests.servers import free_port
-from trailcourier import broker, child
+from trailcourier import child
 
-OBJECTS = ("objects-1", "objects-2", "objects-3")
-BUSY = "while true do end"
 FILLER = 1 << 20  # bytes at a time
-
-
-class Strike(NamedTuple):
-    """What is struck *at* so many seconds, and for how many seconds it stays so.
-
-    A *hasty* one does not wait until everything has recovered from the one before.
-    """
-
-    at: float
-    what: str
-    down: float = 0
-    hasty: bool = False
-
-    def __str__(self) -> str:
-        down = f" for {self.down} s" if self.down else ""
-        return f"{self.at:.1f} s {self.what}{down}{' hastily' if self.hasty else ''}"
-
-
-KILLS = (
-    ("objects", 9), ("control", 3), ("beat", 2), ("broker", 3), ("broker without data", 1),
-    ("flushall", 1),
-)  # fmt: skip
-EVERYTHING = (
-    ("objects", 5), ("control", 2), ("beat", 1), ("broker", 2), ("broker without data", 1),
-    ("flushall", 1), ("freeze objects", 3), ("freeze control", 2), ("freeze broker", 2),
-    ("read-only", 2), ("no memory", 2), ("no replicas", 2), ("busy", 2), ("clock -3600", 1),
-    ("clock +3600", 1), ("clock +25", 1), ("clock -25", 1), ("stalled bucket", 2),
-    ("stalled queue", 2), ("full disk", 2),
-)  # fmt: skip
-"""Kinds of strike, and how many of each a minute has."""
-
-DOWN = {
-    "broker": (0.2, 4.0),
-    "broker without data": (0.2, 4.0),
-    "freeze objects": (3.0, 14.0),  # a claim lives for four seconds, a poll lease for ten
-    "freeze control": (3.0, 14.0),
-    "freeze broker": (1.0, 12.0),
-    "read-only": (1.0, 6.0),
-    "no memory": (1.0, 6.0),
-    "no replicas": (1.0, 6.0),
-    "busy": (1.0, 6.0),
-    "stalled bucket": (1.0, 6.0),
-    "stalled queue": (1.0, 6.0),
-    "full disk": (1.0, 6.0),
-}
-"""For how many seconds, at least and at most."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Weather:
-    """How long messages come, how many, and how often what is struck."""
-
-    seed: int
-    seconds: float = 60
-    messages: int = 500
-    strikes: tuple[tuple[str, int], ...] = KILLS
-
-    def plan(self) -> list[Strike]:
-        """The strikes, in order, about evenly spread."""
-        chance = random.Random(self.seed)
-        kinds = [what for what, times in self.strikes for _ in range(times)]
-        chance.shuffle(kinds)
-        step = self.seconds / len(kinds)
-        return [
-            Strike(
-                step * (at + chance.uniform(0.2, 0.9)),
-                *self._one(chance, what),
-                hasty=chance.random() < 0.25,
-            )
-            for at, what in enumerate(kinds)
-        ]
-
-    @staticmethod
-    def _one(chance: random.Random, what: str) -> tuple[str, float]:
-        down = round(chance.uniform(*DOWN[what]), 1) if what in DOWN else 0.0
-        if what.endswith("objects"):
-            return what.replace("objects", chance.choice(OBJECTS)), down
-        return what, down
-
+LOADED = 16_384  # commands; Redis answers amid its loading after each 1,024
+LOADS_SLOWLY = "key-load-delay"  # microseconds for each of them
 
 Heal = Callable[[], object]
 
 
 def strike(world: World, what: str) -> Heal:
-    """Strike *what*; the answer undoes it."""
+    """Strike *what*; the answer undoes it.  A broker that is away by another strike raises."""
     kind, _, name = what.partition(" ")
-    return STRIKES.get(kind, _kill)(world, name or kind)
+    heal = STRIKES.get(kind, _kill)(world, name or kind)
+
+    def healed() -> None:
+        # killed meanwhile, which undid it too
+        with contextlib.suppress(redis.RedisError):
+            heal()
+
+    return healed
 
 
 def _nothing() -> None:
@@ -132,9 +58,16 @@ def _end_broker(world: World, how: str) -> Heal:
     return world.server.start
 
 
-def _set_clock(world: World, seconds: str) -> Heal:
-    world.client.incrby("trailcourier:1:offset", int(seconds) * 1000)
-    return _nothing
+def _set_clock(world: World, how: str) -> Heal:
+    """Set the clock of a process's host, or the one the ledger goes by, and later set it right."""
+    name, _, text = how.partition(" ")
+    seconds = int(text)
+    if name == "broker":
+        offset = "trailcourier:1:offset"
+        world.client.incrby(offset, seconds * 1000)
+        return lambda: world.client.incrby(offset, -seconds * 1000)
+    world.hosts[name].set(seconds)
+    return lambda: world.hosts[name].set(0)
 
 
 def _freeze(world: World, name: str) -> Heal:
@@ -149,39 +82,75 @@ def _stall(world: World, what: str) -> Heal:
     if what == "bucket":
         world.s3.fault("*", hang=True, times=-1)
         return world.s3.heal
-    world.sqs.fault("ReceiveMessage", hang=True, times=-1)
-    return world.sqs.heal
+    if what == "queue":
+        world.sqs.fault("ReceiveMessage", hang=True, times=-1)
+        return world.sqs.heal
+    return _stall_network(world, what.partition(" ")[2])
 
 
-def _refuse(world: World, what: str) -> Heal:
+def _stall_network(world: World, name: str) -> Heal:
+    """Carry nothing between the broker and one process, or any; what was sent comes later."""
+    struck = [world.hosts[name]] if name else [*world.hosts.values()]
+    for host in struck:
+        host.network.stall()
+
+    def flow() -> None:
+        for host in struck:
+            host.network.flow()
+
+    return flow
+
+
+def _answer(world: World, code: str) -> Heal:
     """Let the broker answer with errors, by itself."""
-    client = broker.connect(world.server.url)
-
-    def undo(*steps: Callable[[], object]) -> None:
-        with contextlib.suppress(redis.RedisError):  # killed meanwhile, which undid it too
-            for step in steps:
-                step()
-        client.close()
-
-    match what:
-        case "read-only":
-            client.replicaof("127.0.0.1", str(free_port()))
-            return lambda: undo(lambda: client.replicaof("NO", "ONE"))
-        case "memory":
-            client.config_set("maxmemory", 1)
-            return lambda: undo(lambda: client.config_set("maxmemory", 0))
-        case "replicas":
-            client.config_set("min-replicas-to-write", 1)
-            return lambda: undo(lambda: client.config_set("min-replicas-to-write", 0))
-        case _:
-            client.config_set("busy-reply-threshold", 100)
-            threading.Thread(target=_spin, args=[world.server.url], daemon=True).start()
-            return lambda: undo(client.script_kill)
+    state = contextlib.ExitStack()
+    state.enter_context(STATES[code](world.server))
+    return state.close
 
 
-def _spin(url: str) -> None:
-    with broker.connect(url) as client, contextlib.suppress(redis.RedisError):
-        client.eval(BUSY, 0)
+def _load(world: World, _: str) -> Heal:
+    """Start the broker again with so much to load that it answers LOADING until it is helped."""
+    server = world.server
+    with administrator(server) as client, client.pipeline(transaction=False) as pipe:
+        for _each in range(LOADED):
+            pipe.incr("filler")
+        pipe.execute()
+        until(lambda: _appended(client.info("persistence")))
+    child.kill(server.process)
+    plain = server._configuration
+    server._configuration = lambda port: f"{plain(port)}{LOADS_SLOWLY} 50\n"
+    try:
+        server.process = server._spawn(server._port)
+    finally:
+        del server._configuration
+    return lambda: _loaded(world)
+
+
+def _appended(info: dict[str, int]) -> bool:
+    return not info["aof_buffer_length"] and not info["aof_pending_bio_fsync"]
+
+
+def _loaded(world: World) -> None:
+    with redis.Redis.from_url(world.server.url, socket_timeout=10) as client:
+        client.config_set(LOADS_SLOWLY, 0)
+        until(lambda: not client.info("persistence")["loading"])
+        client.delete("filler")
+
+
+def _rotate(world: World, _: str) -> Heal:
+    """Change the broker's password and cut who has the old one; the files learn it later."""
+    password = secrets.token_urlsafe(24)
+    with administrator(world.server) as client:
+        client.config_set("requirepass", password)
+        world.server._password = password  # and after a start it is the same
+        for kind in ("normal", "pubsub"):
+            client.client_kill_filter(_type=kind, skipme=True)
+
+    def tell() -> None:
+        for host in world.hosts.values():
+            host.tell(world.server.url)
+
+    return tell
 
 
 def _fill(world: World, _: str) -> Heal:
@@ -206,7 +175,7 @@ STRIKES: dict[str, Callable[[World, str], Heal]] = {
     "clock": _set_clock,
     "stalled": _stall,
     "full": _fill,
-    "read-only": _refuse,
-    "no": _refuse,
-    "busy": _refuse,
+    "answers": _answer,
+    "loading": _load,
+    "rotation": _rotate,
 }

@@ -17,11 +17,13 @@ from pathlib import Path
 import redis
 
 from tests import fleet, receiver
+from tests.reliability.hosts import Host
 from tests.reliability.outputs import Output, digest
 from tests.s3_stub import S3Stub
 from tests.sqs_queue import Message
 from tests.sqs_stub import SqsStub
-from trailcourier import broker, child
+from trailcourier import broker, child, status
+from trailcourier.client import Login
 from trailcourier.fleet.members import members
 from trailcourier.ledger import Ledger
 from trailcourier.models import Numbers
@@ -59,6 +61,7 @@ class World:
     files: dict[str, dict[str, str]] = dataclasses.field(default_factory=dict)
     announced: dict[str, list[str]] = dataclasses.field(default_factory=dict)
     early: dict[str, set[str]] = dataclasses.field(default_factory=dict)
+    hosts: dict[str, Host] = dataclasses.field(default_factory=dict)
 
     # what there is to carry
 
@@ -122,10 +125,17 @@ class World:
             if name != "beat":
                 self.processes[name].until(" ready.", seconds=90)
 
+    def apart(self, *names: str) -> None:
+        """Let each process, from its next start on, have a host of its own."""
+        for name in names:
+            self.hosts[name] = Host(name, self.folder, self.server.url)
+
     def spawn(self, name: str, host: str = "%h", **environment: str) -> None:
         argv = next(m.argv for m in members(processes=4) if m.name == name)
         log = self.folder / f"{name}-{len(self.started)}"
         argv = [*(each.replace("%h", host) for each in argv if each != "-q"), "-l", "INFO"]
+        if own := self.hosts.get(name):
+            argv, environment = own.started(argv), own.environment | environment
         self.processes[name] = fleet.Worker(argv, self.environment | environment, log)
         self.started.append(self.processes[name])
 
@@ -148,7 +158,7 @@ class World:
 
     @functools.cached_property
     def client(self) -> redis.Redis:
-        return broker.connect(self.server.url)
+        return broker.connect(self.server.url, login=Login(lambda: self.server.url))
 
     @property
     def ledger(self) -> Ledger:
@@ -259,6 +269,7 @@ class World:
         said += [f"asked: {entry}" for entry in self.sqs.log(queue="trail")[-20:]]
         try:
             said.append(f"in hand: {self.ledger.flow.in_hand()} {self.ledger.sums.all()}")
+            said.append(f"status: {status.standing(self.ledger)}")
             for message in waiting:
                 said.append(
                     f"{message}: {self.client.hgetall(f'{self.ledger.store.own}m:{message}')}"
@@ -274,4 +285,6 @@ class World:
             if worker.process.returncode is None:
                 child.send(worker.process, signal.SIGCONT)
                 child.kill(worker.process)
+        for host in self.hosts.values():
+            host.close()
         self.client.close()
