@@ -39,6 +39,7 @@ LINE = {
 }
 BURST = 0.6  # seconds
 PATIENCE = 20.0
+WORK = 3.0
 WELL = 120.0  # until a fleet says of itself that all is well again
 WAITED = object()
 
@@ -124,6 +125,7 @@ class Storm:
         for each in strikes:
             if not each.hasty:
                 yield each.at - BURST - 0.1, self._wait_for_all
+                yield each.at - 0.01, self._wait_for_work
             yield each.at, lambda each=each: heals.update({each: self._strike(each)})
             if each.down:
                 yield each.at + each.down, lambda each=each: heals[each]()
@@ -135,6 +137,13 @@ class Storm:
         while time.monotonic() < deadline and not all(" ready." in each.said for each in workers):
             self.world.server.start()
             time.sleep(0.1)
+        return WAITED
+
+    def _wait_for_work(self) -> object:
+        """Wait until something is in hand to be hit; after a strike there may be nothing soon."""
+        deadline = time.monotonic() + WORK
+        while time.monotonic() < deadline and not self._objects_leased():
+            time.sleep(0.05)
         return WAITED
 
     # what is announced
