@@ -156,4 +156,6 @@ def test_it_costs_what_the_page_says(client, what, act, details):
 
     act(ledger)
 
-    assert used(ledger) / MANY == pytest.approx(said[what], rel=0.1)
+    # Valkey's tables and its allocator make less of it
+    least = 0.7 if client.info("server").get("server_name") == "valkey" else 0.9
+    assert least * said[what] <= used(ledger) / MANY <= 1.1 * said[what]
