@@ -122,8 +122,10 @@ def unpack(root: Path, release: str, *packages: str, seconds: float) -> None:
     It trusts whom the machine trusts, and asks for Python's packages where the machine asks.
     """
     wanted = ",".join(["ca-certificates", *packages])
+    # in a namespace of its own, so that what it mounts in there is gone however it ends
     subprocess.run(
-        [found("debootstrap", "debootstrap"), "--variant=minbase", f"--include={wanted}",
+        [found("unshare", "util-linux"), "--mount",
+         found("debootstrap", "debootstrap"), "--variant=minbase", f"--include={wanted}",
          release, root, _mirror(release)],
         check=True, capture_output=True, timeout=seconds,
     )  # fmt: skip

@@ -58,7 +58,9 @@ def orphan(running: Embedded) -> AbstractContextManager[None]:
 def unsaved(running: Embedded) -> Iterator[None]:
     """MISCONF: the last save failed, as a folder has the name of its file."""
     taken = running.directory / "dump.rdb"
-    (taken / "something").mkdir(parents=True)
+    if taken.is_file():
+        taken.unlink()  # of a save that came to something
+    (taken / "something").mkdir(parents=True, exist_ok=True)
     with administrator(running) as client:
         client.config_set("save", "86400 1000000")
         _save(client, "err")
