@@ -33,7 +33,7 @@ ENVIRONMENT = {
 }  # fmt: skip
 PIP = (".config/pip/pip.conf", ".pip/pip.conf")
 
-# all of it ends with the namespace, and its mounts with it; /dev/shm is what multiprocessing needs
+# all of it ends with the namespace, and its mounts with it; below /dev are terminals and semaphores
 ENTER = (
     'mount -t proc proc "$1/proc" && mount --rbind /dev "$1/dev" '
     '&& exec chroot "$1" sh -c "cd /src && $2"'
@@ -49,6 +49,8 @@ class Bare:
     def __init__(self, root: Path) -> None:
         self.root = root
         engine.unpack(root, RELEASE, "python3", "python3-venv", "make", seconds=900)
+        # which a machine's installer writes
+        (root / "etc/hosts").write_text("127.0.0.1 localhost\n::1 localhost\n")
         for name in PIP:
             if (Path.home() / name).is_file():
                 kept = root / HOME.strip("/") / name

@@ -88,6 +88,7 @@ class Storm:
     early: dict[str, set[str]] = dataclasses.field(default_factory=dict)
     fallen: list[str] = dataclasses.field(default_factory=list)  # ended, yet not by us
     made: list[str] = dataclasses.field(default_factory=list)  # the strikes that hit
+    down: list[str] = dataclasses.field(default_factory=list)  # those not healed yet
     last_strike: float = 0
 
     def __post_init__(self) -> None:
@@ -128,16 +129,22 @@ class Storm:
                 yield each.at - 0.01, self._wait_for_work
             yield each.at, lambda each=each: heals.update({each: self._strike(each)})
             if each.down:
-                yield each.at + each.down, lambda each=each: heals[each]()
+                yield each.at + each.down, lambda each=each: self._heal(each, heals.pop(each))
 
     def _wait_for_all(self) -> object:
         """Wait until every worker is ready; one that cannot be is no reason to stand still."""
         deadline = time.monotonic() + PATIENCE
-        workers = [each for name, each in self.world.processes.items() if name != "beat"]
+        workers = [self.world.processes[name] for name in self._free()]
         while time.monotonic() < deadline and not all(" ready." in each.said for each in workers):
             self.world.server.start()
             time.sleep(0.1)
         return WAITED
+
+    def _free(self) -> list[str]:
+        """The workers that no strike keeps from becoming ready; one of the broker keeps all."""
+        struck = [[name for name in FLEET if name in what.split()] for what in self.down]
+        kept = {name for names in struck for name in names or FLEET}
+        return [name for name in FLEET if name not in {"beat", *kept}]
 
     def _wait_for_work(self) -> object:
         """Wait until something is in hand to be hit; after a strike there may be nothing soon."""
@@ -181,8 +188,15 @@ class Storm:
         with contextlib.suppress(redis.RedisError):  # the broker is away by another strike
             heal = strike(self.world, planned.what)
             self.made.append(planned.what)
+            if planned.down:
+                self.down.append(planned.what)
             return heal
         return lambda: None
+
+    def _heal(self, planned: Strike, heal: Callable[[], object]) -> None:
+        if planned.what in self.down:
+            self.down.remove(planned.what)
+        heal()
 
     def _objects_leased(self) -> int:
         return sum(len(self.names[m.body]) for m in self.world.sqs.messages("trail") if m.count)
