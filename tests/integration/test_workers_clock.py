@@ -95,7 +95,7 @@ def test_of_a_day_without_control_workers_two_ticks_of_a_kind_are_left(fleet, cl
     assert int(day.stdout) == pytest.approx(4 * hours * 3600, rel=0.02)  # as many were due
     assert waiting(client) == {2}
     assert client.llen(QUEUE) == 10
-    # of keys alone: connections and scripts take Valkey more than a megabyte
+    # of keys alone: used_memory_dataset may be a megabyte where there is no key at all
     assert sum(client.memory_usage(key, samples=0) for key in client.scan_iter()) < 64_000
 
 
