@@ -206,9 +206,7 @@ class World:
         self.watched()
         self._looks = self._looks + 1 if self.progress.done() else 0
         self.settled = self._looks == LOOKS
-        late = not self._looks and (
-            self.progress.overdue() or self.schedule.now > self.progress.latest()
-        )
+        late = not self._looks and (self.progress.overdue() or self.progress.too_late())
         if self.settled or late:
             self.schedule.finish()
 
