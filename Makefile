@@ -26,12 +26,13 @@ test: $(READY) ## Every test but the slow ones; needs no network and no containe
 test-full: $(READY) ## Every test; a skip among the reliability tests is a failure
 	TRAILCOURIER_FULL=1 $(BIN)/python -m pytest $(ARGS)
 
-check: $(READY) ## Lint, format, types, layers, and whether the rendered docs are in step
+check: $(READY) ## Lint, format, types, layers, the ledger's Lua, and whether the rendered docs are in step
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python docs/render.py --check
+	$(BIN)/python -m tests.luacheck
 
 fix: $(READY) ## Let ruff mend what it can
 	$(BIN)/ruff check --fix

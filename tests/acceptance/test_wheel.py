@@ -82,6 +82,14 @@ def test_the_wheel_says_that_it_is_typed(wheel):
         assert "trailcourier/py.typed" in archive.namelist()
 
 
+def test_the_wheel_holds_the_scripts_of_the_ledger(wheel):
+    scripts = {path.relative_to(ROOT).as_posix() for path in ROOT.glob("trailcourier/**/*.lua")}
+
+    with zipfile.ZipFile(wheel) as archive:
+        assert scripts <= set(archive.namelist())
+    assert scripts
+
+
 def test_the_wheel_holds_nothing_else(wheel):
     with zipfile.ZipFile(wheel) as archive:
         top = {name.split("/")[0] for name in archive.namelist()}

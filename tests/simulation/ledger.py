@@ -3,9 +3,7 @@
 import copy
 import functools
 import hashlib
-import importlib
-import pkgutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import redis
@@ -14,25 +12,13 @@ from redis.client import Pipeline
 from tests.simulation.clock import EPOCH
 from tests.simulation.database import Database
 from tests.simulation.points import Points, Struck
-from trailcourier import ledger as package
 from trailcourier.client import Client
 from trailcourier.impairment import impaired
-from trailcourier.ledger.store import Script
+from trailcourier.ledger.script import scripts
 
-
-def _scripts() -> Iterator[tuple[Script, str]]:
-    """Every script of the ledger, and the name it has in its module."""
-    for found in pkgutil.iter_modules(package.__path__):
-        module = importlib.import_module(f"{package.__name__}.{found.name}")
-        for name, value in vars(module).items():
-            if isinstance(value, Script):
-                yield value, name if name not in AMBIGUOUS else f"{found.name}.{name}"
-
-
-AMBIGUOUS = frozenset({"TAKE", "RELEASE"})  # names that say nothing without their module
-SCRIPTS = dict(_scripts())
+SCRIPTS = scripts()
 TEXTS = {script.sha: script.text for script in SCRIPTS}
-NAMES = {script.sha: name for script, name in SCRIPTS.items()}
+NAMES = {script.sha: script.name for script in SCRIPTS}
 
 ERRORS: dict[str, Callable[[], redis.RedisError]] = {
     "cut": lambda: redis.ConnectionError("Connection closed by server."),

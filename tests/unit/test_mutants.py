@@ -6,16 +6,30 @@ from pathlib import Path
 
 import pytest
 
+from tests.servers import valkey
+from tests.simulation import put_back
+from trailcourier import broker
+
 ROOT = Path(__file__).parents[2]
 SPEC = importlib.util.spec_from_file_location("mutants", ROOT / "tests/mutants/run.py")
 run = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(run)
 
 MUTANTS = [pytest.param(mutant, id=mutant.name) for mutant in run.mutants()]
+PUT_BACK = [
+    pytest.param(put_back.load(path), id=path.stem)
+    for path in sorted(put_back.HERE.glob("*.patch"))
+]
 
 
-@pytest.mark.parametrize("mutant", MUTANTS)
-def test_a_mutant_still_applies(mutant, tmp_path):
+@pytest.fixture(scope="module")
+def server():
+    with valkey() as running, broker.connect(running.url) as client:
+        yield client
+
+
+@pytest.mark.parametrize("mutant", [*MUTANTS, *PUT_BACK])
+def test_a_patch_still_applies_and_leaves_code(mutant, tmp_path, server):
     for hunk in mutant.hunks:
         (tmp_path / hunk.file).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / hunk.file).write_text((ROOT / hunk.file).read_text())
@@ -27,7 +41,11 @@ def test_a_mutant_still_applies(mutant, tmp_path):
         for hunk in mutant.hunks
     )
     for hunk in mutant.hunks:
-        compile((tmp_path / hunk.file).read_text(), hunk.file, "exec")
+        text = (tmp_path / hunk.file).read_text()
+        if hunk.file.endswith(".lua"):
+            server.script_load(text)
+        else:
+            compile(text, hunk.file, "exec")
 
 
 @pytest.mark.parametrize("mutant", MUTANTS)

@@ -4,7 +4,8 @@ from collections.abc import Collection
 
 import msgspec
 
-from trailcourier.ledger.store import Script, Store
+from trailcourier.ledger.script import Script
+from trailcourier.ledger.store import Store
 
 
 class Breaker(msgspec.Struct, frozen=True):
@@ -16,29 +17,10 @@ class Breaker(msgspec.Struct, frozen=True):
     text: str
 
 
-FAILED = Script("""
-local before = remembered(ARGV[1])
-if before then return before end
-local opened = fail(ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5], ARGV[6])
-return remember(ARGV[1], opened and 1 or 0)
-""")
-
-SUCCEEDED = Script("""
-local before = remembered(ARGV[1])
-if before then return before end
-return #succeed({ARGV[2]}) > 0 and remember(ARGV[1], 1) or 0
-""")
-
-RESET = Script("close(ARGV[1])")
-
-OPEN = Script("""
-local found = {}
-for _, name in ipairs(redis.call('SMEMBERS', G .. 'open')) do
-  local f = redis.call('HMGET', G .. 'b:' .. name, 'open', 'reason', 'text')
-  if f[1] then found[#found + 1] = {name, tonumber(f[1]), f[2], f[3]} end
-end
-return found
-""")
+COUNT_FAILURE = Script("count_failure")
+NOTE_SUCCESS = Script("note_success")
+RESET_BREAKER = Script("reset_breaker")
+LIST_OPEN_BREAKERS = Script("list_open_breakers")
 
 
 class Breakers:
@@ -55,15 +37,15 @@ class Breakers:
         """
         limit = limit or self._store.numbers.breaker_failures
         token = self._store.token()
-        return bool(self._store.call(FAILED, token, name, what, limit, reason, text[:500]))
+        return bool(self._store.call(COUNT_FAILURE, token, name, what, limit, reason, text[:500]))
 
     def succeeded(self, name: str) -> bool:
         """Close the breaker; True where it was open."""
-        return bool(self._store.call(SUCCEEDED, self._store.token(), name))
+        return bool(self._store.call(NOTE_SUCCESS, self._store.token(), name))
 
     def reset(self, name: str) -> None:
         """Close the breaker for a fresh try; no success is claimed by that."""
-        self._store.call(RESET, name)
+        self._store.call(RESET_BREAKER, name)
 
     def open(self) -> list[Breaker]:
         """Every open breaker that holds this source up, or may."""
@@ -73,7 +55,7 @@ class Breakers:
         """Every open breaker, of any source."""
         found = [
             Breaker(name.decode(), since, reason.decode(), text.decode())
-            for name, since, reason, text in self._store.call(OPEN)
+            for name, since, reason, text in self._store.call(LIST_OPEN_BREAKERS)
         ]
         return sorted(found, key=lambda breaker: breaker.name)
 

@@ -1,28 +1,15 @@
 """How much waits in the queue, as it was last asked; so that who watches need not ask SQS."""
 
-from trailcourier.ledger.store import Script, Store
+from trailcourier.ledger.script import Script
+from trailcourier.ledger.store import Store
 from trailcourier.models import QueueLimits
 
 EVERY = 15_000  # ms between two questions of a whole fleet
 KNOWN = 120_000  # ms; what is older is no longer true
 
-DUE = Script("""
-local key, token, every = S .. 'depth:asked', ARGV[1], tonumber(ARGV[2])
-local deadline, asker = string.match(redis.call('GET', key) or '', '^(%d+)|(.*)$')
-if ahead(deadline, every) then return asker == token and 1 or 0 end
-redis.call('SET', key, string.format('%d|%s', NOW + every, token), 'PX', every * 4)
-return 1
-""")
-
-PUT = Script("""
-redis.call('HSET', S .. 'limits', 'kept', ARGV[3], 'receives', ARGV[4])
-redis.call('SET', S .. 'depth', string.format('%d|%s', NOW + ARGV[2], ARGV[1]), 'PX', ARGV[2] * 2)
-""")
-
-LAST = Script("""
-local deadline, depth = string.match(redis.call('GET', S .. 'depth') or '', '^(%d+)|(.*)$')
-return ahead(deadline, tonumber(ARGV[1])) and depth or false
-""")
+ASK_DEPTH = Script("ask_depth")
+NOTE_DEPTH = Script("note_depth")
+READ_DEPTH = Script("read_depth")
 
 
 class Depth:
@@ -33,12 +20,12 @@ class Depth:
 
     def due(self) -> bool:
         """Whether to ask the queue now; one caller is told so."""
-        return bool(self._store.call(DUE, self._store.token(), EVERY))
+        return bool(self._store.call(ASK_DEPTH, self._store.token(), EVERY))
 
     def put(self, visible: int, limits: QueueLimits = QueueLimits()) -> None:  # noqa: B008 - frozen
         """Note how many messages wait, and for how long the queue bears with them."""
         told = ("" if each is None else each for each in (limits.kept, limits.receives))
-        self._store.call(PUT, visible, KNOWN, *told)
+        self._store.call(NOTE_DEPTH, visible, KNOWN, *told)
 
     def limits(self) -> QueueLimits:
         """What ends a message's life in the queue, as it was last asked."""
@@ -47,5 +34,5 @@ class Depth:
 
     def last(self) -> int | None:
         """How many messages waited when the queue was last asked; None where nobody knows."""
-        held = self._store.call(LAST, KNOWN)
+        held = self._store.call(READ_DEPTH, KNOWN)
         return None if held is None else int(held)

@@ -1,14 +1,4 @@
-"""Leases: what we hold of the queue, message by message.
-
-A lease is a hash: ``h`` newest receipt handle, ``c`` its receive count, ``w`` when it was received
-by the receiver's clock, ``r`` when it was admitted, ``ad`` the token of its admission, ``u`` end
-of visibility, ``st`` until when and for whom it is being settled (``until|token``), ``n`` how many
-objects, ``o`` how many of them are still open, ``sent``, ``from`` its sender, ``topic`` what it
-came through; and for each object *i*: ``i:r`` the reference, ``i:id`` its name, ``i:e`` the
-content announced, ``i:b`` its bucket and account, ``i:g`` generation, ``i:a`` dispatched at,
-``i:k`` the last claimant's token, ``i:x`` dispatches in vain, ``i:p`` the breaker it is parked
-behind, ``i:pt`` since when and ``i:pb`` that it is now the probe of it, ``i:o`` the final outcome.
-"""
+"""Leases: what we hold of the queue, message by message."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -16,8 +6,8 @@ from typing import Literal
 import msgspec
 
 from trailcourier.ledger.admission import Admitted, Named, admitted
-from trailcourier.ledger.returned import RETURNED
-from trailcourier.ledger.store import Script, Store
+from trailcourier.ledger.script import Script
+from trailcourier.ledger.store import Store
 from trailcourier.models import Message
 
 
@@ -42,124 +32,12 @@ class Expiring(msgspec.Struct, frozen=True):
     age: float
 
 
-VERDICT = Script("""
-local answers = {}
-local exclusive, token = tonumber(ARGV[1]), ARGV[2]
-for a = 3, #ARGV do
-  local mid = ARGV[a]
-  local key = S .. 'm:' .. mid
-  local f = redis.call('HMGET', key, 'n', 'h', 'c', 'st', 'sent')
-  if not f[1] then
-    answers[#answers + 1] = {mid, 'gone', '', 0, 0}
-  else
-    local final, refused = 0, false
-    for i = 0, tonumber(f[1]) - 1 do
-      local o = redis.call('HGET', key, i .. ':o')
-      if o then
-        final = final + 1
-        refused = refused or string.sub(o, 1, 7) == 'refused'
-      end
-    end
-    local kind = 'keep'
-    local deadline, asker = string.match(f[4] or '', '^(%d+)|(.*)$')
-    if final == tonumber(f[1]) and (asker == token or not ahead(deadline, exclusive)) then
-      kind = refused and 'leave' or 'delete'
-      redis.call('HSET', key, 'st', string.format('%d|%s', NOW + exclusive, token))
-      redis.call('ZADD', S .. 'done', NOW, mid)
-    end
-    answers[#answers + 1] = {mid, kind, f[2], tonumber(f[3]), tonumber(f[5])}
-  end
-end
-return answers
-""")
-
-FORGET = Script(
-    RETURNED
-    + """
-local token, field, unfinished = ARGV[1], ARGV[2], 0
-local before = remembered(token)
-if before then return before end
-for a = 3, #ARGV do
-  local mid = ARGV[a]
-  local f = redis.call('HMGET', S .. 'm:' .. mid, 'h', 'c', 'sent', 'o')
-  if f[1] then
-    unfinished = unfinished + tonumber(f[4])
-    if f[1] ~= '' and field ~= '' then
-      count(field, 1)
-      if field == 'messages:deleted' then
-        forget_return(mid)
-      else
-        went_back(mid, tonumber(f[2]), tonumber(f[3]), field == 'messages:left' and 1 or 0)
-      end
-    end
-  end
-  forget(mid)
-end
-if unfinished > 0 then count('objects:unfinished', unfinished) end
-return remember(token, unfinished)
-"""
-)
-
-EXPIRING = Script("""
-local token, half, hold, most, answers = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]),
-  tonumber(ARGV[4]), {}
-local before = remembered(token)
-if before then return before end
-local due = redis.call('ZRANGEBYSCORE', S .. 'leases', '-inf', NOW + half, 'LIMIT', 0, most)
-if #due == 0 then  -- further ahead than any visibility: the broker's clock was put back
-  due = redis.call('ZRANGEBYSCORE', S .. 'leases', NOW + 2 * half + 60000, '+inf', 'LIMIT', 0, most)
-end
-for _, mid in ipairs(due) do
-  local f = redis.call('HMGET', S .. 'm:' .. mid, 'h', 'r')
-  if f[1] then
-    redis.call('ZADD', S .. 'leases', NOW + half + hold, mid)
-    answers[#answers + 1] = {mid, f[1], NOW - tonumber(f[2])}
-  else
-    redis.call('ZREM', S .. 'leases', mid)
-  end
-end
-return #due > 0 and remember(token, answers) or answers
-""")
-
-EXTENDED = Script("""
-local done = 0
-if remembered(ARGV[1]) then return end
-for a = 2, #ARGV, 3 do
-  local key = S .. 'm:' .. ARGV[a]
-  if redis.call('HGET', key, 'h') == ARGV[a + 1] then
-    local till = NOW + tonumber(ARGV[a + 2]) * 1000
-    redis.call('HSET', key, 'u', till)
-    redis.call('ZADD', S .. 'leases', till, ARGV[a])
-    done = done + 1
-  end
-end
-count('leases:extended', done)
-remember(ARGV[1], 1)
-""")
-
-COMPLETE = Script("""
-local token, till = ARGV[1], NOW - tonumber(ARGV[2])
-local before = remembered(token)
-if before then return before end
-local due = redis.call('ZRANGEBYSCORE', S .. 'done', '-inf', till, 'LIMIT', 0, 200)
-if #due == 0 then  -- later than now: the broker's clock was put back
-  due = redis.call('ZRANGEBYSCORE', S .. 'done', NOW + 60000, '+inf', 'LIMIT', 0, 200)
-end
-for _, mid in ipairs(due) do redis.call('ZADD', S .. 'done', NOW, mid) end
-return #due > 0 and remember(token, due) or due
-""")
-
-
-HELD = Script("""
-local oldest, receives = 0, 0
-for _, mid in ipairs(redis.call('ZRANGE', S .. 'leases', 0, -1)) do
-  local f = redis.call('HMGET', S .. 'm:' .. mid, 'sent', 'r', 'c')
-  local since = tonumber(f[1] or '0') > 0 and tonumber(f[1]) or tonumber(f[2] or '0')
-  if since > 0 and (oldest == 0 or since < oldest) then oldest = since end
-  receives = math.max(receives, tonumber(f[3] or '0'))
-end
-return {oldest, receives}
-""")
+JUDGE_MESSAGES = Script("judge_messages")
+FORGET_MESSAGES = Script("forget_messages")
+TAKE_EXPIRING_LEASES = Script("take_expiring_leases")
+NOTE_EXTENDED_LEASES = Script("note_extended_leases")
+TAKE_DONE_MESSAGES = Script("take_done_messages")
+MEASURE_LEASES = Script("measure_leases")
 
 
 class HeldMessages(msgspec.Struct, frozen=True):
@@ -199,7 +77,7 @@ class Leases:
         """How each message stands; who is told to delete or leave has ten seconds to do so."""
         if not messages:
             return []
-        answers = self._store.call(VERDICT, 10_000, self._store.token(), *messages)
+        answers = self._store.call(JUDGE_MESSAGES, 10_000, self._store.token(), *messages)
         return [
             Verdict(mid.decode(), kind.decode(), handle.decode(), receives, sent)
             for mid, kind, handle, receives, sent in answers
@@ -212,19 +90,19 @@ class Leases:
         """
         if not messages:
             return 0
-        return int(self._store.call(FORGET, self._store.token(), sum_field, *messages))
+        return int(self._store.call(FORGET_MESSAGES, self._store.token(), sum_field, *messages))
 
     def expiring(self) -> list[Expiring]:
         """Leases with less than half their visibility left, each told to one caller only."""
         half = self._store.numbers.visibility * 500
-        answers = self._store.call(EXPIRING, self._store.token(), half, 10_000, 200)
+        answers = self._store.call(TAKE_EXPIRING_LEASES, self._store.token(), half, 10_000, 200)
         return [Expiring(m.decode(), handle.decode(), age / 1000) for m, handle, age in answers]
 
     def extended(self, leases: Sequence[tuple[str, str, int]]) -> None:
         """Note message, handle and seconds of each lease that SQS has extended."""
         if leases:
             flat = (part for lease in leases for part in lease)
-            self._store.call(EXTENDED, self._store.token(), *flat)
+            self._store.call(NOTE_EXTENDED_LEASES, self._store.token(), *flat)
 
     def ready(self) -> list[str]:
         """Messages whose objects are all done; who finishes one from now on asks for a settle."""
@@ -237,10 +115,10 @@ class Leases:
 
     def held(self) -> HeldMessages:
         """How old the oldest message is, and how often one was received."""
-        oldest, receives = self._store.call(HELD)
+        oldest, receives = self._store.call(MEASURE_LEASES)
         return HeldMessages(oldest or None, receives)
 
     def complete(self, *, since: float) -> list[str]:
         """Messages whose objects have all been done for *since* seconds, yet nobody settled."""
-        done = self._store.call(COMPLETE, self._store.token(), int(since * 1000))
+        done = self._store.call(TAKE_DONE_MESSAGES, self._store.token(), int(since * 1000))
         return [mid.decode() for mid in done]

@@ -7,7 +7,8 @@ back; and one now and then when nothing of the bucket is parked, so that its bre
 
 import msgspec
 
-from trailcourier.ledger.store import Script, Store
+from trailcourier.ledger.script import Script
+from trailcourier.ledger.store import Store
 
 MOST = 20_000  # messages of one source that are known; others come back by themselves
 
@@ -29,75 +30,9 @@ class LeftMessage(msgspec.Struct, frozen=True):
     age: float = 0.0
 
 
-FULL = Script("""
-local token, found = ARGV[1], {}
-local before = remembered(token)
-if before then return before end
-for _, mid in ipairs(redis.call('ZRANGE', S .. 'full', 0, tonumber(ARGV[2]) - 1)) do
-  local key = S .. 'm:' .. mid
-  local f = redis.call('HMGET', key, 'h', 'r', 'n', 'c')
-  local bucket = ''
-  for i = 0, tonumber(f[3] or '0') - 1 do
-    if redis.call('ZSCORE', S .. 'parked', mid .. '/' .. i) then
-      bucket = redis.call('HGET', key, i .. ':b') or ''
-      break
-    end
-  end
-  redis.call('ZREM', S .. 'full', mid)
-  if bucket ~= '' and f[1] ~= '' then
-    found[#found + 1] = {mid, f[1], tonumber(f[4]), bucket, NOW - tonumber(f[2])}
-  end
-end
-return #found > 0 and remember(token, found) or found
-""")
-
-NOTE = Script("""
-local bucket, most = ARGV[1], tonumber(ARGV[2])
-local key = S .. 'left:' .. bucket
-for a = 3, #ARGV, 3 do
-  redis.call('ZADD', key, NOW, ARGV[a])
-  redis.call('HSET', S .. 'left', ARGV[a], ARGV[a + 1] .. '|' .. ARGV[a + 2])
-end
-redis.call('SADD', S .. 'left:buckets', bucket)
-while redis.call('HLEN', S .. 'left') > most do
-  local oldest = redis.call('ZPOPMIN', key)
-  if not oldest[1] then break end
-  redis.call('HDEL', S .. 'left', oldest[1])
-end
-""")
-
-RECOVERED = Script("""
-local token, source, room, parked = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
-local patience, pause = tonumber(ARGV[5]), tonumber(ARGV[6])
-local before, found = remembered(token), {}
-if before then return before end
-local buckets = redis.call('SMEMBERS', S .. 'left:buckets')
-table.sort(buckets)
-for _, bucket in ipairs(buckets) do
-  local key, name = S .. 'left:' .. bucket, 'bucket:' .. source .. ':' .. bucket
-  local whole = string.match(name, '^[^/]*')
-  local f = redis.call('HMGET', G .. 'closed', name, whole)
-  local closed = math.max(tonumber(f[1] or '0'), tonumber(f[2] or '0'))
-  local held = tonumber(redis.call('HGET', S .. 'buckets', bucket) or '0')
-  local till, most = math.max(closed, NOW - patience), 0
-  if not is_open(name) and not is_open(whole) then
-    most = held < parked / 2 and room or 0
-  elseif held == 0 then  -- no object is left to probe with, and only a probe closes a breaker
-    local open_one = is_open(whole) and whole or name
-    till, most = NOW - pause, probe_is_due(open_one, pause, token) and math.min(room, 1) or 0
-  end
-  if most > 0 then
-    for _, mid in ipairs(redis.call('ZRANGEBYSCORE', key, '-inf', till, 'LIMIT', 0, most)) do
-      local receives, handle = string.match(redis.call('HGET', S .. 'left', mid), '^(%d+)|(.*)$')
-      redis.call('ZREM', key, mid)
-      redis.call('HDEL', S .. 'left', mid)
-      found[#found + 1] = {mid, handle, tonumber(receives), bucket, 0}
-    end
-    if redis.call('EXISTS', key) == 0 then redis.call('SREM', S .. 'left:buckets', bucket) end
-  end
-end
-return #found > 0 and remember(token, found) or found
-""")
+TAKE_FULL_MESSAGES = Script("take_full_messages")
+NOTE_LEFT_MESSAGES = Script("note_left_messages")
+TAKE_RECOVERED_MESSAGES = Script("take_recovered_messages")
 
 
 class Left:
@@ -108,7 +43,7 @@ class Left:
 
     def full(self, most: int) -> list[LeftMessage]:
         """Up to *most* messages held that have more parked objects than their bucket may have."""
-        return _messages(self._store.call(FULL, self._store.token(), most))
+        return _messages(self._store.call(TAKE_FULL_MESSAGES, self._store.token(), most))
 
     def note(self, messages: list[LeftMessage]) -> None:
         """Remember messages that were left, to hand them back when their bucket recovers."""
@@ -119,7 +54,7 @@ class Left:
                 if each.bucket == bucket
                 for part in (each.message, each.receive_count, each.receipt)
             ]
-            self._store.call(NOTE, bucket, MOST, *flat)
+            self._store.call(NOTE_LEFT_MESSAGES, bucket, MOST, *flat)
 
     def recovered(self, room: int) -> list[LeftMessage]:
         """Up to *room* messages whose bucket has recovered since they were left, oldest first.
@@ -129,7 +64,7 @@ class Left:
         store = self._store
         numbers = store.numbers
         rows = store.call(
-            RECOVERED, store.token(), store.source, room, numbers.parked, PATIENCE,
+            TAKE_RECOVERED_MESSAGES, store.token(), store.source, room, numbers.parked, PATIENCE,
             int(numbers.breaker_probe * 1000),
         )  # fmt: skip
         return [each for each in _messages(rows) if each.receive_count <= EARLY]

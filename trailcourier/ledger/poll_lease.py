@@ -1,23 +1,12 @@
 """The poll lease: who polls a source, so that one does at a time."""
 
-from trailcourier.ledger.store import Script, Store
+from trailcourier.ledger.script import Script
+from trailcourier.ledger.store import Store
 
 LIFE = 10_000  # ms; who polls renews it every few seconds, so a killed poller is soon replaced
 
-TAKE = Script("""
-local key, token, life = S .. 'poll:' .. ARGV[1], ARGV[2], tonumber(ARGV[3])
-local renews = ARGV[4] == '1'
-local deadline, holder = string.match(redis.call('GET', key) or '', '^(%d+)|(.*)$')
-if holder ~= token and (renews or ahead(deadline, life)) then return 0 end
-redis.call('SET', key, string.format('%d|%s', NOW + life, token), 'PX', life + 60000)
-return 1
-""")
-
-RELEASE = Script("""
-local key = S .. 'poll:' .. ARGV[1]
-local _, holder = string.match(redis.call('GET', key) or '', '^(%d+)|(.*)$')
-if holder == ARGV[2] then redis.call('DEL', key) end
-""")
+TAKE_POLL_LEASE = Script("take_poll_lease")
+RELEASE_POLL_LEASE = Script("release_poll_lease")
 
 
 class PollLease:
@@ -30,12 +19,12 @@ class PollLease:
 
     def take(self) -> bool:
         """Take the lease; False where another holds it."""
-        return bool(self._store.call(TAKE, self._slot, self._token, LIFE, 0))
+        return bool(self._store.call(TAKE_POLL_LEASE, self._slot, self._token, LIFE, 0))
 
     def renew(self) -> bool:
         """Hold it for longer; False where it was released or lost."""
-        return bool(self._store.call(TAKE, self._slot, self._token, LIFE, 1))
+        return bool(self._store.call(TAKE_POLL_LEASE, self._slot, self._token, LIFE, 1))
 
     def release(self) -> None:
         """Give it up; the next tick's poll may begin."""
-        self._store.call(RELEASE, self._slot, self._token)
+        self._store.call(RELEASE_POLL_LEASE, self._slot, self._token)

@@ -12,9 +12,9 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from trailcourier.ledger.entries import ENTRIES, encoded_ref, room
-from trailcourier.ledger.returned import RETURNED
-from trailcourier.ledger.store import Script, Store, announced_content, object_id
+from trailcourier.ledger.entries import encoded_ref, room
+from trailcourier.ledger.script import Script
+from trailcourier.ledger.store import Store, announced_content, object_id
 from trailcourier.models import Message, ObjectRef
 
 ENTRY_BYTES = 4096
@@ -82,62 +82,9 @@ class _Met(msgspec.Struct):
     topic: str = ""
 
 
-PUT = Script(
-    ENTRIES
-    + """
-local token, id, json, most = ARGV[1], ARGV[2], ARGV[3], cjson.decode(ARGV[4])
-if remembered(token) then return end
-local new = {kind = ARGV[5], reason = ARGV[6], ref = ARGV[7], message = ARGV[8]}
-if ARGV[9] ~= '' then new.sender = ARGV[9] end
-if ARGV[10] ~= '' then new.topic = ARGV[10] end
-enter(id, json, new, most)
-remember(token, 1)
-"""
-)
-
-SET_ASIDE = Script(
-    ENTRIES
-    + RETURNED
-    + """
-local token, id, json, most = ARGV[1], ARGV[2], ARGV[3], cjson.decode(ARGV[4])
-local reason, mid, receives, sent, tries = ARGV[5], ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8]),
-  tonumber(ARGV[9])
-local before = remembered(token)
-if before then return before end
-if redis.call('EXISTS', S .. 'm:' .. mid) == 1 then return {'held', 0} end
-count('messages:received', 1)
-local x = noted(id)
-if x and returned(mid, receives, sent) == 'refused' then
-  met(id, x)
-  went_back(mid, receives, sent, 1)
-  count('messages:refused-before', 1)
-  return remember(token, {'before', 0})
-end
-local failed = S .. 'failed:' .. mid
-local times = redis.call('INCR', failed)
-redis.call('PEXPIRE', failed, 1296000000)
-if times < tries then
-  count('messages:failed', 1)
-  return remember(token, {'failed', times})
-end
-redis.call('DEL', failed)
-enter(id, json, {kind = 'message', reason = reason, ref = '', message = mid,
-  sender = ARGV[10], topic = ARGV[11]}, most)
-went_back(mid, receives, sent, 1)
-count('messages:refused:' .. reason, 1)
-return remember(token, {'new', times})
-"""
-)
-
-DROP = Script(
-    ENTRIES
-    + """
-local before = remembered(ARGV[1])
-if before then return before end
-local there = noted(ARGV[2]) and 1 or 0
-return remember(ARGV[1], math.max(leave(ARGV[2]), there))
-"""
-)
+PUT_ENTRY = Script("put_entry")
+SET_MESSAGE_ASIDE = Script("set_message_aside")
+DROP_ENTRY = Script("drop_entry")
 
 
 def entry_id(ref: ObjectRef) -> str:
@@ -167,7 +114,7 @@ class Quarantine:
     def put(self, entry: Entry) -> None:
         """Enter *entry*, or count it once more; what exceeds 4 KiB is cut, and says so."""
         self._store.call(
-            PUT, self._store.token(), entry.id, encoded(entry), room(self._store), entry.kind,
+            PUT_ENTRY, self._store.token(), entry.id, encoded(entry), room(self._store), entry.kind,
             entry.reason, encoded_ref(entry.ref), entry.message, entry.sender, entry.topic,
         )  # fmt: skip
 
@@ -180,7 +127,7 @@ class Quarantine:
         "before", it "failed" and may be tried again, or it is "held" by a lease that decides.
         """
         kind, times = self._store.call(
-            SET_ASIDE, self._store.token(), entry.id, encoded(entry), room(self._store),
+            SET_MESSAGE_ASIDE, self._store.token(), entry.id, encoded(entry), room(self._store),
             entry.reason, message.id, message.receive_count, message.sent, tries,
             entry.sender, entry.topic,
         )  # fmt: skip
@@ -208,7 +155,7 @@ class Quarantine:
 
     def drop(self, entry: str) -> bool:
         """Remove an entry; False where there was none."""
-        return bool(self._store.call(DROP, self._store.token(), entry))
+        return bool(self._store.call(DROP_ENTRY, self._store.token(), entry))
 
     def _sizes(self) -> tuple[int, int, int]:
         own = self._store.own

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 
-from trailcourier.ledger.store import Script, Store
+from trailcourier.ledger.script import Script
+from trailcourier.ledger.store import Store
 from trailcourier.models import Outcome
 
 # what the mappings of `of_messages`, `of_objects` and `by_sink` hold, for a person
@@ -23,40 +24,10 @@ SINKS_HOLD = (
 
 FOLDERS_KEPT = 50  # of a source; what lies in others is counted together
 
-ADD = Script("""
-if remembered(ARGV[1]) then return end
-for a = 2, #ARGV, 2 do count(ARGV[a], ARGV[a + 1]) end
-remember(ARGV[1], 1)
-""")
-
-SKIPS = Script("""
-local token, reason, key = ARGV[1], ARGV[2], S .. 'skips'
-local before = remembered(token)
-if before then return before end
-if redis.call('HGET', key, 'reason') ~= reason then
-  redis.call('HSET', key, 'reason', reason, 'run', 0)
-end
-return remember(token, redis.call('HINCRBY', key, 'run', ARGV[3]))
-""")
-
-
-FOLDERS = Script("""
-local token, most, key = ARGV[1], tonumber(ARGV[2]), S .. 'folders'
-if remembered(token) then return end
-for a = 3, #ARGV, 2 do
-  local name = ARGV[a]
-  local room = redis.call('HEXISTS', key, name) == 1 or redis.call('HLEN', key) < most
-  redis.call('HINCRBY', key, room and name or 'others', ARGV[a + 1])
-end
-remember(token, 1)
-""")
-
-
-# a full broker would refuse MULTI, which needs memory
-AND_IN_HAND = Script("""
-return {redis.call('HGETALL', S .. 'sums'), redis.call('ZCARD', S .. 'flight'),
-  redis.call('ZCARD', S .. 'parked'), redis.call('ZCARD', S .. 'leases')}
-""")
+COUNT_SUMS = Script("count_sums")
+COUNT_SKIPS = Script("count_skips")
+COUNT_FOLDERS = Script("count_folders")
+READ_SUMS = Script("read_sums")
 
 
 class Sums:
@@ -69,13 +40,13 @@ class Sums:
         """Count each field up."""
         if increments:
             flat = (part for item in increments.items() for part in item)
-            self._store.call(ADD, self._store.token(), *flat)
+            self._store.call(COUNT_SUMS, self._store.token(), *flat)
 
     def in_folders(self, unknown: Mapping[str, int]) -> None:
         """Count objects of no known shape by their folders: a message may name any number."""
         if unknown:
             flat = (part for item in unknown.items() for part in item)
-            self._store.call(FOLDERS, self._store.token(), FOLDERS_KEPT, *flat)
+            self._store.call(COUNT_FOLDERS, self._store.token(), FOLDERS_KEPT, *flat)
 
     def folders(self) -> dict[str, int]:
         """Objects of no known shape by their folders, the most first."""
@@ -88,13 +59,13 @@ class Sums:
 
     def and_in_hand(self) -> tuple[dict[str, int], tuple[int, int, int]]:
         """Every counter, and objects in flight, objects parked and messages leased, as of then."""
-        held, flight, parked, leases = self._store.call(AND_IN_HAND)
+        held, flight, parked, leases = self._store.call(READ_SUMS)
         pairs = zip(held[::2], held[1::2], strict=True)
         return _decoded(dict(pairs)), (flight, parked, leases)
 
     def skipped(self, reason: str, times: int) -> int:
         """Note skips of one reason in a row; the answer is how long the row is now."""
-        return int(self._store.call(SKIPS, self._store.token(), reason, times))
+        return int(self._store.call(COUNT_SKIPS, self._store.token(), reason, times))
 
     def skip_run(self) -> tuple[str, int]:
         """The reason of the latest skips, and how many in a row; a delivery ends the row."""

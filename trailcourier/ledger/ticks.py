@@ -8,7 +8,8 @@ dies with a tick, a queue that is deleted and a failover leave nothing to be put
 Both times of a tick's age are the broker's, so no two hosts need agree.
 """
 
-from trailcourier.ledger.store import Script, Store
+from trailcourier.ledger.script import Script
+from trailcourier.ledger.store import Store
 
 MADE = "made"
 """The header of a tick's message with the broker's time, in milliseconds, when it was sent."""
@@ -19,25 +20,8 @@ LIFE = 10.0
 WAITING = 2
 """Ticks of one kind that may wait in the queue: one that is due, and one for who takes it late."""
 
-SEND = Script("""
-local queue, sent, before, after = ARGV[1], S .. 'ticks:' .. ARGV[2], ARGV[3], ARGV[4]
-local most = tonumber(ARGV[5])
--- A full Redis refuses what needs memory unless the script has written before.  A tick must pass:
--- what it starts frees memory.
-redis.call('LTRIM', sent, 0, most - 1)
-redis.call('HSET', S .. 'traces', 'tick', string.format('%d', NOW))
-for _, tick in ipairs(redis.call('LRANGE', sent, 0, -1)) do
-  if string.sub(tick, 1, #before) == before then return 1 end  -- sent, and the reply was lost
-  if not redis.call('LPOS', queue, tick) then redis.call('LREM', sent, 1, tick) end
-end
-if redis.call('LLEN', sent) >= most then return 0 end
-local tick = before .. string.format('%d', NOW) .. after
-redis.call('LPUSH', sent, tick)
-redis.call('LPUSH', queue, tick)
-return 1
-""")
-
-NOW = Script("return NOW")
+SEND_TICK = Script("send_tick")
+READ_CLOCK = Script("read_clock")
 
 
 class Ticks:
@@ -52,7 +36,7 @@ class Ticks:
         Answers False, and sends nothing, where ``WAITING`` messages of this *tick* wait already.
         *before* holds an id of the message's own: sent twice it is there once.
         """
-        return bool(self._store.call(SEND, queue, tick, before, after, WAITING))
+        return bool(self._store.call(SEND_TICK, queue, tick, before, after, WAITING))
 
     def age(self, made: int) -> float:
         """How many seconds ago, by the broker's clock, a tick was *made* (milliseconds).
@@ -60,4 +44,4 @@ class Ticks:
         Less than 0 for a tick of the future: the broker's clock was set back since.  Nobody can say
         how old it is, so it is acted on; no more than ``WAITING`` of a kind can be like that.
         """
-        return (int(self._store.call(NOW)) - made) / 1000
+        return (int(self._store.call(READ_CLOCK)) - made) / 1000

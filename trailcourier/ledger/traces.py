@@ -12,23 +12,14 @@ from typing import Literal, get_args
 
 import msgspec
 
-from trailcourier.ledger.store import Script, Store
+from trailcourier.ledger.script import Script
+from trailcourier.ledger.store import Store
 
 LineStep = Literal["tick", "poll", "forward", "settle", "tend"]
 STEPS: tuple[LineStep, ...] = get_args(LineStep)
 
-NOTE = Script("""
-redis.call('HDEL', S .. 'traces', ARGV[1])  -- a full Redis lets who has written go on
-redis.call('HSET', S .. 'traces', ARGV[1], string.format('%d', NOW))
-""")
-
-TRACES = Script("""
-local oldest = redis.call('ZRANGE', S .. 'flight', 0, 0, 'WITHSCORES')[2]
-local forward = redis.call('HGET', G .. 'seen', 'forward')
-local received = redis.call('HGET', G .. 'ok', 'queue:' .. ARGV[1])
-return {NOW, redis.call('HGETALL', S .. 'traces'), forward, oldest and tonumber(oldest) or false,
-  received and tonumber(received) or false}
-""")
+NOTE_STEP = Script("note_step")
+READ_STEPS = Script("read_steps")
 
 
 class StepTimes(msgspec.Struct, frozen=True):
@@ -52,11 +43,11 @@ class Traces:
 
     def note(self, step: Literal["tick", "poll", "settle", "tend"]) -> None:
         """Note that *step* did its work just now."""
-        self._store.call(NOTE, step)
+        self._store.call(NOTE_STEP, step)
 
     def last(self) -> StepTimes:
         """When each step last did its work; one that never did is missing."""
-        now, told, forward, *rest = self._store.call(TRACES, self._store.source)
+        now, told, forward, *rest = self._store.call(READ_STEPS, self._store.source)
         pairs = zip(told[::2], told[1::2], strict=True)
         last = {step.decode(): int(at) for step, at in pairs}
         return StepTimes(now, last | ({"forward": int(forward)} if forward else {}), *rest)

@@ -13,7 +13,8 @@ from collections.abc import Mapping
 
 import msgspec
 
-from trailcourier.ledger.store import Script, Store
+from trailcourier.ledger.script import Script
+from trailcourier.ledger.store import Store
 
 ROLES = CONTROL, OBJECTS, BEAT = ("control", "objects", "beat")
 KEPT = 600  # seconds for which a process that is gone is still told of
@@ -66,88 +67,9 @@ class Roll(msgspec.Struct, frozen=True):
         return sum(each.threads for each in self.seen if each.alive)
 
 
-LIVE = f"""
-local SLACK = {SLACK * 1000}
-local function is_alive(heard, alive)
-  local since = NOW - tonumber(heard)
-  return since <= alive and since >= -SLACK
-end
-"""
-
-ALIVE = (
-    LIVE
-    + """
-local function alive_threads(alive)
-  local threads, workers = 0, redis.call('HVALS', G .. 'workers')
-  for _, value in ipairs(workers) do
-    local heard, carries = string.match(value, '^(%d+)|(%d+)|')
-    if heard and is_alive(heard, alive) then threads = threads + tonumber(carries) end
-  end
-  return threads
-end
-"""
-)
-
-LIVE_HOSTS = (
-    LIVE
-    + """
--- How many hosts have object workers: a worker is called name@host/pid.
-local function live_hosts(alive)
-  local hosts, seen, workers = 0, {}, redis.call('HGETALL', G .. 'workers')
-  for a = 1, #workers, 2 do
-    local heard, carries = string.match(workers[a + 1], '^(%d+)|(%d+)|')
-    local host = string.match(workers[a], '@([^/]*)')
-    if host and not seen[host] and heard and carries ~= '0' and is_alive(heard, alive) then
-      seen[host], hosts = true, hosts + 1
-    end
-  end
-  return hosts
-end
-"""
-)
-
-HEARTBEAT = Script(
-    ALIVE
-    + """
-local name, threads, presence, alive, kept = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]),
-  tonumber(ARGV[5])
-redis.call('HDEL', G .. 'workers', name)  -- a full Redis lets who has written go on
-local gone = string.format('%d', NOW - alive - 1)
-local workers = redis.call('HGETALL', G .. 'workers')
-for a = 1, #workers, 2 do
-  local heard, rest = string.match(workers[a + 1], '^(%d+)(|%d+|.*)$')
-  if not heard or NOW - tonumber(heard) > kept then redis.call('HDEL', G .. 'workers', workers[a])
-  elseif tonumber(heard) > NOW + SLACK then
-    redis.call('HSET', G .. 'workers', workers[a], gone .. rest)
-  end
-end
-local seen = redis.call('HGETALL', G .. 'seen')
-for a = 1, #seen, 2 do
-  if tonumber(seen[a + 1]) > NOW + SLACK then redis.call('HSET', G .. 'seen', seen[a], gone) end
-end
-local now = string.format('%d', NOW)
-redis.call('HSET', G .. 'workers', name, now .. '|' .. threads .. '|' .. presence)
-for a = 6, #ARGV do redis.call('HSET', G .. 'seen', ARGV[a], now) end
-return NOW
-"""
-)
-
-THREADS = Script(ALIVE + "return alive_threads(tonumber(ARGV[1]))")
-
-ROLL = Script(
-    ALIVE
-    + """
-local answers, workers = {}, redis.call('HGETALL', G .. 'workers')
-for a = 1, #workers, 2 do
-  local heard, threads, presence = string.match(workers[a + 1], '^(%d+)|(%d+)|(.*)$')
-  if heard then
-    answers[#answers + 1] = {workers[a], tonumber(heard),
-      is_alive(heard, tonumber(ARGV[1])) and 1 or 0, tonumber(threads), presence}
-  end
-end
-return {NOW, answers, redis.call('HGETALL', G .. 'seen')}
-"""
-)
+NOTE_HEARTBEAT = Script("note_heartbeat")
+COUNT_THREADS = Script("count_threads")
+LIST_PROCESSES = Script("list_processes")
 
 
 class Workers:
@@ -167,7 +89,7 @@ class Workers:
         """
         told = msgspec.json.encode(presence)
         lives = (self._life, KEPT * 1000)
-        answer = self._store.call(HEARTBEAT, worker, threads, told, *lives, *presence.roles)
+        answer = self._store.call(NOTE_HEARTBEAT, worker, threads, told, *lives, *presence.roles)
         return int(answer)
 
     def gone(self, worker: str) -> None:
@@ -176,11 +98,11 @@ class Workers:
 
     def threads(self) -> int:
         """How many objects all live workers together carry at once."""
-        return int(self._store.call(THREADS, self._life))
+        return int(self._store.call(COUNT_THREADS, self._life))
 
     def roll(self) -> Roll:
         """Who is at work and who was until lately, by name; nothing is written."""
-        now, rows, last = self._store.call(ROLL, self._life)
+        now, rows, last = self._store.call(LIST_PROCESSES, self._life)
         seen = [
             FleetProcess(
                 name.decode(),

@@ -2,7 +2,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from bench import picture, report
+from bench import report
 from bench.figures import figures, paired, stub_is_fast
 from bench.latency import placed, share, waits
 from bench.measured import Measured, Memory
@@ -118,6 +118,8 @@ def test_files_carried_are_emptied_and_stay(tmp_path):
 
 
 def test_the_page_and_the_picture_tell_all_figures(tmp_path):
+    from bench import picture  # a second, which every process of a test run would pay
+
     found = measured()
     told = figures(found)
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import redis
 
+from tests import ledger_schema as schema
 from tests.servers import valkey
 from trailcourier import broker
 from trailcourier.ledger import Ledger
@@ -29,6 +30,17 @@ def server() -> Iterator[redis.Redis]:
 def client(server: redis.Redis) -> redis.Redis:
     server.flushall()
     return server
+
+
+@pytest.fixture(autouse=True)
+def known_keys(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What a test leaves in the server is as ``schema.md`` says."""
+    if "client" not in request.fixturenames:
+        yield
+        return
+    client = request.getfixturevalue("client")
+    yield
+    assert schema.unknown(client) == []
 
 
 class AsksTwice:

@@ -4,10 +4,14 @@ import pytest
 
 from tests.unit.ledger.conftest import SINKS, admit, claim, refs
 from trailcourier.ledger.outcomes import Report
-from trailcourier.ledger.store import Script, content_digest, object_id
+from trailcourier.ledger.script import Script
+from trailcourier.ledger.store import content_digest, object_id
 from trailcourier.models import ObjectRef, Outcome
 
-MARK = Script("for a = 2, #ARGV, 2 do mark(ARGV[a], ARGV[a + 1], ARGV[1]) end")
+MARK = Script(
+    "mark",
+    "-- include: mark\nfor a = 2, #ARGV, 2 do mark(ARGV[a], ARGV[a + 1], ARGV[1]) end",
+)
 
 
 def used(client):

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import hcl2
 import pytest
-from cfnlint.api import ManualArgs, lint
 
 from tests.terraform_documented import ARGUMENTS, META, REQUIRED
 from trailcourier.errors import ConfigError
@@ -78,6 +77,8 @@ def names_in(arguments, within=""):
 
 @every
 def test_cloudformation_passes_cfn_lint(choices):
+    from cfnlint.api import ManualArgs, lint  # seconds, which every process of a test run would pay
+
     regions = [choices.get("region", "us-east-1")]
 
     found = lint(exported("cloudformation", choices), config=ManualArgs(regions=regions))

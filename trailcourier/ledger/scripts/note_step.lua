@@ -1,0 +1,11 @@
+-- Note that a step of the line did its work just now.
+--
+-- KEYS    what the fleet's keys begin with, what the source's keys begin with
+-- ARGV    step
+-- answer  nothing
+-- twice   a later time is set
+-- include: source, clock
+
+local step = ARGV[1]
+redis.call('HDEL', S .. 'traces', step)  -- a full Redis lets who has written go on
+redis.call('HSET', S .. 'traces', step, string.format('%d', NOW))

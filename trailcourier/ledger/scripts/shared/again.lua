@@ -1,0 +1,11 @@
+-- Put an object in flight again, under its next generation; the answer is what is dispatched.
+-- include: source, clock
+
+local function again(mid, i)
+  local key = S .. 'm:' .. mid
+  local gen = redis.call('HINCRBY', key, i .. ':g', 1)
+  redis.call('HSET', key, i .. ':a', NOW)
+  redis.call('HDEL', key, i .. ':k')
+  redis.call('ZADD', S .. 'flight', NOW, mid .. '/' .. i)
+  return {mid, tonumber(i), gen, redis.call('HGET', key, i .. ':r')}
+end

@@ -1,0 +1,8 @@
+-- NOW: the ledger's time in milliseconds.  It is the broker's; `clock` and `offset` are for tests.
+-- include: fleet
+
+local NOW
+do
+  local time, set = redis.call('TIME'), redis.call('MGET', G .. 'clock', G .. 'offset')
+  NOW = tonumber(set[1]) or time[1] * 1000 + math.floor(time[2] / 1000) + (tonumber(set[2]) or 0)
+end

@@ -1,0 +1,16 @@
+-- The digests of what was delivered of an object, and when the latest was, within 17 minutes.
+-- include: source, clock, marks
+
+local function contents(oid, spans)
+  local period, name, found, at = math.floor(NOW / SPAN), string.sub(oid, 2), '', 0
+  for back = 0, spans do
+    local value = redis.call('HGET', S .. 'd:' .. (period - back) .. ':' .. shard(oid), name)
+    if value then
+      if found == '' and #value % 4 == 1 then
+        at = (period - back) * SPAN + string.byte(value, -1) * PART
+      end
+      found = found .. digests_in(value)
+    end
+  end
+  return found, at
+end

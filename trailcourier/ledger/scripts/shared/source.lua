@@ -1,0 +1,3 @@
+-- S: what the keys of this source begin with.
+
+local S = KEYS[2]

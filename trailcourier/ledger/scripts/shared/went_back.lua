@@ -1,0 +1,19 @@
+-- Note a message that the queue has again: *refused* is 1 for one that has a refused object, or is
+-- refused itself; 0 for one that was not finished.
+-- include: source, clock
+
+local function forget_return(mid)
+  redis.call('HDEL', S .. 'back', mid)
+  redis.call('ZREM', S .. 'backt', mid)
+end
+local function went_back(mid, receives, sent, refused)
+  redis.call('HSET', S .. 'back', mid, string.format('%d|%d|%d', receives, sent, refused))
+  redis.call('ZADD', S .. 'backt', NOW, mid)
+  local kept = NOW - 1296000000  -- 15 days: SQS keeps no message for longer than 14
+  for _ = 1, 3 do
+    local oldest = redis.call('ZRANGE', S .. 'backt', 0, 0, 'WITHSCORES')
+    local full = redis.call('ZCARD', S .. 'backt') > 20000
+    if not full and tonumber(oldest[2]) >= kept then break end
+    forget_return(oldest[1])
+  end
+end
