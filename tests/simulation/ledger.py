@@ -44,10 +44,11 @@ class Link:
         self.database = database
         self.points = points
         database.know(TEXTS)
+        self.skew = 0  # ms that the broker's clock is ahead
         self.trouble = ""  # a key of ERRORS while the whole broker answers with it
 
     def clock(self) -> int:
-        return EPOCH * 1000 + self.points.schedule.now
+        return EPOCH * 1000 + self.points.schedule.now + self.skew
 
     def ask(self, point: str, commands: list[tuple[Any, ...]], told: str) -> list[Any]:
         """Send *commands* in one go, as a point."""

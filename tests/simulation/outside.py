@@ -31,6 +31,9 @@ class Outside:
     def _everything_struck(self) -> None:
         """Note a loss of the ledger: it may concern every object there is."""
         self._world.lost_ledger = True
+        self._all_objects_struck()
+
+    def _all_objects_struck(self) -> None:
         for names in self._world.buckets.objects:
             self._world.points.struck[f"s3://{names[0]}/{names[1]}"].append(self._schedule.now)
 
@@ -60,7 +63,17 @@ class Outside:
     def _step(self, event: Event) -> None:
         self._world.processes[event.what].clock.skew += float(event.how)
 
+    def _restart(self, _event: Event) -> None:
+        """Every process is killed at once, as in a power cut."""
+        for process in list(self._world.processes.values()):
+            self._world.kill(process)
+
     # the broker
+
+    def _broker_step(self, event: Event) -> None:
+        """The clock of the broker's host is set: what anybody has in hand may be taken over."""
+        self._world.link.skew += int(event.how) * 1000
+        self._all_objects_struck()  # and what was delivered within the hour is so no more
 
     def _flush(self, event: Event) -> None:
         self._world.database.empty()

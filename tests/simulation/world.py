@@ -183,7 +183,7 @@ class World:
     def standing(self) -> Standing | None:
         """What `status` says of the source; None where the broker does not answer."""
         onlooker = Onlooker(self.database, self.points)
-        onlooker.trouble = self.link.trouble
+        onlooker.trouble, onlooker.skew = self.link.trouble, self.link.skew
         try:
             return standing(Ledger(SimClient.of(onlooker), SOURCE, self.plan.numbers))
         except redis.RedisError:

@@ -290,6 +290,17 @@ def test_when_the_breaker_closes_what_waited_behind_it_is_released_step_by_step(
     assert [len(ledger.parked.ready(10)) for _ in range(4)] == [1, 2, 3, 0]
 
 
+def test_a_forward_lost_before_the_brokers_clock_was_put_back_is_dispatched_again(
+    ledger, pass_time
+):
+    admit(ledger, "m", refs("a"))
+    pass_time(-3600)
+
+    due = ledger.flow.lost(idle=True, keep=False).due
+
+    assert [(each.message, each.index) for each in due] == [("m", 0)]
+
+
 def test_no_more_parked_objects_are_handed_out_than_there_is_room(ledger, pass_time):
     parked(ledger, "m", tuple("abc"))
     pass_time(11)
