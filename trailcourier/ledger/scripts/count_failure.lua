@@ -4,7 +4,7 @@
 -- ARGV    token, breaker, what failed, how many open it, reason, text
 -- answer  1 where this failure opened it, else 0
 -- twice   the answer is kept
--- include: once, fail
+-- include: frees, once, fail
 
 local token, name, what, limit, reason, text = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]),
   ARGV[5], ARGV[6]

@@ -4,7 +4,7 @@
 -- ARGV    token, field of the sums ('' to count nothing); then messages
 -- answer  how many of their objects were open
 -- twice   the answer is kept
--- include: source, once, count, unpark, went_back
+-- include: frees, source, once, count, unpark, went_back
 
 local token, field, unfinished = ARGV[1], ARGV[2], 0
 

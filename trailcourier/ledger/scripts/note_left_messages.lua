@@ -5,7 +5,7 @@
 --         receipt
 -- answer  nothing
 -- twice   the same values are set
--- include: source, clock
+-- include: frees, source, clock
 
 local bucket, most = ARGV[1], tonumber(ARGV[2])
 local key = S .. 'left:' .. bucket

@@ -4,7 +4,7 @@
 -- ARGV    token, breaker
 -- answer  1 where it was open, else 0
 -- twice   the answer is kept where it closed; else nothing comes of the second
--- include: once, succeed
+-- include: frees, once, succeed
 
 local token, name = ARGV[1], ARGV[2]
 local before = remembered(token)
