@@ -115,7 +115,8 @@ def park(ledger):
 def leave(ledger):
     bucket = f"{BUCKET}/111122223333"
     for number in range(MANY):
-        ledger.left.note([LeftMessage(message(number), "r" * 420, 1, bucket)])
+        left = LeftMessage(message(number), "r" * 420, 1, bucket)
+        ledger.left.note([left], {left.message: 43_000})
 
 
 def give_back(ledger):
