@@ -71,7 +71,7 @@ def everything(ledger: Ledger) -> Iterator[object]:
     yield lease.take(), lease.renew(), ledger.flow.room(["siem"]), ledger.workers.threads()
     message = Message("m", "receipt", "", 1, 0)
     named = [Named(ref) for ref in REFS]
-    yield ledger.leases.admit(message, named, received=1.0, visibility=600)
+    yield ledger.leases.admit(message, named, visibility=600)
     claims = [
         ledger.claims.claim("m", at, 1, token=f"t{at}", task_id=f"task-{at}", sinks=["siem"])
         for at in range(3)

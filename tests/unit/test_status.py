@@ -9,10 +9,11 @@ from tests.unit.fleets import NOTED, well
 from tests.unit.ledger.conftest import admit, claim, refs
 from trailcourier.dispositions import REASONS
 from trailcourier.ledger import Ledger
+from trailcourier.ledger.left import EARLY, LeftMessage
 from trailcourier.ledger.outcomes import Report
 from trailcourier.ledger.quarantine import Entry, entry_id
 from trailcourier.ledger.scopes import Failing
-from trailcourier.models import Numbers, Outcome, QueueLimits
+from trailcourier.models import Message, Numbers, Outcome, QueueLimits
 from trailcourier.status import Standing, standing
 
 LISTENS = (
@@ -206,6 +207,55 @@ def test_refusals_without_room_are_said(client, ledger):
     assert said[1].startswith("2 refused objects had no room in quarantine at all, since this")
 
 
+def test_refused_messages_without_room_are_said(client, ledger):
+    small = Ledger(client, "prod", Numbers(quarantine_messages=1))
+    for at in range(3):
+        foreign = Entry(f"e{at}", "message", "not-understood", "no", message=f"m{at}")
+        small.quarantine.set_aside(foreign, Message(f"m{at}", "r", ""))
+
+    found = standing(ledger)
+
+    assert found.forgotten == {"messages": 2}
+    assert any(
+        each.startswith(
+            "2 entries of messages that were not understood had no room in quarantine at all, "
+            "since this ledger began. The log names each, as message_not_understood;"
+        )
+        for each in found.advice
+    )
+
+
+def test_messages_left_to_the_queue_are_said_with_their_buckets(ledger):
+    well(ledger)
+    few = [LeftMessage(f"a{at}", "r", 1, "acme-logs/111122223333") for at in range(3)]
+    often = [LeftMessage("b", "r", EARLY + 1, "org-logs/1")]
+    ledger.left.note([*few, *often], dict.fromkeys(["a0", "a1", "a2", "b"], 39_600))
+
+    found = standing(ledger, depth=0)
+
+    assert (found.state, found.moves) == ("see below", True)
+    assert found.left.messages == 4
+    told = (
+        "The queue hides 4 messages left to it, as too many objects of their bucket and account "
+        "are parked: acme-logs/111122223333 (3), org-logs/1 (1). They are handed back when its "
+        "breaker closes, or after 5 min while few of its objects are parked; 1 that were received "
+        "more than 3 times, 60 min after they were left at the earliest, once none is parked and "
+        "others were delivered. The last comes back by itself within 11 h. Repair what keeps those "
+        "objects parked."
+    )
+    assert found.advice == [told]
+
+
+def test_of_many_buckets_some_are_named(ledger):
+    for at in range(8):
+        left = LeftMessage(f"m{at}", "r", 1, f"b{at}/1")
+        ledger.left.note([left], {left.message: 100})
+
+    (said,) = [each for each in advice(ledger) if each.startswith("The queue hides 8")]
+
+    assert "b4/1 (1), 3 more. They" in said
+
+
 def test_folders_of_keys_of_no_known_shape_are_said_with_their_numbers(ledger):
     ledger.sums.in_folders({"AWSLogs/*/Fresh": 3, "copies/*": 40})
     ledger.sums.in_folders({f"f{at}/*": 1 for at in range(60)})
@@ -271,6 +321,20 @@ def test_what_is_not_received_is_as_old_as_the_last_delivery(ledger, pass_time):
     assert flows.patience_used == 0
     assert standing(ledger, depth=0).patience_used == 0
     assert standing(ledger, depth=3).patience_used == pytest.approx(0.75, 0.01)
+
+
+def test_a_source_whose_places_are_all_taken_is_not_called_well(ledger, pass_time):
+    ledger.breakers.succeeded("queue:prod")
+    admit(ledger, "m", refs("a"))
+    assert not any("Nothing was received" in each for each in standing(ledger).advice)
+    pass_time(60)
+    well(ledger)
+    ledger.claims.renew([claim(ledger, "m")])
+
+    found = standing(ledger)
+
+    assert found.state == "see below"
+    assert "Nothing was received for 60 s: as many objects are in flight" in found.advice[0]
 
 
 def test_every_key_of_its_json_has_a_description(ledger):

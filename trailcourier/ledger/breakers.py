@@ -20,6 +20,7 @@ class Breaker(msgspec.Struct, frozen=True):
 COUNT_FAILURE = Script("count_failure")
 NOTE_SUCCESS = Script("note_success")
 RESET_BREAKER = Script("reset_breaker")
+SWEEP_BREAKERS = Script("sweep_breakers")
 LIST_OPEN_BREAKERS = Script("list_open_breakers")
 
 
@@ -46,6 +47,10 @@ class Breakers:
     def reset(self, name: str) -> None:
         """Close the breaker for a fresh try; no success is claimed by that."""
         self._store.call(RESET_BREAKER, name)
+
+    def sweep(self) -> None:
+        """Forget failures that are no longer counted, and the breakers of hosts that are gone."""
+        self._store.call(SWEEP_BREAKERS)
 
     def open(self) -> list[Breaker]:
         """Every open breaker that holds this source up, or may."""

@@ -118,7 +118,7 @@ class Left:
         now, last, rows = self._store.call(LIST_LEFT_MESSAGES)
         longest = self._store.numbers.lease_life  # the broker's clock may have been put back
         return LeftMessages(
-            [LeftForBucket(bucket.decode(), *numbers) for bucket, *numbers in rows],
+            tuple(LeftForBucket(bucket.decode(), *numbers) for bucket, *numbers in rows),
             max(0.0, min((last - now) / 1000, longest)),
         )
 

@@ -95,11 +95,11 @@ def take(line: Line, messages: Sequence[Message], publish: Publish) -> bool:
     Answers whether there was anything but messages refused before.  Whatever goes wrong with what
     is admitted, tend finds it in the ledger.
     """
-    received, visibility = line.clock.now(), queue.visibility(line)
+    visibility = queue.visibility(line)
     arrivals: list[Arrival] = []
     for at, message in enumerate(messages):
         try:
-            arrivals.append(admit_or_refuse(line, message, received, visibility))
+            arrivals.append(admit_or_refuse(line, message, visibility))
         except redis.RedisError:
             raise
         except Exception as error:
@@ -114,17 +114,17 @@ def take(line: Line, messages: Sequence[Message], publish: Publish) -> bool:
     return any(each.new for each in arrivals)
 
 
-def admit_or_refuse(line: Line, message: Message, received: float, visibility: int) -> Arrival:
+def admit_or_refuse(line: Line, message: Message, visibility: int) -> Arrival:
     """Admit one message; a bug that only it brings out is no reason to keep others waiting."""
     try:
-        return admit(line, message, received, visibility)
+        return admit(line, message, visibility)
     except Exception as error:
         if isinstance(error, redis.RedisError) and not _about_one(error):
             raise
         return failed(line, message, error)
 
 
-def admit(line: Line, message: Message, received: float, visibility: int) -> Arrival:
+def admit(line: Line, message: Message, visibility: int) -> Arrival:
     """Decode and lease one message, which nobody else is given for *visibility* seconds."""
     try:
         notice = notifications.decode(message.body, most=line.numbers.message_objects)
@@ -137,7 +137,7 @@ def admit(line: Line, message: Message, received: float, visibility: int) -> Arr
         return Arrival(message.id, notice.shape)
     named, beside = named_objects(line, message, notice), sum(notice.skipped.values())
     admitted = line.ledger.leases.admit(
-        message, named, received=received, visibility=visibility, beside=beside,
+        message, named, visibility=visibility, beside=beside,
         topic=notifications.topic(message.body),
     )  # fmt: skip
     match admitted.kind:

@@ -6,22 +6,34 @@ import pytest
 
 from tests.aws_front import json_answer
 from tests.trail_account import DEAD, DEAD_ARN, QUEUE
+from trailcourier.ledger.left import LeftMessage
 from trailcourier.models import Message
 
 
 def test_the_oldest_message_that_the_line_holds_is_said(doctor, ledger):
     sent = ledger.flow.now() - 7_200_000
-    ledger.leases.admit(Message("m", "r", "", sent=sent), [], received=sent / 1000, visibility=600)
+    ledger.leases.admit(Message("m", "r", "", sent=sent), [], visibility=600)
 
     text = doctor().one("TC311").text
 
     assert text.endswith("; the oldest that the line holds was sent 2 h ago")
 
 
+def test_messages_left_to_the_queue_are_a_warning(doctor, ledger):
+    ledger.left.note([LeftMessage("m", "r", 1, "acme-logs/111122223333")], {"m": 43_000})
+
+    found = doctor().one("TC311")
+
+    assert (found.level, found.fix) == ("warning", "`trailcourier status` says what to repair.")
+    assert found.text.endswith(
+        "the queue hides 1 left to it, as too much of their bucket is parked"
+    )
+
+
 @pytest.mark.parametrize(("hours", "level"), [(47, "ok"), (49, "warning")])
 def test_one_that_is_half_as_old_as_the_queue_keeps_it_is_a_warning(doctor, ledger, hours, level):
     sent = ledger.flow.now() - hours * 3_600_000
-    ledger.leases.admit(Message("m", "r", "", sent=sent), [], received=sent / 1000, visibility=600)
+    ledger.leases.admit(Message("m", "r", "", sent=sent), [], visibility=600)
 
     found = doctor().one("TC311")
 
@@ -38,7 +50,7 @@ def test_one_that_is_half_as_old_as_the_queue_keeps_it_is_a_warning(doctor, ledg
 )
 def test_one_that_used_half_of_its_receives_is_a_warning(doctor, ledger, receives, level, words):
     message = Message("m", "r", "", receives, ledger.flow.now())
-    ledger.leases.admit(message, [], received=0, visibility=600)
+    ledger.leases.admit(message, [], visibility=600)
 
     found = doctor().one("TC313")
 

@@ -36,9 +36,7 @@ def park(ledger, *names):
     """Park an object of each message."""
     for name in names:
         admit(ledger, name, [ref(name)])
-        ledger.outcomes.finish(
-            claim(ledger, name), Report(Outcome("parked", "network")), jitter=1
-        )
+        ledger.outcomes.finish(claim(ledger, name), Report(Outcome("parked", "network")), jitter=1)
 
 
 def open_breaker(ledger, *, failures=5):
@@ -213,7 +211,7 @@ def test_no_more_than_so_many_are_known_and_the_first_to_come_back_are_forgotten
 
     leave(small, "c", hidden=20)
 
-    assert small.left.all().buckets == [LeftForBucket(BUCKET, 2, 0)]
+    assert small.left.all().buckets == (LeftForBucket(BUCKET, 2, 0),)
 
 
 def test_it_is_told_how_many_are_left_for_which_buckets_and_until_when(small, pass_time):
@@ -226,5 +224,5 @@ def test_it_is_told_how_many_are_left_for_which_buckets_and_until_when(small, pa
     found = small.left.all()
 
     assert (none.messages, none.seconds) == (0, 0)
-    assert found.buckets == [LeftForBucket("acme-logs", 1, 0), LeftForBucket(BUCKET, 3, 1)]
+    assert found.buckets == (LeftForBucket("acme-logs", 1, 0), LeftForBucket(BUCKET, 3, 1))
     assert (found.messages, round(found.seconds)) == (4, 900)

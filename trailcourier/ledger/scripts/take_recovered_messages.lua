@@ -1,8 +1,8 @@
 -- Messages left to the queue whose bucket has recovered since, or that have waited long enough
 -- while few of its objects are parked; the oldest first, each told to one caller only for a while.
--- Those received often wait for longer, and until the bucket is well: since they were left an object
--- of it was delivered, and none is parked.  And one of a bucket whose breaker is open, where nothing
--- else is there to probe it with.  Those that have come back by themselves are forgotten.
+-- Those received often wait for longer, and until the bucket is well: since they were left one of
+-- its objects was delivered, and none is parked.  And one of a bucket whose breaker is open, where
+-- nothing else is there to probe it with.  Those that came back by themselves are forgotten.
 --
 -- KEYS    what the fleet's keys begin with, what the source's keys begin with
 -- ARGV    token, source, how many of a bucket at most, parked objects a bucket may have, how long

@@ -1,4 +1,4 @@
--- How many hosts have object workers: a worker is called name@host/pid.
+-- How many hosts have object workers, and which: a worker is called name@host/pid.
 -- include: fleet, is_alive
 
 local function live_hosts(alive)
@@ -10,5 +10,5 @@ local function live_hosts(alive)
       seen[host], hosts = true, hosts + 1
     end
   end
-  return hosts
+  return hosts, seen
 end
