@@ -78,7 +78,7 @@ def await_room(line: Line, ends: float, stopping: threading.Event) -> int:
     """
     began, (pause, longest) = line.clock.monotonic(), ROOM_PAUSE
     while not stopping.is_set() and (now := line.clock.monotonic()) < ends:
-        room = line.ledger.flow.room(line.sinks)
+        room = line.ledger.flow.room(line.sinks, line.process.fitness.host)
         if not room.why or (room.objects and now - began > PATIENCE):
             return room.objects
         observe.fact("poll_held_up", source=line.source, why=room.why)

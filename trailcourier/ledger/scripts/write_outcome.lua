@@ -53,7 +53,7 @@ if status == 'parked' or (status == 'refused' and facts.tries > 0) then
     status = 'parked'
     count('parked:' .. reason, 1)
     local behind = narrowest or ''
-    local hosts, at_work = live_hosts(facts.alive)
+    local hosts, at_work = live_hosts(facts.alive, 'objects')
     for _, each in ipairs(facts.breakers) do
       if each.here and facts.host ~= '' and hosts > 1 then
         local name, own = fail_here(each.name, facts.host, oid, facts.failures, reason, facts.text,
