@@ -139,7 +139,7 @@ def what_is_rare(ledger: Ledger) -> Iterator[object]:
     yield ledger.parked.waiting(5), ledger.sums.and_in_hand()
     full = ledger.left.full(9)
     yield full
-    ledger.left.note(full)
+    ledger.left.note(full, {each.message: 43_000 for each in full})
     ledger.leases.forget(["full"], "messages:full")
     yield ledger.leases.admit(
         Message("done", "receipt", "", 1, 0), [Named(REFS[0])], visibility=600
