@@ -162,7 +162,18 @@ METRICS: dict[str, Metric] = {
     ),
     "objects_in_flight": Metric("gauge", "Objects given to workers and not done."),
     "objects_parked": Metric("gauge", "Objects that wait for an operator, or for time."),
+    "messages_left": Metric(
+        "gauge",
+        "Messages left to the queue and hidden there, which count as neither waiting nor held: too "
+        "many objects of their bucket and account are parked.",
+    ),
     "quarantine_entries": Metric("gauge", "Refused objects and messages in quarantine."),
+    "quarantine_forgotten": Metric(
+        "gauge",
+        "Entries that had no room in quarantine, since the ledger began: of `objects`, or of "
+        "`messages`, where those that are alike have one entry.",
+        ("source", "kind"),
+    ),
     "object_threads": Metric("gauge", "Objects that all live workers can carry at once."),
     "last_success_timestamp_seconds": Metric(
         "gauge", "When the last object was delivered, as a Unix time; absent if none was."

@@ -112,8 +112,12 @@ def everything(ledger: Ledger) -> Iterator[object]:
     ledger.depth.put(7, QueueLimits(kept=345_600, receives=10))
     ledger.flow.heard(something_new=False)
     ledger.sums.count({"messages:cloudtrail": 1})
-    ledger.left.note([LeftMessage("n", "receipt", 1, "acme-logs")])
+    left = LeftMessage("n", "receipt", 1, "acme-logs")
+    ledger.left.note([left], {"n": 43_000})
     yield ledger.left.full(9), ledger.left.recovered(9), ledger.left.size()
+    yield ledger.left.all().buckets
+    ledger.left.forget([left])
+    yield ledger.left.size()
     yield ledger.sums.skipped("digest", 1), ledger.flow.quiet(), ledger.depth.last()
     yield ledger.depth.limits(), ledger.leases.held()
     ledger.parked.hurry()
@@ -135,7 +139,7 @@ def what_is_rare(ledger: Ledger) -> Iterator[object]:
     yield ledger.parked.waiting(5), ledger.sums.and_in_hand()
     full = ledger.left.full(9)
     yield full
-    ledger.left.note(full)
+    ledger.left.note(full, {each.message: 43_000 for each in full})
     ledger.leases.forget(["full"], "messages:full")
     yield ledger.leases.admit(
         Message("done", "receipt", "", 1, 0), [Named(REFS[0])], visibility=600

@@ -9,10 +9,11 @@ from tests.unit.fleets import NOTED, well
 from tests.unit.ledger.conftest import admit, claim, refs
 from trailcourier.dispositions import REASONS
 from trailcourier.ledger import Ledger
+from trailcourier.ledger.left import EARLY, LeftMessage
 from trailcourier.ledger.outcomes import Report
 from trailcourier.ledger.quarantine import Entry, entry_id
 from trailcourier.ledger.scopes import Failing
-from trailcourier.models import Numbers, Outcome, QueueLimits
+from trailcourier.models import Message, Numbers, Outcome, QueueLimits
 from trailcourier.status import Standing, standing
 
 LISTENS = (
@@ -204,6 +205,55 @@ def test_refusals_without_room_are_said(client, ledger):
     said = [each for each in advice(ledger) if "refused" in each]
     assert said[0].startswith("3 refused, 2 of them without details for want of room: `trail")
     assert said[1].startswith("2 refused objects had no room in quarantine at all, since this")
+
+
+def test_refused_messages_without_room_are_said(client, ledger):
+    small = Ledger(client, "prod", Numbers(quarantine_messages=1))
+    for at in range(3):
+        foreign = Entry(f"e{at}", "message", "not-understood", "no", message=f"m{at}")
+        small.quarantine.set_aside(foreign, Message(f"m{at}", "r", ""))
+
+    found = standing(ledger)
+
+    assert found.forgotten == {"messages": 2}
+    assert any(
+        each.startswith(
+            "2 entries of messages that were not understood had no room in quarantine at all, "
+            "since this ledger began. The log names each, as message_not_understood;"
+        )
+        for each in found.advice
+    )
+
+
+def test_messages_left_to_the_queue_are_said_with_their_buckets(ledger):
+    well(ledger)
+    few = [LeftMessage(f"a{at}", "r", 1, "acme-logs/111122223333") for at in range(3)]
+    often = [LeftMessage("b", "r", EARLY + 1, "org-logs/1")]
+    ledger.left.note([*few, *often], dict.fromkeys(["a0", "a1", "a2", "b"], 39_600))
+
+    found = standing(ledger, depth=0)
+
+    assert (found.state, found.moves) == ("see below", True)
+    assert found.left.messages == 4
+    told = (
+        "The queue hides 4 messages left to it, as too many objects of their bucket and account "
+        "are parked: acme-logs/111122223333 (3), org-logs/1 (1). They are handed back when its "
+        "breaker closes, or after 5 min while few of its objects are parked; 1 that were received "
+        "more than 3 times, 60 min after they were left at the earliest, once none is parked and "
+        "others were delivered. The last comes back by itself within 11 h. Repair what keeps those "
+        "objects parked."
+    )
+    assert found.advice == [told]
+
+
+def test_of_many_buckets_some_are_named(ledger):
+    for at in range(8):
+        left = LeftMessage(f"m{at}", "r", 1, f"b{at}/1")
+        ledger.left.note([left], {left.message: 100})
+
+    (said,) = [each for each in advice(ledger) if each.startswith("The queue hides 8")]
+
+    assert "b4/1 (1), 3 more. They" in said
 
 
 def test_folders_of_keys_of_no_known_shape_are_said_with_their_numbers(ledger):

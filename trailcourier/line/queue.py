@@ -151,7 +151,8 @@ def leave(line: Line, messages: Sequence[LeftMessage]) -> None:
     entries = [(m.message, m.receipt, max(0, int(longest - m.age))) for m in messages]
     changed = extend(line, entries)
     done = set(changed.done) if changed else set()
-    line.ledger.left.note([each for each in messages if each.message in done])
+    hidden = {message: seconds for message, _, seconds in entries if message in done}
+    line.ledger.left.note([each for each in messages if each.message in done], hidden)
     for bucket, those in Counter(each.bucket for each in messages).items():
         observe.fact("messages_left_full", source=line.source, bucket=bucket, messages=those)
 

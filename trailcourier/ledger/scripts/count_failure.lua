@@ -5,7 +5,7 @@
 --         be its own (else ''), heartbeat (ms)
 -- answer  the breaker that this failure opened, '' for none
 -- twice   the answer is kept
--- include: once, fail, fail_here, live_hosts
+-- include: frees, once, fail, fail_here, live_hosts
 
 local token, name, what, limit, reason, text = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]),
   ARGV[5], ARGV[6]

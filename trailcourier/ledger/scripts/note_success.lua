@@ -4,7 +4,7 @@
 -- ARGV    token, breaker, host
 -- answer  the breakers that it closed
 -- twice   the answer is kept where one closed; else nothing comes of the second
--- include: once, succeed
+-- include: frees, once, succeed
 
 local token, name, host = ARGV[1], ARGV[2], ARGV[3]
 local before = remembered(token)

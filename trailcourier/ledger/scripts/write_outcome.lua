@@ -7,7 +7,7 @@
 -- answer  status, reason, 1 to ask for a settle, breaker opened, breakers closed, breaker of this
 --         host that is open, and of a final one 1 if it was refused before; or 'stale' alone
 -- twice   the answer takes the claim's place, under its token
--- include: fleet, source, clock, count, moves, claim_on, end_claim, fenced, of_content
+-- include: frees, fleet, source, clock, count, moves, claim_on, end_claim, fenced, of_content
 -- include: mark, is_open, fail, fail_here, succeed, unpark, park, finished
 -- include: noted, enter, disprove, live_hosts
 
