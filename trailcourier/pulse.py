@@ -79,15 +79,23 @@ class ClockPulse:
         self._due = 0.0  # monotonic
 
     def take(self) -> None:
-        """Report, and write the heartbeat file, if it is time; what fails is said."""
+        """Report, and write the heartbeat file, if it is time; what fails is said.
+
+        The file is written before the broker is asked too: a broker that hangs holds up each call
+        for half a minute, and a report and a tick together would outlast the file.
+        """
         if time.monotonic() < self._due:
             return
         self._due = time.monotonic() + PULSE
+        self._touch()
         try:
             self._pulse.report(self._name)
             self._life.heard()
         except redis.RedisError as error:
             observe.fact("heartbeat_failed", why=str(error))
+        self._touch()
+
+    def _touch(self) -> None:
         try:
             heartbeat.touch(self._file, away=self._life.away())
         except OSError as error:
