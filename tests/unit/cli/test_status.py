@@ -206,6 +206,17 @@ def test_the_json_has_every_process_and_what_stands_still(call, busy, pass_time)
     assert len(told["advice"]) == 1
 
 
+def test_two_versions_are_said_and_are_no_failure(call, busy):
+    pulse(busy, "objects", host="host-b", config="0ther", version="0.2.0")
+
+    said, told = call("status"), call("status", "--json")
+
+    assert (said.code, told.code) == (0, 0)
+    assert "\nfleet: Two versions in this fleet: 0.1.0 on beat@host/7 on host" in said.out
+    (advice,) = json.loads(told.out)["advice"]
+    assert advice.startswith("Two versions in this fleet: ")
+
+
 def test_another_sources_breaker_is_not_its_own(call, client):
     Ledger(client, "dev", Numbers()).breakers.failed(
         "queue:dev", "a", reason="network", text="gone", limit=1
