@@ -39,8 +39,9 @@ METRICS: dict[str, Metric] = {
         "`discarded` (they positively announce no log), `left` (to the queue's redrive policy, for "
         "an object that was refused), `refused` (not understood), and what came again or will: "
         "`refused-before`, `held-already`, `failed`, `full` (too much of its bucket is parked), "
-        "`not-deleted`, `lost`, `let-go`, `given-back`. With those held now they sum up to "
-        "`messages_received_total`.",
+        "`not-deleted`, `lost`, `let-go`, `given-back`, `not-admitted` (given back at once, for "
+        "the broker went away, an error came, or the worker was stopping). With those held now "
+        "they sum up to `messages_received_total`.",
         ("source", "outcome"),
     ),
     "messages_refused_total": Metric(
