@@ -11,6 +11,8 @@ from trailcourier.ledger import Ledger
 from trailcourier.ledger.outcomes import Report
 from trailcourier.models import Numbers, Outcome
 
+AGAIN = "tried again after 5 s at first and every 30 s at last"
+
 SUMS = {
     "records:in": 1_234_567,
     "sink:archive:delivered": 1_200_000,
@@ -136,7 +138,7 @@ def test_what_holds_a_source_up_is_said_below_the_table(call, client, ledger):
 
     assert "held up" in said.out
     assert said.code == 1
-    told = "\nprod: sink:archive is open, and tried again every 30 s: no room on \\x1b[2J[red]disk."
+    told = f"\nprod: sink:archive is open, and {AGAIN}: no room on \\x1b[2J[red]disk."
     assert f"{told} Make room" in said.out
     assert "\ndev: sink:archive is open" in said.out  # sources share it
     assert said.out.count("\nfleet: No object worker: nothing is received. Start one") == 1
