@@ -41,9 +41,7 @@ def retry(line: Line, entry: Entry) -> Retried:
         return _told(line, entry, "refused")
     stand_in = Message(f"retry-{entry.id}", "", "")
     line.ledger.leases.forget([stand_in.id])
-    admitted = line.ledger.leases.admit(
-        stand_in, [Named(entry.ref, judged)], received=0, visibility=0
-    )
+    admitted = line.ledger.leases.admit(stand_in, [Named(entry.ref, judged)], visibility=0)
     status = "skipped"
     for index in admitted.indices:
         work = Work(line.source, stand_in.id, index, 1, str(entry.ref))

@@ -165,7 +165,6 @@ def standing(
     still, oldest = problems(ledger, roll, times), _since(held.oldest, now)
     idle = success if depth and (still or any(map(_holds, breakers))) else None
     patience = limits or ledger.depth.limits(), held.receives, _longest(oldest, idle)
-    said = [trouble] if trouble else []
     return Standing(
         source=ledger.store.source,
         depth=depth,
@@ -181,13 +180,11 @@ def standing(
         receives=held.receives,
         patience_used=expiry.used(*patience),
         advice=[
-            *said,
-            *expiry.warnings(*patience),
-            *([] if still or breakers else _nothing_received(ledger, times, in_hand[0])),
-            *_advice(ledger, breakers),
+            *filter(None, [trouble]), *expiry.warnings(*patience), *_advice(ledger, breakers),
+            *([] if still or breakers else _nothing_received(ledger, times)),
         ],
         **_counted(sums, in_hand),
-    )
+    )  # fmt: skip
 
 
 def _counted(sums: Mapping[str, int], in_hand: tuple[int, int, int]) -> dict[str, Any]:
@@ -236,15 +233,15 @@ def _open(breaker: Breaker, now: int) -> OpenBreaker:
     return OpenBreaker(breaker.name, breaker.reason, breaker.text, since)
 
 
-def _nothing_received(ledger: Ledger, times: StepTimes, in_flight: int) -> Iterator[str]:
+def _nothing_received(ledger: Ledger, times: StepTimes) -> Iterator[str]:
     """Why the queue has not been asked for a while, though polls come."""
     since, bound = _since(times.received, times.now), standstill.bound("poll", ledger.store.numbers)
-    if in_flight and since is not None and since > bound:
+    if times.waiting is not None and since is not None and since > bound:
         waits = age(_since(times.waiting, times.now))
         yield (
-            f"Nothing was received for {age(since)}: as many objects are in flight as may be "
-            f"({in_flight:,}; the oldest was dispatched {waits} ago). If that goes on, see the log "
-            "of the object workers, or start more of them."
+            f"Nothing was received for {age(since)}: as many objects are in flight as may be, the "
+            f"oldest of them for {waits}. If that goes on, see the log of the object workers, or "
+            "start more of them."
         )
 
 

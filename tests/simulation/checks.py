@@ -227,8 +227,8 @@ class Checks:
             name.url for sent in self._names.values() for name in sent.names
             if name.fate in ("refuse", "either") or self._maybe_outdated(name)
         }  # fmt: skip
-        self._world.server.run(self._world.link.clock() + LATER, "PING")
-        for key in self._world.server.keys():  # noqa: SIM118  a command of the server's
+        self._world.database.run(self._world.link.clock() + LATER, "PING")
+        for key in self._world.database.keys():  # noqa: SIM118  a command of the server's
             part = key.decode("utf-8", "replace").removeprefix("trailcourier:1:")
             kind = part.removeprefix("s:prod:").partition(":")[0]
             if kind in ("m", "c") or (kind == "o" and not refused and not self._world.lost_ledger):

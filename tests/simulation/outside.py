@@ -63,30 +63,30 @@ class Outside:
     # the broker
 
     def _flush(self, event: Event) -> None:
-        self._world.server.empty()
+        self._world.database.empty()
         self._world.broker.empty()
         self._everything_struck()
 
     def _restore(self, event: Event) -> None:
         world = self._world
-        world.server.keep_copy()
+        world.database.keep_copy()
         copy = world.broker.copy()
 
         def restore() -> None:
-            world.server.restore_copy()
-            world.server.forget_scripts()
+            world.database.restore_copy()
+            world.database.forget_scripts()
             world.broker.restore_copy(copy)
             self._everything_struck()
 
         self._after(event, restore)
 
     def _full(self, event: Event) -> None:
-        self._world.server.fill(full=True)
-        self._over(event, lambda: self._world.server.fill(full=False))
+        self._world.database.full = True
+        self._over(event, lambda: setattr(self._world.database, "full", False))
 
     def _no_writes(self, event: Event) -> None:
-        self._world.server.refuse_writes(refuses=True)
-        self._over(event, lambda: self._world.server.refuse_writes(refuses=False))
+        self._world.database.refuses = True
+        self._over(event, lambda: setattr(self._world.database, "refuses", False))
 
     def _away(self, event: Event) -> None:
         self._world.link.trouble = event.how

@@ -273,6 +273,20 @@ def test_what_is_not_received_is_as_old_as_the_last_delivery(ledger, pass_time):
     assert standing(ledger, depth=3).patience_used == pytest.approx(0.75, 0.01)
 
 
+def test_a_source_whose_places_are_all_taken_is_not_called_well(ledger, pass_time):
+    ledger.breakers.succeeded("queue:prod")
+    admit(ledger, "m", refs("a"))
+    assert not any("Nothing was received" in each for each in standing(ledger).advice)
+    pass_time(60)
+    well(ledger)
+    ledger.claims.renew([claim(ledger, "m")])
+
+    found = standing(ledger)
+
+    assert found.state == "see below"
+    assert "Nothing was received for 60 s: as many objects are in flight" in found.advice[0]
+
+
 def test_every_key_of_its_json_has_a_description(ledger):
     written = json.loads(msgspec.json.encode(standing(ledger)))
 

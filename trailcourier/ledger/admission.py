@@ -48,14 +48,14 @@ ADMIT_MESSAGE = Script("admit_message")
 
 
 def admitted(
-    store: Store, message: Message, named: Sequence[Named], *, received: float, visibility: int,
-    beside: int, topic: str,
+    store: Store, message: Message, named: Sequence[Named], *, visibility: int, beside: int,
+    topic: str,
 ) -> Admitted:  # fmt: skip
     """Ask the ledger what to do with *message*; see ``Leases.admit``."""
     answer = store.call(
         ADMIT_MESSAGE, store.token(), message.id, message.receipt, message.receive_count,
-        int(received * 1000), visibility * 1000, message.sent, message.sender, topic,
-        store.spans, len(named), beside, room(store), store.numbers.parked,
+        visibility * 1000, message.sent, message.sender, topic, store.spans, len(named), beside,
+        room(store), store.numbers.parked,
         *_flat(message, named),
     )  # fmt: skip
     kind, bucket, *more = answer

@@ -20,6 +20,7 @@ class Breaker(msgspec.Struct, frozen=True):
 COUNT_FAILURE = Script("count_failure")
 NOTE_SUCCESS = Script("note_success")
 RESET_BREAKER = Script("reset_breaker")
+SWEEP_BREAKERS = Script("sweep_breakers")
 LIST_OPEN_BREAKERS = Script("list_open_breakers")
 
 
@@ -30,22 +31,33 @@ class Breakers:
         self._store = store
         self._sinks = sinks
 
-    def failed(self, name: str, what: str, *, reason: str, text: str, limit: int = 0) -> bool:
-        """Count a failure of *what*; True where this one opens the breaker.
+    def failed(
+        self, name: str, what: str, *, reason: str, text: str, limit: int = 0, host: str = ""
+    ) -> str:
+        """Count a failure of *what*; the breaker that this one opens, empty for none.
 
-        *limit* failures do; left out, as many as the configuration says.
+        *limit* failures do; left out, as many as the configuration says.  With a *host*, the
+        failure may be its own: it is, where other hosts have control workers.
         """
-        limit = limit or self._store.numbers.breaker_failures
-        token = self._store.token()
-        return bool(self._store.call(COUNT_FAILURE, token, name, what, limit, reason, text[:500]))
+        numbers = self._store.numbers
+        opened: bytes = self._store.call(
+            COUNT_FAILURE, self._store.token(), name, what, limit or numbers.breaker_failures,
+            reason, text[:500], host, numbers.heartbeat * 1000,
+        )  # fmt: skip
+        return opened.decode()
 
-    def succeeded(self, name: str) -> bool:
-        """Close the breaker; True where it was open."""
-        return bool(self._store.call(NOTE_SUCCESS, self._store.token(), name))
+    def succeeded(self, name: str, host: str = "") -> tuple[str, ...]:
+        """Close the breaker, and that of *host* alone; those that were open."""
+        closed = self._store.call(NOTE_SUCCESS, self._store.token(), name, host)
+        return tuple(each.decode() for each in closed)
 
     def reset(self, name: str) -> None:
         """Close the breaker for a fresh try; no success is claimed by that."""
         self._store.call(RESET_BREAKER, name)
+
+    def sweep(self) -> None:
+        """Forget failures that are no longer counted, and the breakers of hosts that are gone."""
+        self._store.call(SWEEP_BREAKERS)
 
     def open(self) -> list[Breaker]:
         """Every open breaker that holds this source up, or may."""

@@ -58,19 +58,17 @@ class Leases:
         self._store = store
 
     def admit(
-        self, message: Message, named: Sequence[Named], *, received: float, visibility: int,
-        beside: int = 0, topic: str = "",
+        self, message: Message, named: Sequence[Named], *, visibility: int, beside: int = 0,
+        topic: str = "",
     ) -> Admitted:  # fmt: skip
         """Lease *message* and say which of its objects need work.
 
-        *received* is the receiver's clock, which orders two receives of one count; *visibility*
-        is seconds; *beside* counts what the message says of objects that nobody created; *topic*
-        is the ARN it came through.  A live lease only takes the newer handle.  A retry has no
-        receipt.
+        *visibility* is seconds; *beside* counts what the message says of objects that nobody
+        created; *topic* is the ARN it came through.  A live lease only takes the newer handle: of
+        the higher receive count, or of the later admission.  A retry has no receipt.
         """
         return admitted(
-            self._store, message, named, received=received, visibility=visibility, beside=beside,
-            topic=topic,
+            self._store, message, named, visibility=visibility, beside=beside, topic=topic,
         )  # fmt: skip
 
     def verdicts(self, messages: Sequence[str]) -> list[Verdict]:

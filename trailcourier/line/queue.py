@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 import redis
 
 from trailcourier import observe
+from trailcourier.dispositions import REASONS
 from trailcourier.errors import Fault
 from trailcourier.ledger.left import LeftMessage
 from trailcourier.line import Line
@@ -178,13 +179,17 @@ def failed(line: Line, fault: Fault) -> None:
 
 def _count_failure(line: Line, breaker: str, what: str, fault: Fault, limit: int = 0) -> None:
     reason, text = fault.reason, fault.detail
-    if line.ledger.breakers.failed(breaker, what, reason=reason, text=text, limit=limit):
-        observe.fact("breaker_opened", source=line.source, breaker=breaker, why=str(fault))
+    opened = line.ledger.breakers.failed(
+        breaker, what, reason=reason, text=text, limit=limit,
+        host=line.process.fitness.host if REASONS[reason].may_be_local else "",
+    )  # fmt: skip
+    if opened:
+        observe.fact("breaker_opened", source=line.source, breaker=opened, why=str(fault))
 
 
 def _count_success(line: Line, breaker: str) -> None:
-    if line.ledger.breakers.succeeded(breaker):
-        observe.fact("breaker_closed", source=line.source, breaker=breaker)
+    for closed in line.ledger.breakers.succeeded(breaker, line.process.fitness.host):
+        observe.fact("breaker_closed", source=line.source, breaker=closed)
 
 
 def _say(line: Line, changed: Changed) -> None:

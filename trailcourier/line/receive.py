@@ -79,7 +79,7 @@ def await_room(line: Line, ends: float, stopping: threading.Event) -> int:
     """
     began, (pause, longest) = line.clock.monotonic(), ROOM_PAUSE
     while not stopping.is_set() and (now := line.clock.monotonic()) < ends:
-        room = line.ledger.flow.room(line.sinks)
+        room = line.ledger.flow.room(line.sinks, line.process.fitness.host)
         if not room.why or (room.objects and now - began > PATIENCE):
             return room.objects
         observe.fact("poll_held_up", source=line.source, why=room.why)
@@ -96,11 +96,11 @@ def take(line: Line, messages: Sequence[Message], publish: Publish) -> bool:
     Answers whether there was anything but messages refused before.  Whatever goes wrong with what
     is admitted, tend finds it in the ledger.
     """
-    received, arrivals = line.clock.now(), list[Arrival]()
+    arrivals: list[Arrival] = []
     with queue.given_back(line, messages) as accounted:
         visibility = queue.visibility(line)
         for message in messages:
-            arrivals.append(admit_or_refuse(line, message, received, visibility))
+            arrivals.append(admit_or_refuse(line, message, visibility))
             accounted.append(message)
         _count(line, arrivals)
         failpoint("after-admit")
@@ -110,17 +110,17 @@ def take(line: Line, messages: Sequence[Message], publish: Publish) -> bool:
     return any(each.new for each in arrivals)
 
 
-def admit_or_refuse(line: Line, message: Message, received: float, visibility: int) -> Arrival:
+def admit_or_refuse(line: Line, message: Message, visibility: int) -> Arrival:
     """Admit one message; a bug that only it brings out is no reason to keep others waiting."""
     try:
-        return admit(line, message, received, visibility)
+        return admit(line, message, visibility)
     except Exception as error:
         if isinstance(error, redis.RedisError) and not _about_one(error):
             raise
         return failed(line, message, error)
 
 
-def admit(line: Line, message: Message, received: float, visibility: int) -> Arrival:
+def admit(line: Line, message: Message, visibility: int) -> Arrival:
     """Decode and lease one message, which nobody else is given for *visibility* seconds."""
     try:
         notice = notifications.decode(message.body, most=line.numbers.message_objects)
@@ -133,7 +133,7 @@ def admit(line: Line, message: Message, received: float, visibility: int) -> Arr
         return Arrival(message.id, notice.shape)
     named, beside = named_objects(line, message, notice), sum(notice.skipped.values())
     admitted = line.ledger.leases.admit(
-        message, named, received=received, visibility=visibility, beside=beside,
+        message, named, visibility=visibility, beside=beside,
         topic=notifications.topic(message.body),
     )  # fmt: skip
     match admitted.kind:

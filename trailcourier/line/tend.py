@@ -89,9 +89,10 @@ def hand_back(line: Line) -> None:
 
 
 def sample(line: Line) -> None:
-    """Note now and then how much waits in the queue, for whoever watches."""
+    """Now and then, note how much waits in the queue, and forget failures of long ago."""
     if not line.ledger.depth.due():
         return
+    line.ledger.breakers.sweep()
     try:
         found = line.queue.depth()
     except Fault as fault:

@@ -90,7 +90,7 @@ def test_a_retry_leaves_nothing_in_hand_and_disturbs_no_later_one(refused):
     assert store.client.keys(f"{store.own}m:retry-*") == []
     # one that was killed midway leaves its stand-in behind
     stand_in = Message(f"retry-{entry.id}", "", "")
-    world.ledger.leases.admit(stand_in, [Named(entry.ref)], received=0, visibility=0)
+    world.ledger.leases.admit(stand_in, [Named(entry.ref)], visibility=0)
     world.s3.put(BUCKET, key(1), log_file(records(1)))
     assert retry(world.line, entry).done
     assert world.delivered() == expected(1)

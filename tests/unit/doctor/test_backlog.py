@@ -11,7 +11,7 @@ from trailcourier.models import Message
 
 def test_the_oldest_message_that_the_line_holds_is_said(doctor, ledger):
     sent = ledger.flow.now() - 7_200_000
-    ledger.leases.admit(Message("m", "r", "", sent=sent), [], received=sent / 1000, visibility=600)
+    ledger.leases.admit(Message("m", "r", "", sent=sent), [], visibility=600)
 
     text = doctor().one("TC311").text
 
@@ -21,7 +21,7 @@ def test_the_oldest_message_that_the_line_holds_is_said(doctor, ledger):
 @pytest.mark.parametrize(("hours", "level"), [(47, "ok"), (49, "warning")])
 def test_one_that_is_half_as_old_as_the_queue_keeps_it_is_a_warning(doctor, ledger, hours, level):
     sent = ledger.flow.now() - hours * 3_600_000
-    ledger.leases.admit(Message("m", "r", "", sent=sent), [], received=sent / 1000, visibility=600)
+    ledger.leases.admit(Message("m", "r", "", sent=sent), [], visibility=600)
 
     found = doctor().one("TC311")
 
@@ -38,7 +38,7 @@ def test_one_that_is_half_as_old_as_the_queue_keeps_it_is_a_warning(doctor, ledg
 )
 def test_one_that_used_half_of_its_receives_is_a_warning(doctor, ledger, receives, level, words):
     message = Message("m", "r", "", receives, ledger.flow.now())
-    ledger.leases.admit(message, [], received=0, visibility=600)
+    ledger.leases.admit(message, [], visibility=600)
 
     found = doctor().one("TC313")
 

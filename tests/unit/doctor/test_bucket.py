@@ -156,7 +156,7 @@ def test_what_the_line_delivered_lately_proves_that_it_may_read(doctor, account,
 def test_without_listing_an_object_that_the_line_failed_on_is_tried(doctor, account, ledger):
     ref = ObjectRef(BUCKET, account.deliver())
     account.front.denied |= {"s3:ListBucket": "", "s3:GetObject": ""}
-    ledger.leases.admit(Message("m", "r", "", 1), [Named(ref)], received=0, visibility=600)
+    ledger.leases.admit(Message("m", "r", "", 1), [Named(ref)], visibility=600)
     park(ledger, "m")
 
     said = doctor()

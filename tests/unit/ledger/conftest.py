@@ -1,7 +1,6 @@
 """A ledger on a real server, emptied before each test."""
 
 import itertools
-import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -93,12 +92,10 @@ def admit(
     *,
     receipt: str = "receipt-1",
     receives: int = 1,
-    received: float | None = None,
 ) -> Admitted:
     return ledger.leases.admit(
         Message(message, receipt, "", receives),
         [Named(ref) for ref in objects],
-        received=time.time() if received is None else received,
         visibility=600,
     )
 

@@ -12,6 +12,7 @@ from trailcourier.models import Message, Numbers, ObjectRef, Outcome
 
 E1 = ObjectRef("acme-logs", "a", etag="e1")
 ODD = ObjectRef("acme-logs", "copies/a.json.gz", etag="e1")
+DELIVERED = Report(Outcome("delivered"), etag="e1", delivered=content_digest("e1"))
 UNKNOWN = "refused:unknown-key"
 
 
@@ -23,7 +24,6 @@ def receive(ledger, message, named, *, receives=1, sent=1000, beside=0):
     return ledger.leases.admit(
         Message(message, f"receipt-{receives}", "", receives, sent),
         [each if isinstance(each, Named) else Named(each) for each in named],
-        received=receives,
         visibility=600,
         beside=beside,
     )
@@ -236,6 +236,35 @@ def test_a_message_that_comes_back_after_hours_has_nothing_read_again(ledger, pa
 
     assert (returned.indices, returned.known) == ((1,), 1)
     assert another.indices == (0,)  # of which the content is compared
+
+
+@pytest.mark.parametrize(
+    "field", ["leases:let-go", "leases:given-back", "messages:full", "messages:left"]
+)
+def test_a_rewrite_is_read_though_its_message_had_to_go_back_to_the_queue(ledger, pass_time, field):
+    ref = ObjectRef("acme-logs", "a")  # by a notice that names no content
+    receive(ledger, "first", [ref])
+    ledger.outcomes.finish(claim(ledger, "first"), DELIVERED, jitter=1)
+    pass_time(86_400)
+    receive(ledger, "rewrite", [ref])
+    ledger.leases.forget(["rewrite"], field)
+    pass_time(43_200)
+
+    again = receive(ledger, "rewrite", [ref], receives=2)
+
+    assert (again.kind, again.indices) == ("work", (0,))
+
+
+def test_what_a_message_delivered_before_it_went_back_is_not_read_again(ledger, pass_time):
+    refs = [ObjectRef("acme-logs", "a"), ObjectRef("acme-logs", "b")]
+    receive(ledger, "m", refs)
+    ledger.outcomes.finish(claim(ledger, "m"), DELIVERED, jitter=1)
+    ledger.leases.forget(["m"], "leases:let-go")
+    pass_time(43_200)
+
+    again = receive(ledger, "m", refs, receives=2)
+
+    assert (again.kind, again.indices, again.known) == ("work", (1,), 1)
 
 
 def test_a_message_that_was_refused_has_its_delivered_objects_left_alone(ledger, pass_time):

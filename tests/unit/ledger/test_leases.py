@@ -39,10 +39,10 @@ def test_an_older_handle_stored_last_does_not_replace_a_newer_one(ledger):
     assert verdict(ledger).receipt == "second"
 
 
-def test_of_two_handles_of_one_count_the_one_received_later_stays(ledger):
-    admit(ledger, "m", refs("a"), receipt="later", received=1000.5)
+def test_of_two_handles_of_one_count_the_one_admitted_later_stays(ledger):
+    admit(ledger, "m", refs("a"), receipt="earlier")
 
-    admit(ledger, "m", refs("a"), receipt="earlier", received=1000.1)
+    admit(ledger, "m", refs("a"), receipt="later")
 
     assert verdict(ledger).receipt == "later"
 
@@ -123,7 +123,7 @@ def test_an_object_judged_without_a_read_is_final_and_counted_once(ledger):
     named = [Named(refs("digest")[0], "skipped:digest")]
     message = Message("m", "receipt", "", 1)
 
-    kinds = [ledger.leases.admit(message, named, received=1, visibility=600).kind for _ in range(2)]
+    kinds = [ledger.leases.admit(message, named, visibility=600).kind for _ in range(2)]
 
     assert kinds == ["settle", "finished"]
     assert verdict(ledger).kind == "delete"

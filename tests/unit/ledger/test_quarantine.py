@@ -168,7 +168,7 @@ def test_a_message_that_is_held_is_for_its_lease_to_decide(ledger):
 
 def test_a_refused_object_has_the_sender_and_topic_of_the_message_that_named_it(ledger):
     (ref,) = refs("a")
-    ledger.leases.admit(sent("m"), [Named(ref)], received=1, visibility=600, topic=TOPIC)
+    ledger.leases.admit(sent("m"), [Named(ref)], visibility=600, topic=TOPIC)
     refused = Report(Outcome("refused", "corrupt", "broken"))
 
     ledger.outcomes.finish(claim(ledger, "m"), refused, jitter=1, entry=entry())

@@ -4,7 +4,6 @@ Its types, lives and fields are compared with what each test of this folder leav
 """
 
 import re
-import time
 from pathlib import Path
 
 import pytest
@@ -72,7 +71,7 @@ def admit(ledger, *, objects=1):
         named = [Named(ref(number * objects + at)) for at in range(objects)]
         ledger.leases.admit(
             Message(message(number), "r" * 420, "", 1, sender="AIDAEXAMPLE", sent=10**12),
-            named, received=time.time(), visibility=600, topic=TOPIC,
+            named, visibility=600, topic=TOPIC,
         )  # fmt: skip
 
 

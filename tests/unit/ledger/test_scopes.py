@@ -222,6 +222,68 @@ def test_what_was_left_without_a_breaker_is_handed_back_after_some_minutes(small
     assert [each.message for each in small.left.recovered(10)] == ["a"]
 
 
+@pytest.mark.parametrize("reason", ["access-denied", "no-such-bucket"])
+def test_a_breaker_that_nothing_waits_for_any_more_closes(ledger, pass_time, reason):
+    end_all(ledger, [(f"m{at}", of(at % 2, at), denied(of(at % 2, at), reason)) for at in range(6)])
+    opened = names(ledger)
+    ledger.leases.forget([f"m{at}" for at in range(5)], "leases:let-go")
+    waited_for = names(ledger)
+
+    ledger.leases.forget(["m5"], "leases:let-go")
+
+    assert "bucket:prod:org-logs" in opened
+    assert "bucket:prod:org-logs" in waited_for
+    assert names(ledger) == []
+
+
+def test_the_breaker_of_a_bucket_that_messages_are_left_for_stays(ledger):
+    end_all(ledger, [(f"m{at}", of(1, at), denied(of(1, at))) for at in range(6)])
+    ledger.left.note([small_message("left", receives=1)])
+
+    ledger.leases.forget([f"m{at}" for at in range(6)], "messages:full")
+
+    assert names(ledger) == [SCOPE]
+
+
+def test_a_host_that_is_gone_makes_no_fault_the_sinks(ledger, pass_time):
+    for host in ("gone", "two", "three"):
+        ledger.workers.heartbeat(f"objects@{host}/1", 8)
+    for at in range(5):
+        end(ledger, f"m{at}", of(1, at), full_disk(of(1, at)), host="gone")
+    ledger.workers.gone("objects@gone/1")
+
+    for at in range(5):
+        end(ledger, f"n{at}", of(2, at), full_disk(of(2, at)), host="two")
+
+    assert names(ledger) == ["sink:siem@gone", "sink:siem@two"]
+
+
+def test_the_breaker_of_a_host_that_is_gone_goes_with_it(ledger, pass_time):
+    ledger.workers.heartbeat("objects@gone/1", 8)
+    ledger.workers.heartbeat("objects@here/1", 8)
+    for at in range(5):
+        end(ledger, f"m{at}", of(1, at), full_disk(of(1, at)), host="gone")
+    ledger.breakers.sweep()
+    still = names(ledger)
+    pass_time(700)
+    ledger.workers.heartbeat("objects@here/1", 8)
+
+    ledger.breakers.sweep()
+
+    assert (still, names(ledger)) == (["sink:siem@gone"], [])
+
+
+def test_failures_of_long_ago_are_not_remembered(ledger, client, pass_time):
+    for at in range(20):
+        ledger.breakers.failed(f"bucket:prod:made-up-{at}", "o", reason="network", text="")
+    client.delete(*client.keys("*:f"))  # as the server does after two hours
+    ledger.breakers.failed("bucket:prod:new", "o", reason="network", text="")
+
+    ledger.breakers.sweep()
+
+    assert client.smembers("trailcourier:1:failing") == {b"bucket:prod:new"}
+
+
 def test_of_what_was_left_one_is_handed_back_when_nothing_else_can_probe_the_bucket(
     small, pass_time
 ):

@@ -1,23 +1,23 @@
 -- Lease a message that was just received, and say which of its objects need work.
 --
 -- KEYS    what the fleet's keys begin with, what the source's keys begin with
--- ARGV    token, message, receipt ('' for a retry), receives, received (ms, the receiver's clock),
---         visibility (ms), sent (ms), sender, topic, spans, number of objects, how many others the
---         message names, room in quarantine (JSON), parked objects a bucket may have; then for each
---         object: id, digest announced, reference (JSON), bucket and account, verdict, entry's id,
---         entry (JSON, '' without), '1' if CloudTrail itself names it
+-- ARGV    token, message, receipt ('' for a retry), receives, visibility (ms), sent (ms), sender,
+--         topic, spans, number of objects, how many others the message names, room in quarantine
+--         (JSON), parked objects a bucket may have; then for each object: id, digest announced,
+--         reference (JSON), bucket and account, verdict, entry's id, entry (JSON, '' without), '1'
+--         if CloudTrail itself names it
 -- answer  kind, bucket; where the message was leased also: indices that need work, how many were
 --         delivered before, indices in quarantine already, indices that the verdict decides
 -- twice   the lease keeps the token and answers for it; where there is none, the answer is kept
--- include: source, clock, ahead, once, count, contents, holds, recent
+-- include: source, clock, ahead, once, count, marks, contents, holds, recent
 -- include: noted, met, enter, leave, went_back, returned
 
-local token, mid, handle, receives, received, visible, sent = ARGV[1], ARGV[2], ARGV[3],
-  tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
-local sender, topic, spans, n, beside, most, parked = ARGV[8], ARGV[9], tonumber(ARGV[10]),
-  tonumber(ARGV[11]), tonumber(ARGV[12]), cjson.decode(ARGV[13]), tonumber(ARGV[14])
+local token, mid, handle, receives, visible, sent = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]),
+  tonumber(ARGV[5]), tonumber(ARGV[6])
+local sender, topic, spans, n, beside, most, parked = ARGV[7], ARGV[8], tonumber(ARGV[9]),
+  tonumber(ARGV[10]), tonumber(ARGV[11]), cjson.decode(ARGV[12]), tonumber(ARGV[13])
 local objects = {}
-for at = 15, #ARGV, 8 do
+for at = 14, #ARGV, 8 do
   objects[#objects + 1] = {oid = ARGV[at], digest = ARGV[at + 1], ref = ARGV[at + 2],
     bucket = ARGV[at + 3], verdict = ARGV[at + 4], entry = ARGV[at + 5], json = ARGV[at + 6],
     vouched = ARGV[at + 7] == '1'}
@@ -39,24 +39,21 @@ end
 
 local before = remembered(token)
 if before then return before end
-local held = redis.call('HMGET', key, 'c', 'w', 'o', 'ad')
-if held[1] and held[4] == token then return admission() end
+local held = redis.call('HMGET', key, 'c', 'o', 'ad')
+if held[1] and held[3] == token then return admission() end
 local queued = handle ~= ''
 if queued then count('messages:received', 1) end
 if held[1] then
-  local receives_then, received_then = tonumber(held[1]), tonumber(held[2])
-  local older = receives < receives_then
-    or (receives == receives_then and received < received_then)
-  if not older then
-    redis.call('HSET', key, 'h', handle, 'c', receives, 'w', received, 'r', NOW,
-      'u', NOW + visible)
+  if receives >= tonumber(held[1]) then  -- of one count the later comer: no host's clock decides
+    redis.call('HSET', key, 'h', handle, 'c', receives, 'r', NOW, 'u', NOW + visible)
     redis.call('ZADD', S .. 'leases', NOW + visible, mid)
   end
   count('messages:held-already', 1)
-  return remember(token, {held[3] == '0' and 'finished' or 'held', ''})
+  return remember(token, {held[2] == '0' and 'finished' or 'held', ''})
 end
 
-local was = queued and returned(mid, receives, sent)
+local was, first
+if queued then was, first = returned(mid, receives, sent) end
 -- What CloudTrail itself has named within the hour is a log file, whatever others know of its key.
 local function vouched(oid) return ahead(redis.call('GET', S .. 'vouched:' .. oid), VOUCHED) end
 -- An object in quarantine is read anew when a new message names it: not by the one it came with.
@@ -65,12 +62,12 @@ local function stays(x, oid)
   return was == 'refused' or (queued and was ~= 'anew' and names(x, mid))
 end
 -- A notice that names no content may be of a newer one than was delivered.  Within the hour it is
--- taken for an announcement of the same; later only if it was here before.
+-- taken for an announcement of the same; later only if it was here before that delivery.
 local function delivered(oid, digest, x)
   local found, at = contents(oid, spans)
   if digest ~= '' then return holds(found, digest) end
   return found ~= '' and queued and not x
-    and (was == 'refused' or was == 'unfinished' or recent(at))
+    and ((first and at + PART > first) or recent(at))
 end
 local out, again, enters, news = {}, 0, {}, false
 for i, object in ipairs(objects) do
@@ -95,7 +92,7 @@ for i, object in ipairs(objects) do
   if out[i] == 'refused:quarantined' then again = again + 1 end
 end
 if again > 0 and not news then
-  went_back(mid, receives, sent, 1)
+  went_back(mid, receives, sent, 1, first or NOW)
   count('messages:refused-before', 1)
   return remember(token, {'quarantined', ''})
 end
@@ -106,8 +103,8 @@ for i, object in ipairs(queued and objects or {}) do
     return remember(token, {'full', object.bucket})
   end
 end
-redis.call('HSET', key, 'h', handle, 'c', receives, 'w', received, 'r', NOW, 'u', NOW + visible,
-  'n', n, 'sent', sent, 'ad', token, 'from', sender, 'topic', topic)
+redis.call('HSET', key, 'h', handle, 'c', receives, 'r', NOW, 'u', NOW + visible, 'n', n,
+  'sent', sent, 'f', first or NOW, 'ad', token, 'from', sender, 'topic', topic)
 if queued then redis.call('ZADD', S .. 'leases', NOW + visible, mid) end
 for at, object in ipairs(objects) do
   local i = at - 1

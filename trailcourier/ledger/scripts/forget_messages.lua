@@ -4,15 +4,17 @@
 -- ARGV    token, field of the sums ('' to count nothing); then messages
 -- answer  how many of their objects were open
 -- twice   the answer is kept
--- include: source, once, count, unpark, went_back
+-- include: source, clock, once, count, unpark, went_back, close_idle_breaker
 
-local token, field, unfinished = ARGV[1], ARGV[2], 0
+local token, field, unfinished, scopes = ARGV[1], ARGV[2], 0, {}
 
 local function forget(mid)
   local key = S .. 'm:' .. mid
   local n = tonumber(redis.call('HGET', key, 'n') or '0')
   for i = 0, n - 1 do
     redis.call('ZREM', S .. 'flight', mid .. '/' .. i)
+    local scope = redis.call('HGET', key, i .. ':p')
+    if scope then scopes[scope] = true end
     unpark(mid, i)
   end
   redis.call('DEL', key)
@@ -25,7 +27,7 @@ local before = remembered(token)
 if before then return before end
 for a = 3, #ARGV do
   local mid = ARGV[a]
-  local f = redis.call('HMGET', S .. 'm:' .. mid, 'h', 'c', 'sent', 'o')
+  local f = redis.call('HMGET', S .. 'm:' .. mid, 'h', 'c', 'sent', 'o', 'f')
   if f[1] then
     unfinished = unfinished + tonumber(f[4])
     if f[1] ~= '' and field ~= '' then
@@ -33,11 +35,19 @@ for a = 3, #ARGV do
       if field == 'messages:deleted' then
         forget_return(mid)
       else
-        went_back(mid, tonumber(f[2]), tonumber(f[3]), field == 'messages:left' and 1 or 0)
+        local refused = field == 'messages:left' and 1 or 0
+        went_back(mid, tonumber(f[2]), tonumber(f[3]), refused, tonumber(f[5]) or NOW)
       end
     end
   end
   forget(mid)
 end
+local given_up = {}
+for scope in pairs(scopes) do
+  given_up[#given_up + 1] = scope
+  given_up[#given_up + 1] = string.match(scope, '^(bucket:.*)/[^/]*$')
+end
+table.sort(given_up)
+for _, scope in ipairs(given_up) do close_idle_breaker(scope) end
 if unfinished > 0 then count('objects:unfinished', unfinished) end
 return remember(token, unfinished)

@@ -5,7 +5,7 @@
 --         sent (ms), that try, sender, topic
 -- answer  'new', 'before', 'failed' or 'held', and how often it was tried
 -- twice   the answer is kept; 'held' writes nothing
--- include: source, once, count, noted, met, enter, went_back, returned
+-- include: source, clock, once, count, noted, met, enter, went_back, returned
 
 local token, id, json, most = ARGV[1], ARGV[2], ARGV[3], cjson.decode(ARGV[4])
 local reason, mid, receives, sent, tries = ARGV[5], ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8]),
@@ -16,9 +16,10 @@ if before then return before end
 if redis.call('EXISTS', S .. 'm:' .. mid) == 1 then return {'held', 0} end
 count('messages:received', 1)
 local x = noted(id)
-if x and returned(mid, receives, sent) == 'refused' then
+local was, first = returned(mid, receives, sent)
+if x and was == 'refused' then
   met(id, x)
-  went_back(mid, receives, sent, 1)
+  went_back(mid, receives, sent, 1, first or NOW)
   count('messages:refused-before', 1)
   return remember(token, {'before', 0})
 end
@@ -32,6 +33,6 @@ end
 redis.call('DEL', failed)
 enter(id, json, {kind = 'message', reason = reason, ref = '', message = mid,
   sender = sender, topic = topic}, most)
-went_back(mid, receives, sent, 1)
+went_back(mid, receives, sent, 1, first or NOW)
 count('messages:refused:' .. reason, 1)
 return remember(token, {'new', times})

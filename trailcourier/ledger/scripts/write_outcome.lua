@@ -53,10 +53,11 @@ if status == 'parked' or (status == 'refused' and facts.tries > 0) then
     status = 'parked'
     count('parked:' .. reason, 1)
     local behind = narrowest or ''
-    local others = live_hosts(facts.alive) > 1
+    local hosts, at_work = live_hosts(facts.alive, 'objects')
     for _, each in ipairs(facts.breakers) do
-      if each.here and facts.host ~= '' and others then
-        local name, own = fail_here(each.name, facts.host, oid, facts.failures, reason, facts.text)
+      if each.here and facts.host ~= '' and hosts > 1 then
+        local name, own = fail_here(each.name, facts.host, oid, facts.failures, reason, facts.text,
+          at_work)
         if name ~= '' then opened = name end
         if is_open(own) then unfit = own end
         behind = is_open(each.name) and each.name or ''  -- others need not wait for this host

@@ -1,13 +1,14 @@
 -- Note a message that the queue has again: *refused* is 1 for one that has a refused object, or is
--- refused itself; 0 for one that was not finished.
+-- refused itself; 0 for one that was not finished.  *first* is when it was first admitted.
 -- include: source, clock
 
 local function forget_return(mid)
   redis.call('HDEL', S .. 'back', mid)
   redis.call('ZREM', S .. 'backt', mid)
 end
-local function went_back(mid, receives, sent, refused)
-  redis.call('HSET', S .. 'back', mid, string.format('%d|%d|%d', receives, sent, refused))
+local function went_back(mid, receives, sent, refused, first)
+  redis.call('HSET', S .. 'back', mid,
+    string.format('%d|%d|%d|%d', receives, sent, refused, first))
   redis.call('ZADD', S .. 'backt', NOW, mid)
   local kept = NOW - 1296000000  -- 15 days: SQS keeps no message for longer than 14
   for _ = 1, 3 do

@@ -1,0 +1,28 @@
+-- Forget failures that are no longer counted, and the breakers of hosts that are gone.
+--
+-- KEYS    what the fleet's keys begin with, what the source's keys begin with
+-- ARGV    none
+-- answer  none
+-- twice   what is gone is gone
+-- include: fleet, clock, is_open, close_breaker
+
+local DAY = 86400000
+local hosts = {}
+for _, worker in ipairs(redis.call('HKEYS', G .. 'workers')) do
+  hosts[string.match(worker, '@([^/]*)') or ''] = true
+end
+for _, name in ipairs(redis.call('SMEMBERS', G .. 'failing')) do
+  local host = string.match(name, '@(.*)$')
+  if host and not hosts[host] then
+    close_breaker(name)
+    redis.call('DEL', G .. 'here:' .. host)
+  elseif not is_open(name) and redis.call('EXISTS', G .. 'b:' .. name .. ':f') == 0 then
+    redis.call('SREM', G .. 'failing', name)
+  end
+end
+local closed = redis.call('HGETALL', G .. 'closed')
+for at = 1, #closed, 2 do
+  if math.abs(NOW - tonumber(closed[at + 1])) > DAY then
+    redis.call('HDEL', G .. 'closed', closed[at])
+  end
+end
