@@ -39,8 +39,9 @@ METRICS: dict[str, Metric] = {
         "`discarded` (they positively announce no log), `left` (to the queue's redrive policy, for "
         "an object that was refused), `refused` (not understood), and what came again or will: "
         "`refused-before`, `held-already`, `failed`, `full` (too much of its bucket is parked), "
-        "`not-deleted`, `lost`, `let-go`, `given-back`. With those held now they sum up to "
-        "`messages_received_total`.",
+        "`not-deleted`, `lost`, `let-go`, `given-back`, `not-admitted` (given back at once, for "
+        "the broker went away, an error came, or the worker was stopping). With those held now "
+        "they sum up to `messages_received_total`.",
         ("source", "outcome"),
     ),
     "messages_refused_total": Metric(
@@ -83,7 +84,7 @@ METRICS: dict[str, Metric] = {
     # how fast
     "delivery_lag_seconds": Metric(
         "histogram",
-        "From a message's SentTimestamp to its deletion: now - SentTimestamp, when all is done.",
+        "From a message's SentTimestamp to its deletion, by the worker's clock less SQS's.",
         buckets=LAGS,
     ),
     "event_lag_seconds": Metric(
@@ -158,7 +159,8 @@ METRICS: dict[str, Metric] = {
     ),
     "messages_held": Metric("gauge", "Messages received and not settled yet."),
     "oldest_message_seconds": Metric(
-        "gauge", "Since the oldest message held was sent; 0 without any."
+        "gauge",
+        "Since the oldest message held was sent, by the broker's clock less SQS's; 0 without any.",
     ),
     "objects_in_flight": Metric("gauge", "Objects given to workers and not done."),
     "objects_parked": Metric("gauge", "Objects that wait for an operator, or for time."),

@@ -59,7 +59,11 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     ] = None
     messages: Annotated[int, Meta(description="messages held: received, and not settled yet")]
     oldest_seconds: Annotated[
-        float | None, Meta(description="since the oldest message held was sent; null without any")
+        float | None,
+        Meta(
+            description="since the oldest message held was sent, by the broker's clock less SQS's; "
+            "null without any"
+        ),
     ]
     in_flight: Annotated[int, Meta(description="objects given to workers and not done")]
     parked: Annotated[int, Meta(description="objects that wait for an operator, or for time")]
@@ -264,7 +268,8 @@ def _nothing_received(ledger: Ledger, times: StepTimes) -> Iterator[str]:
 
 
 def _advice(ledger: Ledger, breakers: Sequence[OpenBreaker]) -> Iterator[str]:
-    again = f"tried again every {ledger.store.numbers.breaker_probe:g} s"
+    longest = ledger.store.numbers.breaker_probe
+    again = f"tried again after {longest / 6:g} s at first and every {longest:g} s at last"
     for each in breakers:
         what = f"{each.name} is open, and {again}: {printable(each.text).rstrip('.')}."
         yield f"{what} {advice(each.reason, each.name)}".rstrip()
