@@ -87,8 +87,12 @@ Any other has one of the reasons below, in the log, in the metrics and in `trail
 - **refused**: a fault of this one object. `trailcourier quarantine` keeps an entry, and the message
   is left to the queue's redrive policy.
 
-A *breaker* that a reason counts towards opens after several objects failed in a row: the bucket's,
-the sink's or the queue credential's. *Tries* says after how many a parked object is refused.
+A *breaker* that a reason counts towards opens once five different objects (`line.breaker_failures`)
+failed within an hour, with no success between them. Its scope is the narrowest that the failures
+have in common: the queue, its credentials, a bucket, one account's files in a bucket, a KMS key, or
+a sink. While several hosts are alive, a fault that may be one host's own (its disk, its route, its
+clock) opens a breaker of that host, `NAME@HOST`, which holds up nobody else. *Tries* says after how
+many a parked object is refused.
 
 {table(("reason", "status", "breaker", "tries", "what it means", "what to do"), reasons())}
 

@@ -47,7 +47,10 @@ def poll(source: str, slot: int = 0) -> int:
     Request=OurRequest,
 )
 def forward(source: str, message: str, index: int, generation: int, name: str) -> str:
-    """Carry one object; what became of it, for one that raises fails its chord."""
+    """Deliver one object and return its status.
+
+    Must not raise: an exception would fail the chord.
+    """
     work, status = Work(source, message, index, generation, name), "pending"
     try:
         carried = carry(lines.carrying(source), work, str(forward.request.id), stopping)

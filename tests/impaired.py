@@ -35,8 +35,10 @@ def full(running: Embedded) -> Iterator[None]:
     """OOM."""
     with administrator(running) as client:
         client.config_set("maxmemory", 1)
-        yield
-        client.config_set("maxmemory", 0)
+        try:
+            yield
+        finally:
+            client.config_set("maxmemory", 0)
 
 
 @contextlib.contextmanager

@@ -23,6 +23,7 @@ NOT_OURS = re.compile(b"clock$|offset$|celery:")
 ENTRIES = ("s:<>:qe", "s:<>:qm", "s:<>:qt")
 OTHERWISE = {  # keys that a script is handed, or chooses from
     ("shared/enter.lua", "S .. (new.kind == 'message' and 'qm' or 'qt')"): ENTRIES[1:],
+    ("shared/frees.lua", "KEYS[1] .. 'nothing'"): (),  # never there
     ("shared/leave.lua", "S .. set"): ENTRIES,
     ("shared/met.lua", "S .. set"): ENTRIES,
     ("shared/of_content.lua", "state"): ("s:<>:o:<>",),
@@ -74,6 +75,15 @@ def fields() -> dict[str, frozenset[str]]:
     for key, names, _ in rows("Fields of hashes"):
         found[_varying(key.strip("`"))] |= {_varying(name) for name in re.findall("`(.*?)`", names)}
     return {key: frozenset(names) for key, names in found.items()}
+
+
+def when_full() -> dict[str, tuple[str, ...]]:
+    """The scripts that a full broker runs, those that it refuses, and those that only read."""
+    page = dict(_TABLE.findall(PAGE.read_text()))["A full broker"]
+    _, *parts = re.split(r"^\| \*\*(.*?)\*\* \|.*$", page, flags=re.MULTILINE)
+    firsts = (re.sub(r"^(\|.*?\|).*$", r"\1", text, flags=re.MULTILINE) for text in parts[1::2])
+    names = (tuple(re.findall(r"`(\w+)`", first)) for first in firsts)
+    return dict(zip(parts[::2], names, strict=True))
 
 
 def unknown(client: Any) -> list[str]:

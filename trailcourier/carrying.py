@@ -54,9 +54,16 @@ CARRYING: dict[str, Fact] = {
     ),
     "messages_given_back": Fact(
         "warning",
-        "Received messages could not be admitted, mostly as the broker went away; the queue has "
-        "them again.",
-        ("source", "messages", "why"),
+        "An error kept received messages from being admitted, most often because the broker went "
+        "away; the queue has them again. Some of them may have been admitted before.",
+        ("source", "messages", "not_admitted", "why"),
+        (Count("messages_settled_total", by="not_admitted", fixed={"outcome": "not-admitted"}),),
+    ),
+    "messages_came_late": Fact(
+        "info",
+        "Messages came while the worker stopped; the queue has them again.",
+        ("source", "messages"),
+        (Count("messages_settled_total", by="messages", fixed={"outcome": "not-admitted"}),),
     ),
     "message_read": Fact(
         "debug",
@@ -247,7 +254,7 @@ CARRYING: dict[str, Fact] = {
     ),
     "object_pending": Fact(
         "debug",
-        "An object is not done, and nobody's fault.",
+        "Processing was interrupted and will be retried; this is not an error.",
         _CARRIED,
         (_object("pending"),),
     ),

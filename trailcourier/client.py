@@ -22,7 +22,8 @@ FREES = "redis.call('DEL', KEYS[1] .. 'nothing')\n"
 Redis refuses a command that needs memory only while its script has written nothing, so as not to
 stop it half-way, and to delete what is not there counts.  The flag ``allow-oom`` would say the
 same; Redis 6 does not know it.  This is for what ends work in hand: the memory that it needs is
-bounded and soon free again.  What begins work is refused.
+bounded and soon free again.  What begins work is refused.  A script of the ledger includes
+``frees``, which is this line; ``ledger/schema.md`` says which do, and why.
 """
 
 

@@ -161,6 +161,7 @@ REASONS: dict[str, Reason] = {
         "Check `bucket_credentials` of the source: missing, wrong, expired or revoked keys, or a "
         "role that may not be assumed. Other buckets go on.",
         "bucket",
+        may_be_local=True,
     ),
     "clock-skew": Reason(
         "parked",
@@ -191,12 +192,14 @@ REASONS: dict[str, Reason] = {
         "The detail says which host, and how it begins. Log in to the portal, have the proxy let "
         "AWS's hosts through unread, or correct `AWS_ENDPOINT_URL` and its like.",
         "bucket",
+        may_be_local=True,
     ),
     "cut-short": Reason(
         "parked",
         "The transfer ended before all bytes had come.",
         "Time repairs it; if it stays, look for a proxy that cuts connections.",
         "bucket",
+        may_be_local=True,
     ),
     "s3-error": Reason(
         "parked",

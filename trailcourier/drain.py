@@ -13,6 +13,7 @@ from msgspec import Meta
 from trailcourier.dispositions import advice
 from trailcourier.ledger import Ledger
 from trailcourier.ledger.breakers import Breaker
+from trailcourier.ledger.left import LeftMessages
 from trailcourier.ledger.parked import Waiting
 from trailcourier.ledger.quarantine import Entry
 from trailcourier.ledger.sums import (
@@ -24,7 +25,7 @@ from trailcourier.ledger.sums import (
     of_objects,
     under,
 )
-from trailcourier.parked import NAMED, causes
+from trailcourier.parked import NAMED, causes, left, plural
 
 QUIET = 2  # long polls in a row that brought nothing this run has not refused already
 LOOK = 0.2  # seconds between two looks at the ledger
@@ -56,11 +57,13 @@ class Progress(msgspec.Struct, frozen=True):
     quiet: int
     delivered: int
     ended: int  # objects and messages that this run is done with
+    left: int = 0  # messages that the queue hides, as too much of their bucket is parked
 
     @property
     def drained(self) -> bool:
         """Whether nothing is left to do here."""
-        return self.quiet >= QUIET and not (self.in_flight or self.parked or self.messages)
+        held = self.in_flight or self.parked or self.messages or self.left
+        return self.quiet >= QUIET and not held
 
 
 class Drained(msgspec.Struct, frozen=True):
@@ -94,6 +97,10 @@ class Drained(msgspec.Struct, frozen=True):
         Sequence[Waiting],
         Meta(description="parked objects, why, in words too, and behind which breaker"),
     ] = ()
+    left: Annotated[
+        int,
+        Meta(description="messages hidden in the queue, as too much of their bucket is parked"),
+    ] = 0
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -135,6 +142,7 @@ class Watch:
             quiet,
             delivered=sums.get("objects:delivered", 0),
             ended=sum(by for name, by in sums.items() if _ends(name)),
+            left=self._ledger.left.size(),
         )
 
     def stuck(self, look: Progress, timeout: float) -> str:
@@ -142,8 +150,8 @@ class Watch:
         breakers = [each for each in self._ledger.breakers.open() if _of_queue(each)]
         hopeless = [each for each in breakers if each.reason in HOPELESS]
         if hopeless and not (look.in_flight or look.parked):
-            return _why(look, hopeless, ())
-        held = look.parked or look.messages
+            return _why(look, hopeless, (), LeftMessages())
+        held = look.parked or look.messages or look.left
         self._polled = bool(self._polled or held or look.quiet or look.ended or breakers)
         timeout = timeout if self._polled else max(timeout, STARTS)
         now, last = time.monotonic(), (look.ended,) if held else (look.ended, look.quiet)
@@ -151,25 +159,29 @@ class Watch:
             self._last, self._last_at = last, now
         if look.drained or look.in_flight or now - self._last_at <= timeout:
             return ""
-        waiting = self._ledger.parked.waiting(NAMED)
+        waiting, there = self._ledger.parked.waiting(NAMED), self._ledger.breakers.open()
         behind = {each.breaker for each in waiting}
-        there = self._ledger.breakers.open()
-        return _why(look, [x for x in there if _of_queue(x) or x.name in behind], waiting)
+        why = [
+            x for x in there if _of_queue(x) or x.name in behind or (look.left and _of_bucket(x))
+        ]
+        return _why(look, why, waiting, self._ledger.left.all())
 
     def result(self) -> Drained:
         """The counters of this run, what it refused, and what is still parked."""
         ledger, (sums, (flight, parked, held)) = self._ledger, self._since()
         refused = [each for each in ledger.quarantine.entries() if each.last >= self._began]
         flight_before, parked_before, held_before = self._in_hand
+        look = self.look()
         return Drained(
             ledger.store.source,
-            self.look().drained,
+            look.drained,
             _with(of_objects(sums), "named", flight_before + parked_before, flight + parked),
             {"in": 0} | under("records", sums),
             by_sink(sums),
             _with(of_messages(sums), "received", held_before, held),
             refused,
             ledger.parked.waiting(NAMED),
+            look.left,
         )
 
     def _since(self) -> tuple[dict[str, int], tuple[int, int, int]]:
@@ -243,16 +255,24 @@ def _of_queue(breaker: Breaker) -> bool:
     return breaker.name.startswith(("queue:", "credentials:", "delete:"))
 
 
-def _why(look: Progress, breakers: Sequence[Breaker], waiting: Sequence[Waiting]) -> str:
+def _of_bucket(breaker: Breaker) -> bool:
+    return breaker.name.startswith("bucket:")
+
+
+def _why(
+    look: Progress, breakers: Sequence[Breaker], waiting: Sequence[Waiting], hidden: LeftMessages
+) -> str:
     """Say in one line what waits for what, and what to do."""
     if look.parked:
-        held = f"{look.parked} parked object{'s' if look.parked > 1 else ''}"
+        held = plural(look.parked, "parked object")
     elif look.messages:
-        held = f"{look.messages} message{'s' if look.messages > 1 else ''} not deleted"
+        held = f"{plural(look.messages, 'message')} not deleted"
+    elif look.left:
+        held = f"{plural(look.left, 'message')} left to the queue"
     else:
         held = "nothing can be received"
     known = {each.name for each in breakers}
-    told = [*_causes(breakers), *causes(waiting, known)]
+    told = [*_causes(breakers), *causes(waiting, known), *left(hidden)]
     why = "; ".join(told) or "it got nowhere, and nothing says why"
     return f"source {look.source} is not drained, {held}: {why.rstrip('.')}."
 

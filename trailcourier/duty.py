@@ -8,11 +8,11 @@ import msgspec
 import prometheus_client
 import redis
 
-from trailcourier import heap, heartbeat, monitor, observe, wiring
+from trailcourier import heap, monitor, observe, wiring
 from trailcourier.errors import ConfigError, TrailcourierError
 from trailcourier.ledger.workers import CONTROL, OBJECTS
 from trailcourier.life import Life
-from trailcourier.pulse import PULSE, Pulse
+from trailcourier.pulse import PULSE, Pulse, beat
 from trailcourier.sample import Samples
 from trailcourier.settings import Settings
 
@@ -118,10 +118,7 @@ class Service:
             self._ask(self._report)  # that it leaves
 
     def _touch(self) -> None:
-        try:
-            heartbeat.touch(self._file, stuck=self.life.trouble(), away=self.life.away())
-        except OSError as error:
-            observe.fact("heartbeat_failed", why=f"{self._file}: {error.strerror}")
+        beat(self._file, stuck=self.life.trouble(), away=self.life.away())
 
     def _ask(self, *questions: Callable[[], None]) -> None:
         """Ask the broker; one that does not answer is said, and asked again at the next pulse."""

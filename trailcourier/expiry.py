@@ -1,8 +1,8 @@
 """How much of a queue's patience is used up by what waits: its receives, and its time.
 
-An outage costs a message one receive each time that our hold on it ends, which SQS makes happen
-after twelve hours; with ``maxReceiveCount`` 10 that is five days.  Then it moves to the dead-letter
-queue; and whatever its receives, the queue drops it at the end of its retention.
+During an outage a message is held for twelve hours, the longest that SQS allows, and then received
+once more.  With ``maxReceiveCount`` 10 it moves to the dead-letter queue after five days.  However
+few its receives, the queue drops it at the end of its retention.
 """
 
 from collections.abc import Iterator

@@ -16,6 +16,7 @@ from trailcourier.errors import ConfigError
 from trailcourier.fleet import Fleet, Member, members, surroundings
 from trailcourier.secret import Secret
 from trailcourier.settings import Settings, environment
+from trailcourier.sinks import folders
 from trailcourier.watch import watch
 
 PRIVATE = "TRAILCOURIER_PRIVATE_BROKER"  # names the private broker's URL to the children
@@ -108,21 +109,34 @@ def _private_broker(found: Settings) -> broker.Embedded:
         return broker.embedded(where)
     except OSError as error:
         at = error.filename or where
-        text = f"{at} cannot be used: {error.strerror}; name a folder this user may write to"
+        name = "name a folder that this user alone may write to"
+        text = f"{at} cannot be used: {error.strerror}; {name}"
         raise ConfigError([f"{found.path or 'environment'}: workers.state_dir: {text}"]) from error
 
 
 def _keep_private(where: Path) -> None:
     """Have *where*, and the state directory that it lies in if need be, for this user alone.
 
-    Raises OSError where another user made *where*, or put a link there.
+    A state directory that is there keeps its mode.  Raises OSError where another user may replace
+    what lies in it, made *where*, or put a link there.
     """
     where.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _demand_trusted(where.parent)
     where.mkdir(mode=0o700, exist_ok=True)
     found = where.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
         raise PermissionError(errno.EPERM, "it is not this user's")
     where.chmod(0o700)
+
+
+def _demand_trusted(place: Path) -> None:
+    """Raise PermissionError where others could put a broker of theirs in the place of ours."""
+    found = place.stat()
+    if found.st_uid not in {0, os.geteuid()}:
+        raise PermissionError(errno.EPERM, "it belongs to another user", str(place))
+    if folders.replaceable(found):
+        text = f"others may write to it (`chmod go-w {place}`)"
+        raise PermissionError(errno.EPERM, text, str(place))
 
 
 @contextmanager

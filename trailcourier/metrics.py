@@ -39,8 +39,9 @@ METRICS: dict[str, Metric] = {
         "`discarded` (they positively announce no log), `left` (to the queue's redrive policy, for "
         "an object that was refused), `refused` (not understood), and what came again or will: "
         "`refused-before`, `held-already`, `failed`, `full` (too much of its bucket is parked), "
-        "`not-deleted`, `lost`, `let-go`, `given-back`. With those held now they sum up to "
-        "`messages_received_total`.",
+        "`not-deleted`, `lost`, `let-go`, `given-back`, `not-admitted` (given back at once, for "
+        "the broker went away, an error came, or the worker was stopping). With those held now "
+        "they sum up to `messages_received_total`.",
         ("source", "outcome"),
     ),
     "messages_refused_total": Metric(
@@ -83,7 +84,7 @@ METRICS: dict[str, Metric] = {
     # how fast
     "delivery_lag_seconds": Metric(
         "histogram",
-        "From a message's SentTimestamp to its deletion: now - SentTimestamp, when all is done.",
+        "From a message's SentTimestamp to its deletion, by the worker's clock less SQS's.",
         buckets=LAGS,
     ),
     "event_lag_seconds": Metric(
@@ -158,11 +159,23 @@ METRICS: dict[str, Metric] = {
     ),
     "messages_held": Metric("gauge", "Messages received and not settled yet."),
     "oldest_message_seconds": Metric(
-        "gauge", "Since the oldest message held was sent; 0 without any."
+        "gauge",
+        "Since the oldest message held was sent, by the broker's clock less SQS's; 0 without any.",
     ),
     "objects_in_flight": Metric("gauge", "Objects given to workers and not done."),
     "objects_parked": Metric("gauge", "Objects that wait for an operator, or for time."),
+    "messages_left": Metric(
+        "gauge",
+        "Messages left to the queue and hidden there, which count as neither waiting nor held: too "
+        "many objects of their bucket and account are parked.",
+    ),
     "quarantine_entries": Metric("gauge", "Refused objects and messages in quarantine."),
+    "quarantine_forgotten": Metric(
+        "gauge",
+        "Entries that had no room in quarantine, since the ledger began: of `objects`, or of "
+        "`messages`, where those that are alike have one entry.",
+        ("source", "kind"),
+    ),
     "object_threads": Metric("gauge", "Objects that all live workers can carry at once."),
     "last_success_timestamp_seconds": Metric(
         "gauge", "When the last object was delivered, as a Unix time; absent if none was."

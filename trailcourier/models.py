@@ -79,7 +79,12 @@ class Numbers(BaseModel):
     receive_wait: int = Field(10, ge=0, le=20, description="long poll of one receive")
     in_flight: int = Field(256, ge=1, description="objects dispatched per source, at most")
     in_flight_per_thread: int = Field(4, ge=1, description="and per live object thread")
-    parked: int = Field(2000, ge=1, description="parked objects per source before polling stops")
+    parked: int = Field(
+        2000,
+        ge=1,
+        description="parked objects held of one bucket and account; a message beyond that is left "
+        "to SQS, and polling goes on",
+    )
     chord: int = Field(200, ge=1, le=1000, description="objects in one chord, at most")
     message_objects: int = Field(5000, ge=1, description="a message naming more is refused")
     claim: int = Field(30, ge=2, description="life of a claim that nobody renews")
@@ -94,7 +99,12 @@ class Numbers(BaseModel):
     park_first: float = Field(5, gt=0, description="first wait of a parked object")
     park_last: float = Field(900, gt=0, description="longest wait of a parked object")
     breaker_failures: int = Field(5, ge=1, description="distinct objects that open a breaker")
-    breaker_probe: float = Field(30, gt=0, description="pause between probes of an open breaker")
+    breaker_probe: float = Field(
+        30,
+        gt=0,
+        description="longest pause between probes of an open breaker; the first is a sixth of it, "
+        "each further one twice as long",
+    )
     starts_alone: int = Field(3, ge=1, description="starts without an end before it runs alone")
     starts_refused: int = Field(5, ge=2, description="starts without an end before it is refused")
     heartbeat: int = Field(30, ge=15, description="a worker not heard of for longer is gone")

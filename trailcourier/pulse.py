@@ -5,20 +5,35 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import msgspec
 import redis
 
 import trailcourier
-from trailcourier import heartbeat, observe, wiring
+from trailcourier import heartbeat, observe, watchdog, wiring
 from trailcourier.ledger.workers import BEAT, Presence
 from trailcourier.life import Life
+from trailcourier.settings import environment
 from trailcourier.settings.digest import digest
 
 PULSE = 10.0  # seconds; a process not heard of for 30 counts no more
 SKEW = 2.0  # seconds; the log names a clock that is further off, displays from 5 s on
 SAID = 3600.0  # seconds until a clock that stays off is said again
 SLOW = 2.0  # seconds; an answer that took longer says too little about a clock
+
+
+def beat(file: Path, *, stuck: str = "", away: str = "") -> None:
+    """Write the heartbeat *file* and feed systemd's watchdog; what fails is said."""
+    told: dict[str, Callable[[], None]] = {
+        str(file): lambda: heartbeat.touch(file, stuck=stuck, away=away),
+        "systemd's watchdog": lambda: watchdog.feed(environment.environ(), stuck=stuck),
+    }
+    for what, tell in told.items():
+        try:
+            tell()
+        except OSError as error:
+            observe.fact("heartbeat_failed", why=f"{what}: {error.strerror}")
 
 
 class Pulse:
@@ -79,16 +94,21 @@ class ClockPulse:
         self._due = 0.0  # monotonic
 
     def take(self) -> None:
-        """Report, and write the heartbeat file, if it is time; what fails is said."""
+        """Report, and write the heartbeat file, if it is time; what fails is said.
+
+        The file is written before the broker is asked too: a broker that hangs holds up each call
+        for half a minute, and a report and a tick together would outlast the file.
+        """
         if time.monotonic() < self._due:
             return
         self._due = time.monotonic() + PULSE
+        self._touch()
         try:
             self._pulse.report(self._name)
             self._life.heard()
         except redis.RedisError as error:
             observe.fact("heartbeat_failed", why=str(error))
-        try:
-            heartbeat.touch(self._file, away=self._life.away())
-        except OSError as error:
-            observe.fact("heartbeat_failed", why=f"{self._file}: {error.strerror}")
+        self._touch()
+
+    def _touch(self) -> None:
+        beat(self._file, away=self._life.away())

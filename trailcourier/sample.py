@@ -9,7 +9,7 @@ from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from trailcourier import standstill, wiring
+from trailcourier import quarantined, standstill, wiring
 from trailcourier.ledger import Ledger
 from trailcourier.ledger.workers import ROLES, Roll
 from trailcourier.metrics import METRICS
@@ -55,7 +55,11 @@ GAUGES: dict[str, Callable[[Standing, float], Told]] = {
     "oldest_message_seconds": lambda look, _: [({}, look.oldest_seconds or 0)],
     "objects_in_flight": lambda look, _: [({}, look.in_flight)],
     "objects_parked": lambda look, _: [({}, look.parked)],
+    "messages_left": lambda look, _: [({}, look.left.messages)],
     "quarantine_entries": lambda look, _: [({}, look.quarantined)],
+    "quarantine_forgotten": lambda look, _: [
+        ({"kind": kind}, look.forgotten.get(kind, 0)) for kind in quarantined.FORGOTTEN
+    ],
     "object_threads": lambda look, _: [({}, look.workers)],
     "last_success_timestamp_seconds": _succeeded,
     "breaker_open": _breakers,

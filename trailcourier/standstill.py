@@ -4,7 +4,7 @@ Judged by the ledger's clock alone and by nothing a process says of its own; no 
 "well" while this finds anything.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Meta
 
 from trailcourier.ledger.traces import LineStep, StepTimes
-from trailcourier.ledger.workers import BEAT, CONTROL, OBJECTS, SLACK, FleetProcess, Roll
+from trailcourier.ledger.workers import BEAT, CONTROL, OBJECTS, SLACK, FleetProcess, Presence, Roll
 from trailcourier.models import Numbers
 from trailcourier.printable import age, printable
 
@@ -53,6 +53,10 @@ RESTART = "Restart what says nothing."
 SAME = (
     "Give every host the same sources, sinks, [line] and namespace, and restart the processes that "
     "have the older ones."
+)
+ONE_VERSION = (
+    "They understand each other while a fleet is upgraded host by host; whether all have the same "
+    "configuration shows once all have the same version."
 )
 SET_CLOCK = (
     "Nothing is decided by it, but logs are hard to read, and AWS takes no signature that is five "
@@ -174,16 +178,50 @@ def clocks(roll: Roll) -> Iterator[str]:
             yield f"{_who(each)}: its clock is {abs(ahead):.0f} s {way} the broker's"
 
 
+def advice(roll: Roll) -> Iterator[str]:
+    """Yield what is worth knowing of the fleet and keeps nothing from moving."""
+    for each in versions(roll):
+        yield f"{each}. {ONE_VERSION}"
+    for each in clocks(roll):
+        yield f"{each}. {SET_CLOCK}"
+
+
+def versions(roll: Roll) -> Iterator[str]:
+    """Say which versions are at work, where there are several: that is no error."""
+    found = _alive_by(roll, lambda presence: presence.version)
+    if len(found) > 1:
+        yield f"{_count(found)} versions in this fleet: {_told(found)}"
+
+
 def _configurations(roll: Roll) -> Iterator[Problem]:
+    """Compare configurations within a version: another one may have other settings to digest."""
+    for version in _alive_by(roll, lambda presence: presence.version):
+        found = _alive_by(roll, lambda presence: presence.config, version)
+        if len(found) > 1:
+            text = f"{_count(found)} configurations in this fleet: {_told(found)}."
+            yield Problem("two-configurations", text, SAME)
+
+
+def _alive_by(
+    roll: Roll, what: Callable[[Presence], str], version: str | None = None
+) -> dict[str, list[FleetProcess]]:
+    """The live processes, only of *version* if that is given, by what they say of themselves."""
     found: dict[str, list[FleetProcess]] = {}
     for each in roll.seen:
-        if each.alive and each.presence.config:
-            found.setdefault(each.presence.config, []).append(each)
-    if len(found) > 1:
-        count = "Two" if len(found) == 2 else f"{len(found)}"
-        told = "; ".join(f"{name} on {_named(those)}" for name, those in sorted(found.items()))
-        text = f"{count} configurations in this fleet: {told}."
-        yield Problem("two-configurations", text, SAME)
+        said = what(each.presence)
+        if each.alive and said and version in {None, each.presence.version}:
+            found.setdefault(said, []).append(each)
+    return found
+
+
+def _count(found: Mapping[str, object]) -> str:
+    return "Two" if len(found) == 2 else f"{len(found)}"
+
+
+def _told(found: Mapping[str, Sequence[FleetProcess]]) -> str:
+    return "; ".join(
+        f"{printable(name)} on {_named(those)}" for name, those in sorted(found.items())
+    )
 
 
 def _no_tick(roll: Roll, times: StepTimes) -> Problem:

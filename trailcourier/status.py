@@ -6,10 +6,11 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from trailcourier import expiry, standstill
+from trailcourier import expiry, quarantined, standstill
 from trailcourier.dispositions import advice
 from trailcourier.ledger import Ledger
 from trailcourier.ledger.breakers import Breaker
+from trailcourier.ledger.left import LeftMessages
 from trailcourier.ledger.sums import (
     MESSAGES_HOLD,
     OBJECTS_HOLD,
@@ -22,12 +23,11 @@ from trailcourier.ledger.sums import (
 from trailcourier.ledger.traces import STEPS, StepTimes
 from trailcourier.ledger.workers import Roll
 from trailcourier.models import QueueLimits
-from trailcourier.parked import NAMED, causes
+from trailcourier.parked import NAMED, causes, left
 from trailcourier.printable import age, printable
 from trailcourier.standstill import Problem
 
 SKIPS_TO_MENTION = 100
-FOLDERS_SAID = 5
 
 State = Literal[
     "well", "see below", "held up", "no workers", "two configs", "stands still", "broker"
@@ -59,7 +59,11 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     ] = None
     messages: Annotated[int, Meta(description="messages held: received, and not settled yet")]
     oldest_seconds: Annotated[
-        float | None, Meta(description="since the oldest message held was sent; null without any")
+        float | None,
+        Meta(
+            description="since the oldest message held was sent, by the broker's clock less SQS's; "
+            "null without any"
+        ),
     ]
     in_flight: Annotated[int, Meta(description="objects given to workers and not done")]
     parked: Annotated[int, Meta(description="objects that wait for an operator, or for time")]
@@ -67,6 +71,19 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     evicted: Annotated[
         int, Meta(description="of these, objects without details, for want of room")
     ] = 0
+    forgotten: Annotated[
+        Mapping[str, int],
+        Meta(description="`objects` and `messages` that had no room in quarantine at all"),
+    ] = {}
+    left: Annotated[
+        LeftMessages,
+        Meta(
+            description="messages left to the queue and hidden there, as too many objects of their "
+            "bucket and account are parked: of each of the `buckets` how many `messages`, and how "
+            "many of these were received too `often` to be handed back early; in how many "
+            "`seconds` the last comes back by itself"
+        ),
+    ] = LeftMessages()
     workers: Annotated[int, Meta(description="objects that all live workers carry at once")]
     last_success_seconds: Annotated[
         float | None, Meta(description="since the last object was delivered; null if none was")
@@ -165,11 +182,8 @@ def standing(
         source=ledger.store.source,
         depth=depth,
         oldest_seconds=oldest,
-        quarantined=ledger.quarantine.size(),
-        evicted=ledger.quarantine.evicted(),
         workers=roll.threads,
         last_success_seconds=success,
-        unknown_folders=ledger.sums.folders(),
         breakers=breakers,
         steps=ages(times),
         problems=still,
@@ -180,6 +194,7 @@ def standing(
             *([] if still or breakers else _nothing_received(ledger, times)),
         ],
         **_counted(sums, in_hand),
+        **_put_by(ledger),
     )  # fmt: skip
 
 
@@ -190,10 +205,21 @@ def _counted(sums: Mapping[str, int], in_hand: tuple[int, int, int]) -> dict[str
         "messages": leases,
         "in_flight": flight,
         "parked": parked,
+        "forgotten": quarantined.forgotten(sums),
         "records": {"in": 0} | under("records", sums),
         "messages_by_outcome": of_messages(sums),
         "objects": of_objects(sums),
         "sinks": by_sink(sums),
+    }
+
+
+def _put_by(ledger: Ledger) -> dict[str, Any]:
+    """What a Standing has of what nobody works on."""
+    return {
+        "quarantined": ledger.quarantine.size(),
+        "evicted": ledger.quarantine.evicted(),
+        "unknown_folders": ledger.sums.folders(),
+        "left": ledger.left.all(),
     }
 
 
@@ -242,13 +268,15 @@ def _nothing_received(ledger: Ledger, times: StepTimes) -> Iterator[str]:
 
 
 def _advice(ledger: Ledger, breakers: Sequence[OpenBreaker]) -> Iterator[str]:
-    again = f"tried again every {ledger.store.numbers.breaker_probe:g} s"
+    longest = ledger.store.numbers.breaker_probe
+    again = f"tried again after {longest / 6:g} s at first and every {longest:g} s at last"
     for each in breakers:
         what = f"{each.name} is open, and {again}: {printable(each.text).rstrip('.')}."
         yield f"{what} {advice(each.reason, each.name)}".rstrip()
     behind = {each.name for each in breakers}
     for cause in causes(ledger.parked.waiting(NAMED), behind):
         yield f"Parked, and tried again by itself: {cause}"
+    yield from left(ledger.left.all())
     reason, row = ledger.sums.skip_run()
     if row >= SKIPS_TO_MENTION:
         yield (
@@ -260,27 +288,4 @@ def _advice(ledger: Ledger, breakers: Sequence[OpenBreaker]) -> Iterator[str]:
             "Visibility cannot be changed, so messages are received for an hour and nothing is "
             "given back early. Allow `sqs:ChangeMessageVisibility` on the queue."
         )
-    yield from _refused(ledger)
-
-
-def _refused(ledger: Ledger) -> Iterator[str]:
-    """What there is to say of quarantine."""
-    refused, evicted = ledger.quarantine.size(), ledger.quarantine.evicted()
-    if refused:
-        without = f", {evicted} of them without details for want of room" if evicted else ""
-        yield (
-            f"{refused} refused{without}: `trailcourier quarantine list --source "
-            f"{ledger.store.source}` says why."
-        )
-    if refused and (folders := ledger.sums.folders()):
-        some = ", ".join(f"{name} ({by:,})" for name, by in list(folders.items())[:FOLDERS_SAID])
-        yield (
-            f"Keys of no known shape, by their folders, since this ledger began: {some}. If these "
-            "are not CloudTrail's, narrow what announces them."
-        )
-    if forgotten := ledger.sums.all().get("quarantine:forgotten", 0):
-        yield (
-            f"{forgotten} refused objects had no room in quarantine at all, since this ledger "
-            "began. The log names each, as object_refused; their messages are in the queue, or in "
-            "its dead-letter queue: move them back once the cause is repaired."
-        )
+    yield from quarantined.remarks(ledger)

@@ -16,6 +16,7 @@ from trailcourier import heartbeat, monitor, observe, scratch
 from trailcourier.errors import TrailcourierError
 from trailcourier.fleet import Member
 from trailcourier.life import AWAY, silence
+from trailcourier.pulse import beat
 from trailcourier.sample import Samples
 from trailcourier.scratch import Scratch
 from trailcourier.settings import Settings
@@ -105,11 +106,7 @@ class Watch:
             ended.wait(LOOK)
 
     def _beat(self) -> None:
-        file = self._workers.heartbeat_file
-        try:
-            heartbeat.touch(file, stuck=self.trouble(), away=self.away())
-        except OSError as error:
-            observe.fact("heartbeat_failed", why=f"{file}: {error.strerror}")
+        beat(self._workers.heartbeat_file, stuck=self.trouble(), away=self.away())
 
 
 @contextmanager

@@ -132,6 +132,29 @@ def test_the_alerts_are_about_metrics_that_exist_and_the_operators_page_has_them
     assert [name for name in re.findall(r"alert: (\w+)", rules) if f"`{name}`" not in told] == []
 
 
+@pytest.mark.parametrize(
+    ("breaker", "alert"),
+    [
+        ("sink:archive", "TrailcourierHeldUp"),
+        ("bucket:prod:acme/111122223333", "TrailcourierHeldUp"),
+        ("queue:prod", "TrailcourierHeldUp"),
+        ("sink:archive@host-b", "TrailcourierHostUnfit"),
+    ],
+)
+def test_an_open_breaker_has_one_alert_which_tells_a_hosts_own_apart(breaker, alert):
+    rules = (ROOT / "deploy/prometheus/alerts.yml").read_text()
+    matchers = re.findall(
+        r'alert: (\w+)\n +expr: .*trailcourier_breaker_open\{breaker(=~|!~)"(.*?)"\}', rules
+    )
+
+    assert len(matchers) == rules.count("trailcourier_breaker_open")
+    assert [
+        name
+        for name, operator, pattern in matchers
+        if bool(re.fullmatch(pattern, breaker)) == (operator == "=~")
+    ] == [alert]
+
+
 def test_the_alerts_pass_their_tests():
     promtool = found("promtool", "prometheus")
     folder = ROOT / "deploy/prometheus"

@@ -144,7 +144,7 @@ def test_a_portal_that_answers_for_the_queue_is_no_drained_queue(host):
         assert f"{told}'<!doctype html><title>Log in to the guest network" in words
     assert "Log in to the portal" in last
     assert host.sqs.bodies("trail") == [own(KEY)]
-    assert (status.code, doctor.code) == (0, 1)
+    assert (status.code, doctor.code) == (1, 1)
     for each in (said, status, doctor):
         assert "Traceback" not in each.err
 

@@ -261,7 +261,7 @@ def test_parked_work_ends_a_drain_at_its_timeout_with_what_waits_for_what(host):
     assert said.code == 69
     (prod,) = json.loads(said.out)["sources"]
     assert [(each["reason"], each["breaker"]) for each in prod["waiting"]] == [
-        ("access-denied", f"bucket:prod:{BUCKET}")
+        ("access-denied", f"bucket:prod:{BUCKET}/111122223333")
     ]
     last = said.err.splitlines()[-1]
     assert f"1 as access-denied, s3://{BUCKET}/{key('denied')} among them: AccessDenied" in last

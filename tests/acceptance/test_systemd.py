@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.programs import found
+from trailcourier import heartbeat
 from trailcourier.cli.exits import Exit
 from trailcourier.fleet import members
+from trailcourier.pulse import PULSE
 
 UNITS = Path(__file__).parents[2] / "deploy/systemd"
 SERVICES = sorted(UNITS.glob("*.service"))
@@ -130,3 +132,32 @@ def test_workers_of_one_host_are_watched_at_ports_of_their_own():
     ]
 
     assert sorted(ports) == ["%i", "9463"]
+
+
+BEATING = [path for path in SERVICES if path.name != "trailcourier-flower.service"]
+
+
+@each(BEATING)
+def test_a_unit_that_stands_still_is_started_again(path):
+    unit = said(path)
+
+    assert int(unit["WatchdogSec"][0]) >= heartbeat.FRESH + 2 * PULSE
+    assert unit["NotifyAccess"] == ["main"]  # `run` speaks for its children
+    assert unit["Restart"] == ["on-failure"]  # a watchdog's end is a failure
+
+
+@each(BEATING)
+def test_a_units_heartbeat_is_outside_its_private_tmp(path):
+    unit = said(path)
+    (folder,) = unit["RuntimeDirectory"]
+
+    assert f"TRAILCOURIER_WORKERS__HEARTBEAT_FILE=%t/{folder}/heartbeat" in unit["Environment"]
+
+
+def test_no_two_units_share_a_heartbeat():
+    folders = [said(path)["RuntimeDirectory"][0] for path in BEATING]
+
+    assert len(set(folders)) == len(folders)
+    assert all(
+        ("@" in path.name) == ("%i" in name) for path, name in zip(BEATING, folders, strict=True)
+    )

@@ -20,16 +20,20 @@ from trailcourier.ledger.left import LeftMessage
 from trailcourier.ledger.outcomes import Report
 from trailcourier.ledger.quarantine import Entry
 from trailcourier.ledger.scopes import failing
+from trailcourier.ledger.script import scripts
 from trailcourier.ledger.store import content_digest
+from trailcourier.ledger.ticks import Ticks
 from trailcourier.ledger.workers import Presence
 from trailcourier.models import Message, Numbers, ObjectRef, Outcome, QueueLimits
 
 REFS = [ObjectRef("acme-logs", name) for name in "abc"]
+OTHERS = [ObjectRef("acme-logs", name) for name in "xyz"]
 DELIVERED = Report(
     Outcome("delivered"), etag="e", sums={"records:in": 9}, succeeded=["sink:siem"],
     delivered=content_digest("e"),
 )  # fmt: skip
 DENIED = Fault("access-denied", "no")
+ERROR = Fault("s3-error", "no")
 
 
 class CuttingRelay(Relay):
@@ -108,12 +112,49 @@ def everything(ledger: Ledger) -> Iterator[object]:
     ledger.depth.put(7, QueueLimits(kept=345_600, receives=10))
     ledger.flow.heard(something_new=False)
     ledger.sums.count({"messages:cloudtrail": 1})
-    ledger.left.note([LeftMessage("n", "receipt", 1, "acme-logs")])
+    left = LeftMessage("n", "receipt", 1, "acme-logs")
+    ledger.left.note([left], {"n": 43_000})
     yield ledger.left.full(9), ledger.left.recovered(9), ledger.left.size()
+    yield ledger.left.all().buckets
+    ledger.left.forget([left])
+    yield ledger.left.size()
     yield ledger.sums.skipped("digest", 1), ledger.flow.quiet(), ledger.depth.last()
     yield ledger.depth.limits(), ledger.leases.held()
     ledger.parked.hurry()
-    yield ledger.flow.in_hand(), ledger.sums.all()
+    yield ledger.flow.in_hand(), ledger.sums.all(), ledger.flow.degraded()
+    yield from what_is_rare(ledger)
+
+
+def what_is_rare(ledger: Ledger) -> Iterator[object]:
+    """Ask the scripts that only now and then find something, and let them find it."""
+    ledger.store.client.set("trailcourier:1:offset", 0)
+    yield ledger.leases.admit(
+        Message("full", "receipt", "", 1, 0), [Named(ref) for ref in OTHERS], visibility=600
+    )
+    for at, ref in enumerate(OTHERS):
+        held = ledger.claims.claim("full", at, 1, token=f"f{at}", task_id=f"f{at}", sinks=["siem"])
+        assert held.claim
+        parked = Report(Outcome("parked", "s3-error"), breakers=failing("s", ERROR, ref))
+        yield ledger.outcomes.finish(held.claim, parked, jitter=1)
+    yield ledger.parked.waiting(5), ledger.sums.and_in_hand()
+    full = ledger.left.full(9)
+    yield full
+    ledger.left.note(full, {each.message: 43_000 for each in full})
+    ledger.leases.forget(["full"], "messages:full")
+    yield ledger.leases.admit(
+        Message("done", "receipt", "", 1, 0), [Named(REFS[0])], visibility=600
+    )
+    ledger.store.client.set("trailcourier:1:offset", 301_000)
+    yield ledger.left.recovered(9), ledger.leases.complete(since=5), ledger.leases.expiring()
+    entry = Entry("odd", "message", "not-understood", "odd", None, "odd")
+    yield ledger.quarantine.set_aside(entry, Message("odd", "receipt", "", 1, 0), tries=1)
+    ledger.sums.in_folders({"elsewhere/*": 2})
+    yield ledger.sums.folders(), ledger.sums.skip_run()
+    ticks = Ticks(ledger.store)
+    yield ticks.send("ticks", "poll", "before", "after"), ticks.age(1_000) > 0
+    ledger.breakers.reset("queue:s")
+    ledger.breakers.sweep()
+    yield ledger.breakers.open(), ledger.sums.all()
 
 
 @pytest.fixture(scope="module")
@@ -128,13 +169,13 @@ def relayed() -> Iterator[tuple[CuttingRelay, broker.Client]]:
 
 def timeless(answer: object) -> str:
     """An answer as text, without what is another time in another run."""
-    return re.sub(r"\d{13}", "TIME", repr(answer))
+    return re.sub(r"\d{13}|age=[\d.]+", "TIME", repr(answer))
 
 
 def run(relay: CuttingRelay, client: broker.Client, cut: int | None) -> list[str]:
     client.flushall()
     relay.answers, relay.cut = 0, cut
-    ledger = Ledger(client, "s", Numbers(), clock=Counting())
+    ledger = Ledger(client, "s", Numbers(parked=2), clock=Counting())
     return [timeless(answer) for answer in everything(ledger)]
 
 
@@ -144,6 +185,11 @@ def test_every_script_answers_the_same_and_counts_once_when_its_answer_is_lost(r
     run(relay, client, None)  # the server knows the scripts now
     uncut = run(relay, client, None)
     asked = relay.answers
+    client.script_flush()
+    run(relay, client, None)
+    names = [script.name for script in scripts()]
+    known = client.script_exists(*(script.sha for script in scripts()))
+    assert [name for name, asked_for in zip(names, known, strict=True) if not asked_for] == []
 
     assert asked > 50
     for cut in range(asked):

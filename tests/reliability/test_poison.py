@@ -10,6 +10,7 @@ SITE = Path(__file__).with_name("poison_site")
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)  # six workers start, one after the other
 def test_one_object_that_kills_its_worker_is_refused_and_all_others_arrive(make):
     world = make()
     good = [world.put(f"good{at}") for at in range(15)]
@@ -29,7 +30,7 @@ def test_one_object_that_kills_its_worker_is_refused_and_all_others_arrive(make)
             world.spawn("objects-1", **deadly)
         return world.ledger.quarantine.size()
 
-    world.until(refused, "it is refused", seconds=110)
+    world.until(refused, "it is refused", seconds=300)
     world.settled(poison)
 
     (entry,) = world.ledger.quarantine.entries()

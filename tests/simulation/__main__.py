@@ -4,10 +4,11 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from tests.simulation.hub import run
 from tests.simulation.many import many
 from tests.simulation.profiles import PROFILES
 from tests.simulation.put_back import put_back
-from tests.simulation.run import Result, run
+from tests.simulation.run import Result
 from tests.simulation.server import Server
 from tests.simulation.shrink import Choice, shrink
 from tests.simulation.strikes import Strike

@@ -187,13 +187,13 @@ class SimBroker:
 
     def _away(self) -> bool:
         """Whether the broker serves nobody."""
-        return bool(self._link.trouble or self._link.server.refuses)
+        return bool(self._link.trouble or self._link.database.refuses)
 
     def _reached(self, act: Callable[[], Any], *, grows: bool = False) -> Callable[[], Any]:
         """Do *act*; one that *grows* what is held is refused by a full broker."""
 
         def reached() -> Any:
-            if self._away() or (grows and self._link.server.full):
+            if self._away() or (grows and self._link.database.full):
                 raise Struck("connection")
             return act()
 
@@ -212,7 +212,7 @@ class SimBroker:
         return self._pop_tick() if queue == "control" and self._ticks else None
 
     def _pop_tick(self) -> Task | None:
-        popped = self._link.server.plain("RPOP", TICKS)
+        popped = self._link.database.plain("RPOP", TICKS)
         self._ticks = popped is not None
         if popped is None:
             return None

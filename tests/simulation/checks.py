@@ -10,7 +10,7 @@ from trailcourier.ledger.sums import of_messages, of_objects
 SILENT = 60_000  # ms without a receive after which `status` says why
 CALM = 90_000  # ms after the last strike, when nothing stands still any more
 SHOWN = frozenset({"stands still", "not delivered"})
-LATER = 3_600_000  # ms after which keys that live for a moment only must be gone
+LATER = 7_200_000  # ms after which keys that live for a moment are gone, a clock set back or not
 
 
 class Failure(NamedTuple):
@@ -190,15 +190,18 @@ class Checks:
     def _finished(self, sink: Any) -> tuple[int, int]:
         """How many records *sink* has of contents that were carried to their end.
 
-        At least, and at most: one that was overwritten may have arrived without anybody's knowing.
+        At least, and at most: one that was overwritten, or whose message is not done, may have
+        arrived without anybody's knowing.
         """
+        open_ones = {name.url for sent in self._world.progress.unfinished() for name in sent.names}
         least = most = 0
-        for contents in self._world.buckets.objects.values():
+        for (bucket, key), contents in self._world.buckets.objects.items():
             for content in contents:
                 passes = set(filter(wanted, content.records))
                 if all(each.has(each.accepts(passes)) for each in self._world.sinks):
                     most += len(sink.accepts(passes))
-                    least += len(sink.accepts(passes)) if content is contents[-1] else 0
+                    ended = content is contents[-1] and f"s3://{bucket}/{key}" not in open_ones
+                    least += len(sink.accepts(passes)) if ended else 0
         return least, most
 
     def _sum_of_messages(self, sums: dict[str, int]) -> None:
@@ -227,8 +230,8 @@ class Checks:
             name.url for sent in self._names.values() for name in sent.names
             if name.fate in ("refuse", "either") or self._maybe_outdated(name)
         }  # fmt: skip
-        self._world.server.run(self._world.link.clock() + LATER, "PING")
-        for key in self._world.server.keys():  # noqa: SIM118  a command of the server's
+        self._world.database.run(self._world.link.clock() + LATER, "PING")
+        for key in self._world.database.keys():  # noqa: SIM118  a command of the server's
             part = key.decode("utf-8", "replace").removeprefix("trailcourier:1:")
             kind = part.removeprefix("s:prod:").partition(":")[0]
             if kind in ("m", "c") or (kind == "o" and not refused and not self._world.lost_ledger):

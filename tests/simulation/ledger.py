@@ -1,20 +1,23 @@
 """The ledger's client in a simulated process: each command is a point."""
 
+import copy
+import functools
 import hashlib
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
 import redis
 from redis.client import Pipeline
 
 from tests.simulation.clock import EPOCH
+from tests.simulation.database import Database
 from tests.simulation.points import Points, Struck
-from tests.simulation.server import Server
 from trailcourier.client import Client
 from trailcourier.impairment import impaired
 from trailcourier.ledger.script import scripts
 
 SCRIPTS = scripts()
+TEXTS = {script.sha: script.text for script in SCRIPTS}
 NAMES = {script.sha: script.name for script in SCRIPTS}
 
 ERRORS: dict[str, Callable[[], redis.RedisError]] = {
@@ -35,17 +38,17 @@ ERRORS: dict[str, Callable[[], redis.RedisError]] = {
 
 
 class Link:
-    """What all clients of one run share: the server, the points and whether it may be reached."""
+    """What all clients of one run share: the ledger, the points and whether it may be reached."""
 
-    def __init__(self, server: Server, points: Points) -> None:
-        self.server = server
+    def __init__(self, database: Database, points: Points) -> None:
+        self.database = database
         self.points = points
-        for script in SCRIPTS:
-            server.load(script.text)
+        database.know(TEXTS)
+        self.skew = 0  # ms that the broker's clock is ahead
         self.trouble = ""  # a key of ERRORS while the whole broker answers with it
 
     def clock(self) -> int:
-        return EPOCH * 1000 + self.points.schedule.now
+        return EPOCH * 1000 + self.points.schedule.now + self.skew
 
     def ask(self, point: str, commands: list[tuple[Any, ...]], told: str) -> list[Any]:
         """Send *commands* in one go, as a point."""
@@ -65,7 +68,7 @@ class Link:
         if self.trouble:
             error = ERRORS[self.trouble]()
             raise error
-        return self.server.run_all(self.clock(), commands)
+        return self.database.run_all(self.clock(), commands)
 
 
 def _lasting(error: redis.RedisError) -> redis.RedisError:
@@ -84,19 +87,13 @@ class Onlooker(Link):
 
 
 class SimClient(Client):
-    """A client whose commands go through points, over the run's one connection.
-
-    It holds nothing, so all processes of all runs can share the one that costs a millisecond.
-    """
+    """A client whose commands go through points, over the one connection of all runs."""
 
     _link: Link
-    _shared: ClassVar["dict[type[Link], SimClient]"] = {}
 
     @classmethod
     def of(cls, link: Link) -> "SimClient":
-        client = cls._shared.get(type(link))
-        if client is None:
-            client = cls._shared[type(link)] = cls(unix_socket_path="/nowhere", protocol=2)
+        client = copy.copy(_first())
         client._link = link
         return client
 
@@ -116,6 +113,14 @@ class SimClient(Client):
         callback = self.response_callbacks.get(name)
         options.pop("keys", None)
         return callback(answer, **options) if callback else answer
+
+
+@functools.cache
+def _first() -> SimClient:
+    """The client that all others are copies of, as making one costs a millisecond."""
+    client = SimClient(unix_socket_path="/nowhere", protocol=2)
+    client.auto_close_connection_pool = False  # which has no connection, and all copies have it
+    return client
 
 
 class _Pipeline(Pipeline):

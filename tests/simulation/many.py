@@ -1,13 +1,15 @@
 """Many seeds, over several processes: what failed, how fast it went, and what was struck."""
 
-import multiprocessing
 import time
+import traceback
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from typing import NamedTuple
 
+from tests.simulation.hub import NotRun, run_all
+from tests.simulation.jobs import side_by_side
 from tests.simulation.plan import plan
-from tests.simulation.run import run
+from tests.simulation.run import Result
 from tests.simulation.server import Server
 from tests.simulation.strikes import kinds
 
@@ -21,26 +23,31 @@ class Told(NamedTuple):
     met: dict[tuple[str, str], int]
     points: tuple[str, ...]
     simulated: float
+    raised: str = ""  # the traceback of what kept it from being run to its end
 
 
 Asked = tuple[int, str, tuple[str, ...]]
 """A seed, a profile or "", and what is left out."""
 
-_server: list[Server] = []
 
-
-def _begin() -> None:
-    _server.append(Server())
-
-
-def _one(asked: Asked) -> Told:
-    seed, profile, without = asked
+def _run(asked: Iterable[Asked]) -> Generator[Told, None, None]:
+    """Run all that is *asked*, on a server of one's own."""
+    server = Server()
+    results = run_all((plan(*each) for each in asked), server)
     try:
-        result = run(plan(seed, profile, without), _server[0])
-    except Exception as error:
-        raise RuntimeError(f"seed {seed} could not be run") from error
+        yield from map(_told, results)
+    finally:
+        results.close()
+        server.close()
+
+
+def _told(result: Result | NotRun) -> Told:
+    if isinstance(result, NotRun):
+        said = "".join(traceback.format_exception(result.error))
+        return Told(result.plan.seed, result.plan.profile, (), {}, (), 0, said)
     failures = tuple((each.kind, each.told) for each in result.failures)
-    return Told(seed, result.plan.profile, failures, result.met, result.points, result.simulated)
+    given = result.plan
+    return Told(given.seed, given.profile, failures, result.met, result.points, result.simulated)
 
 
 def many(
@@ -50,25 +57,17 @@ def many(
     """Run *seeds*, tell what came of them, and answer 1 if one failed."""
     began = time.perf_counter()
     total = Total(most)
-    for told in _told([(seed, profile, without) for seed in seeds], jobs):
-        total.add(told)
-        if until_failure and total.failed:
-            break
+    asked = [(seed, profile, without) for seed in seeds]
+    results = _run(asked) if jobs == 1 else side_by_side(_run, asked, jobs)
+    try:
+        for told in results:
+            total.add(told)
+            if until_failure and total.failed:
+                break
+    finally:
+        results.close()
     total.tell(time.perf_counter() - began)
     return 1 if total.failed else 0
-
-
-def _told(asked: Sequence[Asked], jobs: int) -> Iterator[Told]:
-    if jobs > 1:
-        context = multiprocessing.get_context("spawn")
-        with context.Pool(jobs, _begin) as pool:
-            yield from pool.imap_unordered(_one, asked, chunksize=5)
-        return
-    _begin()
-    try:
-        yield from map(_one, asked)
-    finally:
-        _server.pop().close()
 
 
 class Total:
@@ -89,8 +88,13 @@ class Total:
         self._simulated += told.simulated
         self._met.update(told.met)
         self._points.update(told.points)
-        if not told.failures:
-            return
+        if told.raised:
+            self.failed.append(told.seed)
+            print(f"seed {told.seed} could not be run ({told.profile}): {told.raised}", flush=True)
+        elif told.failures:
+            self._add_failures(told)
+
+    def _add_failures(self, told: Told) -> None:
         self.failed.append(told.seed)
         if len(self.failed) <= self._most:
             print(f"seed {told.seed}, {told.profile}:", flush=True)

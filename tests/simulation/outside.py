@@ -31,6 +31,9 @@ class Outside:
     def _everything_struck(self) -> None:
         """Note a loss of the ledger: it may concern every object there is."""
         self._world.lost_ledger = True
+        self._all_objects_struck()
+
+    def _all_objects_struck(self) -> None:
         for names in self._world.buckets.objects:
             self._world.points.struck[f"s3://{names[0]}/{names[1]}"].append(self._schedule.now)
 
@@ -60,33 +63,43 @@ class Outside:
     def _step(self, event: Event) -> None:
         self._world.processes[event.what].clock.skew += float(event.how)
 
+    def _restart(self, _event: Event) -> None:
+        """Every process is killed at once, as in a power cut."""
+        for process in list(self._world.processes.values()):
+            self._world.kill(process)
+
     # the broker
 
+    def _broker_step(self, event: Event) -> None:
+        """The clock of the broker's host is set: what anybody has in hand may be taken over."""
+        self._world.link.skew += int(event.how) * 1000
+        self._all_objects_struck()  # and what was delivered within the hour is so no more
+
     def _flush(self, event: Event) -> None:
-        self._world.server.empty()
+        self._world.database.empty()
         self._world.broker.empty()
         self._everything_struck()
 
     def _restore(self, event: Event) -> None:
         world = self._world
-        world.server.keep_copy()
+        world.database.keep_copy()
         copy = world.broker.copy()
 
         def restore() -> None:
-            world.server.restore_copy()
-            world.server.forget_scripts()
+            world.database.restore_copy()
+            world.database.forget_scripts()
             world.broker.restore_copy(copy)
             self._everything_struck()
 
         self._after(event, restore)
 
     def _full(self, event: Event) -> None:
-        self._world.server.fill(full=True)
-        self._over(event, lambda: self._world.server.fill(full=False))
+        self._world.database.full = True
+        self._over(event, lambda: setattr(self._world.database, "full", False))
 
     def _no_writes(self, event: Event) -> None:
-        self._world.server.refuse_writes(refuses=True)
-        self._over(event, lambda: self._world.server.refuse_writes(refuses=False))
+        self._world.database.refuses = True
+        self._over(event, lambda: setattr(self._world.database, "refuses", False))
 
     def _away(self, event: Event) -> None:
         self._world.link.trouble = event.how

@@ -189,6 +189,12 @@ def _events(chance, data, hosts, lasts, longest):  # noqa: C901, PLR0912  a row 
                 case "step":
                     how = chance.choice(("-3600", "3600", "46800", "25", "-25"))
                     yield Event(at, kind, host, how)
+                case "restart":
+                    yield Event(at, kind)
+                case "broker-step":
+                    yield Event(
+                        at, kind, "", chance.choice(("-3600", "3600", "46800", "25", "-25"))
+                    )
                 case "flush" | "full" | "no-writes" | "noscript":
                     yield Event(at, kind, lasts=min(duration, 60_000))
                 case "restore":

@@ -63,10 +63,13 @@ class Progress:
 
     def overdue(self) -> list[str]:
         """Messages that should be done by now."""
+        now, last_strike = self._world.schedule.now, self._world.points.last_strike
+        if now <= last_strike + self.waits.bound:  # no message is due before that
+            return []
         return [
             f"{sent.name} ({sent.kind})"
             for sent in self.unfinished()
-            if (due := self._due(sent)) is not None and self._world.schedule.now > due
+            if (due := self._due(sent)) is not None and now > due
         ]
 
     def done(self) -> bool:
@@ -80,10 +83,13 @@ class Progress:
             return False
         return bool(waiting) or not any(self._world.left().values())
 
-    def latest(self) -> int:
-        """When everything must be over, the ledger empty too."""
+    def too_late(self) -> bool:
+        """Whether everything should be over by now, the ledger empty too."""
+        now, calm = self._world.schedule.now, self.calm_since()
+        if now <= calm + self.waits.bound:
+            return False
         ends = [self._due(sent) or 0 for sent in self.sent]
-        return max([self.calm_since(), *ends]) + self.waits.bound
+        return bool(now > max([calm, *ends]) + self.waits.bound)
 
     def next_tick(self, pause: int) -> int:
         """When beat sends its next tick; later while nothing can come of any."""

@@ -4,8 +4,9 @@ import dataclasses
 import time
 from collections.abc import Callable, Iterator, Sequence
 
+from tests.simulation.hub import run
 from tests.simulation.plan import Plan, plan
-from tests.simulation.run import Result, run
+from tests.simulation.run import Result
 from tests.simulation.server import Server
 from tests.simulation.strikes import Strike
 from tests.simulation.workload import Workload

@@ -1,15 +1,18 @@
 """Seeds of the simulation; ``make simulate`` runs as many as one likes."""
 
+import dataclasses
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from traceback import format_exception
 
 import pytest
 
 from tests.conftest import FULL
-from tests.simulation.plan import plan
-from tests.simulation.run import run
+from tests.simulation.hub import NotRun, run, run_all
+from tests.simulation.plan import Event, plan
+from tests.simulation.run import Result
 from tests.simulation.server import Server
 from tests.simulation.shrink import shrink
 
@@ -25,12 +28,15 @@ def server() -> Iterator[Server]:
 
 
 def keeps_its_promises(seeds: range, server: Server) -> None:
-    for seed in seeds:
-        result = run(plan(seed), server)
-        if result.failures:
-            choice, small = shrink(result, server)
-            lines = "\n".join(small.history.lines()[-200:])
-            pytest.fail(f"{lines}\n{small.failures[0]}\n{choice.command()}", pytrace=False)
+    results = run_all(map(plan, seeds), server)
+    failed = next((each for each in results if isinstance(each, NotRun) or each.failures), None)
+    results.close()
+    if isinstance(failed, NotRun):
+        pytest.fail("".join([f"seed {failed.plan.seed}: ", *format_exception(failed.error)]))
+    if failed is not None:
+        choice, small = shrink(failed, server)
+        lines = "\n".join(small.history.lines()[-200:])
+        pytest.fail(f"{lines}\n{small.failures[0]}\n{choice.command()}", pytrace=False)
 
 
 @pytest.mark.timeout(900)
@@ -56,3 +62,31 @@ def test_a_seed_goes_the_same_way_each_time() -> None:
     }  # fmt: skip
     assert len(told) == 1
     assert "steps" in told.pop()
+
+
+def test_a_seed_goes_the_same_way_alone_and_among_others(server: Server) -> None:
+    seeds = (8, 12, 16, 33, 54, 55, 58, 68)  # some are full, refuse writes, lose or restore all
+    alone = {seed: run(plan(seed), server).history.digest() for seed in seeds}
+    for at_once in (3, 8):
+        results = list(run_all(map(plan, reversed(seeds)), server, at_once))
+        among = {
+            each.plan.seed: each.history.digest() for each in results if isinstance(each, Result)
+        }
+        assert among == alone
+
+
+def test_a_world_that_raises_is_named_and_does_not_end_the_others(server: Server) -> None:
+    broken = dataclasses.replace(plan(4), events=(Event(at=1000, kind="unheard-of"),))
+    results = list(run_all([plan(3), broken, plan(5)], server))
+    assert {each.plan.seed for each in results if isinstance(each, Result)} == {3, 5}
+    (raised,) = (each for each in results if isinstance(each, NotRun))
+    assert raised.plan.seed == 4
+    assert "unheard" in str(raised.error)
+
+
+def test_worlds_that_are_left_early_leave_the_server_to_the_next(server: Server) -> None:
+    alone = run(plan(12), server).history.digest()
+    results = run_all(map(plan, range(1, 20)), server)
+    next(results)
+    results.close()
+    assert run(plan(12), server).history.digest() == alone

@@ -11,6 +11,7 @@ from tests.simulation.beat import Beat
 from tests.simulation.broker import SimBroker
 from tests.simulation.bucket import Buckets, SimReader
 from tests.simulation.clock import HostClock
+from tests.simulation.database import Database
 from tests.simulation.history import History
 from tests.simulation.ledger import Link, Onlooker, SimClient
 from tests.simulation.outside import Outside
@@ -20,7 +21,6 @@ from tests.simulation.process import SimProcess
 from tests.simulation.progress import Progress
 from tests.simulation.queue import SimQueue, SqsServer
 from tests.simulation.schedule import Died, Schedule
-from tests.simulation.server import Server
 from tests.simulation.sinks import SimSink, SinkServer
 from tests.simulation.strikes import Strikes
 from tests.simulation.worker import Worker
@@ -51,9 +51,9 @@ def keep(records: Any) -> list[str | None]:
 class World:
     """Everything of one run."""
 
-    def __init__(self, plan: Plan, server: Server) -> None:
+    def __init__(self, plan: Plan, database: Database) -> None:
         self.plan = plan
-        self.server = server
+        self.database = database
         self.chance = random.Random(f"{plan.seed} schedule")
         self.schedule = Schedule(self.chance)
         self.history = History()
@@ -65,7 +65,7 @@ class World:
         self.points = Points(
             self.schedule, self.strikes, self.history, self.chance, stays=plan.stays, kill=self.kill
         )
-        self.link = Link(server, self.points)
+        self.link = Link(database, self.points)
         self.sqs = SqsServer(
             self.schedule, self.chance, most_receives=plan.most_receives,
             stale_works=plan.stale_works,
@@ -92,7 +92,7 @@ class World:
             self._run()
 
     def _run(self) -> None:
-        self.server.empty()
+        self.database.empty()
         for host in self.plan.hosts:
             self.start(host)
         for put in self.plan.workload.puts:
@@ -177,13 +177,13 @@ class World:
 
     def left(self) -> dict[str, int]:
         """What the ledger still has in hand, looked at from outside."""
-        counts = self.server.plain_all([("ZCARD", f"{OWN}{name}") for name in IN_HAND])
+        counts = self.database.plain_all([("ZCARD", f"{OWN}{name}") for name in IN_HAND])
         return dict(zip(IN_HAND, counts, strict=True))
 
     def standing(self) -> Standing | None:
         """What `status` says of the source; None where the broker does not answer."""
-        onlooker = Onlooker(self.server, self.points)
-        onlooker.trouble = self.link.trouble
+        onlooker = Onlooker(self.database, self.points)
+        onlooker.trouble, onlooker.skew = self.link.trouble, self.link.skew
         try:
             return standing(Ledger(SimClient.of(onlooker), SOURCE, self.plan.numbers))
         except redis.RedisError:
@@ -191,7 +191,7 @@ class World:
 
     def sums(self) -> dict[str, int]:
         """The ledger's counters, looked at from outside."""
-        held = self.server.plain("HGETALL", f"{OWN}sums")
+        held = self.database.plain("HGETALL", f"{OWN}sums")
         return {name.decode(): int(by) for name, by in zip(held[::2], held[1::2], strict=True)}
 
     def _every(self, pause: int, act: Any) -> None:
@@ -206,9 +206,7 @@ class World:
         self.watched()
         self._looks = self._looks + 1 if self.progress.done() else 0
         self.settled = self._looks == LOOKS
-        late = not self._looks and (
-            self.progress.overdue() or self.schedule.now > self.progress.latest()
-        )
+        late = not self._looks and (self.progress.overdue() or self.progress.too_late())
         if self.settled or late:
             self.schedule.finish()
 

@@ -38,9 +38,10 @@ def wired(client: redis.Redis, **workers: Any) -> Iterator[Settings]:
         wiring.forget()
 
 
-def pulse(ledger: Ledger, role: str, *, host: str = "host", config: str = "c0ffee", **more) -> None:
+def pulse(ledger: Ledger, role: str, *, host: str = "host", **more: Any) -> None:
     """Have the process of *role* on *host* say that it is alive."""
-    presence = Presence(roles=(role,), host=host, pid=7, version="0.1.0", config=config, **more)
+    told = {"version": "0.1.0", "config": "c0ffee", **more}
+    presence = Presence(roles=(role,), host=host, pid=7, **told)
     threads = THREADS if role == OBJECTS else 0
     ledger.workers.heartbeat(f"{role}@{host}/7", threads, presence)
 

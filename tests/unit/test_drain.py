@@ -13,6 +13,7 @@ from trailcourier import broker, child, drain
 from trailcourier.dispositions import REASONS
 from trailcourier.drain import HOPELESS, Result
 from trailcourier.ledger import Ledger
+from trailcourier.ledger.left import LeftMessage
 from trailcourier.ledger.outcomes import Report
 from trailcourier.ledger.quarantine import Entry, entry_id
 from trailcourier.ledger.scopes import Failing
@@ -120,6 +121,38 @@ def test_a_message_that_is_not_deleted_yet_holds_it(ledger):
     free = run(ledger, quiet(ledger), quiet(ledger))
 
     assert (held.sources[0].drained, free.sources[0].drained) == (False, True)
+
+
+def leave(ledger, *names):
+    """Leave messages to the queue, as their bucket is full."""
+    left = [LeftMessage(name, "receipt", 1, "acme-logs/111122223333") for name in names]
+    ledger.left.note(left, dict.fromkeys(names, 43_000))
+    return left
+
+
+def test_a_message_left_to_the_queue_holds_it(ledger):
+    left = leave(ledger, "m1", "m2")
+
+    held = run(ledger, quiet(ledger), quiet(ledger)).sources[0]
+    ledger.left.forget(left)
+    free = run(ledger, quiet(ledger), quiet(ledger)).sources[0]
+
+    assert (held.drained, held.left) == (False, 2)
+    assert (free.drained, free.left) == (True, 0)
+
+
+def test_messages_left_to_the_queue_are_said_with_their_bucket_and_its_breaker(ledger):
+    leave(ledger, "m1", "m2")
+    denied = lambda: fail(ledger, "bucket:prod:acme-logs/111122223333", "access-denied")  # noqa: E731
+
+    result = run(ledger, denied, quiet(ledger), quiet(ledger), timeout=0.1)
+
+    assert result.why.startswith(
+        "source prod is not drained, 2 messages left to the queue: "
+        "bucket:prod:acme-logs/111122223333: access-denied: words of it. Allow `s3:GetObject`"
+    )
+    assert "are parked: acme-logs/111122223333 (2). They are handed back when" in result.why
+    assert "\n" not in result.why
 
 
 def test_every_source_must_be_drained(client, ledger):
@@ -326,6 +359,7 @@ def test_what_it_came_to_can_be_written_as_json(ledger):
 
     written = json.loads(msgspec.json.encode(result))
     assert written["sources"][0].keys() == {
-        "source", "drained", "objects", "records", "sinks", "messages", "refused", "waiting",
+        "source", "drained", "objects", "records", "sinks", "messages", "refused",
+        "waiting", "left",
     }  # fmt: skip
     assert written["why"]

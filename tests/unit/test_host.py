@@ -10,6 +10,7 @@ import redis
 from tests.servers import valkey
 from trailcourier import broker, host, settings, wiring
 from trailcourier.errors import ConfigError, Unreachable
+from trailcourier.sinks import folders
 
 CONFIG = """
 {broker}
@@ -168,8 +169,8 @@ def test_a_folder_that_cannot_be_used_is_a_wrong_configuration(found, tmp_path):
         pass
 
     (problem,) = error.value.problems
-    assert f"trailcourier.toml: workers.state_dir: {tmp_path}/state/broker cannot be" in problem
-    assert problem.endswith(": File exists; name a folder this user may write to")
+    assert f"trailcourier.toml: workers.state_dir: {tmp_path}/state cannot be" in problem
+    assert problem.endswith(": File exists; name a folder that this user alone may write to")
 
 
 def test_what_is_kept_is_for_this_user_alone(found, tmp_path, monkeypatch):
@@ -192,6 +193,50 @@ def test_a_folder_that_others_could_enter_is_closed_to_them(found, tmp_path, mon
 
     with host.running(found(), say=print):
         assert stat.S_IMODE((tmp_path / "state/broker").stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o757])
+def test_a_state_folder_that_others_may_write_to_is_refused(found, tmp_path, mode):
+    place = tmp_path / "state"
+    place.mkdir()
+    place.chmod(mode)
+    refused = rf"{place} cannot be used: others may write to it \(`chmod go-w {place}`\)"
+
+    with pytest.raises(ConfigError, match=refused), host.running(found(), say=print):
+        pass
+
+    assert not (place / "broker").exists()
+
+
+@pytest.mark.parametrize("mode", [0o755, 0o700, 0o1777])
+def test_a_state_folder_in_which_nobody_can_replace_ours_keeps_its_mode(
+    found, tmp_path, monkeypatch, mode
+):
+    monkeypatch.setattr(host, "members", lambda **_: [])
+    place = tmp_path / "state"
+    place.mkdir()
+    place.chmod(mode)
+
+    with host.running(found(), say=print):
+        assert stat.S_IMODE((place / "broker").stat().st_mode) == 0o700
+
+    assert stat.S_IMODE(place.stat().st_mode) == mode
+
+
+@pytest.mark.parametrize(
+    ("mode", "owner", "group", "expected"),
+    [
+        (0o775, 4242, 4242, True),  # nobody knows who is in that group
+        (0o775, 0, 4242, False),  # root's own affair
+        (0o1775, 4242, 4242, False),
+        (0o755, 4242, 4242, False),
+        (0o757, 0, 0, True),
+    ],
+)
+def test_a_folder_is_replaceable_where_others_may_write_to_it(mode, owner, group, expected):
+    found = os.stat_result((stat.S_IFDIR | mode, 1, 1, 1, owner, group, 0, 0, 0, 0))
+
+    assert folders.replaceable(found) == expected
 
 
 def test_a_link_in_the_place_of_the_folder_is_not_followed(found, tmp_path):

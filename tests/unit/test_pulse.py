@@ -1,6 +1,7 @@
 """What a process tells of itself with each pulse."""
 
 import json
+import time
 
 import pytest
 import redis
@@ -155,3 +156,23 @@ def test_a_clock_without_a_broker_beats_and_then_says_why_it_does_no_work(wire, 
     assert heartbeat.trouble(wire.workers.heartbeat_file) == (
         "the broker has not answered for 61 s"
     )
+
+
+def test_a_broker_that_hangs_in_every_call_leaves_the_clocks_heartbeat_fresh(wire, monkeypatch):
+    hangs, now = 30.0, [1000.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    clock, ages = ClockPulse(), []
+
+    def call(*_):
+        now[0] += hangs
+        ages.append(now[0] - heartbeat._beat(wire.workers.heartbeat_file).at)
+        raise redis.TimeoutError("no answer")
+
+    monkeypatch.setattr(wiring.workers(), "heartbeat", call)
+    for _ in range(5):
+        clock.take()
+        with pytest.raises(redis.TimeoutError):
+            call()  # a tick, which the same broker is asked to take
+
+    assert len(ages) == 10
+    assert max(ages) <= hangs + 1

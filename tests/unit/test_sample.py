@@ -6,6 +6,7 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from tests.unit.fleets import move, pulse, well, wired
+from trailcourier.ledger.left import LeftMessage
 from trailcourier.ledger.workers import OBJECTS
 from trailcourier.sample import KNOWN, Samples
 
@@ -43,6 +44,19 @@ def test_every_worker_tells_who_is_there_and_what_moves(wire, ledger, whole):
     assert found['trailcourier_clock_ahead_seconds{host="b",process="objects@b/7"}'] == "-7.5"
     assert {found[each] for each in found if "standstill" in each} == {"0.0"}
     assert ('trailcourier_objects_parked{source="prod"}' in found) is whole
+
+
+def test_messages_left_to_the_queue_and_what_had_no_room_are_told(wire, ledger):
+    ledger.left.note([LeftMessage("m", "r", 1, "acme-logs/1")], {"m": 100})
+    ledger.sums.count({"quarantine:messages-forgotten": 2})
+    samples = Samples()
+    samples.take()
+
+    found = told(samples)
+
+    assert found['trailcourier_messages_left{source="prod"}'] == "1.0"
+    assert found['trailcourier_quarantine_forgotten{kind="objects",source="prod"}'] == "0.0"
+    assert found['trailcourier_quarantine_forgotten{kind="messages",source="prod"}'] == "2.0"
 
 
 def test_one_that_carries_tells_that_nobody_polls(wire, ledger):

@@ -168,6 +168,36 @@ def test_a_second_configuration_names_the_hosts_of_both(ledger):
     assert "\x1b" not in text
 
 
+def test_two_versions_are_said_and_are_no_second_configuration(ledger):
+    well(ledger)
+    for host in ("b", "c"):
+        pulse(ledger, OBJECTS, host=host, config="0ther", version="0.2.0")
+
+    (said,) = standstill.versions(ledger.workers.roll())
+
+    assert found(ledger) == {}
+    assert said.startswith("Two versions in this fleet: 0.1.0 on beat@host/7 on host, ")
+    assert said.endswith("; 0.2.0 on objects@b/7 on b, objects@c/7 on c")
+
+
+def test_two_configurations_of_one_version_are_found_among_two_versions(ledger):
+    well(ledger)
+    pulse(ledger, OBJECTS, host="b", config="newer", version="0.2.0")
+    pulse(ledger, OBJECTS, host="c", config="0ther", version="0.2.0")
+
+    text = found(ledger)["two-configurations"]
+
+    assert text.startswith(
+        "Two configurations in this fleet: 0ther on objects@c/7 on c; newer on objects@b/7 on b."
+    )
+
+
+def test_one_version_is_not_worth_a_word(ledger):
+    well(ledger)
+
+    assert list(standstill.versions(ledger.workers.roll())) == []
+
+
 def test_the_configuration_of_who_is_gone_counts_no_more(ledger, pass_time):
     well(ledger)
     pulse(ledger, OBJECTS, host="b", config="0ther")

@@ -9,11 +9,14 @@ from tests.unit.fleets import NOTED, well
 from tests.unit.ledger.conftest import admit, claim, refs
 from trailcourier.dispositions import REASONS
 from trailcourier.ledger import Ledger
+from trailcourier.ledger.left import EARLY, LeftMessage
 from trailcourier.ledger.outcomes import Report
 from trailcourier.ledger.quarantine import Entry, entry_id
 from trailcourier.ledger.scopes import Failing
-from trailcourier.models import Numbers, Outcome, QueueLimits
+from trailcourier.models import Message, Numbers, Outcome, QueueLimits
 from trailcourier.status import Standing, standing
+
+AGAIN = "tried again after 5 s at first and every 30 s at last"
 
 LISTENS = (
     "See that it runs and listens where the sink's settings say (`trailcourier sink test siem`), "
@@ -98,7 +101,7 @@ def test_an_open_breaker_holds_it_up_and_comes_with_what_to_do(ledger, pass_time
     assert (breaker.name, breaker.reason) == ("sink:archive", "sink-full")
     assert breaker.open_seconds == pytest.approx(30, abs=1)
     assert found.advice[0] == (
-        "sink:archive is open, and tried again every 30 s: no room left on \\x1b[2Jdisk. "
+        f"sink:archive is open, and {AGAIN}: no room left on \\x1b[2Jdisk. "
         "Make room on the disk the sink writes to."
     )
 
@@ -106,7 +109,7 @@ def test_an_open_breaker_holds_it_up_and_comes_with_what_to_do(ledger, pass_time
 def test_words_that_end_in_a_full_stop_do_not_get_another(ledger):
     ledger.breakers.failed("sink:siem", "a", reason="of-next-year", text="It is away.", limit=1)
 
-    assert advice(ledger) == ["sink:siem is open, and tried again every 30 s: It is away."]
+    assert advice(ledger) == [f"sink:siem is open, and {AGAIN}: It is away."]
 
 
 def test_what_is_parked_behind_no_breaker_comes_with_the_cause_and_what_to_do(ledger):
@@ -145,15 +148,13 @@ def test_what_is_parked_behind_an_open_breaker_is_told_by_the_breaker_alone(ledg
 def test_the_advice_about_a_sink_names_it(ledger):
     ledger.breakers.failed("sink:siem", "a", reason="sink-unreachable", text="refused", limit=1)
 
-    assert advice(ledger) == [
-        ("sink:siem is open, and tried again every 30 s: refused. " + LISTENS)
-    ]
+    assert advice(ledger) == [f"sink:siem is open, and {AGAIN}: refused. {LISTENS}"]
 
 
 def test_a_breaker_opened_for_a_reason_of_a_newer_version_is_shown_without_advice(ledger):
     ledger.breakers.failed("sink:archive", "a", reason="of-next-year", text="words", limit=1)
 
-    assert advice(ledger) == ["sink:archive is open, and tried again every 30 s: words."]
+    assert advice(ledger) == [f"sink:archive is open, and {AGAIN}: words."]
 
 
 def test_a_source_is_held_up_whatever_else_stands_still(ledger):
@@ -204,6 +205,55 @@ def test_refusals_without_room_are_said(client, ledger):
     said = [each for each in advice(ledger) if "refused" in each]
     assert said[0].startswith("3 refused, 2 of them without details for want of room: `trail")
     assert said[1].startswith("2 refused objects had no room in quarantine at all, since this")
+
+
+def test_refused_messages_without_room_are_said(client, ledger):
+    small = Ledger(client, "prod", Numbers(quarantine_messages=1))
+    for at in range(3):
+        foreign = Entry(f"e{at}", "message", "not-understood", "no", message=f"m{at}")
+        small.quarantine.set_aside(foreign, Message(f"m{at}", "r", ""))
+
+    found = standing(ledger)
+
+    assert found.forgotten == {"messages": 2}
+    assert any(
+        each.startswith(
+            "2 entries of messages that were not understood had no room in quarantine at all, "
+            "since this ledger began. The log names each, as message_not_understood;"
+        )
+        for each in found.advice
+    )
+
+
+def test_messages_left_to_the_queue_are_said_with_their_buckets(ledger):
+    well(ledger)
+    few = [LeftMessage(f"a{at}", "r", 1, "acme-logs/111122223333") for at in range(3)]
+    often = [LeftMessage("b", "r", EARLY + 1, "org-logs/1")]
+    ledger.left.note([*few, *often], dict.fromkeys(["a0", "a1", "a2", "b"], 39_600))
+
+    found = standing(ledger, depth=0)
+
+    assert (found.state, found.moves) == ("see below", True)
+    assert found.left.messages == 4
+    told = (
+        "The queue hides 4 messages left to it, as too many objects of their bucket and account "
+        "are parked: acme-logs/111122223333 (3), org-logs/1 (1). They are handed back when its "
+        "breaker closes, or after 5 min while few of its objects are parked; 1 that were received "
+        "more than 3 times, 60 min after they were left at the earliest, once none is parked and "
+        "others were delivered. The last comes back by itself within 11 h. Repair what keeps those "
+        "objects parked."
+    )
+    assert found.advice == [told]
+
+
+def test_of_many_buckets_some_are_named(ledger):
+    for at in range(8):
+        left = LeftMessage(f"m{at}", "r", 1, f"b{at}/1")
+        ledger.left.note([left], {left.message: 100})
+
+    (said,) = [each for each in advice(ledger) if each.startswith("The queue hides 8")]
+
+    assert "b4/1 (1), 3 more. They" in said
 
 
 def test_folders_of_keys_of_no_known_shape_are_said_with_their_numbers(ledger):

@@ -63,13 +63,17 @@ def _summary(source: Source) -> dict[str, Any]:
 def _lines(
     *, problems: Sequence[str], warnings: Sequence[str], sources: Mapping[str, Any]
 ) -> list[str]:
-    count = len(problems)
     return [
         *problems,
         *(f"warning: {each}" for each in warnings),
         *(_line(name, source) for name, source in sources.items()),
-        f"{count} problem{'s' if count > 1 else ''}" if count else "Nothing is wrong.",
+        _count(problems, "problem") or _count(warnings, "warning") or "Nothing is wrong.",
     ]
+
+
+def _count(said: Sequence[str], what: str) -> str:
+    """How many there are; empty for none."""
+    return f"{len(said)} {what}{'s' if len(said) > 1 else ''}." if said else ""
 
 
 def _line(name: str, source: Mapping[str, Any]) -> str:

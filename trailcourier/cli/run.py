@@ -155,7 +155,7 @@ def _progress() -> Iterator[Callable[[Sequence[Progress]], None]]:
 def _told(looks: Sequence[Progress]) -> str:
     return "; ".join(
         f"{look.source}: {look.delivered:,} delivered, {look.in_flight:,} in flight, "
-        f"{look.parked:,} parked"
+        f"{look.parked:,} parked{f', {look.left:,} left to the queue' * bool(look.left)}"
         for look in looks
     )
 

@@ -43,9 +43,12 @@ def show(
         roll = wiring.roll()
         found = _standings(names, roll)
     if as_json:
-        clocks = [f"{each}. {standstill.SET_CLOCK}" for each in standstill.clocks(roll)]
         output.say_json(
-            {"sources": found, "processes": standstill.processes(roll), "advice": clocks}
+            {
+                "sources": found,
+                "processes": standstill.processes(roll),
+                "advice": list(standstill.advice(roll)),
+            }
         )
     else:
         output.say(_now(found))
@@ -72,8 +75,8 @@ def _remarks(found: Sequence[Standing], roll: Roll) -> Iterator[str]:
     """What does not move, and what to do; what is of the whole fleet is said once."""
     for each in standstill.of_fleet(roll):
         yield f"fleet: {each}"
-    for clock in standstill.clocks(roll):
-        yield f"fleet: {clock}. {standstill.SET_CLOCK}"
+    for advice in standstill.advice(roll):
+        yield f"fleet: {advice}"
     for source in found:
         for each in source.problems:
             if each.kind not in standstill.FLEETS:

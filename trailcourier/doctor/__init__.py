@@ -53,7 +53,7 @@ CHECKS: tuple[Check, ...] = (
     sinks.look,
 )
 
-GRACE = 2.0  # seconds beyond the time there is, for a check that is about to end
+GRACE = 2.0  # seconds beyond the time there is, for all checks that are about to end
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -94,7 +94,7 @@ class _Look:
         """Yield what comes: the name of a check that begins, or what one found."""
         while True:
             try:
-                said = self._said.get(timeout=shared.left(float("inf")) + GRACE)
+                said = self._said.get(timeout=shared.left(float("inf"), beyond=GRACE))
             except Empty:
                 text = "the time was over before everything was looked at"
                 yield Finding("unproved", OUT_OF_TIME, text, "Run doctor again.")

@@ -25,7 +25,7 @@ TOLD: Entries = {
         "How much waits?",
         ("ok", "unproved", "warning"),
         "What SQS has to give, what is received and not settled, and the age of the oldest that "
-        "the line holds.",
+        "the line holds. Messages that were left to the queue, which hides them, are a warning.",
     ),
     "TC312": Entry(
         "How long has the oldest waited?",
@@ -73,6 +73,9 @@ def _depth(subject: Subject, said: Attributes, kept: int | None) -> Finding:
     if (flying or 0) > MOST_IN_FLIGHT * 0.9:
         fix = "See what takes messages and does not settle them: another collector on this queue?"
         return Finding("warning", "TC311", f"{text}: SQS hands out no more than 120,000", fix)
+    if line and (left := line.standing.left.messages):
+        text = f"{text}; the queue hides {left} left to it, as too much of their bucket is parked"
+        return Finding("warning", "TC311", text, "`trailcourier status` says what to repair.")
     if oldest and kept and _soon_gone(oldest, kept):
         return Finding("warning", "TC311", f"{text}, and the queue keeps {age(kept)}", KEEP_LONGER)
     return Finding("ok", "TC311", text)

@@ -28,10 +28,12 @@ TOLD: Entries = {
     ),
     "TC809": Entry(
         "Have all hosts the same configuration?",
-        ("ok", "error"),
-        "Each process tells a digest of sources, sinks, `[line]` and namespace, without secrets. "
-        "Two at once, after a change was not brought everywhere, poll and deliver differently. "
-        "For as long as a fleet is restarted host by host there are two.",
+        ("ok", "warning", "error"),
+        "Each process tells a digest of sources, sinks, `[line]` and namespace, without secrets or "
+        "what is one process's own. Two at once, after a change was not brought "
+        "everywhere, poll and deliver differently. For as long as a fleet is restarted host by "
+        "host there are two. Only processes of one version are compared; two versions at once are "
+        "a warning.",
     ),
 }
 STEPS: frozenset[Kind] = frozenset({"no-poll", "no-forward", "no-settle", "no-tend"})
@@ -57,7 +59,11 @@ def look(subject: Subject) -> Iterator[Finding]:
     else:
         moves = "polls, forwards, settles and tends leave their traces"
         yield from _found("TC808", still, moves)
-    yield from _found("TC809", two, "all processes have the same")
+    versions = list(standstill.versions(known.roll))
+    for each in versions:
+        yield Finding("warning", "TC809", each, standstill.ONE_VERSION)
+    if two or not versions:
+        yield from _found("TC809", two, "all processes have the same")
 
 
 def _of(known: broker.Line, kinds: frozenset[Kind]) -> list[Problem]:

@@ -47,9 +47,12 @@ class Shared:
         self.known = bounded.Known()
         self._ends = time.monotonic() + total
 
-    def left(self, most: float) -> float:
-        """Return how many seconds there are for something that may take *most*."""
-        return max(0.0, min(most, self._ends - time.monotonic()))
+    def left(self, most: float, *, beyond: float = 0.0) -> float:
+        """Return how many seconds there are for something that may take *most*.
+
+        What may outlast the end of all has so many seconds *beyond* it, however often it asks.
+        """
+        return max(0.0, min(most, self._ends + beyond - time.monotonic()))
 
 
 class Subject:

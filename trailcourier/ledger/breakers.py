@@ -31,18 +31,25 @@ class Breakers:
         self._store = store
         self._sinks = sinks
 
-    def failed(self, name: str, what: str, *, reason: str, text: str, limit: int = 0) -> bool:
-        """Count a failure of *what*; True where this one opens the breaker.
+    def failed(
+        self, name: str, what: str, *, reason: str, text: str, limit: int = 0, host: str = ""
+    ) -> str:
+        """Count a failure of *what*; the breaker that this one opens, empty for none.
 
-        *limit* failures do; left out, as many as the configuration says.
+        *limit* failures do; left out, as many as the configuration says.  With a *host*, the
+        failure may be its own: it is, where other hosts have control workers.
         """
-        limit = limit or self._store.numbers.breaker_failures
-        token = self._store.token()
-        return bool(self._store.call(COUNT_FAILURE, token, name, what, limit, reason, text[:500]))
+        numbers = self._store.numbers
+        opened: bytes = self._store.call(
+            COUNT_FAILURE, self._store.token(), name, what, limit or numbers.breaker_failures,
+            reason, text[:500], host, numbers.heartbeat * 1000,
+        )  # fmt: skip
+        return opened.decode()
 
-    def succeeded(self, name: str) -> bool:
-        """Close the breaker; True where it was open."""
-        return bool(self._store.call(NOTE_SUCCESS, self._store.token(), name))
+    def succeeded(self, name: str, host: str = "") -> tuple[str, ...]:
+        """Close the breaker, and that of *host* alone; those that were open."""
+        closed = self._store.call(NOTE_SUCCESS, self._store.token(), name, host)
+        return tuple(each.decode() for each in closed)
 
     def reset(self, name: str) -> None:
         """Close the breaker for a fresh try; no success is claimed by that."""

@@ -40,18 +40,18 @@ class Flow:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def room(self, sinks: Sequence[str]) -> Room:
-        """How many more objects to take: none without workers, or behind an open breaker.
+    def room(self, sinks: Sequence[str], host: str = "") -> Room:
+        """How many more objects *host* may take: none without workers, or behind an open breaker.
 
         An open queue breaker lets one receive through as its probe; a sink's, when no object is
         left to probe with or those that are left are all rejected, lets receives through until
         one brings an object.
         """
-        numbers = self._store.numbers
+        numbers, queue = self._store.numbers, f"queue:{self._store.source}"
         objects, why = self._store.call(
             MEASURE_ROOM, numbers.in_flight, numbers.in_flight_per_thread,
             numbers.heartbeat * 1000, int(numbers.breaker_probe * 1000),
-            self._store.token(), f"queue:{self._store.source}", f"credentials:{self._store.source}",
+            self._store.token(), queue, f"{queue}@{host}", f"credentials:{self._store.source}",
             *(f"sink:{name}" for name in sinks),
         )  # fmt: skip
         return Room(objects, why.decode())

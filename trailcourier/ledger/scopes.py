@@ -15,7 +15,7 @@ from trailcourier.errors import Fault
 from trailcourier.models import ObjectRef
 
 _KMS_KEY = re.compile(r"arn:aws[\w-]*:kms:[\w-]+:\d{12}:key/[\w-]+", re.ASCII)
-_OF_ONE_ACCOUNT = frozenset({"access-denied", "kms", "s3-error", "cut-short"})
+_OF_ONE_ACCOUNT = frozenset({"access-denied", "kms", "s3-error"})
 
 
 class Failing(msgspec.Struct, frozen=True, omit_defaults=True):

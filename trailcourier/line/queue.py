@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 import redis
 
 from trailcourier import observe
+from trailcourier.dispositions import REASONS
 from trailcourier.errors import Fault
 from trailcourier.ledger.left import LeftMessage
 from trailcourier.line import Line
@@ -33,6 +34,7 @@ def receive(line: Line, most: int, wait: int) -> list[Message] | None:
         failed(line, fault)
         _count_failure(line, breaker, what, fault)
         return None
+    observe.fact("messages_received", source=line.source, messages=len(messages))
     with given_back(line, messages):
         _count_success(line, breaker)
     failpoint("after-receive")
@@ -40,24 +42,37 @@ def receive(line: Line, most: int, wait: int) -> list[Message] | None:
 
 
 @contextmanager
-def given_back(line: Line, messages: Sequence[Message]) -> Iterator[None]:
-    """Give *messages* back to the queue where the ledger goes away before they are all admitted.
+def given_back(line: Line, messages: Sequence[Message]) -> Iterator[list[Message]]:
+    """Give *messages* back to the queue where an error comes before they are all accounted for.
 
-    One that was admitted comes again too, and its lease takes the newer handle.
+    The block appends to the list that it is given, in their order, those that are: each has a
+    lease, or it was said what became of it.  Where the ledger went away these come again too, and
+    their leases take the newer handles.
     """
+    accounted: list[Message] = []
     try:
-        yield
-    except redis.RedisError as error:
-        give_back(line, messages, error)
+        yield accounted
+    except Exception as error:
+        rest = messages[len(accounted) :]
+        back = messages if isinstance(error, redis.RedisError) else rest
+        if back:
+            _give_back(line, back, len(rest), error)
         raise
 
 
-def give_back(line: Line, messages: Sequence[Message], error: Exception) -> None:
+def _give_back(line: Line, messages: Sequence[Message], rest: int, error: Exception) -> None:
     """Give *messages* back at once: else nobody would see them before their visibility ends."""
     with suppress(Fault):  # then they come when it ends
         line.queue.extend([(m.id, m.receipt, 0) for m in messages])
-    count = len(messages)
-    observe.fact("messages_given_back", source=line.source, messages=count, why=str(error))
+    observe.fact("messages_given_back", source=line.source, messages=len(messages),
+                 not_admitted=rest, why=str(error))  # fmt: skip
+
+
+def hand_back(line: Line, messages: Sequence[Message]) -> None:
+    """Give back *messages* that came while the worker stops."""
+    extend(line, [(m.id, m.receipt, 0) for m in messages])
+    if messages:
+        observe.fact("messages_came_late", source=line.source, messages=len(messages))
 
 
 def release(line: Line, messages: Sequence[str], sum_field: str) -> None:
@@ -93,11 +108,12 @@ def extend(line: Line, entries: Sequence[tuple[str, str, int]]) -> Changed | Non
     return None
 
 
-def commit(line: Line, entries: Sequence[tuple[str, str]]) -> list[str]:
+def commit(line: Line, entries: Sequence[tuple[str, str]], *, leased: bool = True) -> list[str]:
     """Delete (message, receipt); the answer is which messages are deleted.
 
-    What the queue no longer knows by that receipt is forgotten, for it comes again; what failed
-    otherwise stays in the ledger for the next tend.
+    A lease on what the queue no longer knows by that receipt is forgotten, for it comes again; what
+    failed otherwise stays in the ledger for the next tend.  Messages that are not *leased* were
+    never admitted: each that is not deleted is the caller's to account for.
     """
     if not entries:
         return []
@@ -111,7 +127,8 @@ def commit(line: Line, entries: Sequence[tuple[str, str]]) -> list[str]:
         return []
     failpoint("after-delete")
     _count_success(line, breaker)
-    lost(line, changed)
+    if leased:
+        lost(line, changed)
     _say(line, changed)
     return list(changed.done)
 
@@ -150,7 +167,8 @@ def leave(line: Line, messages: Sequence[LeftMessage]) -> None:
     entries = [(m.message, m.receipt, max(0, int(longest - m.age))) for m in messages]
     changed = extend(line, entries)
     done = set(changed.done) if changed else set()
-    line.ledger.left.note([each for each in messages if each.message in done])
+    hidden = {message: seconds for message, _, seconds in entries if message in done}
+    line.ledger.left.note([each for each in messages if each.message in done], hidden)
     for bucket, those in Counter(each.bucket for each in messages).items():
         observe.fact("messages_left_full", source=line.source, bucket=bucket, messages=those)
 
@@ -162,13 +180,17 @@ def failed(line: Line, fault: Fault) -> None:
 
 def _count_failure(line: Line, breaker: str, what: str, fault: Fault, limit: int = 0) -> None:
     reason, text = fault.reason, fault.detail
-    if line.ledger.breakers.failed(breaker, what, reason=reason, text=text, limit=limit):
-        observe.fact("breaker_opened", source=line.source, breaker=breaker, why=str(fault))
+    opened = line.ledger.breakers.failed(
+        breaker, what, reason=reason, text=text, limit=limit,
+        host=line.process.fitness.host if REASONS[reason].may_be_local else "",
+    )  # fmt: skip
+    if opened:
+        observe.fact("breaker_opened", source=line.source, breaker=opened, why=str(fault))
 
 
 def _count_success(line: Line, breaker: str) -> None:
-    if line.ledger.breakers.succeeded(breaker):
-        observe.fact("breaker_closed", source=line.source, breaker=breaker)
+    for closed in line.ledger.breakers.succeeded(breaker, line.process.fitness.host):
+        observe.fact("breaker_closed", source=line.source, breaker=closed)
 
 
 def _say(line: Line, changed: Changed) -> None:

@@ -33,12 +33,14 @@ SCRIPT_ERRORS = ("user_script:", "WRONGTYPE")  # how Redis begins when a script 
 class Arrival(msgspec.Struct, frozen=True):
     """One message received: what it needs, and whether it is more than a known refusal.
 
-    *shape* is its body's; empty for one that was not understood.
+    *shape* is its body's; empty for one that was not understood.  *judged* are those of its objects
+    that need not be read.
     """
 
     message: str
     shape: str = ""
     works: Sequence[Work] = ()
+    judged: Sequence[Named] = ()
     finished: bool = False
     new: bool = True
 
@@ -59,12 +61,10 @@ def poll(line: Line, slot: int, publish: Publish, stopping: threading.Event) -> 
             if messages is None:
                 break
             came += len(messages)
-            observe.fact("messages_received", source=line.source, messages=len(messages))
-            with queue.given_back(line, messages):
-                if stopping.is_set():
-                    queue.extend(line, [(m.id, m.receipt, 0) for m in messages])
-                    break
-                new = take(line, messages, publish)
+            if stopping.is_set():
+                queue.hand_back(line, messages)
+                break
+            new = take(line, messages, publish)
             line.ledger.flow.heard(something_new=new)
         if ours:
             line.ledger.traces.note("poll")  # also where there was no room
@@ -72,13 +72,14 @@ def poll(line: Line, slot: int, publish: Publish, stopping: threading.Event) -> 
 
 
 def await_room(line: Line, ends: float, stopping: threading.Event) -> int:
-    """Wait for room for a full receive, or soon for any; how many objects, 0 to receive no more.
+    """Wait until a full receive fits, and return how many objects may be taken.
 
-    A receive, its chord, settle and delete cost the same for one message as for ten.
+    After half a second any room will do.  0 means stop receiving.  Waiting pays: a receive, its
+    chord, settle and delete cost the same for one message as for ten.
     """
     began, (pause, longest) = line.clock.monotonic(), ROOM_PAUSE
     while not stopping.is_set() and (now := line.clock.monotonic()) < ends:
-        room = line.ledger.flow.room(line.sinks)
+        room = line.ledger.flow.room(line.sinks, line.process.fitness.host)
         if not room.why or (room.objects and now - began > PATIENCE):
             return room.objects
         observe.fact("poll_held_up", source=line.source, why=room.why)
@@ -95,22 +96,17 @@ def take(line: Line, messages: Sequence[Message], publish: Publish) -> bool:
     Answers whether there was anything but messages refused before.  Whatever goes wrong with what
     is admitted, tend finds it in the ledger.
     """
-    visibility = queue.visibility(line)
     arrivals: list[Arrival] = []
-    for at, message in enumerate(messages):
-        try:
+    with queue.given_back(line, messages) as accounted:
+        visibility = queue.visibility(line)
+        for message in messages:
             arrivals.append(admit_or_refuse(line, message, visibility))
-        except redis.RedisError:
-            raise
-        except Exception as error:
-            queue.give_back(line, messages[at:], error)
-            raise
-    shapes = Counter(f"shapes:{each.shape}" for each in arrivals if each.shape)
-    line.ledger.sums.count(shapes)
-    failpoint("after-admit")
-    publish_all(publish, [w for each in arrivals for w in each.works], line.numbers.chord)
-    failpoint("after-publish")
-    settle(line, [each.message for each in arrivals if each.finished])
+            accounted.append(message)
+        _count(line, arrivals)
+        failpoint("after-admit")
+        publish_all(publish, [w for each in arrivals for w in each.works], line.numbers.chord)
+        failpoint("after-publish")
+        settle(line, [each.message for each in arrivals if each.finished])
     return any(each.new for each in arrivals)
 
 
@@ -144,17 +140,18 @@ def admit(line: Line, message: Message, visibility: int) -> Arrival:
         case "quarantined" | "held" | "finished" | "full":
             return _not_taken(line, message, notice.shape, admitted)
         case kind:
-            _note(line, message, named, admitted, beside)
+            judged = [named[at] for at in admitted.judged]
+            _say_unread(line, message, judged, admitted, beside)
             at = admitted.indices
             works = [Work(line.source, message.id, i, 1, str(named[i].ref)) for i in at]
-            return Arrival(message.id, notice.shape, works=works, finished=kind == "settle")
+            return Arrival(message.id, notice.shape, works, judged, finished=kind == "settle")
 
 
 def _not_taken(line: Line, message: Message, shape: str, admitted: Admitted) -> Arrival:
     """Leave a message to the queue, or to its lease, unread."""
     if admitted.kind == "quarantined":
-        observe.fact("message_quarantined_before", source=line.source, message=message.id)
         queue.back_off(line, message.id, message.receipt, message.receive_count)
+        observe.fact("message_quarantined_before", source=line.source, message=message.id)
         return Arrival(message.id, shape, new=False)
     if admitted.kind == "full":
         full = LeftMessage(message.id, message.receipt, message.receive_count, admitted.bucket)
@@ -167,9 +164,9 @@ def _not_taken(line: Line, message: Message, shape: str, admitted: Admitted) -> 
 def set_aside(line: Line, message: Message, fault: Fault) -> bool:
     """Enter a message that is not understood into quarantine and leave it; whether it is new."""
     became, _ = line.ledger.quarantine.set_aside(_entry(message, fault), message)
-    _say_refused(line, message, fault, became)
     if became != "held":
         queue.back_off(line, message.id, message.receipt, message.receive_count)
+    _say_refused(line, message, fault, became)
     return became != "before"
 
 
@@ -182,20 +179,20 @@ def failed(line: Line, message: Message, error: Exception) -> Arrival:
     tries = 1 if 0 < most <= message.receive_count else REASONS["internal"].tries
     entry = _entry(message, fault)
     became, times = line.ledger.quarantine.set_aside(entry, message, tries=tries)
-    if became != "before":
-        observe.fact("message_failed", source=line.source, message=message.id, error=repr(error),
-                     tries=times, became=became, exc_info=error)  # fmt: skip
-    _say_refused(line, message, fault, became)
     if became == "failed":
         queue.back_off(line, message.id, message.receipt, times, first=TRY_AGAIN)
     elif became != "held":
         queue.back_off(line, message.id, message.receipt, message.receive_count)
+    if became != "before":
+        observe.fact("message_failed", source=line.source, message=message.id, error=repr(error),
+                     tries=times, became=became, exc_info=error)  # fmt: skip
+    _say_refused(line, message, fault, became)
     return Arrival(message.id, new=became != "before")
 
 
 def discard(line: Line, message: Message, kind: str) -> None:
     """Delete a message that positively announces no log, by its kind."""
-    if queue.commit(line, [(message.id, message.receipt)]):
+    if queue.commit(line, [(message.id, message.receipt)], leased=False):
         line.ledger.sums.count({"messages:received": 1, f"messages:unread:{kind}": 1})
         observe.fact("message_discarded", source=line.source, message=message.id, kind=kind)
     else:
@@ -243,12 +240,14 @@ def _say_refused(line: Line, message: Message, fault: Fault, became: str) -> Non
                      reason=fault.reason, detail=fault.detail)  # fmt: skip
     elif became == "before":
         observe.fact("message_quarantined_before", source=line.source, message=message.id)
+    elif became == "held":
+        observe.fact("message_held", source=line.source, message=message.id)
 
 
-def _note(
-    line: Line, message: Message, named: Sequence[Named], admitted: Admitted, beside: int
+def _say_unread(
+    line: Line, message: Message, judged: Sequence[Named], admitted: Admitted, beside: int
 ) -> None:
-    """Say what need not be read, and watch for skips of one reason only."""
+    """Say what need not be read.  The message has its lease now, so nothing here may fail."""
     for reason, by in (("non-create", beside), ("already-delivered", admitted.known)):
         if by:
             observe.fact("objects_skipped", source=line.source, message=message.id, reason=reason,
@@ -256,15 +255,20 @@ def _note(
     if admitted.again:
         observe.fact("objects_refused_before", source=line.source, message=message.id,
                      objects=len(admitted.again))  # fmt: skip
-    judged = [named[at] for at in admitted.judged]
-    unknown = (each.ref.key for each in judged if each.verdict in UNKNOWN_KEYS)
-    line.ledger.sums.in_folders(Counter(map(keys.folder, unknown)))
     for each in judged:
         status, _, reason = each.verdict.partition(":")
-        if status == "refused":
-            observe.fact("object_refused", source=line.source, object=str(each.ref), reason=reason)
-        else:
-            observe.fact("objects_skipped", source=line.source, object=str(each.ref), reason=reason)
-            row = line.ledger.sums.skipped(reason, 1)
-            if row % 100 == 0:
-                observe.fact("skips_in_a_row", source=line.source, reason=reason, times=row)
+        fact = "object_refused" if status == "refused" else "objects_skipped"
+        observe.fact(fact, source=line.source, object=str(each.ref), reason=reason)
+
+
+def _count(line: Line, arrivals: Sequence[Arrival]) -> None:
+    """Count shapes and unknown folders in the ledger, and watch for skips of one reason only."""
+    sums = line.ledger.sums
+    sums.count(Counter(f"shapes:{each.shape}" for each in arrivals if each.shape))
+    judged = [named for each in arrivals for named in each.judged]
+    unknown = (each.ref.key for each in judged if each.verdict in UNKNOWN_KEYS)
+    sums.in_folders(Counter(map(keys.folder, unknown)))
+    for each in judged:
+        status, _, reason = each.verdict.partition(":")
+        if status != "refused" and (row := sums.skipped(reason, 1)) % 100 == 0:
+            observe.fact("skips_in_a_row", source=line.source, reason=reason, times=row)

@@ -80,12 +80,18 @@ def leave_full(line: Line) -> None:
 
 def hand_back(line: Line) -> None:
     """Hand back, while there is room, messages that were left, once their bucket has recovered."""
+    left = line.ledger.left
+    if not left.size():
+        return
     flying, _, _ = line.ledger.flow.in_hand()
-    room = min(line.numbers.in_flight - flying, FULL_AT_ONCE)
-    recovered = line.ledger.left.recovered(room) if room > 0 and line.ledger.left.size() else []
-    if recovered:
-        queue.extend(line, [(each.message, each.receipt, 0) for each in recovered])
-        observe.fact("messages_handed_back", source=line.source, messages=len(recovered))
+    recovered = left.recovered(max(0, min(line.numbers.in_flight - flying, FULL_AT_ONCE)))
+    changed = queue.extend(line, [(each.message, each.receipt, 0) for each in recovered])
+    if changed is None:  # they stay known, and are handed back in another round
+        return
+    over = {*changed.done, *changed.lost}
+    left.forget([each for each in recovered if each.message in over])
+    if changed.done:
+        observe.fact("messages_handed_back", source=line.source, messages=len(changed.done))
 
 
 def sample(line: Line) -> None:

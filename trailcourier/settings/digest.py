@@ -1,4 +1,7 @@
-"""One short name for a configuration, by which two hosts see whether they have the same."""
+"""One short name for a configuration, by which two hosts see whether they have the same.
+
+A setting that is one process's own may differ within a fleet, so it is left out.
+"""
 
 import hashlib
 import json
@@ -7,6 +10,12 @@ from typing import Any
 
 from trailcourier.secret import Secret
 from trailcourier.settings.shape import Settings
+
+OWN_NUMBERS = frozenset({"receive_wait", "memory_mib"})
+"""Of ``[line]``: `run --drain` receives with a wait of its own, and hosts differ in memory."""
+
+OWN_OF_SINKS = frozenset({"ca_file"})
+"""Of a sink: hosts may keep certificates in different places, as they may secrets."""
 
 
 def digest(found: Settings) -> str:
@@ -17,9 +26,11 @@ def digest(found: Settings) -> str:
     """
     told = {
         "namespace": found.broker.namespace,
-        "line": found.line.model_dump(),
+        "line": found.line.model_dump(exclude=set(OWN_NUMBERS)),
         "sources": {name: each.model_dump() for name, each in found.sources.items()},
-        "sinks": {name: each.model_dump() for name, each in found.sinks.items()},
+        "sinks": {
+            name: each.model_dump(exclude=set(OWN_OF_SINKS)) for name, each in found.sinks.items()
+        },
     }
     text = json.dumps(told, sort_keys=True, default=_plain)
     return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()

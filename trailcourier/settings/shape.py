@@ -104,8 +104,8 @@ class Workers(BaseModel):
     state_dir: Path = Field(
         Path("~/.local/state/trailcourier"),
         validate_default=True,
-        description="what `run` keeps between starts, made with mode 0700; left out: a folder in "
-        "systemd's or XDG's state directory",
+        description="what `run` keeps between starts; made with mode 0700, refused where others "
+        "may write to it; left out: a folder in systemd's or XDG's state directory",
     )
 
     @field_validator("state_dir")

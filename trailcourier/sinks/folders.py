@@ -122,6 +122,13 @@ def look_above(path: Path, users: Collection[int] | None = None) -> None:
                 _unwritable(place, found)
 
 
+def replaceable(found: os.stat_result) -> bool:
+    """Whether others than its owner and root may replace what lies in a folder."""
+    everybody = found.st_mode & stat.S_IWOTH
+    group = found.st_mode & stat.S_IWGRP and found.st_uid != 0 and not _own_group(found)
+    return bool((everybody or group) and not found.st_mode & stat.S_ISVTX)
+
+
 def _opened(path: str, name: str, *, trusting: bool, within: int | None = None) -> Folder:
     follow = 0 if trusting else os.O_NOFOLLOW
     try:

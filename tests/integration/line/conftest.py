@@ -138,9 +138,14 @@ def expected(*names: int | str, count: int = 3) -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[str]:
-    with valkey() as running:
-        yield running.url
+def running() -> Iterator[broker.Embedded]:
+    with valkey() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def server(running: broker.Embedded) -> str:
+    return running.url
 
 
 @pytest.fixture

@@ -134,7 +134,7 @@ def test_keys_the_queue_refuses_hold_the_source_up_loudly_with_what_to_do(world,
     assert code in said[0][1]
     assert held_up.state == "held up"
     (told,) = held_up.advice
-    assert told.startswith("queue:prod is open, and tried again every ")
+    assert told.startswith("queue:prod is open, and tried again after ")
     assert told.endswith(REASONS["credentials"].advice)
     assert len(world.sqs.log("ReceiveMessage")) == asked  # it is left alone
 

@@ -57,6 +57,17 @@ def test_a_settle_that_comes_too_early_deletes_nothing(world):
     assert world.waiting() == []
 
 
+def test_a_receive_that_a_portal_answers_counts_for_no_empty_queue(world):
+    world.sqs.fault("*", page=b"<!doctype html><title>Log in</title>", status=200, times=-1)
+
+    world.poll()
+    behind_the_portal = world.ledger.flow.quiet()
+    world.sqs.heal()
+    world.poll()
+
+    assert (behind_the_portal, world.ledger.flow.quiet()) == (0, 1)
+
+
 def test_a_message_is_extended_for_as_long_as_its_objects_wait_in_the_broker(world):
     world.announce(world.put(1))
     world.poll()

@@ -3,8 +3,13 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import structlog
+
 from tests.integration.line.conftest import BUCKET, World, expected, key, log_file, notice, records
 from trailcourier.egress import Egress
+from trailcourier.ledger.left import HOLD, PATIENCE, LeftMessage
+from trailcourier.line import queue
+from trailcourier.line.tend import hand_back
 from trailcourier.sinks import outlet
 from trailcourier.sinks.file import File
 
@@ -115,3 +120,55 @@ def test_several_messages_that_name_one_object_while_the_sink_is_down_stay_good(
     assert len(counts) == 12
     assert max(counts.values()) <= 1
     assert sum(1 for _ in Path(blocked).rglob("*.ndjson")) == 1
+
+
+def leave_five(world: World) -> None:
+    """Leave five messages to the queue for a bucket that is well some minutes later."""
+    for at in range(5):
+        world.announce(world.put(at))
+    came = world.line.queue.receive(most=10, wait=0, visibility=600)
+    queue.leave(world.line, [LeftMessage(m.id, m.receipt, 1, f"{BUCKET}/1") for m in came])
+    world.pass_time(PATIENCE / 1000 + 1)
+
+
+def handed_back(world: World) -> int:
+    """Hand back what is due; how many messages that was, by the log."""
+    with structlog.testing.capture_logs() as log:
+        hand_back(world.line)
+    return sum(each["messages"] for each in log if each["event"] == "messages_handed_back")
+
+
+def test_what_the_queue_does_not_hand_back_stays_known_and_is_handed_back_later(world):
+    leave_five(world)
+    world.sqs.fail_entries("ChangeMessageVisibilityBatch", code="RequestThrottled", times=2)
+
+    some = handed_back(world)
+    known = world.ledger.left.size()
+    at_once = handed_back(world)
+    world.pass_time(HOLD / 1000 + 1)
+    others = handed_back(world)
+
+    assert (some, known, at_once, others) == (3, 2, 0, 2)
+    assert world.ledger.left.size() == 0
+    assert world.poll() == 5
+
+
+def test_nothing_is_said_to_be_handed_back_while_the_queue_does_not_answer(world):
+    leave_five(world)
+    fault = world.sqs.fault("ChangeMessageVisibilityBatch", times=-1, code="ServiceUnavailable",
+                            status=503)  # fmt: skip
+
+    none = handed_back(world)
+    fault.times = 0
+    world.pass_time(HOLD / 1000 + 1)
+
+    assert (none, world.ledger.left.size()) == (0, 5)
+    assert handed_back(world) == 5
+
+
+def test_one_that_the_queue_no_longer_knows_is_forgotten(world):
+    leave_five(world)
+    world.sqs.fail_entries("ChangeMessageVisibilityBatch", code="ReceiptHandleIsInvalid", times=1)
+
+    assert handed_back(world) == 4
+    assert world.ledger.left.size() == 0

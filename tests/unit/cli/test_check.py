@@ -80,7 +80,20 @@ def test_all_problems_are_printed_at_once(check):
         "sources.b.queue_url",
         "sources.a.sinks",
     ]
-    assert count == "5 problems"
+    assert count == "5 problems."
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        (GOOD.replace("buckets", "#"), "1 warning."),
+        (GOOD.replace("buckets", "#").replace('["siem", "archive"]', '["siem"]'), "2 warnings."),
+    ],
+)
+def test_a_configuration_with_warnings_is_not_said_to_have_nothing_wrong(check, text, count):
+    code, out = check(text)
+
+    assert (code, out.splitlines()[-1]) == (Exit.DONE, count)
 
 
 def test_warnings_are_printed_and_are_no_problem(check):

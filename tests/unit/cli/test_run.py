@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import os
 import threading
 import types
 
@@ -10,11 +11,13 @@ import pytest
 from rich.console import Console
 
 from tests.unit.ledger.conftest import refs
+from trailcourier import settings
 from trailcourier.cli import run
 from trailcourier.drain import Drained, Progress, Result
 from trailcourier.ledger.parked import Waiting
 from trailcourier.ledger.quarantine import Entry
 from trailcourier.models import ObjectRef
+from trailcourier.settings.digest import digest
 
 KEPT = "Nothing is lost: what is left is still in the queue."
 EVIL = "\x1b]0;owned\x07.json.gz"
@@ -106,6 +109,16 @@ def test_what_a_drain_came_to_is_its_exit_status(call, ends, result, options, co
     assert plain.out == ""
     assert as_json.out.count("\n") == 1
     assert json.loads(as_json.out)["why"] == result.why
+
+
+def test_a_drain_beside_a_fleet_is_no_second_configuration(call, ends, started):
+    ends(Result([drained()]))
+    fleets = digest(settings.load())
+
+    call("run", "--drain")
+
+    assert started.more
+    assert digest(settings.load(env={**os.environ, **started.more})) == fleets
 
 
 def test_the_summary_says_what_became_of_each_object(call, ends):

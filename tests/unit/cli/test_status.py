@@ -11,6 +11,8 @@ from trailcourier.ledger import Ledger
 from trailcourier.ledger.outcomes import Report
 from trailcourier.models import Numbers, Outcome
 
+AGAIN = "tried again after 5 s at first and every 30 s at last"
+
 SUMS = {
     "records:in": 1_234_567,
     "sink:archive:delivered": 1_200_000,
@@ -136,7 +138,7 @@ def test_what_holds_a_source_up_is_said_below_the_table(call, client, ledger):
 
     assert "held up" in said.out
     assert said.code == 1
-    told = "\nprod: sink:archive is open, and tried again every 30 s: no room on \\x1b[2J[red]disk."
+    told = f"\nprod: sink:archive is open, and {AGAIN}: no room on \\x1b[2J[red]disk."
     assert f"{told} Make room" in said.out
     assert "\ndev: sink:archive is open" in said.out  # sources share it
     assert said.out.count("\nfleet: No object worker: nothing is received. Start one") == 1
@@ -204,6 +206,17 @@ def test_the_json_has_every_process_and_what_stands_still(call, busy, pass_time)
         ("objects@host/7", True, "c0ffee"),
     ]
     assert len(told["advice"]) == 1
+
+
+def test_two_versions_are_said_and_are_no_failure(call, busy):
+    pulse(busy, "objects", host="host-b", config="0ther", version="0.2.0")
+
+    said, told = call("status"), call("status", "--json")
+
+    assert (said.code, told.code) == (0, 0)
+    assert "\nfleet: Two versions in this fleet: 0.1.0 on beat@host/7 on host" in said.out
+    (advice,) = json.loads(told.out)["advice"]
+    assert advice.startswith("Two versions in this fleet: ")
 
 
 def test_another_sources_breaker_is_not_its_own(call, client):

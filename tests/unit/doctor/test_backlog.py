@@ -6,6 +6,7 @@ import pytest
 
 from tests.aws_front import json_answer
 from tests.trail_account import DEAD, DEAD_ARN, QUEUE
+from trailcourier.ledger.left import LeftMessage
 from trailcourier.models import Message
 
 
@@ -16,6 +17,17 @@ def test_the_oldest_message_that_the_line_holds_is_said(doctor, ledger):
     text = doctor().one("TC311").text
 
     assert text.endswith("; the oldest that the line holds was sent 2 h ago")
+
+
+def test_messages_left_to_the_queue_are_a_warning(doctor, ledger):
+    ledger.left.note([LeftMessage("m", "r", 1, "acme-logs/111122223333")], {"m": 43_000})
+
+    found = doctor().one("TC311")
+
+    assert (found.level, found.fix) == ("warning", "`trailcourier status` says what to repair.")
+    assert found.text.endswith(
+        "the queue hides 1 left to it, as too much of their bucket is parked"
+    )
 
 
 @pytest.mark.parametrize(("hours", "level"), [(47, "ok"), (49, "warning")])

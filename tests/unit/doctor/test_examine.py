@@ -1,6 +1,7 @@
 """The order of findings, what is told once, and that all of it ends."""
 
 import threading
+import time
 
 import pytest
 
@@ -89,6 +90,43 @@ def test_a_check_that_hangs_ends_with_the_time_there_is(shared, checks, monkeypa
     never.set()
 
     assert [each.finding.id for each in told] == ["TC203", "TC003"]
+
+
+def test_sources_that_hang_end_together(shared, checks, monkeypatch):
+    monkeypatch.setattr(doctor, "GRACE", 2)
+    never = threading.Event()
+
+    def look(subject):
+        yield Finding("ok", "TC001", subject.name)
+        never.wait()
+
+    checks(look)
+    began = time.monotonic()
+
+    told = list(doctor.examine(shared(total=0), ["prod", "dev"]))
+    took = time.monotonic() - began
+    never.set()
+
+    assert [each.finding.id for each in told] == ["TC001", "TC003", "TC001"]
+    assert took < 3.5  # each with a grace of its own took four
+
+
+def test_a_check_that_goes_on_telling_ends_with_the_time_there_is(shared, checks, monkeypatch):
+    monkeypatch.setattr(doctor, "GRACE", 0.5)
+    read = threading.Event()
+
+    def look(subject):
+        for at in range(50):
+            yield Finding("ok", "TC001", str(at))
+            if read.wait(0.1):
+                return
+
+    checks(look)
+
+    told = list(doctor.examine(shared(total=0), ["prod"]))
+    read.set()
+
+    assert told[-1].finding.id == "TC003"
 
 
 def test_a_bug_in_a_check_is_not_swallowed(shared, checks):

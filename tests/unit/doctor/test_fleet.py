@@ -86,6 +86,17 @@ def test_a_second_configuration_is_the_error(doctor, ledger):
     assert "0ther on objects@b/7 on b" in said.one("TC809").text
 
 
+def test_two_versions_are_a_warning(doctor, ledger):
+    well(ledger)
+    pulse(ledger, OBJECTS, host="b", config="0ther", version="0.2.0")
+
+    said = doctor()
+
+    assert (said.code, said.errors) == (0, [])
+    assert [each.level for each in said.of("TC809")] == ["warning"]
+    assert "0.2.0 on objects@b/7 on b" in said.one("TC809").text
+
+
 def test_a_clock_of_the_fleet_that_is_off_is_a_warning_with_its_host(doctor, ledger):
     well(ledger)
     pulse(ledger, OBJECTS, host="b", ahead=-25.0)

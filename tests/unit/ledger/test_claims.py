@@ -236,3 +236,15 @@ def test_what_was_noted_of_another_content_ends_with_it(ledger):
 
     assert (standing.etag, standing.progress) == ("e2", {"archive": 5})
     assert (standing.rejected, standing.counted) == ({}, False)
+
+
+def test_marks_are_found_though_the_clock_was_put_back_over_the_end_of_their_period(ledger, client):
+    span = 259_200_000
+    client.set("trailcourier:1:clock", 7000 * span + 60_000)
+    ref = ObjectRef("acme-logs", "k", etag="e1")
+    admit(ledger, "m", [ref])
+    ledger.outcomes.finish(claim(ledger, "m"), DELIVERED, jitter=1)
+
+    client.set("trailcourier:1:clock", 7000 * span - 3_540_000)
+
+    assert admit(ledger, "n", [ref]).kind == "settle"

@@ -4,6 +4,7 @@ from tests.unit.ledger.conftest import admit, claim, refs
 from trailcourier.ledger import Ledger
 from trailcourier.ledger.outcomes import Report
 from trailcourier.ledger.scopes import Failing
+from trailcourier.ledger.workers import Presence
 from trailcourier.models import Numbers, Outcome
 
 NETWORK = Report(
@@ -101,6 +102,34 @@ def test_an_open_queue_is_probed_by_one_receive_every_half_minute(ledger, pass_t
     probe, second = ledger.flow.room(SINKS), ledger.flow.room(SINKS)
 
     assert (at_once.objects, probe.objects, second.objects) == (0, 1, 0)
+
+
+def test_a_queue_that_one_host_of_two_cannot_reach_holds_up_that_host_alone(ledger, pass_time):
+    for host in ("sick", "well"):
+        roles = Presence(roles=("control",), host=host)
+        ledger.workers.heartbeat(f"control@{host}/1", 0, roles)
+        ledger.workers.heartbeat(f"objects@{host}/2", 8)
+    for each in range(5):
+        ledger.breakers.failed("queue:prod", f"r{each}", reason="network", text="", host="sick")
+
+    sick, well = ledger.flow.room(SINKS, "sick"), ledger.flow.room(SINKS, "well")
+    pass_time(6)
+    probe = ledger.flow.room(SINKS, "sick")
+    closed = ledger.breakers.succeeded("queue:prod", "sick")
+
+    assert (sick.objects, sick.why, well.objects) == (0, "queue:prod@sick", 64)
+    assert (probe.objects, closed) == (1, ("queue:prod@sick",))
+
+
+def test_a_queue_that_no_host_reaches_is_the_queues_fault(ledger):
+    for host in ("one", "two"):
+        roles = Presence(roles=("control",), host=host)
+        ledger.workers.heartbeat(f"control@{host}/1", 0, roles)
+    for each in range(10):
+        host = ("one", "two")[each % 2]
+        ledger.breakers.failed("queue:prod", f"r{each}", reason="network", text="", host=host)
+
+    assert [each.name for each in ledger.breakers.open()] == ["queue:prod"]
 
 
 def test_an_open_sink_with_nothing_left_to_probe_it_is_probed_by_a_receive(ledger, pass_time):
@@ -259,6 +288,17 @@ def test_when_the_breaker_closes_what_waited_behind_it_is_released_step_by_step(
     ledger.breakers.succeeded("bucket:prod:acme-logs")
 
     assert [len(ledger.parked.ready(10)) for _ in range(4)] == [1, 2, 3, 0]
+
+
+def test_a_forward_lost_before_the_brokers_clock_was_put_back_is_dispatched_again(
+    ledger, pass_time
+):
+    admit(ledger, "m", refs("a"))
+    pass_time(-3600)
+
+    due = ledger.flow.lost(idle=True, keep=False).due
+
+    assert [(each.message, each.index) for each in due] == [("m", 0)]
 
 
 def test_no_more_parked_objects_are_handed_out_than_there_is_room(ledger, pass_time):

@@ -28,6 +28,16 @@ def test_the_page_names_every_key_that_is_written_and_who_writes_it():
     assert {key.name: key.writers for key in schema.named()} == schema.written()
 
 
+def test_every_script_ends_work_and_runs_in_a_full_broker_or_begins_it_and_does_not():
+    known = schema.when_full()
+    frees = {each.name for each in scripts() if each.parts[0].file == "shared/frees.lua"}
+    reads = {each.name for each in scripts()} - set().union(*schema.written().values())
+
+    assert sorted(sum(known.values(), ())) == sorted(each.name for each in scripts())
+    assert set(known["run"]) == frees
+    assert set(known["write nothing"]) == reads
+
+
 @pytest.mark.parametrize("key", schema.fields())
 def test_every_field_that_the_page_names_is_somewhere(key):
     lua = "".join(script.text for script in scripts())
@@ -104,7 +114,8 @@ def park(ledger):
 def leave(ledger):
     bucket = f"{BUCKET}/111122223333"
     for number in range(MANY):
-        ledger.left.note([LeftMessage(message(number), "r" * 420, 1, bucket)])
+        left = LeftMessage(message(number), "r" * 420, 1, bucket)
+        ledger.left.note([left], {left.message: 43_000})
 
 
 def give_back(ledger):

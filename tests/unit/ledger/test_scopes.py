@@ -183,26 +183,6 @@ def test_a_bucket_with_as_many_parked_objects_as_are_held_takes_no_more_and_othe
     assert admit(small, "o", [of(2, 9)]).kind == "work"
 
 
-def test_what_was_left_is_handed_back_once_its_bucket_has_recovered(small, pass_time):
-    end_all(small, [(f"m{at}", of(1, at), denied(of(1, at))) for at in range(3)])
-    small.left.note([small_message("a", receives=1), small_message("b", receives=4)])
-    before = small.left.recovered(10)
-    small.leases.forget([f"m{at}" for at in range(3)])
-    for at in range(5):
-        small.breakers.failed(SCOPE, f"o{at}", reason="access-denied", text="no")
-    pass_time(1)
-
-    small.breakers.succeeded(SCOPE)
-
-    assert before == []
-    assert [each.message for each in small.left.recovered(10)] == ["a"]  # b: too many receives
-    assert small.left.size() == 0
-
-
-def small_message(name, *, receives):
-    return LeftMessage(name, f"receipt-{name}", receives, "org-logs/000000000001")
-
-
 def test_what_waits_for_a_sink_fills_no_bucket(small):
     admit(small, "m", [of(1, at) for at in range(5)])
     down = denied(of(1), "sink-busy", "slow down")
@@ -211,15 +191,6 @@ def test_what_waits_for_a_sink_fills_no_bucket(small):
 
     assert small.left.full(10) == []
     assert admit(small, "n", [of(1, 9)]).kind == "work"
-
-
-def test_what_was_left_without_a_breaker_is_handed_back_after_some_minutes(small, pass_time):
-    small.left.note([small_message("a", receives=1)])
-    pass_time(299)
-    assert small.left.recovered(10) == []
-    pass_time(2)
-
-    assert [each.message for each in small.left.recovered(10)] == ["a"]
 
 
 @pytest.mark.parametrize("reason", ["access-denied", "no-such-bucket"])
@@ -238,7 +209,8 @@ def test_a_breaker_that_nothing_waits_for_any_more_closes(ledger, pass_time, rea
 
 def test_the_breaker_of_a_bucket_that_messages_are_left_for_stays(ledger):
     end_all(ledger, [(f"m{at}", of(1, at), denied(of(1, at))) for at in range(6)])
-    ledger.left.note([small_message("left", receives=1)])
+    left = LeftMessage("left", "receipt", 1, "org-logs/000000000001")
+    ledger.left.note([left], {"left": 43_000})
 
     ledger.leases.forget([f"m{at}" for at in range(6)], "messages:full")
 
@@ -282,30 +254,6 @@ def test_failures_of_long_ago_are_not_remembered(ledger, client, pass_time):
     ledger.breakers.sweep()
 
     assert client.smembers("trailcourier:1:failing") == {b"bucket:prod:new"}
-
-
-def test_of_what_was_left_one_is_handed_back_when_nothing_else_can_probe_the_bucket(
-    small, pass_time
-):
-    small.breakers.failed(SCOPE, "o", reason="access-denied", text="no", limit=1)
-    small.left.note([small_message("a", receives=1), small_message("b", receives=1)])
-    at_once = small.left.recovered(10)
-    pass_time(31)
-
-    probe = small.left.recovered(10)
-    admit(small, probe[0].message, [of(1)])
-
-    assert (at_once, [each.message for each in probe]) == ([], ["a"])
-    assert claim(small, "a")
-
-
-def test_nothing_is_handed_back_while_a_parked_object_can_probe_the_bucket(small, pass_time):
-    end(small, "m", of(1), denied(of(1)))
-    small.breakers.failed(SCOPE, "o", reason="access-denied", text="no", limit=1)
-    small.left.note([small_message("a", receives=1)])
-    pass_time(31)
-
-    assert small.left.recovered(10) == []
 
 
 def test_two_open_breakers_on_one_way_do_not_wait_for_each_others_probes(ledger, pass_time):

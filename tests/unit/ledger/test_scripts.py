@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests import luacheck
+from trailcourier.client import FREES
 from trailcourier.ledger import script
 from trailcourier.ledger.script import Part, Script, assembled, scripts
 from trailcourier.ledger.workers import SLACK
@@ -73,6 +74,12 @@ def test_the_slack_of_a_heartbeat_is_the_same_in_both_languages():
     (part,) = (part for part in assembled(Part("", "-- include: slack\n")) if part.file)
 
     assert f"local SLACK = {SLACK * 1000}\n" in part.text
+
+
+def test_what_lets_a_full_broker_go_on_is_the_same_in_both_languages():
+    (part,) = (part for part in assembled(Part("", "-- include: frees\n")) if part.file)
+
+    assert part.text.endswith(f"\n\n{FREES}")
 
 
 @pytest.mark.skipif(shutil.which("luacheck") is None, reason="there is no luacheck here")

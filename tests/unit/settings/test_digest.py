@@ -49,6 +49,8 @@ def test_what_changes_the_line_changes_it(more):
         {"workers": {"threads": 3, "metrics_port": 0}},
         {"broker": {"url": "redis://another.example:6379/0"}},
         {"line": {}},
+        {"line": {"receive_wait": 1}},
+        {"line": {"memory_mib": 512}},
     ],
 )
 def test_what_each_host_has_for_itself_does_not(more):

@@ -4,7 +4,7 @@
 -- ARGV    token, time between two questions (ms)
 -- answer  1 or 0
 -- twice   the key keeps the token: who was told is told again
--- include: source, ahead
+-- include: frees, source, ahead
 
 local token, every = ARGV[1], tonumber(ARGV[2])
 local key = S .. 'depth:asked'

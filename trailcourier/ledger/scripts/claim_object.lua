@@ -9,7 +9,7 @@
 --         'refused', reference, id; 'done', outcome, 1 to ask for a settle; 'parked', breaker;
 --         'gone', 'held', 'ours' or 'alone'
 -- twice   the claim keeps the token: who holds it is answered as before
--- include: fleet, source, clock, count, held_claim, hold_claim, contents, holds, recent
+-- include: frees, fleet, source, clock, count, held_claim, hold_claim, contents, holds, recent
 -- include: probe_is_due, probes, park, finished
 
 local mid, i, gen, token, task, alone = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5],

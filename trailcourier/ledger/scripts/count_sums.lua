@@ -4,7 +4,7 @@
 -- ARGV    token; then fields and by how much
 -- answer  nothing
 -- twice   the token is kept: they count once
--- include: once, count
+-- include: frees, once, count
 
 local token = ARGV[1]
 if remembered(token) then return end

@@ -4,7 +4,7 @@
 -- ARGV    token, id
 -- answer  1, or 0 where there was none
 -- twice   the answer is kept
--- include: once, noted, leave
+-- include: frees, once, noted, leave
 
 local token, id = ARGV[1], ARGV[2]
 local before = remembered(token)

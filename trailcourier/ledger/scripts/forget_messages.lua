@@ -4,7 +4,7 @@
 -- ARGV    token, field of the sums ('' to count nothing); then messages
 -- answer  how many of their objects were open
 -- twice   the answer is kept
--- include: source, clock, once, count, unpark, went_back, close_idle_breaker
+-- include: frees, source, clock, once, count, unpark, went_back, close_idle_breaker
 
 local token, field, unfinished, scopes = ARGV[1], ARGV[2], 0, {}
 

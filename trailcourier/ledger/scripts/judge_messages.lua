@@ -4,7 +4,7 @@
 -- ARGV    for how long (ms), token; then messages
 -- answer  for each: message, 'delete', 'leave', 'keep' or 'gone', receipt, receives, sent (ms)
 -- twice   the lease keeps the token: who was told is told again
--- include: source, ahead
+-- include: frees, source, ahead
 
 local exclusive, token, answers = tonumber(ARGV[1]), ARGV[2], {}
 for a = 3, #ARGV do

@@ -4,7 +4,7 @@
 -- ARGV    token, for how long (ms)
 -- answer  1 to who noted it first, else 0
 -- twice   the key keeps the token: who was first is told so again
--- include: source, ahead
+-- include: frees, source, ahead
 
 local token, life = ARGV[1], tonumber(ARGV[2])
 local deadline, first = string.match(redis.call('GET', S .. 'degraded') or '', '^(%d+)|(.*)$')

@@ -4,7 +4,7 @@
 -- ARGV    messages visible, how long that is true (ms), seconds kept, receives ('' unknown)
 -- answer  nothing
 -- twice   the same values are set
--- include: source, clock
+-- include: frees, source, clock
 
 local visible, life, kept, receives = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
 redis.call('HSET', S .. 'limits', 'kept', kept, 'receives', receives)

@@ -4,7 +4,7 @@
 -- ARGV    token; then for each lease: message, receipt, seconds
 -- answer  nothing
 -- twice   the token is kept: they count once
--- include: source, clock, once, count
+-- include: frees, source, clock, once, count
 
 local token, done = ARGV[1], 0
 if remembered(token) then return end

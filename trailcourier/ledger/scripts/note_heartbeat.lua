@@ -5,11 +5,10 @@
 --         of (ms); then roles
 -- answer  now (ms)
 -- twice   a later time is set
--- include: fleet, clock, slack
+-- include: frees, fleet, clock, slack
 
 local name, threads, presence, alive, kept = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]),
   tonumber(ARGV[5])
-redis.call('HDEL', G .. 'workers', name)  -- a full Redis lets who has written go on
 local gone = string.format('%d', NOW - alive - 1)
 local workers = redis.call('HGETALL', G .. 'workers')
 for a = 1, #workers, 2 do

@@ -5,7 +5,7 @@
 --         claimed, spans, etag; then fields and values of the object's state
 -- answer  1; 0 where the claim was overtaken
 -- twice   the same values are set
--- include: source, hold_claim, fenced, of_content
+-- include: frees, source, hold_claim, fenced, of_content
 
 local mid, i, oid, token, task, life = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5],
   tonumber(ARGV[6])

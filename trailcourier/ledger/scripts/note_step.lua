@@ -4,8 +4,7 @@
 -- ARGV    step
 -- answer  nothing
 -- twice   a later time is set
--- include: source, clock
+-- include: frees, source, clock
 
 local step = ARGV[1]
-redis.call('HDEL', S .. 'traces', step)  -- a full Redis lets who has written go on
 redis.call('HSET', S .. 'traces', step, string.format('%d', NOW))

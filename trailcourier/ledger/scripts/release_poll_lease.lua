@@ -4,7 +4,7 @@
 -- ARGV    slot, token
 -- answer  nothing
 -- twice   the lease is gone, or another's
--- include: source
+-- include: frees, source
 
 local slot, token = ARGV[1], ARGV[2]
 local key = S .. 'poll:' .. slot

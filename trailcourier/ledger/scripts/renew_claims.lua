@@ -5,7 +5,7 @@
 --         it was claimed
 -- answer  1 for each that still holds, 0 for one that was overtaken
 -- twice   a claim is prolonged once more
--- include: hold_claim, fenced, moves
+-- include: frees, hold_claim, fenced, moves
 
 local life, spans, answers = tonumber(ARGV[1]), tonumber(ARGV[2]), {}
 for a = 3, #ARGV, 6 do

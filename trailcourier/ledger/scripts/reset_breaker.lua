@@ -4,7 +4,7 @@
 -- ARGV    breaker
 -- answer  nothing
 -- twice   it is closed already
--- include: close_breaker
+-- include: frees, close_breaker
 
 local name = ARGV[1]
 close_breaker(name)

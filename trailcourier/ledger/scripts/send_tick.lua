@@ -4,12 +4,10 @@
 -- ARGV    queue, tick, the message before the time of its making and after it, how many may wait
 -- answer  1, or 0 where enough wait
 -- twice   the message before the time has an id of its own: one that was sent is there
--- include: source, clock
+-- include: frees, source, clock
 
 local queue, sent, before, after = ARGV[1], S .. 'ticks:' .. ARGV[2], ARGV[3], ARGV[4]
 local most = tonumber(ARGV[5])
--- A full Redis refuses what needs memory unless the script has written before.  A tick must pass:
--- what it starts frees memory.
 redis.call('LTRIM', sent, 0, most - 1)
 redis.call('HSET', S .. 'traces', 'tick', string.format('%d', NOW))
 for _, tick in ipairs(redis.call('LRANGE', sent, 0, -1)) do

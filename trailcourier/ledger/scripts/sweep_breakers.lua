@@ -4,7 +4,7 @@
 -- ARGV    none
 -- answer  none
 -- twice   what is gone is gone
--- include: fleet, clock, is_open, close_breaker
+-- include: frees, fleet, clock, is_open, close_breaker
 
 local DAY = 86400000
 local hosts = {}

@@ -5,7 +5,7 @@
 -- ARGV    token, for how long they are done (ms)
 -- answer  messages
 -- twice   the answer is kept
--- include: source, clock, once
+-- include: frees, source, clock, once
 
 local token, since = ARGV[1], tonumber(ARGV[2])
 local before = remembered(token)

@@ -5,7 +5,7 @@
 --         many at most
 -- answer  message, receipt, age (ms) of each
 -- twice   the answer is kept
--- include: source, clock, once
+-- include: frees, source, clock, once
 
 local token, half, hold, most = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local before, answers = remembered(token), {}

@@ -5,7 +5,7 @@
 -- ARGV    token, how many at most
 -- answer  message, receipt, receives, bucket and account, age (ms) of each
 -- twice   the answer is kept
--- include: source, clock, once
+-- include: frees, source, clock, once
 
 local token, most, found = ARGV[1], tonumber(ARGV[2]), {}
 local before = remembered(token)

@@ -20,8 +20,9 @@ for _, member in ipairs(redis.call('ZRANGE', S .. 'flight', 0, -1)) do
   if not f[1] or f[4] then
     redis.call('ZREM', S .. 'flight', member)
   elseif not held_claim(f[3]) then
-    local at = math.min(NOW, tonumber(f[1]))
-    if f[2] or at + after <= high or (idle and at + quiet <= NOW) then
+    local at = tonumber(f[1])
+    local quietly = at + quiet <= NOW or at > NOW  -- later than now: the clock was put back since
+    if f[2] or at + after <= high or (idle and quietly) then
       -- waiting for the claim of another task on the same object is not in vain
       local by = f[2] == 'waiting' and 0 or 1
       local times = redis.call('HINCRBY', S .. 'm:' .. mid, i .. ':x', by)

@@ -7,7 +7,7 @@
 -- answer  status, reason, 1 to ask for a settle, breaker opened, breakers closed, breaker of this
 --         host that is open, and of a final one 1 if it was refused before; or 'stale' alone
 -- twice   the answer takes the claim's place, under its token
--- include: fleet, source, clock, count, moves, claim_on, end_claim, fenced, of_content
+-- include: frees, fleet, source, clock, count, moves, claim_on, end_claim, fenced, of_content
 -- include: mark, is_open, fail, fail_here, succeed, unpark, park, finished
 -- include: noted, enter, disprove, live_hosts
 
@@ -53,7 +53,7 @@ if status == 'parked' or (status == 'refused' and facts.tries > 0) then
     status = 'parked'
     count('parked:' .. reason, 1)
     local behind = narrowest or ''
-    local hosts, at_work = live_hosts(facts.alive)
+    local hosts, at_work = live_hosts(facts.alive, 'objects')
     for _, each in ipairs(facts.breakers) do
       if each.here and facts.host ~= '' and hosts > 1 then
         local name, own = fail_here(each.name, facts.host, oid, facts.failures, reason, facts.text,

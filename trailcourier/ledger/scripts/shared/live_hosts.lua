@@ -1,12 +1,14 @@
--- How many hosts have object workers, and which: a worker is called name@host/pid.
+-- How many hosts have workers of a role, and which: a worker is called name@host/pid.
 -- include: fleet, is_alive
 
-local function live_hosts(alive)
+local function live_hosts(alive, role)
   local hosts, seen, workers = 0, {}, redis.call('HGETALL', G .. 'workers')
   for a = 1, #workers, 2 do
-    local heard, carries = string.match(workers[a + 1], '^(%d+)|(%d+)|')
+    local heard, carries, presence = string.match(workers[a + 1], '^(%d+)|(%d+)|(.*)$')
     local host = string.match(workers[a], '@([^/]*)')
-    if host and not seen[host] and heard and carries ~= '0' and is_alive(heard, alive) then
+    local does = heard and carries ~= '0'
+    if role == 'control' then does = heard and string.find(presence, '"control"', 1, true) end
+    if host and not seen[host] and does and is_alive(heard, alive) then
       seen[host], hosts = true, hosts + 1
     end
   end
