@@ -47,7 +47,8 @@ def _kill(world: World, name: str) -> Heal:
 
 def _empty(world: World, _: str) -> Heal:
     world.server.start()
-    world.client.flushall()
+    with administrator(world.server) as client:
+        client.flushall()
     return _nothing
 
 
@@ -63,11 +64,15 @@ def _set_clock(world: World, how: str) -> Heal:
     name, _, text = how.partition(" ")
     seconds = int(text)
     if name == "broker":
-        offset = "trailcourier:1:offset"
-        world.client.incrby(offset, seconds * 1000)
-        return lambda: world.client.incrby(offset, -seconds * 1000)
+        _set_ledger(world, seconds)
+        return lambda: _set_ledger(world, -seconds)
     world.hosts[name].set(seconds)
     return lambda: world.hosts[name].set(0)
+
+
+def _set_ledger(world: World, seconds: int) -> None:
+    with administrator(world.server) as client:
+        client.incrby("trailcourier:1:offset", seconds * 1000)
 
 
 def _freeze(world: World, name: str) -> Heal:
