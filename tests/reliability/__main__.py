@@ -18,7 +18,7 @@ from tests.reliability.storm import LINE, Storm, only, repeated
 from tests.reliability.weather import DRY, EVERYTHING, Weather
 from trailcourier.errors import TrailcourierError
 
-DISK = "size=48m"
+DISK = "size=48m,mode=0700"  # the sink distrusts a folder that others may write to
 
 
 def main() -> int:
