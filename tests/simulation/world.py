@@ -40,7 +40,12 @@ RESTART = (200, 20_000)  # ms until a process that died is started again
 RESTORE = 10_000  # ms between two looks for what dead workers held
 UNACKED = 120_000  # ms after which that is given to others
 IN_HAND = ("flight", "parked", "leases", "done")
-REFUSALS = ("object_refused", "object_refused_again", "message_not_understood")
+REFUSALS = (
+    "object_refused",
+    "object_refused_again",
+    "message_not_understood",
+    "message_quarantined_before",
+)
 
 
 def keep(records: Any) -> list[str | None]:
