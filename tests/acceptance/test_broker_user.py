@@ -102,6 +102,7 @@ def refused(admin):
         (entry["reason"], entry["object"])
         for entry in admin.acl_log()
         if entry["username"] == "trailcourier"
+        and entry["object"] != "client|setinfo"  # Flower's client tells its name, and may not
     ]
 
 

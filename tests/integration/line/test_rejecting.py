@@ -319,7 +319,7 @@ def test_a_success_is_as_old_as_the_last_accepted_batch_not_as_the_outcome(make)
         slow.after_send = lambda: None
         siem.bad = lambda record: True
         world.forward(two)
-        time.sleep(0.05)
+        time.sleep(0.5)  # more than a busy machine takes to write an outcome
 
     slow.after_send = hold_up
     first = world.forward(one).status
