@@ -31,8 +31,8 @@ def left(found: LeftMessages) -> Iterator[str]:
     if not found.messages:
         return
     some = [f"{printable(x.bucket)} ({x.messages:,})" for x in found.buckets[:BUCKETS_NAMED]]
-    if more := len(found.buckets) - BUCKETS_NAMED:
-        some += [f"{more:,} more"] * (more > 0)
+    if (more := len(found.buckets) - BUCKETS_NAMED) > 0:
+        some.append(f"{more:,} more")
     often = sum(each.often for each in found.buckets)
     later = (
         f"; {often:,} that were received more than {EARLY} times, {age(LATER / 1000)} after they "
