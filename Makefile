@@ -14,6 +14,10 @@ BIN := .venv/bin
 LOCKED := .venv/.locked
 READY := .venv/.ready
 
+# Python's byte code is kept, also where a container image forbids it: the tests start hundreds of
+# programs, and most of their time would go into compiling them.
+export PYTHONDONTWRITEBYTECODE :=
+
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
@@ -21,7 +25,7 @@ demo: $(READY) ## Carry simulated CloudTrail traffic through the whole line, and
 	$(BIN)/trailcourier demo $(ARGS)
 
 test: $(READY) ## Every test but the slow ones; needs no network and no container engine
-	$(BIN)/python -m pytest -m "not slow" -n 3 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -m "not slow" -n 5 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-full: $(READY) ## Every test; a skip among the reliability tests is a failure
 	TRAILCOURIER_FULL=1 $(BIN)/python -m pytest $(ARGS)
@@ -32,7 +36,7 @@ check: $(READY) ## Lint, format, types, layers, the ledger's Lua, and whether th
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python docs/render.py --check
-	$(BIN)/python -m tests.luacheck
+	$(BIN)/python -m tests.support.luacheck
 
 fix: $(READY) ## Let ruff mend what it can
 	$(BIN)/ruff check --fix

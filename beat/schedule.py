@@ -1,4 +1,4 @@
-"""What the clock calls for, and how often."""
+"""The schedule: which tasks beat starts, and how often."""
 
 import datetime as dt
 import time
@@ -9,30 +9,32 @@ from celery.schedules import schedule
 from trailcourier.settings import Settings
 
 POLL = 1.0
-"""Seconds; a tick that finds its poller at work costs one look at its lease."""
+"""Seconds between two ticks of a poller; one that finds the poller at work costs one request."""
 
 
 def entries(settings: Settings) -> dict[str, dict[str, Any]]:
-    """The beat schedule of *settings*: every poller of every source, and its tend."""
+    """Return the beat schedule of *settings*: each poller of each source, and its maintenance."""
     found: dict[str, dict[str, Any]] = {}
     for name, source in settings.sources.items():
         for slot in range(source.pollers):
             shown = name if source.pollers == 1 else f"{name}, poller {slot + 1}"
             found[f"poll {name} {slot}"] = _every(POLL, "poll", name, slot, shown=shown)
-        found[f"tend {name}"] = _every(settings.line.tend, "tend", name, shown=name)
+        found[f"maintenance {name}"] = _every(
+            settings.line.expert.maintenance, "maintenance", name, shown=name
+        )
     return found
 
 
 def steady() -> dt.datetime:
-    """The time since the host started, as the date that Celery's schedules count in.
+    """Return the time since the host started, as a date, which Celery's schedules need.
 
-    They count by the wall clock otherwise: set back by an hour, it would keep beat silent for one.
+    By default they use the wall clock: set back by an hour, it would stop beat for an hour.
     """
     return dt.datetime(2000, 1, 1, tzinfo=dt.UTC) + dt.timedelta(seconds=time.monotonic())
 
 
 def _every(seconds: float, task: str, *args: object, shown: str) -> dict[str, Any]:
-    """One entry; *shown* is what Flower shows of its arguments."""
+    """Return one entry; *shown* is what Flower shows of its arguments."""
     return {
         "task": f"trailcourier.{task}",
         "schedule": schedule(float(seconds), nowfun=steady),

@@ -1,1 +1,1 @@
-"""What Trailcourier measures about itself: ``python -m bench``."""
+"""The benchmark of Trailcourier: ``python -m bench``."""

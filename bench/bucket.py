@@ -1,8 +1,8 @@
-"""S3 as far as the line reads it: nginx with few files under very many keys, and one that is slow.
+"""The S3 stubs: nginx, and a slower server.
 
-What a key holds is said by its name (bench.notices), so that no file is there for each key.
-``python -m bench.bucket FOLDER SECONDS`` answers the same bytes as nginx does, *SECONDS* after
-each request, as a bucket in a network does.
+A key's name says what it holds (bench.log_files), so a few files serve very many keys.
+``python -m bench.bucket FOLDER SECONDS`` sends the same bytes as nginx, *SECONDS* after each
+request, as a bucket across a network does.
 """
 
 import argparse
@@ -20,10 +20,9 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench.events import log_file
-from bench.http import Reply, Request, answer, serve
-from bench.notices import BUCKET, FOLDER, SEEDS, name
-from trailcourier import child
+from bench.http import Reply, Request, response, serve
+from bench.log_files import BUCKET, FOLDER, SEEDS, log_file, log_file_name
+from trailcourier.host import child_process
 
 CONFIGURATION = r"""
 daemon off;
@@ -54,20 +53,20 @@ TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
 KEY = re.compile(r"_(\d\d\d\d)\d*(\d)\.json\.gz$")
 
 
-class Missing(Exception):
-    """A program that the bench needs is not on this machine."""
+class MissingProgram(Exception):
+    """A program that the bench needs is not installed on this machine."""
 
 
-def program() -> str:
-    """Where nginx is; raises Missing."""
+def nginx_program() -> str:
+    """Return the path of nginx.  Raises MissingProgram."""
     path = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/local/sbin:/usr/sbin:/sbin")
     if path is None:
-        raise Missing("nginx is not here: apt-get install nginx-light")
+        raise MissingProgram("nginx is not installed: apt-get install nginx-light")
     return path
 
 
 def write_files(folder: Path, sizes: tuple[int, ...]) -> None:
-    """Write what the keys hold: of each size a few files, with different events."""
+    """Write what the keys hold: SEEDS files of each size, with different events."""
     (folder / "files").mkdir(mode=0o755)
     for events in sizes:
         for seed in range(SEEDS):
@@ -77,27 +76,28 @@ def write_files(folder: Path, sizes: tuple[int, ...]) -> None:
 
 @contextlib.contextmanager
 def nginx(folder: Path, events: int) -> Iterator[tuple[str, int]]:
-    """Serve *folder*, in which there are files with so many *events*; the address and the pid."""
+    """Serve *folder*, which holds files of that many *events*; yields the URL and the pid."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     user = pwd.getpwuid(os.getuid()).pw_name
-    written = CONFIGURATION.format(
+    configuration = CONFIGURATION.format(
         folder=folder, port=port, bucket=BUCKET, user=f"user {user};" if os.getuid() == 0 else "",
         temporary=" ".join(f"{each}_temp_path {folder}/{each};" for each in TEMPORARY),
     )  # fmt: skip
-    (folder / "nginx.conf").write_text(written)
-    argv = [program(), "-p", str(folder), "-e", str(folder / "nginx.log"), "-c", "nginx.conf"]
-    process = child.start(argv)
+    (folder / "nginx.conf").write_text(configuration)
+    argv = [nginx_program(), "-p", str(folder), "-e", str(folder / "nginx.log"), "-c", "nginx.conf"]
+    process = child_process.start(argv)
     try:
         url = f"http://127.0.0.1:{port}"
-        _answers(f"{url}/{BUCKET}/{FOLDER}/{name(events, 0)}.json.gz", process, folder)
+        _await_file(f"{url}/{BUCKET}/{FOLDER}/{log_file_name(events, 0)}.json.gz", process, folder)
         yield url, process.pid
     finally:
-        child.stop(process, grace=5)
+        child_process.stop(process, grace=5)
 
 
-def _answers(url: str, process: child.Process, folder: Path) -> None:
+def _await_file(url: str, process: child_process.Process, folder: Path) -> None:
+    """Wait until *url* is served.  Raises MissingProgram if nginx ends or 10 s have passed."""
     deadline = time.monotonic() + 10
     while True:
         try:
@@ -105,33 +105,33 @@ def _answers(url: str, process: child.Process, folder: Path) -> None:
                 return
         except (urllib.error.URLError, OSError) as error:
             if process.poll() is not None or time.monotonic() > deadline:
-                said = (folder / "nginx.log").read_text()[-500:]
-                raise Missing(f"nginx does not serve the files: {error}: {said}") from error
+                log = (folder / "nginx.log").read_text()[-500:]
+                raise MissingProgram(f"nginx does not serve the files: {error}: {log}") from error
             time.sleep(0.02)
 
 
-def slow(folder: Path, seconds: float) -> None:
-    """Serve *folder*, each answer so many *seconds* after its request."""
-    files = {path.name: _answer(path) for path in (folder / "files").iterdir()}
+def serve_slowly(folder: Path, seconds: float) -> None:
+    """Serve *folder*; send each response that many *seconds* after its request."""
+    files = {path.name: _file_response(path) for path in (folder / "files").iterdir()}
 
-    def serves(request: Request, reply: Reply) -> None:
+    def reply_later(request: Request, reply: Reply) -> None:
         found = KEY.search(request.target)
-        whole = files[f"{found[1]}-{found[2]}.json.gz"] if found else answer(b"no such key")
-        asyncio.get_running_loop().call_later(seconds, reply, whole)
+        file = files[f"{found[1]}-{found[2]}.json.gz"] if found else response(b"no such key")
+        asyncio.get_running_loop().call_later(seconds, reply, file)
 
-    serve(serves)
+    serve(reply_later)
 
 
-def _answer(path: Path) -> bytes:
+def _file_response(path: Path) -> bytes:
     data = path.read_bytes()
     etag = f'"{hashlib.md5(data, usedforsecurity=False).hexdigest()}"'
-    when = "Sat, 28 Nov 2026 20:10:00 GMT"
-    return answer(data, "application/x-gzip", ETag=etag, Last_Modified=when)
+    modified = "Sat, 28 Nov 2026 20:10:00 GMT"
+    return response(data, "application/x-gzip", ETag=etag, Last_Modified=modified)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("seconds", type=float)
-    asked = parser.parse_args()
-    slow(asked.folder, asked.seconds)
+    options = parser.parse_args()
+    serve_slowly(options.folder, options.seconds)

@@ -1,4 +1,4 @@
-"""Who carries: the line, the line on Celery's own classes, and the bare loop."""
+"""The contenders: the line, the line on Celery's own classes, and the bare loop."""
 
 import contextlib
 import http.client
@@ -13,10 +13,10 @@ import msgspec
 
 from bench import processes
 from bench.bare import SOURCE
-from bench.notices import BUCKET, REGION
+from bench.log_files import BUCKET, REGION
 from bench.queues import Announcements
-from trailcourier import child
-from trailcourier.fleet import Member, members, surroundings
+from trailcourier.host import child_process
+from trailcourier.host.specs import ProcessSpec, clean_environment, process_specs
 
 CONFIGURATION = """
 [broker]
@@ -39,11 +39,11 @@ secret_access_key = "env:BENCH_KEY"
 type = "file"
 path = "{folder}/out"
 """
-GRACE = 30  # seconds to stop
+GRACE = 30  # seconds that a process has to stop
 
 
-class Place(msgspec.Struct, frozen=True):
-    """What all contenders meet: a folder on the disk, the broker, the queues and the bucket."""
+class Endpoints(msgspec.Struct, frozen=True):
+    """What every contender uses: a folder, and the URLs of broker, SQS and S3."""
 
     folder: Path
     broker: str
@@ -52,69 +52,72 @@ class Place(msgspec.Struct, frozen=True):
 
 
 class Contender:
-    """Some processes and the queue they work on; *roles* are theirs, as CPU time is told."""
+    """The processes of one contender, each with a role, and the queue that they read."""
 
     def __init__(self, name: str, folder: Path, queue: Announcements) -> None:
         self.name = name
         self.queue = queue
         self.output = folder / "out"
-        self.carried = 0  # messages deleted so far
+        self.deleted = 0  # messages so far
         self._log = folder / "log"
-        self._processes: list[tuple[str, child.Process]] = []
+        self._processes: list[tuple[str, child_process.Process]] = []
 
-    def start(self, member: Member, environment: Mapping[str, str]) -> None:
+    def start(self, spec: ProcessSpec, environment: Mapping[str, str]) -> None:
         with self._log.open("ab") as log:
-            told = {**environment, **member.environment}
-            process = child.start(member.argv, environment=told, stdout=log, stderr=log)
-        self._processes.append((member.role, process))
+            merged = {**environment, **spec.environment}
+            process = child_process.start(spec.argv, environment=merged, stdout=log, stderr=log)
+        self._processes.append((spec.role, process))
 
-    def cpu(self) -> dict[str, float]:
-        """The CPU seconds of each role so far; raises if a process has ended."""
+    def cpu_seconds(self) -> dict[str, float]:
+        """Return the CPU seconds of each role so far.  Raises RuntimeError if a process ended."""
         spent: dict[str, float] = {}
         for role, process in self._processes:
             if process.poll() is not None:
-                said = self._log.read_text(errors="replace")[-2000:]
-                raise RuntimeError(f"{self.name}: {role} ended:\n{said}")
-            spent[role] = spent.get(role, 0) + processes.cpu(process.pid)
+                log = self._log.read_text(errors="replace")[-2000:]
+                raise RuntimeError(f"{self.name}: {role} ended:\n{log}")
+            spent[role] = spent.get(role, 0) + processes.cpu_seconds(process.pid)
         return spent
 
     def pids(self, role: str) -> list[int]:
         return [process.pid for its, process in self._processes if its == role]
 
-    def until(self, deleted: int, *, seconds: float = 120) -> None:
-        """Wait until so many messages are deleted in all."""
+    def await_deleted(self, deleted: int, *, seconds: float = 120) -> None:
+        """Wait until *deleted* messages are deleted in all; RuntimeError after *seconds*."""
         deadline = time.monotonic() + seconds
         while (counts := self.queue.counts())["deleted"] < deleted:
-            self.cpu()
+            self.cpu_seconds()  # raises if a process has ended
             if time.monotonic() > deadline:
-                said = self._log.read_text(errors="replace")[-2000:]
-                raise RuntimeError(f"{self.name}: {counts}, not {deleted}, in {seconds} s:\n{said}")
+                log = self._log.read_text(errors="replace")[-2000:]
+                raise RuntimeError(
+                    f"{self.name}: {counts} after {seconds} s, expected {deleted} deleted:\n{log}"
+                )
             time.sleep(0.02)
-        self.carried = deleted
+        self.deleted = deleted
 
     def close(self) -> None:
-        """Ask all to stop, in the reverse order of their start, and see that they do; once."""
+        """Stop all processes, in the reverse order of their start; a second call does nothing."""
         leaving, self._processes = self._processes[::-1], []
         for _, process in leaving:
-            child.send(process, signal.SIGTERM)
+            child_process.send(process, signal.SIGTERM)
         if leaving:
-            with contextlib.suppress(OSError, http.client.HTTPException):  # it may have ended
+            with contextlib.suppress(OSError, http.client.HTTPException):  # the stub may have ended
                 self.queue.close()
         for _, process in leaving:
-            child.end(process, grace=GRACE)
+            child_process.end(process, grace=GRACE)
 
 
 @contextlib.contextmanager
 def contender(
-    place: Place, name: str, *, threads: int = 8, objects: int = 1, events: bool = False
+    endpoints: Endpoints, name: str, *, threads: int = 8, objects: int = 1, events: bool = False
 ) -> Iterator[Contender]:
-    """Run one contender until the block ends; *name* says which: ``bare``, ``stock`` or a line.
+    """Run one contender until the block ends; *name* is ``bare``, ``stock``, or any for a line.
 
-    *objects* are its object workers, *events* says whether they show every object to Flower.
+    *objects* is the number of its object workers; *events* says whether they send an event to
+    Flower for every object.
     """
-    folder = place.folder / name
+    folder = endpoints.folder / name
     folder.mkdir()
-    queue = Announcements(place.sqs, name)
+    queue = Announcements(endpoints.sqs, name)
     config = folder / "trailcourier.toml"
     config.write_text(
         CONFIGURATION.format(
@@ -123,31 +126,31 @@ def contender(
         )
     )  # fmt: skip
     environment = {
-        **surroundings(os.environ),
+        **clean_environment(os.environ),
         "TRAILCOURIER_CONFIG": str(config),
-        "BENCH_BROKER": place.broker,
+        "BENCH_BROKER": endpoints.broker,
         "BENCH_KEY": "example",
-        "AWS_ENDPOINT_URL_S3": place.s3,
-        "AWS_ENDPOINT_URL_SQS": place.sqs,
+        "AWS_ENDPOINT_URL_S3": endpoints.s3,
+        "AWS_ENDPOINT_URL_SQS": endpoints.sqs,
     }
-    made = Contender(name, folder, queue)
+    started = Contender(name, folder, queue)
     try:
-        for member in _staff(name, objects):
-            made.start(member, environment)
-        yield made
+        for spec in _process_specs(name, objects):
+            started.start(spec, environment)
+        yield started
     finally:
-        made.close()
+        started.close()
 
 
-def _staff(name: str, objects: int) -> list[Member]:
-    """The processes of a contender: a line's are those a fleet starts."""
+def _process_specs(name: str, objects: int) -> list[ProcessSpec]:
+    """Return the processes of a contender; those of a line are what a fleet starts."""
     if name == "bare":
-        return [Member("bare", "bare", (sys.executable, "-m", "bench.bare"))]
+        return [ProcessSpec("bare", "bare", (sys.executable, "-m", "bench.bare"))]
     if name == "stock":
-        return [_on_stock(member) for member in members(processes=objects)]
-    return members(processes=objects)
+        return [_on_stock_celery(spec) for spec in process_specs(processes=objects)]
+    return process_specs(processes=objects)
 
 
-def _on_stock(member: Member) -> Member:
-    argv = (f"import bench.stock; {a}" if a.startswith("import ") else a for a in member.argv)
-    return msgspec.structs.replace(member, argv=tuple(argv))
+def _on_stock_celery(spec: ProcessSpec) -> ProcessSpec:
+    argv = (f"import bench.stock; {a}" if a.startswith("import ") else a for a in spec.argv)
+    return msgspec.structs.replace(spec, argv=tuple(argv))

@@ -1,19 +1,19 @@
-"""What was measured, as the figures that are told: arithmetic alone."""
+"""The figures, computed from the measurements."""
 
 from collections.abc import Callable, Sequence
 from statistics import median
 
 import msgspec
 
-from bench.latency import share
-from bench.measured import SIZES, Measured
+from bench.latency import percentile
+from bench.measurements import SIZES, Measurements
 from bench.turns import Turn
 
-ENOUGH = 5  # times the line's rate; what the SQS stub must be able to do
+ENOUGH = 5  # the SQS stub must be this many times as fast as the line
 
 
 class Figure(msgspec.Struct, frozen=True):
-    """One number, and of how many rounds' it is the median, *low* and *high* being the others'."""
+    """One number: the median of the rounds; *low* and *high* are the extremes."""
 
     name: str
     value: float
@@ -22,53 +22,58 @@ class Figure(msgspec.Struct, frozen=True):
     high: float
 
 
-def figures(found: Measured) -> list[Figure]:
-    """The figures by name, in the order they are told."""
-    turns = found.turns
-    memory = found.memory[1].mib - found.memory[0].mib
+def figures(measured: Measurements) -> list[Figure]:
+    """Return the figures in the order in which they are printed."""
+    turns = measured.turns
+    memory = measured.memory[1].mib - measured.memory[0].mib
     return [
         *(
-            _of(f"line_cpu_vs_bare_{events}", "ratio", paired(turns, f"bare {events}",
+            _figure(f"line_cpu_vs_bare_{events}", "ratio", ratios_by_round(turns, f"bare {events}",
                 f"line {events}", _ms))
             for events in SIZES
         ),
-        _of("line_beyond_bare_in_empty_tasks_20", "tasks", beyond(found)),
-        _of("line_objects_per_s_20", "objects/s", [t.rate for t in turns["line 20"]]),
-        _of("line_events_per_s_200", "events/s", [t.rate * 200 for t in turns["line 200"]]),
-        _of("line_cpu_ms_per_object_20", "ms", [t.ms for t in turns["line 20"]]),
-        _of("line_vs_stock_celery_20", "ratio", paired(turns, "stock 20", "line 20", _ms)),
-        _of("two_workers_vs_one", "ratio", paired(turns, "two 20", "one 20", _rate)),
-        _of("latency_p50_s", "s", [share(found.waits, 0.5)]),
-        _of("latency_p99_s", "s", [share(found.waits, 0.99)]),
-        _of("rss_growth_mib", "MiB", [memory]),
+        _figure("line_beyond_bare_in_empty_tasks_20", "tasks", overhead_in_empty_tasks(measured)),
+        _figure("line_objects_per_s_20", "objects/s", [t.rate for t in turns["line 20"]]),
+        _figure("line_events_per_s_200", "events/s", [t.rate * 200 for t in turns["line 200"]]),
+        _figure("line_cpu_ms_per_object_20", "ms", [t.ms for t in turns["line 20"]]),
+        _figure("line_vs_stock_celery_20", "ratio",
+            ratios_by_round(turns, "stock 20", "line 20", _ms)),
+        _figure("two_workers_vs_one", "ratio", ratios_by_round(turns, "two 20", "one 20", _rate)),
+        _figure("latency_p50_s", "s", [percentile(measured.latencies, 0.5)]),
+        _figure("latency_p99_s", "s", [percentile(measured.latencies, 0.99)]),
+        _figure("rss_growth_mib", "MiB", [memory]),
     ]  # fmt: skip
 
 
-def paired(
-    turns: dict[str, list[Turn]], above: str, below: str, what: Callable[[Turn], float]
+def ratios_by_round(
+    turns: dict[str, list[Turn]], above: str, below: str, value: Callable[[Turn], float]
 ) -> list[float]:
-    """*above* through *below*, round by round: what slows the machine meets both of a round."""
-    return [what(a) / what(b) for a, b in zip(turns[above], turns[below], strict=True)]
+    """Divide *above* by *below*, round by round: what slows the machine slows both of a round."""
+    return [value(a) / value(b) for a, b in zip(turns[above], turns[below], strict=True)]
 
 
-def beyond(found: Measured) -> list[float]:
-    """What the line adds to the bare loop, in Celery's empty tasks, round by round."""
-    rounds = zip(found.turns["line 20"], found.turns["bare 20"], found.nothing, strict=True)
+def overhead_in_empty_tasks(measured: Measurements) -> list[float]:
+    """Return what the line adds to the bare loop, in empty Celery tasks, round by round."""
+    rounds = zip(
+        measured.turns["line 20"], measured.turns["bare 20"], measured.empty_task_ms, strict=True
+    )
     return [(line.ms - bare.ms) / empty for line, bare, empty in rounds]
 
 
-def stub_is_fast(found: Measured) -> bool:
-    """Whether the SQS stub could have done much more than it was asked for."""
-    rates = [turn.rate for name, had in found.turns.items() if "bare" not in name for turn in had]
-    return found.ceiling >= ENOUGH * max(rates)
+def stub_is_fast(measured: Measurements) -> bool:
+    """Return whether the SQS stub could have served several times the line's rate."""
+    rates = [
+        turn.rate for name, turns in measured.turns.items() if "bare" not in name for turn in turns
+    ]
+    return measured.stub_rate >= ENOUGH * max(rates)
 
 
-def middle(turns: Sequence[Turn], what: Callable[[Turn], float]) -> float:
-    """The median of the turns."""
-    return median(map(what, turns))
+def median_of(turns: Sequence[Turn], value: Callable[[Turn], float]) -> float:
+    """Return the median of *value* over *turns*."""
+    return median(map(value, turns))
 
 
-def _of(name: str, unit: str, values: Sequence[float]) -> Figure:
+def _figure(name: str, unit: str, values: Sequence[float]) -> Figure:
     return Figure(name, median(values), unit, min(values), max(values))
 
 

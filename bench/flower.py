@@ -1,9 +1,9 @@
-"""What it costs to show every object in Flower: ``python -m bench.flower``.
+"""The CPU time of showing every object in Flower: ``python -m bench.flower``.
 
-The same number of files is carried with ``flower_objects`` on and off, in turns, by one control and
-one objects worker on a broker of their own, from stubs of SQS and S3; a real Flower watches in
-both.  Counted is the processor time, from /proc, that each process spends while they are carried,
-and Flower until it has seen the last.
+One control and one object worker, on a broker of their own, forward the same number of files from
+stubs of SQS and S3, with ``flower_objects`` on and off in turns.  A real Flower runs in both.  The
+figures are the CPU time (/proc) of each process while the files are forwarded; for Flower, until
+it has received the last event.
 """
 
 import argparse
@@ -13,44 +13,46 @@ import statistics
 import tempfile
 from pathlib import Path
 
-from bench.events import log_file
-from tests import servers, watched
-from tests.announcements import BUCKET, own
-from tests.fleet import until
+from bench.log_files import log_file
+from tests.support import servers, watched
+from tests.support.announcements import BUCKET, own
+from tests.support.fleet import until
 
-WARM = 300  # objects carried before anything is counted
+WARM = 300  # objects forwarded before the measurement
 TICK = os.sysconf("SC_CLK_TCK")
-AROUND = {
+ENVIRONMENT = {
     "TRAILCOURIER_WORKERS__THREADS": "8",
     "TRAILCOURIER_WORKERS__LOG_LEVEL": "warning",
-    "TRAILCOURIER_LINE__POLL": "20",
+    "TRAILCOURIER_LINE__EXPERT__POLL": "20",
 }
 
 
-def used(pid: int) -> float:
-    """The seconds of processor time that process *pid* has spent."""
+def cpu_seconds(pid: int) -> float:
+    """Return the CPU seconds that process *pid* has spent."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / TICK
 
 
-def carried(objects: int, body: bytes, *, shown: bool) -> dict[str, float]:
-    """Carry *objects* once; milliseconds of processor time for each, by who spent them."""
-    around = {**AROUND, "TRAILCOURIER_WORKERS__FLOWER_OBJECTS": str(shown).lower()}
+def measure_run(objects: int, body: bytes, *, shown: bool) -> dict[str, float]:
+    """Forward *objects* files; return the CPU milliseconds an object of each process."""
+    environment = {**ENVIRONMENT, "TRAILCOURIER_WORKERS__FLOWER_OBJECTS": str(shown).lower()}
     with (
         tempfile.TemporaryDirectory() as folder,
         servers.valkey() as server,
-        watched.watching(Path(folder), server.url, **around) as fleet,
+        watched.watching(Path(folder), server.url, **environment) as fleet,
     ):
         flower, worker, control, _ = (each.process.pid for each in fleet.fleet.started)
         pids = {"objects": worker, "control": control, "flower": flower}
-        _carry(fleet, range(WARM), body, seen=WARM * shown)
-        before = {name: used(pid) for name, pid in pids.items()}
-        _carry(fleet, range(WARM, WARM + objects), body, seen=(WARM + objects) * shown)
-        return {name: (used(pid) - before[name]) / objects * 1000 for name, pid in pids.items()}
+        _forward(fleet, range(WARM), body, seen=WARM * shown)
+        before = {name: cpu_seconds(pid) for name, pid in pids.items()}
+        _forward(fleet, range(WARM, WARM + objects), body, seen=(WARM + objects) * shown)
+        return {
+            name: (cpu_seconds(pid) - before[name]) / objects * 1000 for name, pid in pids.items()
+        }
 
 
-def _carry(fleet: watched.Watched, numbers: range, body: bytes, *, seen: int) -> None:
-    """Announce a file a message, and wait until all are settled and Flower has *seen* so many."""
+def _forward(fleet: watched.Watched, numbers: range, body: bytes, *, seen: int) -> None:
+    """Announce each file in a message; wait until all are settled and Flower has *seen* so many."""
     for at in numbers:
         fleet.s3.put(BUCKET, watched.key(at), body)
     fleet.sqs.send("trail", *(own(watched.key(at)) for at in numbers))
@@ -59,7 +61,7 @@ def _carry(fleet: watched.Watched, numbers: range, body: bytes, *, seen: int) ->
 
 
 def _succeeded(fleet: watched.Watched) -> int:
-    """The forwards whose end Flower has seen."""
+    """Return how many forwards Flower has seen succeed."""
     _, text = fleet.page.ask("/metrics")
     ends = ("flower_events_total{", 'task="trailcourier.forward",type="task-succeeded"')
     lines = [line for line in text.splitlines() if all(end in line for end in ends)]
@@ -67,21 +69,21 @@ def _succeeded(fleet: watched.Watched) -> int:
 
 
 def main() -> None:
-    """Measure, and end with one JSON line for each figure."""
+    """Measure, and print one JSON line for each figure."""
     parser = argparse.ArgumentParser(prog="python -m bench.flower", description=main.__doc__)
-    parser.add_argument("--objects", type=int, default=2000, help="in one run")
-    parser.add_argument("--events", type=int, default=20, help="in one file")
-    parser.add_argument("--runs", type=int, default=5, help="of each kind, in turns")
-    asked = parser.parse_args()
-    body = log_file(asked.events)
+    parser.add_argument("--objects", type=int, default=2000, help="objects in one run")
+    parser.add_argument("--events", type=int, default=20, help="events in one file")
+    parser.add_argument("--runs", type=int, default=5, help="runs of each kind, in turns")
+    options = parser.parse_args()
+    body = log_file(options.events)
     runs: dict[str, list[dict[str, float]]] = {"on": [], "off": []}
-    for _ in range(asked.runs):
-        for kind, kept in runs.items():
-            kept.append(carried(asked.objects, body, shown=kind == "on"))
-            print(kind, {name: round(value, 2) for name, value in kept[-1].items()}, flush=True)
+    for _ in range(options.runs):
+        for kind, results in runs.items():
+            results.append(measure_run(options.objects, body, shown=kind == "on"))
+            print(kind, {name: round(value, 2) for name, value in results[-1].items()}, flush=True)
     for name in runs["on"][0]:
-        for kind, kept in runs.items():
-            value = round(statistics.median(each[name] for each in kept), 2)
+        for kind, results in runs.items():
+            value = round(statistics.median(each[name] for each in results), 2)
             print(json.dumps({"figure": f"flower_{kind}_{name}", "value": value, "unit": "ms"}))
 
 

@@ -1,7 +1,7 @@
-"""How long a message waits: from when it was sent until its records are on the disk.
+"""Latency: from when a message is sent until its records are on the disk.
 
-A file has its name at the time its inode was last changed, which is when the sink renamed it; it
-was synced before.  Both times are this machine's.
+The sink syncs a file and then renames it, so its inode change time (``st_ctime``) is when the
+records were on the disk.  Both times are of this machine's clock.
 """
 
 import re
@@ -10,25 +10,27 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bench.contenders import Contender
-from bench.turns import clear
+from bench.turns import empty_outputs
 
 NUMBER = re.compile(r"_(\d{16})")
 
 
-def measure(who: Contender, *, events: int, rate: float, seconds: float) -> list[float]:
-    """Announce one file after the other, *rate* a second; the seconds each one took."""
+def measure_latencies(
+    contender: Contender, *, events: int, rate: float, seconds: float
+) -> list[float]:
+    """Announce *rate* files a second, one by one; return the seconds that each took, ascending."""
     count = int(rate * seconds)
-    begin = who.queue.counts()["deleted"]
-    who.queue.pace(events, rate, seconds)
+    begin = contender.queue.counts()["deleted"]
+    contender.queue.pace(events, rate, seconds)
     time.sleep(seconds)
-    who.until(begin + count, seconds=max(60, seconds))
-    took = waits(who.queue.sent(), placed(who.output))
-    clear(who)
-    return took
+    contender.await_deleted(begin + count, seconds=max(60, seconds))
+    measured = latencies(contender.queue.sent(), arrival_times(contender.output))
+    empty_outputs(contender)
+    return measured
 
 
-def placed(output: Path) -> dict[str, float]:
-    """When each file below *output* got its name, by its log file's number."""
+def arrival_times(output: Path) -> dict[str, float]:
+    """Return when each file below *output* was renamed, by its log file's number."""
     return {
         found[1]: path.stat().st_ctime
         for path in output.rglob("*.ndjson")
@@ -36,15 +38,18 @@ def placed(output: Path) -> dict[str, float]:
     }
 
 
-def waits(sent: Mapping[str, float], placed: Mapping[str, float]) -> list[float]:
-    """The seconds between the two times of each file, in ascending order; all must be there."""
+def latencies(sent: Mapping[str, float], arrived: Mapping[str, float]) -> list[float]:
+    """Return the seconds between the two times of each file, ascending.
+
+    Raises RuntimeError if a file has not arrived.
+    """
     numbers = {name[-16:]: at for name, at in sent.items()}
-    missing = numbers.keys() - placed.keys()
+    missing = numbers.keys() - arrived.keys()
     if missing:
         raise RuntimeError(f"{len(missing)} of {len(numbers)} files are not on the disk")
-    return sorted(placed[number] - at for number, at in numbers.items())
+    return sorted(arrived[number] - at for number, at in numbers.items())
 
 
-def share(ascending: list[float], part: float) -> float:
-    """The smallest value that *part* of all do not exceed."""
+def percentile(ascending: list[float], part: float) -> float:
+    """Return the smallest of the values that *part* of all (0 to 1) do not exceed."""
     return ascending[max(0, -(-int(len(ascending) * part * 1000) // 1000) - 1)]

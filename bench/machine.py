@@ -1,4 +1,4 @@
-"""Where and with what it was measured."""
+"""The machine and the versions that a measurement was made with."""
 
 import os
 import platform
@@ -13,7 +13,7 @@ PACKAGES = ("celery", "kombu", "redis", "obstore", "msgspec", "isal", "boto3")
 
 
 def facts(broker: str, folder: Path) -> dict[str, str]:
-    """The machine and the versions, each by a name for people; *folder* is on the disk used."""
+    """Return the machine's properties and the versions; *folder* lies on the disk that is used."""
     return {
         "processor": f"{_processor()}, {len(os.sched_getaffinity(0))} cores",
         "memory": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB",
@@ -32,14 +32,15 @@ def _processor() -> str:
 
 
 def _nginx() -> str:
-    said = subprocess.run([bucket.program(), "-v"], capture_output=True, text=True, check=True)
-    return said.stderr.strip().rpartition("/")[2]
+    ran = subprocess.run([bucket.nginx_program(), "-v"], capture_output=True, text=True, check=True)
+    return ran.stderr.strip().rpartition("/")[2]
 
 
 def _filesystem(folder: Path) -> str:
-    place, kind = "", "unknown"
+    mount, kind = "", "unknown"
     for line in Path("/proc/mounts").read_text().splitlines():
-        _, where, its, *_ = line.split()
-        if f"{folder.resolve()}/".startswith(f"{where.rstrip('/')}/") and len(where) >= len(place):
-            place, kind = where, its
+        _, point, filesystem, *_ = line.split()
+        inside = f"{folder.resolve()}/".startswith(f"{point.rstrip('/')}/")
+        if inside and len(point) >= len(mount):
+            mount, kind = point, filesystem
     return kind

@@ -1,4 +1,4 @@
-"""Processes of the bench: started, watched through /proc, ended by their pid."""
+"""Processes of the bench: start them, read their CPU time and memory, end them."""
 
 import contextlib
 import json
@@ -8,27 +8,27 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from trailcourier import child
+from trailcourier.host import child_process
 
-SCHEDULER = 2  # CPUCLOCK_SCHED of Linux: what the scheduler counts, to the nanosecond
+CPUCLOCK_SCHED = 2  # Linux: the scheduler's count, in nanoseconds
 
 
-def cpu(pid: int) -> float:
-    """The CPU seconds of a process so far, all its threads, user and system together.
+def cpu_seconds(pid: int) -> float:
+    """Return the CPU seconds of a process so far: all threads, user and system.
 
-    As /proc/PID/stat says it, but that in ticks of 10 ms; see clock_getcpuclockid(3).
+    /proc/PID/stat has the same in ticks of 10 ms; see clock_getcpuclockid(3).
     """
-    return time.clock_gettime((~pid << 3) | SCHEDULER)
+    return time.clock_gettime((~pid << 3) | CPUCLOCK_SCHED)
 
 
 def children(pid: int) -> list[int]:
-    """The processes that *pid* started."""
+    """Return the pids of the processes that *pid* started."""
     listed = Path(f"/proc/{pid}/task/{pid}/children").read_text()
     return [int(each) for each in listed.split()]
 
 
-def resident(pid: int) -> float:
-    """The memory of a process that is in use now, in MiB."""
+def resident_mib(pid: int) -> float:
+    """Return the resident memory of a process, in MiB."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) / 1024
@@ -36,12 +36,12 @@ def resident(pid: int) -> float:
 
 
 @contextlib.contextmanager
-def serving(module: str, *arguments: str) -> Iterator[tuple[str, int]]:
-    """Run a module that prints its address as JSON; gives the address and the pid."""
+def serve_module(module: str, *arguments: str) -> Iterator[tuple[str, int]]:
+    """Run a module that prints its URL as JSON; yields the URL and the pid."""
     argv = [sys.executable, "-m", module, *arguments]
-    process = child.start(argv, stdout=subprocess.PIPE)
+    process = child_process.start(argv, stdout=subprocess.PIPE)
     try:
         assert process.stdout is not None
         yield json.loads(process.stdout.readline())["url"], process.pid
     finally:
-        child.stop(process, grace=5)
+        child_process.stop(process, grace=5)

@@ -1,7 +1,7 @@
-"""SQS as far as the line speaks to it, fast: ``python -m bench.sqs`` is a process of its own.
+"""A fast stub of the SQS calls that the line makes: ``python -m bench.sqs``.
 
-A queue is what the last part of its URL says.  Receipt handles are real ones: each is of one
-receive.  Leases do not end, so a message is delivered once, unless it is handed back.
+The last part of a queue's URL is its name.  As in SQS, a receipt handle belongs to one receive.
+Visibility never ends, so a message is delivered once unless it is released.
 """
 
 import asyncio
@@ -13,30 +13,30 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from bench.http import Reply, Request, answer, serve
-from bench.notices import body, name
+from bench.http import Reply, Request, response, serve
+from bench.log_files import log_file_name, notification_body
 
 Arguments = dict[str, Any]
-Known = tuple[bytes, str]  # a message: all of it that does not change, and its id
+StoredMessage = tuple[bytes, str]  # the JSON of what does not change, and the message's id
 
-EMPTY = answer(b"{}")
+EMPTY = response(b"{}")
 
 
 class Queue:
-    """One queue: what waits, what is held and by which handle, and who waits for more."""
+    """One queue: the messages that wait, those held by receipt handle, the receives that wait."""
 
     def __init__(self) -> None:
         self.deleted = 0
-        self.most: Iterator[int] = itertools.repeat(10)  # messages each receive may bring
-        self.sent: dict[str, float] = {}  # of each object announced at a pace: when
-        self._waiting: deque[Known] = deque()
-        self._held: dict[str, Known] = {}
+        self.receive_sizes: Iterator[int] = itertools.repeat(10)  # most messages of each receive
+        self.sent: dict[str, float] = {}  # when each object of ``pace`` was announced
+        self._waiting: deque[StoredMessage] = deque()
+        self._held: dict[str, StoredMessage] = {}
         self._handles = itertools.count()
         self._receivers: deque[tuple[int, Reply, asyncio.TimerHandle]] = deque()
         self._closed = False
 
     def close(self) -> None:
-        """Keep nobody waiting any more, so that who is asked to stop can."""
+        """Answer every waiting receive, and let no later one wait, so that a reader can stop."""
         self._closed = True
         while self._receivers:
             _, reply, wait = self._receivers.popleft()
@@ -44,47 +44,47 @@ class Queue:
             reply(EMPTY)
 
     def put(self, events: int, serial: int, count: int, objects: int) -> None:
-        """Announce *count* times *objects* files of *events*, beginning with number *serial*."""
+        """Send *count* messages of *objects* files of *events* events; *serial* is the first."""
         for first in range(serial, serial + count * objects, objects):
-            names = [name(events, number) for number in range(first, first + objects)]
-            self.send(body(names), f"{events:08x}-0000-4000-8000-{first:012x}")
+            names = [log_file_name(events, number) for number in range(first, first + objects)]
+            self.send(notification_body(names), f"{events:08x}-0000-4000-8000-{first:012x}")
         self._wake()
 
     def send(self, text: str, id_: str) -> None:
         md5 = hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
         attributes = {"SentTimestamp": str(int(time.time() * 1000)), "ApproximateReceiveCount": "1"}
-        told = {"MessageId": id_, "MD5OfBody": md5, "Body": text, "Attributes": attributes}
-        self._waiting.append((json.dumps(told).encode()[1:], id_))
+        fields = {"MessageId": id_, "MD5OfBody": md5, "Body": text, "Attributes": attributes}
+        self._waiting.append((json.dumps(fields).encode()[1:], id_))
 
     def pace(self, events: int, serial: int, rate: float, seconds: float) -> None:
-        """Announce one file after the other, *rate* a second, and note when each was sent."""
+        """Announce *rate* files a second, one by one, and record when each was sent."""
         loop, begin = asyncio.get_running_loop(), time.monotonic()
 
-        def more() -> None:
+        def announce_due() -> None:
             passed = min(time.monotonic() - begin, seconds)
             while len(self.sent) < int(passed * rate):
                 number = serial + len(self.sent)
-                self.sent[name(events, number)] = time.time()
+                self.sent[log_file_name(events, number)] = time.time()
                 self.put(events, number, 1, 1)
             if passed < seconds:
-                loop.call_later(1 / rate, more)
+                loop.call_later(1 / rate, announce_due)
 
         self.sent.clear()
-        more()
+        announce_due()
 
-    def receive(self, asked: Arguments, reply: Reply) -> None:
-        most = min(int(asked.get("MaxNumberOfMessages", 1)), next(self.most))
+    def receive(self, arguments: Arguments, reply: Reply) -> None:
+        most = min(int(arguments.get("MaxNumberOfMessages", 1)), next(self.receive_sizes))
         if self._waiting:
-            reply(self._taken(most))
+            reply(self._take(most))
             return
-        seconds = 0.05 if self._closed else float(asked.get("WaitTimeSeconds", 0))
+        seconds = 0.05 if self._closed else float(arguments.get("WaitTimeSeconds", 0))
         wait = asyncio.get_running_loop().call_later(seconds, self._give_up, reply)
         self._receivers.append((most, reply, wait))
 
     def delete(self, handle: str) -> None:
         self.deleted += self._held.pop(handle, None) is not None
 
-    def lengthen(self, handle: str, seconds: int) -> None:
+    def change_visibility(self, handle: str, seconds: int) -> None:
         if seconds == 0 and handle in self._held:
             self._waiting.append(self._held.pop(handle))
             self._wake()
@@ -98,83 +98,83 @@ class Queue:
         while self._waiting and self._receivers:
             most, reply, wait = self._receivers.popleft()
             wait.cancel()
-            reply(self._taken(most))
+            reply(self._take(most))
 
     def _give_up(self, reply: Reply) -> None:
         self._receivers = deque(each for each in self._receivers if each[1] != reply)
         reply(EMPTY)
 
-    def _taken(self, most: int) -> bytes:
+    def _take(self, most: int) -> bytes:
         parts = []
         for _ in range(min(most, len(self._waiting))):
-            known = self._waiting.popleft()
-            handle = f"AQEB{next(self._handles):012x}{known[1].replace('-', '')}"
-            self._held[handle] = known
-            parts.append(b'{"ReceiptHandle": "%s", %s' % (handle.encode(), known[0]))
-        return answer(b'{"Messages": [%s]}' % b", ".join(parts))
+            stored = self._waiting.popleft()
+            handle = f"AQEB{next(self._handles):012x}{stored[1].replace('-', '')}"
+            self._held[handle] = stored
+            parts.append(b'{"ReceiptHandle": "%s", %s' % (handle.encode(), stored[0]))
+        return response(b'{"Messages": [%s]}' % b", ".join(parts))
 
 
 class Stub:
-    """All queues; one is made when it is first named."""
+    """All queues; a queue is created when it is first named."""
 
     def __init__(self) -> None:
         self._queues: dict[str, Queue] = {}
         self._batches: dict[str, Callable[[Queue, Arguments], None]] = {
-            "deletemessagebatch": lambda queue, each: queue.delete(each["ReceiptHandle"]),
-            "changemessagevisibilitybatch": lambda queue, each: queue.lengthen(
-                each["ReceiptHandle"], int(each["VisibilityTimeout"])
+            "deletemessagebatch": lambda queue, entry: queue.delete(entry["ReceiptHandle"]),
+            "changemessagevisibilitybatch": lambda queue, entry: queue.change_visibility(
+                entry["ReceiptHandle"], int(entry["VisibilityTimeout"])
             ),
         }
 
     def answer(self, request: Request, reply: Reply) -> None:
-        asked: Arguments = json.loads(request.body or b"{}")
+        arguments: Arguments = json.loads(request.body or b"{}")
         if request.target == "/control":
-            reply(answer(json.dumps(self._control(**asked)).encode()))
+            reply(response(json.dumps(self._control(**arguments)).encode()))
             return
         action = request.head.partition(b"x-amz-target: amazonsqs.")[2].partition(b"\r\n")[0]
-        queue = self._queue(str(asked["QueueUrl"]).rpartition("/")[2])
-        self._act(action.decode(), queue, asked, reply)
+        queue = self._queue(str(arguments["QueueUrl"]).rpartition("/")[2])
+        self._act(action.decode(), queue, arguments, reply)
 
-    def _act(self, action: str, queue: Queue, asked: Arguments, reply: Reply) -> None:
+    def _act(self, action: str, queue: Queue, arguments: Arguments, reply: Reply) -> None:
         if action == "receivemessage":
-            queue.receive(asked, reply)
-        elif one := self._batches.get(action):
-            for each in asked["Entries"]:
-                one(queue, each)
-            done = [{"Id": each["Id"]} for each in asked["Entries"]]
-            reply(answer(json.dumps({"Successful": done, "Failed": []}).encode()))
-        elif one := self._batches.get(f"{action}batch"):
-            one(queue, asked)
+            queue.receive(arguments, reply)
+        elif apply := self._batches.get(action):
+            for entry in arguments["Entries"]:
+                apply(queue, entry)
+            done = [{"Id": entry["Id"]} for entry in arguments["Entries"]]
+            reply(response(json.dumps({"Successful": done, "Failed": []}).encode()))
+        elif apply := self._batches.get(f"{action}batch"):
+            apply(queue, arguments)
             reply(EMPTY)
         else:  # GetQueueAttributes
             counts = queue.counts()
-            told = {
+            attributes = {
                 "ApproximateNumberOfMessages": str(counts["waiting"]),
                 "ApproximateNumberOfMessagesNotVisible": str(counts["held"]),
                 "ApproximateNumberOfMessagesDelayed": "0",
             }
-            reply(answer(json.dumps({"Attributes": told}).encode()))
+            reply(response(json.dumps({"Attributes": attributes}).encode()))
 
-    def _control(self, do: str, queue: str, **given: Any) -> Any:
+    def _control(self, do: str, queue: str, **parameters: Any) -> Any:
         """Do what the bench asks for."""
-        there = self._queue(queue)
+        target = self._queue(queue)
         match do:
             case "put":
-                there.put(**given)
+                target.put(**parameters)
             case "pace":
-                there.pace(**given)
-            case "most":
-                there.most = itertools.cycle(given["most"])
+                target.pace(**parameters)
+            case "set_receive_sizes":
+                target.receive_sizes = itertools.cycle(parameters["sizes"])
             case "sent":
-                return there.sent
+                return target.sent
             case "close":
-                there.close()
+                target.close()
             case _:  # counts
                 pass
-        return there.counts()
+        return target.counts()
 
-    def _queue(self, called: str) -> Queue:
-        return self._queues.setdefault(called, Queue())
+    def _queue(self, name: str) -> Queue:
+        return self._queues.setdefault(name, Queue())
 
 
 if __name__ == "__main__":

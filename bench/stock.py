@@ -1,7 +1,7 @@
-"""The line on Celery's own classes, with a chord for each message: what ours is compared with.
+"""The line on Celery's own transport and result backend, with a chord for each message.
 
-Imported before anything of Celery's starts, in a worker or the clock.  All else is the line's:
-its tasks, settings, ledger and sinks.
+The bench compares the line with it.  A worker or beat imports this module before Celery starts.
+Tasks, settings, ledger and sinks are the line's.
 """
 
 from collections.abc import Sequence
@@ -11,14 +11,14 @@ from kombu.transport import TRANSPORT_ALIASES
 
 import tasks.line
 from tasks.celery import app
-from trailcourier.line.work import Work
+from trailcourier.line.messages import Work
 
 TRANSPORT_ALIASES.update(dict.fromkeys(["redis", "rediss"], "kombu.transport.redis:Transport"))
 app.conf.update(result_backend=app.conf.broker_url)
 
 
 def publish(source: str, works: Sequence[Work], messages: Sequence[str]) -> None:
-    """Send one chord for each message."""
+    """Publish one chord for each message."""
     for message in messages:
         headers = [_header(work) for work in works if work.message == message]
         chord(headers)(tasks.line.settle.s(source, [message]))

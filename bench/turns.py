@@ -1,4 +1,4 @@
-"""One turn of a contender: a queue full of new files, and what carrying them took."""
+"""One turn of a contender: fill its queue with new files, and measure until it is empty."""
 
 import os
 import time
@@ -8,84 +8,86 @@ import msgspec
 
 from bench.contenders import Contender
 
-LOOK = 0.01  # seconds between two looks at the queue
+CHECK_SECONDS = 0.01  # between two checks of the queue
 
 
 class Turn(msgspec.Struct, frozen=True):
-    """What was measured while the queue never ran dry.
+    """What was measured while the queue was never empty.
 
-    *own* are the CPU seconds of the contender's processes by their role, *beside* of who serves it.
+    *own_cpu* are the CPU seconds of the contender's processes by role, *service_cpu* those of the
+    services that it uses.
     """
 
     objects: int
     seconds: float
-    own: Mapping[str, float]
-    beside: Mapping[str, float] = {}
+    own_cpu: Mapping[str, float]
+    service_cpu: Mapping[str, float] = {}
 
     @property
     def ms(self) -> float:
-        """CPU milliseconds an object, of all the contender's own processes."""
-        return sum(self.own.values()) / self.objects * 1000
+        """CPU milliseconds an object, of all processes of the contender."""
+        return sum(self.own_cpu.values()) / self.objects * 1000
 
     @property
     def rate(self) -> float:
         """Objects a second."""
         return self.objects / self.seconds
 
-    def each(self, role: str) -> float:
-        """CPU milliseconds an object of one role."""
-        spent = self.own.get(role, 0) + self.beside.get(role, 0)
+    def cpu_ms_of(self, role: str) -> float:
+        """Return the CPU milliseconds an object of one role or service."""
+        spent = self.own_cpu.get(role, 0) + self.service_cpu.get(role, 0)
         return spent / self.objects * 1000
 
 
-def turn(
-    who: Contender, *, events: int, messages: int, objects: int = 1,
-    beside: Callable[[], dict[str, float]] = dict,
+def run_turn(
+    contender: Contender, *, events: int, messages: int, objects: int = 1,
+    service_cpu: Callable[[], dict[str, float]] = dict,
 ) -> Turn:  # fmt: skip
-    """Give *who* so many *messages* of *objects* files with so many *events*, and measure.
+    """Give *contender* *messages* messages of *objects* files with *events* events, and measure.
 
-    Measured is from when a sixth of them is carried until the last one is received: what is in
-    hand is then about the same at both ends.
+    The measurement begins when a sixth of the messages is deleted and ends when the last one is
+    received, so about as many are in flight at both ends.  Raises RuntimeError if *messages* are
+    too few for that.
     """
-    begin = who.queue.put(events, messages, objects)["deleted"]
-    first = _when(who, lambda counts: counts["deleted"] >= begin + messages // 6)
-    start = (time.perf_counter(), first, who.cpu(), beside())
-    last = _when(who, lambda counts: counts["waiting"] == 0)
-    end = (time.perf_counter(), last, who.cpu(), beside())
-    who.until(begin + messages)
-    clear(who)
+    before = contender.queue.put(events, messages, objects)["deleted"]
+    first = _await_counts(contender, lambda counts: counts["deleted"] >= before + messages // 6)
+    start = (time.perf_counter(), first, contender.cpu_seconds(), service_cpu())
+    last = _await_counts(contender, lambda counts: counts["waiting"] == 0)
+    end = (time.perf_counter(), last, contender.cpu_seconds(), service_cpu())
+    contender.await_deleted(before + messages)
+    empty_outputs(contender)
     if end[1] == start[1]:
-        raise RuntimeError(f"{messages} messages are too few to measure {who.name} with")
+        raise RuntimeError(f"{messages} messages are too few to measure {contender.name} with")
     return Turn(
         (end[1] - start[1]) * objects,
         end[0] - start[0],
-        between(start[2], end[2]),
-        between(start[3], end[3]),
+        difference(start[2], end[2]),
+        difference(start[3], end[3]),
     )
 
 
-def between(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, float]:
-    """What was spent between two readings."""
+def difference(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, float]:
+    """Return what each role spent between two readings."""
     return {role: spent - before[role] for role, spent in after.items()}
 
 
-def clear(who: Contender) -> None:
-    """Empty the files carried so far, so that the disk has room for more.
+def empty_outputs(contender: Contender) -> None:
+    """Truncate the files written so far, to free disk space.
 
-    They are not deleted: for minutes after that ext4 looks long for an inode it may use.
+    They are not deleted: for minutes after a deletion ext4 takes long to find a free inode.
     """
-    for path in who.output.rglob("*.ndjson"):
+    for path in contender.output.rglob("*.ndjson"):
         if path.stat().st_size:
             os.truncate(path, 0)
 
 
-def _when(
-    who: Contender, condition: Callable[[dict[str, int]], bool], *, seconds: float = 120
+def _await_counts(
+    contender: Contender, condition: Callable[[dict[str, int]], bool], *, seconds: float = 120
 ) -> int:
-    """Wait for *condition* of the queue's counts; how many messages are deleted then."""
+    """Wait until the queue's counts meet *condition*; return how many messages are deleted then."""
     deadline = time.monotonic() + seconds
-    while not condition(counts := who.queue.counts()):
+    while not condition(counts := contender.queue.counts()):
         if time.monotonic() > deadline:
-            raise RuntimeError(f"{who.name}: still {counts} after {seconds} s")
-        time.sleep(LOOK)
+            raise RuntimeError(f"{contender.name}: still {counts} after {seconds} s")
+        time.sleep(CHECK_SECONDS)
     return counts["deleted"]

@@ -22,35 +22,36 @@ from pydantic.fields import FieldInfo
 from typer.testing import CliRunner
 
 from trailcourier import cli, provision
-from trailcourier.carrying import Fact
+from trailcourier.aws.credentials import Credentials
 from trailcourier.cli.exits import Exit
-from trailcourier.cli.setup.planning import Planned
-from trailcourier.cli.setup.result import Result
-from trailcourier.credentials import Credentials
-from trailcourier.dispositions import REASONS
+from trailcourier.cli.setup.plan_command import Planned
+from trailcourier.cli.setup.result import ApplyResult
 from trailcourier.doctor.catalogue import GROUPS
-from trailcourier.doctor.finding import Entry
-from trailcourier.drain import Drained
-from trailcourier.facts import FACTS
-from trailcourier.metrics import METRICS
-from trailcourier.models import Numbers
-from trailcourier.provision import Request, Step
-from trailcourier.provision.permissions import actions, needed
-from trailcourier.reasons import Reason
-from trailcourier.redrive import Listed, Lying, Redriven
+from trailcourier.doctor.finding import CatalogueEntry
+from trailcourier.models import ExpertNumbers, LineNumbers
+from trailcourier.observability.events import EVENTS
+from trailcourier.observability.line_events import LogEvent
+from trailcourier.observability.metrics import METRICS
+from trailcourier.operations.drain import Drained
+from trailcourier.operations.redrive import DeadLetterListing, ListedMessage, RedriveResult
+from trailcourier.operations.standstill import Problem, ProcessStatus
+from trailcourier.operations.status import SourceStatus
+from trailcourier.provision import SetupRequest, Step
+from trailcourier.provision.permissions import iam_actions, required_permissions
+from trailcourier.reasons import REASONS
 from trailcourier.secret import Secret
-from trailcourier.settings import Broker, Flower, Source, Workers
+from trailcourier.settings import Broker, Flower, Source, WorkerSettings
+from trailcourier.sink_reasons import Reason
 from trailcourier.sinks import SinkConfig
-from trailcourier.standstill import Problem, ProcessStatus
-from trailcourier.status import Standing
 
 DOCS = Path(__file__).parent
 SETTING = ("key", "takes", "left out", "meaning")
 SECTIONS: Mapping[str, type[BaseModel]] = {
     "`[broker]`": Broker,
-    "`[workers]`": Workers,
+    "`[workers]`": WorkerSettings,
     "`[flower]`": Flower,
-    "`[line]`": Numbers,
+    "`[line]`": LineNumbers,
+    "`[line.expert]`": ExpertNumbers,
     "`[sources.NAME]`": Source,
     "`[sources.NAME.credentials]`": Credentials,
 }
@@ -83,13 +84,14 @@ Any other has one of the reasons below, in the log, in the metrics and in `trail
 
 - **skipped**: there is nothing to carry. Its message can be deleted.
 - **parked**: an operator or time repairs it. Trailcourier keeps the message and tries the object
-  again by itself, after 5 s at first and up to 15 min later on.
+  again by itself, after at most 5 s at first and up to 15 min later on.
 - **refused**: a fault of this one object. `trailcourier quarantine` keeps an entry, and the message
   is left to the queue's redrive policy.
 
-A *breaker* that a reason counts towards opens once five different objects (`line.breaker_failures`)
-failed within an hour, with no success between them. Its scope is the narrowest that the failures
-have in common: the queue, its credentials, a bucket, one account's files in a bucket, a KMS key, or
+A *breaker* that a reason counts towards opens once five different objects
+(`line.expert.breaker_failures`) failed within an hour, with no success between them. Its scope is
+the narrowest that the failures have in common: the queue, its credentials, a bucket, one account's
+files in a bucket, a KMS key, or
 a sink. While several hosts are alive, a fault that may be one host's own (its disk, its route, its
 clock) opens a breaker of that host, `NAME@HOST`, which holds up nobody else. *Tries* says after how
 many a parked object is refused.
@@ -125,8 +127,8 @@ def tries(reason: Reason) -> str:
     if not reason.tries:
         return ""
     return (
-        f"{reason.tries}, beside others that succeed"
-        if reason.beside_success
+        f"{reason.tries}, if others succeed meanwhile"
+        if reason.only_if_others_succeed
         else f"{reason.tries}"
     )
 
@@ -241,7 +243,7 @@ def commands() -> str:
 One object with `sources` and `processes`, both lists, and `advice`, sentences about the fleet. The
 exit status is 1 where a source has an open breaker or a problem. Of each source:
 
-{table(("key", "meaning"), keys(Standing))}
+{table(("key", "meaning"), keys(SourceStatus))}
 
 Of each problem, whose kinds are [explained](operations.md#what-stands-still):
 
@@ -261,17 +263,17 @@ One object with `sources`, a list, and `why`, what kept it from ending, or nothi
 
 One object with `sources`, a list. Of each source:
 
-{table(("key", "meaning"), keys(Listed))}
+{table(("key", "meaning"), keys(DeadLetterListing))}
 
 Of each message that was looked at:
 
-{table(("key", "meaning"), keys(Lying))}
+{table(("key", "meaning"), keys(ListedMessage))}
 
 ## What `dlq redrive --json` says
 
 One object with `sources`, a list. Of each source:
 
-{table(("key", "meaning"), keys(Redriven))}
+{table(("key", "meaning"), keys(RedriveResult))}
 
 ## What `setup plan --json` says
 
@@ -279,13 +281,14 @@ One object with `sources`, a list. Of each source:
 
 ## What `setup apply --json` says
 
-{table(("key", "meaning"), keys(Result))}
+{table(("key", "meaning"), keys(ApplyResult))}
 
 ## What `doctor --json` says
 
-One object: `first`, the id of the first error or null; `errors`, `warnings`, `unproved` and `ok`,
-how many there are of each; and `findings`, a list of objects with `source`, `level`, `id`, `text`
-and `fix`. [Every id](doctor.md) is explained.
+One object: `first`, the id of the first error or null; `errors`, `warnings`, `not_checked` and
+`ok`, the number of findings of each level; and `findings`, a list of objects with `source`, `level`
+(`ok`, `not-checked`, `warning` or `error`), `id`, `text` and `fix`. [doctor.md](doctor.md) explains
+every id.
 
 ## Exit status
 
@@ -300,35 +303,36 @@ def doctor() -> str:
     )
     return f"""# What doctor finds
 
-`trailcourier doctor` looks at everything between the credentials and the sink, in the order in
-which a person would, and says of each thing one of four:
+`trailcourier doctor` checks everything from the credentials to the sinks, in the order in which a
+person would look. Each finding has one of four levels:
 
-- **ok**: it was seen, and is well.
-- **unproved**: it could not be seen; mostly because the credentials may not ask, and then the
-  finding prints the policy statement that would let them. Trailcourier may work all the same.
-- **warning**: it costs something, or will.
+- **ok**: doctor checked it, and found no problem.
+- **not checked**: doctor could not see or prove it, usually because the credentials do not allow
+  the call; the finding then has the policy statement that allows it. Trailcourier may work anyway.
+- **warning**: it will keep records from arriving later, or it has a cost.
 - **error**: it keeps records from arriving.
 
-Each finding has an id, explained below; an id never changes its meaning. **Begin with the first
-error.** What would only follow from an error is not looked at, and is said to be unproved. The exit
-status is 1 if there is any error, else 0.
+Each finding has an id, which is explained below and never changes its meaning. **Begin with the
+first error.** Doctor skips the checks that this error would make fail too, and reports them as not
+checked. The exit status is 1 if there is an error, else 0.
 
-It takes no message from the queue, and writes and changes nothing. Of AWS it asks only what reads.
-Three calls of the line cannot be tried without their effect, and are made so that they have none:
-`sqs:ReceiveMessage` asks for zero messages, `sqs:DeleteMessage` and `sqs:ChangeMessageVisibility`
-give a receipt that is none. Only `--send` sends anything: one marked record to each sink.
+Doctor receives no message from the queue, and writes and changes nothing. Its calls to AWS only
+read. Three calls of the line cannot be tried without an effect, so doctor makes them with
+parameters that cannot succeed: `sqs:ReceiveMessage` asks for zero messages; `sqs:DeleteMessage` and
+`sqs:ChangeMessageVisibility` have an invalid receipt. Only `--send` sends something: one marked
+record to each sink.
 
-With the least permissions (`s3:Get*` and `s3:List*` on the bucket, `sqs:ReceiveMessage` and
-`sqs:DeleteMessage` on the queue) it says what these cannot see, and which statement would show it.
-All of it ends within half a minute, also where nothing answers.
+With the minimum permissions (`s3:Get*` and `s3:List*` on the bucket, `sqs:ReceiveMessage` and
+`sqs:DeleteMessage` on the queue) doctor works, and says what it cannot see and which policy
+statement would change that. It ends within half a minute, even if nothing answers.
 
 {groups}
 """
 
 
-def finding(id_: str, entry: Entry) -> str:
-    levels = ", ".join(entry.levels)
-    return f"### {id_}\n\n**{entry.asks}** ({levels})\n\n{textwrap.fill(entry.means, 100)}"
+def finding(id_: str, entry: CatalogueEntry) -> str:
+    levels = ", ".join(level.replace("-", " ") for level in entry.levels)
+    return f"### {id_}\n\n**{entry.question}** ({levels})\n\n{textwrap.fill(entry.meaning, 100)}"
 
 
 def keys(struct: type[msgspec.Struct]) -> Iterable[Sequence[str]]:
@@ -399,7 +403,7 @@ process: `process_*` and `python_*`. [What to alert on](operations.md#what-to-al
 
 
 def logs() -> str:
-    rows = ((f"`{name}`", *fact(told)) for name, told in FACTS.items())
+    rows = ((f"`{name}`", *log_row(event)) for name, event in EVENTS.items())
     return f"""# The log
 
 One line for each fact, on standard error: JSON, or for people where that is a terminal
@@ -422,29 +426,31 @@ were not. The counters count them all.
 """
 
 
-def fact(told: Fact) -> Sequence[str]:
-    counts = dict.fromkeys(f"`trailcourier_{each.metric}`" for each in told.counts)
-    fields = ", ".join(f"`{name}`" for name in told.fields)
-    return told.level, told.text, fields, ", ".join(counts)
+def log_row(event: LogEvent) -> Sequence[str]:
+    counts = dict.fromkeys(f"`trailcourier_{each.metric}`" for each in event.counts)
+    fields = ", ".join(f"`{name}`" for name in event.fields)
+    return event.level, event.text, fields, ", ".join(counts)
 
 
 ACCOUNT = "111122223333"
 SET_UPS = (  # between them they have every step
-    Request(account=ACCOUNT),
-    Request(account=ACCOUNT, delivery="s3", reader="pod-identity", kms_key="new"),
-    Request(account=ACCOUNT, delivery="eventbridge", reader="instance-profile", organization=True),
+    SetupRequest(account=ACCOUNT),
+    SetupRequest(account=ACCOUNT, delivery="s3", reader="pod-identity", kms_key="new"),
+    SetupRequest(
+        account=ACCOUNT, delivery="eventbridge", reader="instance-profile", organization=True
+    ),
 )
 
 
 def permissions() -> str:
     steps = {step.id: step for asked in SET_UPS for step in provision.plan(asked)}
     head = ("step", "to plan", "to apply", "to destroy")
-    return f"""# What whoever runs setup must be allowed
+    return f"""# The permissions that setup needs
 
-[Setting up the AWS side](setup.md) is done once, by a person or a pipeline with more permissions
-than the collector will ever have. These are all that it takes. Where one is missing, `trailcourier
-setup` ends at that step and says the call, who made it, on what, and the statement that would
-allow it; run it again and it goes on from there.
+A person or a pipeline runs [setup](setup.md) once, with more permissions than the collector ever
+has. This page lists all of them. Where one is missing, `trailcourier setup` stops at that step and
+names the call, the caller, the resource and the statement that allows it; run it again, and it
+continues from there.
 
 ## As a policy
 
@@ -456,24 +462,28 @@ For the default set-up, named `trailcourier`, in account {ACCOUNT}, `us-east-1`:
 
 ## Step by step
 
-Beside these, `sts:GetCallerIdentity`, which nobody needs to be allowed, and
-`organizations:DescribeOrganization` where an organisation is not named.
+Setup also calls `sts:GetCallerIdentity`, which needs no permission, and
+`organizations:DescribeOrganization`, if `--organization` is given without `--organization-id`.
 
 {table(head, (_needs(step) for step in steps.values()))}
 """
 
 
-def _policy(asked: Request) -> Mapping[str, Any]:
+def _policy(asked: SetupRequest) -> Mapping[str, Any]:
     statements = [
         {"Effect": "Allow", "Action": each.actions, "Resource": each.resource}
-        for each in needed(provision.plan(asked))
+        for each in required_permissions(provision.plan(asked))
     ]
     return {"Version": "2012-10-17", "Statement": statements}
 
 
 def _needs(step: Step) -> Sequence[str]:
-    look = actions((*step.look, *([step.mark] if step.mark else [])))
-    columns = (look, actions((*step.make, *step.mend)), actions(step.undo))
+    read = iam_actions((*step.read_calls, *([step.tags_call] if step.tags_call else [])))
+    columns = (
+        read,
+        iam_actions((*step.create_calls, *step.update_calls)),
+        iam_actions(step.delete_calls),
+    )
     return f"`{step.id}`", *(", ".join(f"`{each}`" for each in column) for column in columns)
 
 

@@ -30,7 +30,9 @@ case "${UV:-}" in "$PWD"/.venv/* | .venv/*) UV= ;; esac  # it would delete itsel
 echo "Building .venv from requirements/dev.txt, once; this takes a minute or two." >&2
 if [ -n "${UV:-}" ]; then
     "$UV" venv --quiet --no-project --clear --python "$python" .venv
-    "$UV" pip install --quiet --python .venv/bin/python --no-deps --require-hashes -r requirements/dev.txt
+    # the tests start hundreds of programs, each of which would compile all that it imports
+    "$UV" pip install --quiet --compile-bytecode --python .venv/bin/python \
+        --no-deps --require-hashes -r requirements/dev.txt
 elif "$python" -c 'import ensurepip, venv' 2>/dev/null; then
     "$python" -m venv --clear .venv
     .venv/bin/python -m pip install --quiet --disable-pip-version-check \

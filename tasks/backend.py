@@ -1,6 +1,6 @@
-"""Where chords count their headers, with two repairs and a connection for each thread.
+"""The result backend, where chords count their headers: two repairs, a connection a thread.
 
-Each goes when Celery has it.
+Each repair is removed once Celery has it.
 """
 
 from functools import cached_property
@@ -8,22 +8,23 @@ from typing import Any
 
 from celery.backends.redis import CHORD_CLEANUP_LUA, CHORD_PART_RETURN_LUA, RedisBackend
 
-from trailcourier.client import FREES, Client, options, patience
+from trailcourier.ledger.redis_client import FREES, Client, connection_options, retry_policy
 from trailcourier.line.failpoint import failpoint
 
 
 class Backend(RedisBackend):
-    """A backend that asks again, and that nobody waits on.
+    """A backend that retries, and that subscribes to no results.
 
-    Celery counts a finished header once: after a blip of Redis then, the chord fails although its
-    work was done (celery/celery#3363); its script may be asked twice.  And it subscribes to every
-    task it sends, and gives up for good when that is cut ("must be restarted").
+    Celery counts a finished header with one request: if Redis fails just then, the chord fails
+    although its work was done (celery/celery#3363).  Its script may run twice, so we retry.  Celery
+    also subscribes to the result of every task it sends, and never recovers when that connection
+    is cut ("must be restarted").
     """
 
     def _get_pool(self, **params: Any) -> Any:
-        """Make a pool; between the steps by which a chord ends Celery asks nothing again."""
-        params["retry"] = patience()
-        return super()._get_pool(**options(params, self._transport_options.get("login")))
+        """Make a pool that retries; Celery itself retries no step at the end of a chord."""
+        params["retry"] = retry_policy()
+        return super()._get_pool(**connection_options(params, self._transport_options.get("login")))
 
     @cached_property
     def _pooled(self) -> Client:
@@ -31,13 +32,13 @@ class Backend(RedisBackend):
 
     @property
     def client(self) -> Any:
-        """This thread's: Celery has all threads of a worker use one backend."""
+        """The client of this thread: all threads of a worker share one backend."""
         return self._pooled.own
 
     @cached_property
     def _chord_part_return_script(self) -> Any:
         script = self._pooled.register_script(FREES + CHORD_PART_RETURN_LUA)
-        # who may not publish the body need not read it: told as if it were published already
+        # A worker that may not publish the body need not read it: answer as if it were published.
         return lambda **sent: answer if (answer := script(**sent))[3] else (-1, 0, 0, 0)
 
     def on_chord_part_return(self, *args: Any, **kwargs: Any) -> None:

@@ -1,4 +1,4 @@
-"""How a worker that was asked to stop leaves a broker that does not answer."""
+"""End a worker that was asked to stop while its broker does not answer."""
 
 import os
 import threading
@@ -9,10 +9,11 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from trailcourier import observe, wiring
+from trailcourier import wiring
+from trailcourier.observability import log
 
 PATIENCE = 4.0
-"""Seconds without an answer after which nothing of the broker is waited for any more."""
+"""Seconds without an answer after which the process ends without the broker."""
 
 ANSWER = 1.0  # seconds for one answer
 LOOK = 0.5  # seconds between two questions
@@ -21,36 +22,35 @@ LOOK = 0.5  # seconds between two questions
 def watch() -> None:
     """End this process if the broker does not answer while it stops.
 
-    Celery, kombu and redis-py wait for an answer at a dozen places of a shutdown, ten seconds and
-    more at each.  There is nobody to hand work back to, and others take it over as they do after
-    a kill.
+    Celery, kombu and redis-py wait for the broker at a dozen places of a shutdown, ten seconds and
+    more at each.  Work cannot be returned then; other workers take it over as after a kill.
     """
     threading.Thread(target=_leave_alone, name="departure", daemon=True).start()
 
 
 def _leave_alone() -> None:
     await_silence(_answers)
-    observe.fact("stopped_without_broker", seconds=PATIENCE)
-    os._exit(os.EX_OK)  # threads that wait for the broker would hold up any other way out
+    log.emit("stopped_without_broker", seconds=PATIENCE)
+    os._exit(os.EX_OK)  # a normal exit would wait for threads that wait for the broker
 
 
 def await_silence(answers: Callable[[], bool]) -> None:
-    """Ask again and again; return once nothing was answered for PATIENCE seconds."""
-    heard = time.monotonic()
-    while time.monotonic() - heard < PATIENCE:
+    """Ask repeatedly; return after PATIENCE seconds without an answer."""
+    last_answer = time.monotonic()
+    while time.monotonic() - last_answer < PATIENCE:
         if answers():
-            heard = time.monotonic()
+            last_answer = time.monotonic()
         time.sleep(LOOK)
 
 
 def _answers() -> bool:
-    """Whether the broker answers a connection of its own, without a second try."""
+    """Whether the broker answers on a new connection, without retries."""
     pool = wiring.client().connection_pool
     once = {"retry": Retry(NoBackoff(), 0), "health_check_interval": 0}
-    bounds = {"socket_timeout": ANSWER, "socket_connect_timeout": ANSWER}
-    told = {**pool.connection_kwargs, **once, **bounds}
-    asking = redis.ConnectionPool(connection_class=pool.connection_class, **told)
-    with redis.Redis.from_pool(asking) as client:
+    once |= {"socket_timeout": ANSWER, "socket_connect_timeout": ANSWER}
+    parameters = {**pool.connection_kwargs, **once}
+    own_pool = redis.ConnectionPool(connection_class=pool.connection_class, **parameters)
+    with redis.Redis.from_pool(own_pool) as client:
         try:
             return bool(client.ping())
         except redis.RedisError:

@@ -1,4 +1,4 @@
-"""The consumer: what Flower is told, how often, and how soon it speaks to its broker again."""
+"""The consumer: which events Flower gets, how often, and the pause for an impaired broker."""
 
 import time
 from typing import Any
@@ -7,32 +7,34 @@ import redis
 
 from tasks import foreign
 from tasks.worker import stopping
-from trailcourier.impairment import Impaired
+from trailcourier.ledger.redis_faults import Impaired
 
 PAUSE = 0.5
-"""Seconds for which a worker gathers events; one by one they cost Flower three times as much."""
+"""Seconds for which a worker collects events; one by one they cost Flower three times as much."""
 
 
 SHORTEST, LONGEST = 1.0, 5.0
-"""Seconds until a broker that answers and cannot serve is asked again; doubled each time."""
+"""Seconds to wait for a broker that answers but cannot serve; doubled each time."""
 
 HELD = 30.0
-"""Seconds for which a connection has to hold, for the next such pause to be the shortest again."""
+"""Seconds that a connection must last for the next pause to be SHORTEST again."""
 
 
 class Consumer(foreign.Demanding):
-    """A consumer that sends events now and then, and leaves an impaired broker alone a while."""
+    """A consumer that sends events in batches and backs off from an impaired broker."""
 
     _next = 0.0
     _pause = 0.0
     _lost = 0.0  # monotonic
 
     def on_connection_error_after_connected(self, exc: Exception) -> None:
-        """Wait where the broker answered with an error, above all that it cannot serve.
+        """Back off if the broker answered with an error, such as that it cannot serve.
 
-        To connect succeeds at once, so nothing else would keep this loop from spinning.
+        Connecting succeeds at once, so without a pause this loop would spin.
         """
-        answered = isinstance(exc, redis.ResponseError)  # of which redis-py shows the class alone
+        answered = isinstance(
+            exc, redis.ResponseError
+        )  # redis-py shows only the class of such an error
         super().on_connection_error_after_connected(Exception(str(exc)) if answered else exc)
         if not (answered or isinstance(exc, Impaired)):
             return
@@ -43,9 +45,9 @@ class Consumer(foreign.Demanding):
 
     def on_send_event_buffered(self) -> None:
         now = time.monotonic()
-        if stopping.is_set():  # the loop that would do it later ends before the last task does
+        if stopping.is_set():  # the loop ends before the last task does
             self._send_gathered()
-        elif self.hub and now >= self._next:  # by time, as a lost connection forgets what is due
+        elif self.hub and now >= self._next:  # by time: a lost connection drops timers
             self._next = now + PAUSE
             self.hub.call_soon(self.hub.call_later, PAUSE, self._flush_events)
 
@@ -54,16 +56,16 @@ class Consumer(foreign.Demanding):
         super().stop()
 
     def _send_gathered(self) -> None:
-        """Send what is new, but not again what failed before: the broker may be away."""
+        """Send new events, but do not retry those that failed: the broker may be away."""
         if self.event_dispatcher:
             self.event_dispatcher.flush(errors=False)
 
 
 class Quiet(foreign.OurRequest):
-    """A request that Flower is told of once it has ended, if it failed or came to something.
+    """A request whose events are sent only when it ends, and only if it failed or did something.
 
-    The clock starts three of them in two seconds for each source, and nearly all find another one
-    at work, or nothing to do: an object would be hard to find among them.
+    Beat starts three of them in two seconds for each source.  Nearly all find another one at work
+    or nothing to do, and would hide the forwards in Flower.
     """
 
     def send_event(self, type: str, **fields: Any) -> None:  # noqa: A002 - Celery's name
@@ -74,12 +76,11 @@ class Quiet(foreign.OurRequest):
             named = {"name": self.name, "args": self.argsrepr, "kwargs": self.kwargsrepr}
             family = {"root_id": self.root_id, "parent_id": self.parent_id}
             begun = self.time_start or time.time()
-            self._eventer.send(
-                "task-received", uuid=self.id, received=begun, **named, **family
-            )  # these are stamped now: a stamp of the past passes for a wrong clock
+            # dated now: Flower takes an old date for a wrong clock
+            self._eventer.send("task-received", uuid=self.id, received=begun, **named, **family)
             self._eventer.send("task-started", uuid=self.id, started=begun)
             self._eventer.send(type, uuid=self.id, **fields)
 
 
 QUIET: dict[str, Any] = {"Request": Quiet, "send_events": False}
-"""For a task whose requests are quiet; the events that Celery sends by itself are off."""
+"""Options of a task whose requests are Quiet; Celery's own events are off."""

@@ -1,7 +1,7 @@
-"""What a channel still does where the broker's memory is full: it ends work, and begins none.
+"""A channel that can still finish work, and starts none, while the broker's memory is full.
 
-kombu writes most things down within MULTI, in which Redis before 8 refuses every command, even one
-that frees memory.
+kombu writes most things within MULTI, in which a full Redis before version 8 refuses every command,
+even one that frees memory.
 """
 
 from collections.abc import Sequence
@@ -12,16 +12,16 @@ from kombu.transport import redis as stock
 from kombu.utils.json import dumps
 
 from tasks.qos import NOTE
-from trailcourier.client import FREES
-from trailcourier.impairment import Impaired
+from trailcourier.ledger.redis_client import FREES
+from trailcourier.ledger.redis_faults import Impaired
 
 PUSH = FREES + "redis.call('LPUSH', KEYS[1], ARGV[1])"
 
 
 class FinishingChannel(stock.Channel):
-    """A channel for which a full broker is no reason to leave work half done.
+    """A channel that finishes work on a full broker.
 
-    *finishing*, a transport option, names the queues whose messages end work and so make room.
+    *finishing*, a transport option, names the queues whose messages finish work and so free memory.
     """
 
     finishing: Sequence[str] = ()
@@ -29,7 +29,7 @@ class FinishingChannel(stock.Channel):
 
     @cached_property
     def note(self) -> Any:
-        """The script that notes a message which is in no queue any more."""
+        """The script that records a message as held by this channel."""
         return self._create_client().register_script(NOTE)
 
     @cached_property
@@ -41,7 +41,7 @@ class FinishingChannel(stock.Channel):
         return self._create_client().register_script(FREES + stock.REFRESH_BINDING)
 
     def _put(self, queue: str, message: Any, **kwargs: Any) -> None:
-        """Publish, to a full broker too where the message ends work."""
+        """Publish *message*; to a full broker too if the message finishes work."""
         if queue not in self.finishing or kwargs.get("_publish_batch"):
             super()._put(queue, message, **kwargs)
             return
@@ -49,12 +49,12 @@ class FinishingChannel(stock.Channel):
             self._push(keys=[queue], args=[dumps(message)], client=client)
 
     def _size(self, queue: str) -> int:
-        """How many messages wait in *queue*."""
+        """Return how many messages wait in *queue*."""
         with self.conn_or_acquire() as client:
             return sum(client.llen(self._q_for_pri(queue, step)) for step in self.priority_steps)
 
     def _queue_bind(self, exchange: str, routing_key: str, pattern: str, queue: str) -> None:
-        """Bind; a full broker refuses even what is bound already."""
+        """Bind *queue*; ignore that a full broker refuses a binding that exists already."""
         try:
             super()._queue_bind(exchange, routing_key, pattern, queue)
         except Impaired as error:

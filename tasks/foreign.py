@@ -1,4 +1,4 @@
-"""Messages in the broker that are no tasks of ours: set aside, so that they end no worker."""
+"""Messages in the broker that are not our tasks: moved aside, so that they do not end a worker."""
 
 import inspect
 from collections.abc import Mapping
@@ -12,17 +12,17 @@ from celery.worker.request import Request
 from kombu.exceptions import KombuError
 from msgspec import Meta
 
-from trailcourier import observe
-from trailcourier.client import FREES
+from trailcourier.ledger.redis_client import FREES
+from trailcourier.observability import log
 
 KEPT = 100
-"""Messages that are kept, the newest of them."""
+"""How many such messages are kept, the newest."""
 
 LONGEST = 65_536
-"""Bytes that are kept of each."""
+"""How many bytes of each are kept."""
 
 ASIDE = "aside"
-"""The list they are kept in, below the prefix of kombu's keys: word for word, the newest first."""
+"""The Redis list of them, below the prefix of kombu's keys: their bytes, newest first."""
 
 _SET_ASIDE = (
     FREES
@@ -36,22 +36,21 @@ redis.call('HDEL', KEYS[3], ARGV[3])
 
 
 class Foreign(Exception):
-    """A message is no task of ours; the text says why."""
+    """A message is not one of our tasks; the text says why."""
 
 
 MALFORMED = (
     *(Foreign, KombuError),
     *(ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError),
 )
-"""What Python, kombu and Celery raise at a message that is not as they expect; a lost connection is
-none of them."""
+"""What Python, kombu and Celery raise for a malformed message, as opposed to a lost connection."""
 
 
 def set_aside(channel: Any, queue: str, item: bytes, tag: Any, why: Exception) -> None:
-    """Keep *item*, a message of *queue*, where an operator finds it.
+    """Move *item*, a message of *queue*, to the ASIDE list, where an operator finds it.
 
-    *tag* is its delivery tag, if that is one.  Raises RedisError; then the broker still has it,
-    where it has noted that we hold it.
+    *tag* is its delivery tag, if it has one.  Raises RedisError; then the broker still has the
+    message among those that we hold.
     """
     prefix = channel.global_keyprefix
     keys = [prefix + key for key in (ASIDE, channel.unacked_index_key, channel.unacked_key)]
@@ -65,9 +64,9 @@ def set_aside(channel: Any, queue: str, item: bytes, tag: Any, why: Exception) -
 
 
 def say(queue: str, item: bytes, why: Exception) -> None:
-    """Say that a message came which is no task of ours, and count it."""
+    """Log and count a message that is not one of our tasks."""
     text = f"{type(why).__name__}: {why}"[:200]
-    observe.fact("message_set_aside", queue=queue, bytes=len(item), why=ascii(text)[1:-1])
+    log.emit("message_set_aside", queue=queue, bytes=len(item), why=ascii(text)[1:-1])
 
 
 class _Chord(msgspec.Struct):
@@ -77,7 +76,7 @@ class _Chord(msgspec.Struct):
 
 
 class _Embedded(msgspec.Struct):
-    """What goes with the arguments: the chord of a forward, and nothing else."""
+    """What may accompany the arguments: the chord of a forward, and nothing else."""
 
     chord: _Chord | None = None
     chain: None = None
@@ -87,7 +86,7 @@ class _Embedded(msgspec.Struct):
 
 class _Headers(msgspec.Struct):
     id: str
-    eta: None = None  # nothing of ours is to begin later
+    eta: None = None  # none of our tasks is delayed
     retries: int = 0
     timelimit: tuple[float | None, float | None] | None = None
     group: str | None = None
@@ -100,7 +99,7 @@ class _Headers(msgspec.Struct):
 
 
 class OurRequest(Request):
-    """A request for one of our tasks, as we send them; raises Foreign for another."""
+    """A request for one of our tasks, as we send them; raises Foreign for any other."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -108,11 +107,11 @@ class OurRequest(Request):
             _demand(self)
         except (msgspec.ValidationError, TypeError) as error:
             raise Foreign(f"{self.task.name}: {error}") from error
-        self._expires = None  # a tick of an older beat has one; it is judged by its age alone
+        self._expires = None  # a tick of an older beat has one; its age decides
 
 
 def _demand(request: Request) -> None:
-    """Raise ValidationError or TypeError unless the task of *request* takes what it is given."""
+    """Raise ValidationError or TypeError unless the arguments fit the task's parameters."""
     msgspec.convert(request.request_dict, _Headers)
     msgspec.convert(request._payload[2], _Embedded | None)  # noqa: SLF001 - Celery's own way to it
     signature, kinds = _taken(request.task)
@@ -123,15 +122,15 @@ def _demand(request: Request) -> None:
 
 @cache
 def _taken(task: Any) -> tuple[inspect.Signature, Mapping[str, Any]]:
-    """What a task takes: its parameters, and the type of each."""
+    """Return the parameters of a task, and the type of each."""
     return inspect.signature(task.run), get_type_hints(task.run)
 
 
 class Demanding(consumer.Consumer):
-    """A consumer that leaves every message which it cannot run to its channel, to be set aside."""
+    """A consumer that hands every message it cannot run to its channel, which moves it aside."""
 
     def update_strategies(self) -> None:
-        """Know our own tasks alone: Celery registers a dozen of its own."""
+        """Accept our own tasks only: Celery registers a dozen others."""
         super().update_strategies()
         for name in [each for each in self.strategies if each.startswith("celery.")]:
             del self.strategies[name]

@@ -1,4 +1,4 @@
-"""The four tasks: each hands its arguments to the line, which decides."""
+"""The four tasks: each passes its arguments to the line, which decides."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,22 +14,25 @@ from tasks.foreign import OurRequest
 from tasks.ticks import drop_late
 from tasks.transport import limits, waits
 from tasks.worker import stopping
-from trailcourier import observe, wiring
+from trailcourier import wiring
 from trailcourier.errors import TrailcourierError
-from trailcourier.line.carry import carry
-from trailcourier.line.receive import poll as receive
+from trailcourier.line.fitness import pause
+from trailcourier.line.forward import forward_object
+from trailcourier.line.maintenance import maintain
+from trailcourier.line.messages import Work
+from trailcourier.line.poll import poll as receive
 from trailcourier.line.settle import settle as settle_messages
-from trailcourier.line.tend import tend as tend_leases
-from trailcourier.line.work import Work
+from trailcourier.observability import log
 from trailcourier.wiring import lines
 
 SHOWN = wiring.settings().workers.flower_objects
-PROBE = wiring.settings().line.breaker_probe
-FORESEEN = (TrailcourierError, redis.RedisError, KombuError)  # one log line; tend makes it good
+PAUSE = pause(wiring.settings().numbers)
+# each is one log line: maintenance retries
+FORESEEN = (TrailcourierError, redis.RedisError, KombuError)
 
 
-# a host that fails by itself leaves its objects to others
-limits["objects"] = lambda room: wiring.fitness().room(room, PROBE)
+# a host with a fault of its own leaves objects to other hosts
+limits["objects"] = lambda room: wiring.fitness().room(room, PAUSE)
 
 
 @app.task(name="trailcourier.poll", throws=FORESEEN, **QUIET)
@@ -38,7 +41,7 @@ def poll(source: str, slot: int = 0) -> int:
     return receive(lines.line(source), slot, publish, stopping)
 
 
-# acks late: a killed worker's forward comes back
+# acks late: the broker redelivers a killed worker's forward
 @app.task(
     name="trailcourier.forward",
     queue="objects",
@@ -53,11 +56,11 @@ def forward(source: str, message: str, index: int, generation: int, name: str) -
     """
     work, status = Work(source, message, index, generation, name), "pending"
     try:
-        carried = carry(lines.carrying(source), work, str(forward.request.id), stopping)
-        if carried.ours:
+        ended = forward_object(lines.for_forward(source), work, str(forward.request.id), stopping)
+        if ended.ours:
             raise Ignore
-        status = carried.told
-        if carried.settle:
+        status = ended.text
+        if ended.settle:
             settle.apply_async((None, source, None), argsrepr=source, kwargsrepr="")
     except FORESEEN as error:
         say(forward, error)
@@ -66,30 +69,30 @@ def forward(source: str, message: str, index: int, generation: int, name: str) -
 
 @app.task(name="trailcourier.settle", throws=FORESEEN, **QUIET)
 def settle(_outcomes: object, source: str, messages: Sequence[str] | None) -> int:
-    """Settle from the ledger; what the forwards of a chord returned decides nothing."""
+    """Settle from the ledger; the return values of the forwards are not used."""
     return settle_messages(lines.line(source), messages)
 
 
-@app.task(name="trailcourier.tend", throws=FORESEEN, **QUIET)
-def tend(source: str) -> int:
-    drop_late(tend, source)
-    return tend_leases(lines.line(source), publish, queue_idle, stopping)
+@app.task(name="trailcourier.maintenance", throws=FORESEEN, **QUIET)
+def maintenance(source: str) -> int:
+    drop_late(maintenance, source)
+    return maintain(lines.line(source), publish, queue_idle, stopping)
 
 
 @signals.task_failure.connect
 def say(sender: Any, exception: Exception, **_: Any) -> None:
-    """Say what was foreseen in one line; Celery logs the rest, with a traceback."""
+    """Log a foreseen error in one line; Celery logs all others with a traceback."""
     if isinstance(exception, FORESEEN):
-        observe.fact("task_failed", task=sender.name, why=str(exception))
+        log.emit("task_failed", task=sender.name, why=str(exception))
 
 
 def publish(source: str, works: Sequence[Work], messages: Sequence[str]) -> None:
-    """Send one chord, its headers in one round trip.
+    """Send one chord, with all its headers in one round trip.
 
-    As ``chord()`` would, but that does not use our producer and makes a signature of each header.
+    ``chord()`` does not use our producer, and builds a signature for each header.
     """
     shown = f"{source}, {len(messages)} message{'s' * (len(messages) != 1)}"
-    # with an id of its own, for sent twice it is the same task twice
+    # with its own id: if it is sent twice, it is the same task
     body = settle.s(source, list(messages)).set(task_id=uuid(), argsrepr=shown, kwargsrepr="")
     chord, sender = uuid(), app.current_worker_task
     of = {"chord": body, "group_id": chord, "parent_id": sender and sender.request.id}
@@ -97,12 +100,12 @@ def publish(source: str, works: Sequence[Work], messages: Sequence[str]) -> None
     with app.producer_pool.acquire(block=True) as to, to.batch():
         for index, work in enumerate(works):
             header = _header(work, group_index=index, **of)
-            # sent to the queue by its name, for which it need not be declared
+            # the queue is named, so it need not be declared
             app.amqp.send_task_message(to, forward.name, header, queue="objects", declare=[])
 
 
 def _header(work: Work, **of: Any) -> Any:
-    """One forward; Flower shows its object, not where its lease is."""
+    """Return the message of one forward; Flower shows its object, not its lease."""
     args = (work.source, work.message, work.index, work.generation, work.name)
     shown = f"{work.source} {ascii(work.name)[1:-1]}"
     return app.amqp.create_task_message(

@@ -1,8 +1,8 @@
-"""What a channel holds, as kombu notes it in the broker: ``unacked`` and ``unacked_index``.
+"""The messages a channel holds, as kombu records them in ``unacked`` and ``unacked_index``.
 
-Kombu asks for one task at a time (BRPOP), writes down who holds it, and takes the note back when it
-is done, each with an errand of its own.  Here one script acknowledges what is done, takes as many
-tasks as there is room for and notes them.
+kombu takes one task at a time (BRPOP), records it as held, and removes the record when the task is
+done: a round trip each.  Here one script removes the records of done tasks, takes as many tasks as
+there is room for and records them.
 """
 
 from contextlib import suppress
@@ -13,8 +13,8 @@ from kombu.transport import virtual
 from kombu.utils.json import dumps
 
 from tasks import foreign
-from trailcourier.client import FREES
-from trailcourier.impairment import Impaired
+from trailcourier.ledger.redis_client import FREES
+from trailcourier.ledger.redis_faults import Impaired
 from trailcourier.ledger.ticks import MADE
 from trailcourier.line.failpoint import failpoint
 
@@ -28,7 +28,7 @@ end
 
 local function hold(item)
   local message = cjson.decode(item)
-  if message.headers.made then return end  -- a tick: lost with its worker, the next one follows
+  if message.headers.made then return end  -- a tick may be lost: the next one follows
   local properties = message.properties
   local tag, from = properties.delivery_tag, properties.delivery_info
   local exchange, routing_key = cjson.encode(from.exchange), cjson.encode(from.routing_key)
@@ -54,7 +54,7 @@ return taken
 """Acknowledge, then take from the queues in turn until there is no room or nothing left.
 
 KEYS: `unacked_index`, `unacked`, the queues.  ARGV: the room, then the tags to acknowledge.
-Answers for each: which queue, counted from 0; the message; its tag, if it was noted.
+Returns for each message: its queue, counted from 0; the message; its tag, if it was recorded.
 """
 
 
@@ -65,40 +65,40 @@ redis.call('ZADD', KEYS[1], redis.call('TIME')[1], ARGV[1])
 redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
 """
 )
-"""Note a message that was taken.  KEYS: `unacked_index`, `unacked`; ARGV: tag, message."""
+"""Record a message as held.  KEYS: `unacked_index`, `unacked`; ARGV: tag, message."""
 
 
 class QoS(stock.QoS):
-    """What a channel holds; its acknowledgements wait for the end of the loop's turn."""
+    """The messages of a channel; acknowledgements are sent at the end of each turn of the loop."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.acked: list[str] = []  # of which the broker knows nothing yet
-        self.noted: set[str] = set()  # taken, and noted in `unacked` already
+        self.acked: list[str] = []  # not yet sent to the broker
+        self.noted: set[str] = set()  # recorded in `unacked` already
 
     def append(self, message: Any, delivery_tag: str) -> None:
         if delivery_tag in self.noted or MADE in message.headers:
             self.noted.discard(delivery_tag)
             virtual.QoS.append(self, message, delivery_tag)
         else:
-            failpoint("after-brpop")  # out of its queue, not yet in `unacked`: lost if we die here
+            failpoint("after-brpop")  # in no queue and not in `unacked`: lost if we die here
             self._note(message, delivery_tag)
             virtual.QoS.append(self, message, delivery_tag)
 
     def _note(self, message: Any, tag: str) -> None:
-        """Write down that we hold *message*, in a full broker too: it is in no queue any more."""
-        told = message.delivery_info
-        raw = message._raw  # noqa: SLF001 - what kombu itself writes down
-        held = dumps([raw, told["exchange"], told["routing_key"]])
+        """Record that we hold *message*, in a full broker too: no queue has it any more."""
+        delivery = message.delivery_info
+        # what kombu itself records
+        held = dumps([message._raw, delivery["exchange"], delivery["routing_key"]])  # noqa: SLF001
         keys = [self.unacked_index_key, self.channel.global_keyprefix + self.unacked_key]
         with self.channel.conn_or_acquire() as client:
             self.channel.note(keys=keys, args=[tag, held], client=client)
 
     def restore_visible(self, start: int = 0, num: Any = None, **_: Any) -> None:
-        """Give back what dead workers held; a full broker has no room for it in its queues.
+        """Return the messages of dead workers to their queues, unless the broker is full.
 
-        By the broker's clock: kombu compares that of the host that took a message with that of the
-        host that looks, and gives back what a live worker has in hand where they differ.
+        Uses the broker's clock.  kombu compares the clocks of two hosts, and where they differ it
+        redelivers messages that a live worker holds.
         """
         try:
             with self.channel.conn_or_acquire() as client, suppress(stock.MutexHeld):
@@ -112,7 +112,7 @@ class QoS(stock.QoS):
                 raise
 
     def _restore(self, tag: bytes, client: Any) -> None:
-        """Give one message back; a note that is none must not hide the others for ever."""
+        """Return one message to its queue; move a malformed record aside, so that others follow."""
         try:
             self.restore_by_tag(tag, client)
         except foreign.MALFORMED as error:
@@ -120,7 +120,7 @@ class QoS(stock.QoS):
             foreign.set_aside(self.channel, self.unacked_key, item, tag, error)
 
     def release(self, tag: Any) -> None:
-        """Hold no longer what turned out to be no task; the broker is told elsewhere."""
+        """Forget a message that is not one of our tasks; the caller removes it from the broker."""
         if isinstance(tag, str):
             self.noted.discard(tag)
             if tag in self._delivered:

@@ -1,4 +1,4 @@
-"""Ticks: the tasks that the clock calls for, as messages."""
+"""Ticks: the messages by which beat starts polls and maintenance."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -10,8 +10,9 @@ from kombu import Connection
 from kombu.utils.json import dumps
 
 from tasks.celery import app
-from trailcourier import observe, wiring
+from trailcourier import wiring
 from trailcourier.ledger.ticks import LIFE, MADE, Ticks
+from trailcourier.observability import log
 
 QUEUE = "control"
 _ID, _TAG, _TIME = "<id>", "<delivery tag>", "<time>"
@@ -20,7 +21,7 @@ _ID, _TAG, _TIME = "<id>", "<delivery tag>", "<time>"
 def send(task: str, args: Sequence[Any], shown: str) -> bool:
     """Send a tick; *shown* is what Flower shows of its arguments.
 
-    Answers False where enough of the same tick wait already.  Raises RedisError.
+    Returns False if enough ticks of this kind wait already.  Raises RedisError.
     """
     source, *rest = args
     tick = ":".join(map(str, [task.rpartition(".")[2], *rest]))
@@ -31,20 +32,20 @@ def send(task: str, args: Sequence[Any], shown: str) -> bool:
 
 
 def drop_late(task: Any, source: str) -> None:
-    """Raise Ignore where *task* was started by a tick that is too old; that is said and counted.
+    """Raise Ignore if the tick that started *task* is too old, and log and count that.
 
-    A task without a time was called for by hand, and is not dropped.
+    A task without a time was started by hand and is never dropped.
     """
     made = task.request.get(MADE)
     age = Ticks(wiring.ledger(source).store).age(made) if isinstance(made, int) else 0.0
     if age > LIFE:
-        observe.fact("tick_dropped", source=source, task=task.name, seconds=round(age, 1))
+        log.emit("tick_dropped", source=source, task=task.name, seconds=round(age, 1))
         raise Ignore
 
 
 @cache
 def _form(task: str, args: Sequence[Any], shown: str) -> str:
-    """A tick in the form that kombu gives a message, with words where each tick differs."""
+    """Return a tick as kombu encodes it, with placeholders for what differs between ticks."""
     message = app.amqp.create_task_message(
         _ID, task, args, argsrepr=shown, kwargsrepr="", ignore_result=True
     )

@@ -1,7 +1,7 @@
-"""The broker as kombu speaks to it, with two repairs and a shorter way from queue to worker.
+"""kombu's Redis transport with two repairs, and with fewer round trips between queue and worker.
 
-Each repair goes when kombu has it.  The shorter way: one script takes as many tasks as there is
-room for (``tasks.qos``), and BRPOP only wakes a worker that found nothing.
+Each repair is removed once kombu has it.  One script takes as many tasks as there is room for
+(``tasks.qos``); BRPOP only wakes a worker that found nothing.
 """
 
 import json
@@ -18,22 +18,23 @@ from kombu.utils.scheduling import round_robin_cycle
 from tasks import foreign
 from tasks.finishing import FinishingChannel
 from tasks.qos import TAKE, QoS
-from trailcourier.client import Client, Login, options
+from trailcourier.ledger.redis_client import Client, Login, connection_options
 
 limits: dict[str, Callable[[int], int]] = {}
-"""For some queues, how many of so many of its tasks this process takes now."""
+"""For some queues: a function of the free room that returns how many tasks to take now."""
 
 
 def limit(queue: str, room: int) -> int:
-    """How many tasks of *queue* to take now, of *room*."""
+    """Return how many tasks of *queue* to take now; *room* at most."""
     return limits[queue](room) if queue in limits else room
 
 
 class Channel(FinishingChannel):
-    """A channel whose loss is a ConnectionError, and that keeps one client.
+    """A channel that raises ConnectionError once it is lost, and that keeps one client.
 
-    A task's late acknowledgement may meet a channel whose broker has died.  Kombu answers with
-    AttributeError, which ends the worker (celery/kombu#582), and builds a client for every command.
+    A task may acknowledge late on a channel whose broker has died.  kombu then raises
+    AttributeError, which ends the worker (celery/kombu#582).  It also builds a client for every
+    command.
     """
 
     QoS = QoS
@@ -46,7 +47,7 @@ class Channel(FinishingChannel):
     def _connparams(self, asynchronous: bool = False) -> Any:
         if self.connection is None or self.connection.client is None:
             raise redis.ConnectionError("the connection this channel belonged to is gone")
-        return options(super()._connparams(asynchronous=asynchronous), self.login)
+        return connection_options(super()._connparams(asynchronous=asynchronous), self.login)
 
     @contextmanager
     def conn_or_acquire(self, client: Any = None) -> Iterator[Any]:
@@ -57,7 +58,7 @@ class Channel(FinishingChannel):
         yield client
 
     def _brpop_start(self, timeout: Any = None) -> None:
-        """Wait for a task, but take first what need not be waited for."""
+        """Take the tasks that are there; wait for one only if there is still room."""
         room = self.connection.in_loop and self.qos.can_consume_max_estimate()
         limited = {q: few for q in self.active_queues if room and (few := limit(q, room)) < room}
         if limited:
@@ -66,7 +67,7 @@ class Channel(FinishingChannel):
             super()._brpop_start(timeout)
 
     def _brpop_others(self, room: int, limited: dict[str, int], timeout: Any) -> None:
-        """Take few tasks of some queues, and wait for those of the others alone."""
+        """Take a limited number from some queues, and wait for the other queues only."""
         every, others = self._queue_cycle, [q for q in self.active_queues if q not in limited]
         try:
             for queue, few in limited.items():
@@ -79,7 +80,7 @@ class Channel(FinishingChannel):
             self._queue_cycle = every
 
     def take(self, room: int) -> int:
-        """Deliver up to *room* tasks that wait in the queues; answer how many there were."""
+        """Deliver up to *room* tasks that wait in the queues; return how many."""
         if self._take is None or self._take.registered_client.connection_pool is not self.pool:
             self._take = Client(connection_pool=self.pool).own.register_script(TAKE)
         queues = self._queue_cycle.consume(len(self.active_queues))
@@ -93,11 +94,11 @@ class Channel(FinishingChannel):
         return len(taken)
 
     def _brpop_read(self, **options: Any) -> bool:
-        """Deliver what BRPOP found, as kombu does, but for what is no task of ours."""
+        """Deliver what BRPOP returned, as kombu does; move aside what is not one of our tasks."""
         try:
             found = self.client.parse_response(self.client.connection, "BRPOP", **options)
         except self.connection_errors:
-            self.client.connection.disconnect()  # the next turn connects again
+            self.client.connection.disconnect()  # the next turn reconnects
             raise
         finally:
             self._in_poll = None
@@ -109,9 +110,9 @@ class Channel(FinishingChannel):
         return True
 
     def _receive_task(self, queue: str, item: bytes, noted: bytes = b"") -> None:
-        """Deliver one message, which may be *noted* in the broker under this tag.
+        """Deliver one message; *noted* is its tag if the broker has recorded it as held.
 
-        One that is no task of ours is set aside, and the worker goes on.
+        A message that is not one of our tasks is moved aside, and the worker goes on.
         """
         tag = ""
         try:
@@ -125,7 +126,7 @@ class Channel(FinishingChannel):
             foreign.set_aside(self, queue, item, noted or tag, error)
 
     def _receive_one(self, client: Any) -> Any:
-        """Receive a broadcast; kombu itself says what is no JSON, but for what is too deep."""
+        """Receive a broadcast; kombu logs invalid JSON, but not JSON nested too deep."""
         try:
             return super()._receive_one(client)
         except RecursionError as error:
@@ -133,7 +134,7 @@ class Channel(FinishingChannel):
             return None
 
     def _deliver_fanout_message(self, message: Any, exchange: str) -> bool:
-        """Deliver a broadcast; one that is none is said, and not kept: each worker has a copy."""
+        """Deliver a broadcast; log and drop a malformed one, because each worker has a copy."""
         try:
             return bool(super()._deliver_fanout_message(message, exchange))
         except foreign.MALFORMED as error:
@@ -146,7 +147,7 @@ class Channel(FinishingChannel):
 
 
 class Poller(stock.MultiChannelPoller):
-    """The turns of a loop, each of which leaves no acknowledgement untold."""
+    """A poller that sends the pending acknowledgements in each turn of the loop."""
 
     def on_poll_start(self) -> None:
         super().on_poll_start()
@@ -155,10 +156,10 @@ class Poller(stock.MultiChannelPoller):
 
 
 class Transport(stock.Transport):
-    """Redis, spoken through Channel."""
+    """The Redis transport with our Channel."""
 
     Channel = Channel
-    in_loop = False  # else somebody asks for one message at a time
+    in_loop = False  # False: the caller takes one message at a time
     _loop: Any = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -170,17 +171,17 @@ class Transport(stock.Transport):
         super().register_with_event_loop(connection, loop)
 
     def turn_again(self) -> None:
-        """Have the loop turn again without a wait.
+        """Make the loop take its next turn without waiting.
 
-        Kombu's loop takes tasks after it has run what is due and before it waits.  A task that is
-        refused at its delivery is acknowledged by ``call_soon``, which does not end that wait when
-        it is called in the loop's own thread.
+        The loop takes tasks after it has run what is due and before it waits.  A task refused at
+        its delivery is acknowledged by ``call_soon``, which does not end that wait when it is
+        called in the loop's own thread.
         """
         if self._loop is not None:
             self._loop._waker.wake()  # noqa: SLF001 - kombu has nothing public for it
 
 
-# both of one moment, and not by MULTI, which a full broker refuses
+# one script, for a consistent answer: a full broker refuses MULTI
 WAITING = "return {redis.call('LLEN', KEYS[1]), redis.call('HVALS', KEYS[2])}"
 
 
@@ -191,7 +192,7 @@ def waits(channel: Channel, queue: str) -> bool:
         WAITING, 2, prefix + queue, prefix + channel.unacked_key
     )
     for entry in held:
-        with suppress(ValueError, TypeError):  # not kombu's, so nobody will restore it either
+        with suppress(ValueError, TypeError):  # not written by kombu, so nothing will redeliver it
             _message, _exchange, routing_key = json.loads(entry)
             queued += routing_key == queue
     return bool(queued)

@@ -12,39 +12,39 @@ from celery.utils.nodenames import default_nodename, host_format
 
 from tasks import departure
 from trailcourier import wiring
-from trailcourier.duty import Service, duty
 from trailcourier.errors import ConfigError, Unreachable
+from trailcourier.worker.role import WorkerService, role_of
 
 stopping = threading.Event()
-"""Set at the first signal to stop; polls and forwards look at it."""
+"""Set by the first signal to stop; polls and forwards check it."""
 
 
 def refuse(error: ConfigError, status: int) -> NoReturn:
-    """End the process, every reason on a line."""
+    """Print each reason on a line and exit with *status*."""
     sys.stderr.write("".join(f"trailcourier: {problem}\n" for problem in error.problems))
     raise SystemExit(status)
 
 
 class Worker(celery.apps.worker.Worker):
-    """A worker whose threads and name follow from its queues; ``-c`` and ``-n`` still win."""
+    """A worker whose threads and name follow from its queues; ``-c`` and ``-n`` override them."""
 
     def __init__(self, app: Any = None, hostname: str | None = None, **options: Any) -> None:
         queues, excluded = options.get("queues") or (), options.get("exclude_queues") or ()
         try:
-            self.duty = duty(queues, excluded, wiring.settings())
+            self.role = role_of(queues, excluded, wiring.settings())
         except ConfigError as error:
             refuse(error, os.EX_USAGE)
-        self.service = Service(self.duty, wiring.settings(), stopping)
-        # gossip fails noisily when the broker goes, mingle costs every start
+        self.service = WorkerService(self.role, wiring.settings(), stopping)
+        # gossip floods the log when the broker goes away; mingle delays every start
         options.update(without_gossip=True, without_mingle=True)
-        options["concurrency"] = options.get("concurrency") or self.duty.threads
+        options["concurrency"] = options.get("concurrency") or self.role.threads
         if hostname in {None, default_nodename("")}:
-            hostname = host_format(f"{self.duty.name}@%h")
-        # where Celery talks, unless -q; stdout is for a stdout sink's records
+            hostname = host_format(f"{self.role.name}@%h")
+        # where Celery prints its banner, unless -q: stdout belongs to a stdout sink
         vars(sys)["__stdout__"] = None if options.get("quiet") else sys.__stderr__
         super().__init__(app, hostname, **options)
         wiring.fitness().host = self.hostname.partition("@")[2]
-        carries = min(self.duty.carries, self.concurrency)
+        carries = min(self.role.forwards, self.concurrency)
         self.service.begin(f"{self.hostname}/{os.getpid()}", carries)
 
     def install_platform_tweaks(self, worker: Any) -> None:
@@ -52,9 +52,9 @@ class Worker(celery.apps.worker.Worker):
         shut_down: Any = signal.getsignal(signal.SIGTERM)
 
         def once(*args: Any) -> None:
-            """Celery ignores a second SIGTERM; here it ends the process.
+            """Shut down; restore the default action, so that a second signal ends the process.
 
-            It must not run this again: it would wait for ever for a lock that we hold.
+            Celery ignores a second SIGTERM.  Running this twice would deadlock on a lock we hold.
             """
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, signal.SIG_DFL)
@@ -66,15 +66,15 @@ class Worker(celery.apps.worker.Worker):
     def on_consumer_ready(self, consumer: Any) -> None:
         try:
             wiring.demand_broker()
-        except Unreachable as error:  # gone again, which Celery is about to notice
+        except Unreachable as error:  # it went away again; Celery will notice
             sys.stderr.write(f"trailcourier: {error}\n")
         except ConfigError as error:
             refuse(error, os.EX_CONFIG)
         super().on_consumer_ready(consumer)
 
 
-class Turns(bootsteps.StartStopStep):
-    """Tells the worker's service that its consumer's loop turns, for as long as it has a broker."""
+class LoopTurns(bootsteps.StartStopStep):
+    """Reports to the worker's service that the consumer's loop turns, while it has a broker."""
 
     requires = ("celery.worker.consumer.tasks:Tasks",)
     every = 5.0  # seconds
@@ -82,14 +82,16 @@ class Turns(bootsteps.StartStopStep):
     def start(self, parent: Any) -> None:
         service = parent.controller.service
         service.connected()
-        parent.timer.call_repeatedly(self.every, service.life.turned)  # cleared when it is lost
+        parent.timer.call_repeatedly(
+            self.every, service.health.turned
+        )  # the timer ends with the connection
 
     def stop(self, parent: Any) -> None:
-        parent.controller.service.life.disconnected()
+        parent.controller.service.health.disconnected()
 
 
 @signals.worker_shutting_down.connect
 def stop(**_: Any) -> None:
-    """Ask polls and forwards to end, and do not wait for a broker that is gone."""
+    """Ask polls and forwards to end; do not wait for a broker that is gone."""
     stopping.set()
     departure.watch()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import hypothesis
 import pytest
 
-from trailcourier import observe
+from trailcourier.observability import log
 
 # `make test-full` sets it; read once, before the environment is cleaned
 FULL = os.environ.get("TRAILCOURIER_FULL") == "1"
@@ -14,7 +14,13 @@ FULL = os.environ.get("TRAILCOURIER_FULL") == "1"
 OURS = ("AWS_", "TRAILCOURIER_", "CELERY_", "FLOWER_")
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
-hypothesis.settings.register_profile("trailcourier", deadline=None, print_blob=True)
+hypothesis.settings.register_profile(
+    "trailcourier",
+    deadline=None,
+    print_blob=True,
+    # by the clock, which says more of what else the machine does
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
 hypothesis.settings.load_profile("trailcourier")
 
 
@@ -35,7 +41,39 @@ def clean_environment() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def outspoken() -> None:
     """Let no line be left out of a test's log because other tests said the same."""
-    observe._repeats.forget()
+    log._repeats.forget()
+
+
+LONGEST = "tests/simulation/"  # one test for minutes
+# where tests start programs and wait for them, or call AWS's stand-ins again and again
+LONG = ("tests/acceptance/", "tests/reliability/", "tests/integration/", "tests/unit/doctor/")
+SHORT_ONLY = 0.2  # of all files, at the end
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Have each worker take the next file of a mix that ends with short ones.
+
+    The random order could leave the longest file to one worker at the end, and pytest-xdist's own
+    order, by how many tests a file has, does: the longest files have few.
+    """
+    if not hasattr(config, "workerinput"):
+        return
+    place: dict[str, float] = {}
+    for long in (True, False):
+        names = dict.fromkeys(
+            name for item in items if (name := file_of(item)).startswith(LONG) == long
+        )
+        share = 1 - SHORT_ONLY if long else 1
+        place |= {
+            name: -1 if name.startswith(LONGEST) else share * at / len(names)
+            for at, name in enumerate(names)
+        }
+    items.sort(key=lambda item: place[file_of(item)])
+
+
+def file_of(item: pytest.Item) -> str:
+    return item.nodeid.partition("::")[0]
 
 
 def must_run(nodeid: str) -> bool:

@@ -3,7 +3,7 @@
 import sys
 from typing import NoReturn
 
-from trailcourier import heartbeat
+from trailcourier.observability import heartbeat
 
 
 def main() -> NoReturn:

@@ -1,7 +1,7 @@
-"""Time, waiting and randomness, as one value that is passed in.
+"""Time, waiting and randomness, as one object that callers pass in.
 
-The line takes all three from here, so that a simulation can replace them.  Nothing that two hosts
-share is decided by this clock: such times are the ledger's, which are Redis TIME.
+The line uses only this object for all three, so that a simulation can replace it.  It decides
+nothing that several hosts share: such times come from the ledger, which uses Redis TIME.
 """
 
 import random
@@ -12,30 +12,30 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """What the line needs of its host; all times are seconds."""
+    """What the line needs from its host; all times are seconds."""
 
     def now(self) -> float:
-        """The host's wall clock as Unix time: for people and for metrics, never for a decision."""
+        """Return the host's wall clock as Unix time: for people and metrics, not for decisions."""
         ...
 
     def monotonic(self) -> float:
-        """A clock that never steps; only differences mean something."""
+        """Return a time that never steps; only differences have a meaning."""
         ...
 
     def wait(self, seconds: float, stopping: threading.Event | None = None) -> bool:
-        """Wait, or until *stopping* is set; whether it is."""
+        """Wait for *seconds* or until *stopping* is set; return whether it is set."""
         ...
 
     def wait_on(self, condition: threading.Condition, seconds: float) -> None:
-        """Wait for a notification of *condition*, which the caller holds."""
+        """Wait up to *seconds* for a notification of *condition*, which the caller holds."""
         ...
 
     def token(self) -> str:
-        """A name that nobody else has: 16 hexadecimal digits."""
+        """Return a unique name of 16 hexadecimal digits."""
         ...
 
     def jitter(self) -> float:
-        """A random number from 0 up to 1."""
+        """Return a random number from 0 up to, but not including, 1."""
         ...
 
 
@@ -61,7 +61,7 @@ class SystemClock:
         return secrets.token_hex(8)
 
     def jitter(self) -> float:
-        return random.random()  # noqa: S311  it spreads retries, it guards nothing
+        return random.random()  # noqa: S311  it spreads retries and protects no secret
 
 
 SYSTEM_CLOCK: Clock = SystemClock()

@@ -1,23 +1,25 @@
-"""What can go wrong, by what a caller does about it.
+"""Exception classes, one for each way in which callers react.
 
 TrailcourierError
-├── ConfigError     the configuration is wrong: say every problem, exit 78
-├── Unreachable     the broker, AWS or a sink does not answer: say which, exit 69
-├── Broken          a part of ours ends again and again: say which and its last words, exit 70
-├── Fault           one object or message cannot be carried now: its reason decides what follows
-│   └── Rejected    a sink refused records for their content: send the others, set these aside
-└── Stale           this copy of the work has been overtaken: stop, write nothing
+├── ConfigError     the configuration is wrong: report every problem, exit 78
+├── Unreachable     the broker, AWS or a sink does not answer: report which, exit 69
+├── Broken          a process of ours keeps ending: report which, with its last output, exit 70
+├── Fault           an object or message cannot be processed now: its reason decides the outcome
+│   └── Rejected    a sink rejected records for their content: quarantine these, send the others
+└── Stale           another worker has taken over this work: stop, write nothing
 """
 
 from collections.abc import Sequence
 
+from trailcourier.reason_names import ReasonName
+
 
 class TrailcourierError(Exception):
-    """Everything Trailcourier raises on purpose."""
+    """The base class of all errors that Trailcourier raises itself."""
 
 
 class ConfigError(TrailcourierError):
-    """The configuration cannot be used; *problems* says every reason, each with file and key."""
+    """The configuration is invalid; *problems* lists all reasons, each with file and key."""
 
     def __init__(self, problems: Sequence[str]) -> None:
         super().__init__("\n".join(problems))
@@ -25,23 +27,25 @@ class ConfigError(TrailcourierError):
 
 
 class Unreachable(TrailcourierError):
-    """A part the work needs does not answer; the message says which, where and what to do."""
+    """A required service does not answer; the message says which, where and what to do."""
 
 
 class Broken(TrailcourierError):
-    """A process of ours ends as often as it is started; the message has its last words."""
+    """A process of ours ends each time it is started; the message has its last output."""
 
 
 class Fault(TrailcourierError):
-    """One object or message cannot be carried now.
+    """One object or message cannot be processed now.
 
-    *reason* is a key of ``dispositions.REASONS``, which says who can repair it and so what becomes
-    of the object.  *detail* is for a person: what, where.  *where* names what failed when that is
-    not plain from the object: a bucket, a sink.  *after* is how many seconds it asks to be left
-    alone, if it does.
+    *reason* is a key of ``reasons.REASONS``, which says who can repair it and so decides the
+    object's outcome.  *detail* tells a person what failed and where.  *where* names the bucket or
+    sink that failed, if the object does not imply it.  *after* is the number of seconds that the
+    other side asked to wait before a retry; 0 if it did not.
     """
 
-    def __init__(self, reason: str, detail: str, *, where: str = "", after: float = 0) -> None:
+    def __init__(
+        self, reason: ReasonName, detail: str, *, where: str = "", after: float = 0
+    ) -> None:
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail
@@ -50,14 +54,16 @@ class Fault(TrailcourierError):
 
 
 class Rejected(Fault):
-    """A sink refused records for their content, not for its own state.
+    """A sink rejected records because of their content, not because of its own state.
 
-    Raised by ``Delivery.send``; the batch was not accepted, and smaller ones may be.
+    Raised by ``Delivery.send``; the sink did not accept the batch, but may accept smaller ones.
     """
 
-    def __init__(self, detail: str, *, reason: str = "rejected-records", where: str = "") -> None:
+    def __init__(
+        self, detail: str, *, reason: ReasonName = "rejected-records", where: str = ""
+    ) -> None:
         super().__init__(reason, detail, where=where)
 
 
 class Stale(TrailcourierError):
-    """Another copy of this work has taken its claim, or its lease is gone."""
+    """Another worker has taken the claim, or the lease is lost."""

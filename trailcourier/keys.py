@@ -1,7 +1,7 @@
-"""What an object's key says about it before it is read.
+"""Classifies an object by its key, before it is read.
 
-Grammar: "Finding your CloudTrail log files" of the CloudTrail User Guide, and what the services
-that share such a bucket say of theirs.
+The grammar follows "Finding your CloudTrail log files" of the CloudTrail User Guide, and the
+documentation of the services that share such a bucket.
 """
 
 import re
@@ -11,18 +11,18 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from trailcourier.printable import printable
+from trailcourier.text import printable
 
 Unknown = Literal["read", "skip", "refuse"]
 
-# "General purpose bucket naming rules" of the S3 User Guide.  Until March 2018 us-east-1 also gave
-# names of up to 255 characters, with capitals and underscores; such buckets are still there.
-_NO_NAME = r"(?!.*\.\.)(?!(?:\d+\.){3}\d+$)"
-NEW_BUCKET = re.compile(_NO_NAME + r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", re.ASCII)
-BUCKET = re.compile(_NO_NAME + r"[A-Za-z0-9_][A-Za-z0-9._-]{1,253}[A-Za-z0-9_]", re.ASCII)
+# "General purpose bucket naming rules" of the S3 User Guide.  Until March 2018 us-east-1 also
+# allowed names of up to 255 characters, with capitals and underscores; such buckets still exist.
+_INVALID_NAME = r"(?!.*\.\.)(?!(?:\d+\.){3}\d+$)"
+NEW_BUCKET = re.compile(_INVALID_NAME + r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", re.ASCII)
+BUCKET = re.compile(_INVALID_NAME + r"[A-Za-z0-9_][A-Za-z0-9._-]{1,253}[A-Za-z0-9_]", re.ASCII)
 
 _ACCOUNT_FOLDER = r"(?:.*/)?AWSLogs/(?:o-[a-z0-9]{10,32}/)?(?:aws-account-id=)?\d{12}/"
-# The prefix is the operator's and may hold such text itself; what stands last counts.
+# The prefix is the operator's choice and may contain such text itself; the last match counts.
 _LOG = re.compile(
     r"""(?P<prefix>.*/)?AWSLogs/(?:(?P<org>o-[a-z0-9]{10,32})/)?
         (?P<account>\d{12})/
@@ -32,7 +32,7 @@ _LOG = re.compile(
         (?P<name>[^/]+\.json(?:\.gz)?)""",
     re.VERBOSE | re.ASCII | re.DOTALL,
 )
-_OF_ACCOUNT = re.compile(
+_IN_ACCOUNT_FOLDER = re.compile(
     r"(?:.*/)?AWSLogs/(?:o-[a-z0-9]{10,32}/)?(?:aws-account-id=)?(?P<account>\d{12})/",
     re.ASCII | re.DOTALL,
 )
@@ -48,7 +48,8 @@ _OTHER_SERVICE = re.compile(
     _ACCOUNT_FOLDER + r"(?:(?:aws-service=)?(?P<folder>[\w-]+)/.*|ELBAccessLogTestFile)",
     re.ASCII | re.DOTALL,
 )
-# Who writes below AWSLogs/ACCOUNT/, by the page of AWS's documentation that shows the key
+# The folders below AWSLogs/ACCOUNT/ that services other than CloudTrail write, each with the page
+# of AWS's documentation that shows the key
 OTHER_SERVICES: Mapping[str, str] = {
     "AmazonQBusinessLogs": "Monitoring Amazon Q Business user conversations, its User Guide",
     "BedrockModelInvocationLogs": "Monitor model invocation, Amazon Bedrock User Guide",
@@ -70,13 +71,13 @@ OTHER_SERVICES: Mapping[str, str] = {
     "vpcdnsquerylogs": "Resolver query logging, Amazon Route 53 Developer Guide",
     "vpcflowlogs": "Flow log files, Amazon VPC User Guide; those of transit gateways too",
 }
-FOLDER_SHOWN = 40  # characters of a folder's name, which is text from outside
+FOLDER_LENGTH = 40  # characters of a folder's name in a label; it is text from outside
 
 
-class Place(msgspec.Struct, frozen=True):
-    """Where CloudTrail put a file; *date* is YYYY-MM-DD, the day of delivery in UTC.
+class KeyParts(msgspec.Struct, frozen=True):
+    """The parts of a CloudTrail key; *date* is YYYY-MM-DD, the day of delivery in UTC.
 
-    Every field but *prefix* and *name* is fit to be part of a path.
+    Every field but *prefix* and *name* is safe as a part of a path.
     """
 
     kind: str
@@ -88,27 +89,27 @@ class Place(msgspec.Struct, frozen=True):
     prefix: str = ""
 
 
-class Judgement(NamedTuple):
-    """What to do with an object; *reason* is empty or a key of ``dispositions.REASONS``."""
+class KeyDecision(NamedTuple):
+    """What to do with an object; *reason* is empty or a key of ``reasons.REASONS``."""
 
     status: Literal["read", "skipped", "refused"]
     reason: str = ""
 
 
-_READ = Judgement("read")
-_UNKNOWN: dict[Unknown, Judgement] = {
+_READ = KeyDecision("read")
+_UNKNOWN: dict[Unknown, KeyDecision] = {
     "read": _READ,
-    "skip": Judgement("skipped", "unknown-key-skipped"),
-    "refuse": Judgement("refused", "unknown-key"),
+    "skip": KeyDecision("skipped", "unknown-key-skipped"),
+    "refuse": KeyDecision("refused", "unknown-key"),
 }
 
 
-def place(key: str) -> Place | None:
-    """Return what a key of CloudTrail's shape says, digests included; None for any other key."""
+def parse(key: str) -> KeyParts | None:
+    """Return the parts of a CloudTrail key, of a digest too; None for any other key."""
     found = _LOG.fullmatch(key)
     if not found:
         return None
-    return Place(
+    return KeyParts(
         kind=found["kind"],
         account=found["account"],
         region=found["region"],
@@ -119,52 +120,55 @@ def place(key: str) -> Place | None:
     )
 
 
-def account(key: str) -> str:
-    """The account whose folder *key* lies in; empty where it lies in none."""
-    found = _OF_ACCOUNT.match(key)
+def account_of(key: str) -> str:
+    """Return the account whose folder contains *key*; empty if no account's does."""
+    found = _IN_ACCOUNT_FOLDER.match(key)
     return found["account"] if found else ""
 
 
-def judge(key: str, *, own_notice: bool, unknown: Unknown, globs: Sequence[str]) -> Judgement:
-    """Say whether the object is to be read, is nothing to carry, or is none of CloudTrail's.
+def classify(
+    key: str, *, from_cloudtrail: bool, unknown: Unknown, globs: Sequence[str]
+) -> KeyDecision:
+    """Decide whether the object is read, skipped, or refused as not CloudTrail's.
 
-    *own_notice* is true for CloudTrail's own: what it announces is read even where the key's shape
-    is new.  *globs* are the operator's, case-sensitive, for copies under other names; ``*`` also
-    matches ``/``.  They never turn a digest or another service's file into a log.
+    *from_cloudtrail*: CloudTrail's own notification announced it, so that it is read even if the
+    key has an unknown form.  *globs* are the operator's, for copies under other names: they are
+    case-sensitive, ``*`` also matches ``/``, and they never make a log of a digest or of another
+    service's file.  *unknown* decides for every other key.
     """
     found = _LOG.fullmatch(key)
     if found and found["kind"] != "CloudTrail-Digest":
         return _READ
     if key.endswith("/"):
-        return Judgement("skipped", "marker")
+        return KeyDecision("skipped", "marker")
     if found or _DIGEST.fullmatch(key):
-        return Judgement("skipped", "digest")
-    if _of_another_service(key):
-        return Judgement("skipped", "other-service")
-    if own_notice or any(fnmatchcase(key, glob) for glob in globs):
+        return KeyDecision("skipped", "digest")
+    if _belongs_to_other_service(key):
+        return KeyDecision("skipped", "other-service")
+    if from_cloudtrail or any(fnmatchcase(key, glob) for glob in globs):
         return _READ
     return _UNKNOWN[unknown]
 
 
-def folder(key: str) -> str:
-    """Return where a key of unknown shape lies, for a person: short, and escaped.
+def folder_label(key: str) -> str:
+    """Return a short, escaped label for the folder of a key of unknown form, for people.
 
-    ``AWSLogs/*/NAME`` below an account, where NAME is what wrote it; ``NAME/*`` elsewhere; ``*``
-    for a key without a folder.
+    ``AWSLogs/*/NAME`` in an account's folder, where NAME is the service that wrote it; ``NAME/*``
+    elsewhere; ``*`` for a key without a folder.
     """
     found = _BELOW_ACCOUNT.fullmatch(key)
     name = found["folder"] if found else key.partition("/")[0] if "/" in key else ""
-    shown = printable(name[:FOLDER_SHOWN])[:FOLDER_SHOWN]
+    label = printable(name[:FOLDER_LENGTH])[:FOLDER_LENGTH]
     if found:
-        return f"AWSLogs/*/{shown}"
-    return f"{shown}/*" if "/" in key else "*"
+        return f"AWSLogs/*/{label}"
+    return f"{label}/*" if "/" in key else "*"
 
 
-def allowed(bucket: str, patterns: Sequence[str]) -> bool:
-    """Whether *bucket* is on the allow-list of globs; an empty list allows every bucket."""
+def is_allowed(bucket: str, patterns: Sequence[str]) -> bool:
+    """Return whether the allow-list *patterns* (globs) allows *bucket*; an empty one allows all."""
     return not patterns or any(fnmatchcase(bucket, pattern) for pattern in patterns)
 
 
-def _of_another_service(key: str) -> bool:
+def _belongs_to_other_service(key: str) -> bool:
     found = _OTHER_SERVICE.fullmatch(key)
     return found is not None and (found["folder"] is None or found["folder"] in OTHER_SERVICES)

@@ -1,9 +1,9 @@
-"""A secret is named in the configuration, never written there.
+"""Secrets, which the configuration only references and never contains.
 
-``"env:NAME"`` is taken from the environment once, when the configuration is loaded;
-``"file:/path"`` is read at every ``reveal``, so that a rotated file is seen after an
-authentication failure.  Neither is ever shown, logged, serialised or pickled: what a person or a
-program sees of a secret is its reference.
+``"env:NAME"`` is read from the environment once, when the configuration is loaded.
+``"file:/path"`` is read at every ``reveal``, so that a rotated file takes effect after an
+authentication failure.  The value is never shown, logged, serialised or pickled: people and
+programs see only the reference.
 """
 
 from collections.abc import Mapping
@@ -15,52 +15,54 @@ from pydantic_core import CoreSchema, core_schema
 
 from trailcourier.errors import ConfigError
 
-LARGEST = 65_536  # bytes; a secret is a line, not a device somebody pointed us at
+MAX_BYTES = 65_536  # of a secret file; bounds the read if the path is a device
 
-_WANTED = 'a secret is named here, not written: use "env:NAME" or "file:/absolute/path"'
+_EXPECTED = (
+    'expected a reference to a secret, not the secret: use "env:NAME" or "file:/absolute/path"'
+)
 
 
-def named(text: str) -> str:
-    """Return *text* if it has the form of a reference, whether or not what it names is here."""
+def check_reference(text: str) -> str:
+    """Return *text* if it has the form of a reference; does not check that its target exists."""
     kind, _, name = text.partition(":")
     if kind not in {"env", "file"} or not name:
-        raise ValueError(_WANTED)
+        raise ValueError(_EXPECTED)
     return text
 
 
 class Secret:
-    """A value that is known by its *reference*.
+    """A secret value, identified by its *reference*.
 
     In a config model write ``token: Secret``; validation takes the environment from its context
-    (``context={"environ": ...}``), which ``settings.load`` gives.  Raises ValueError, without the
-    text it was given, for a literal, an unset variable and an unreadable file.
+    (``context={"environ": ...}``), which ``settings.load`` passes.  Raises ValueError, which does
+    not quote the given text, for a literal, an unset variable and an unreadable file.
     """
 
     __slots__ = ("_value", "reference")
 
     def __init__(self, reference: str, environ: Mapping[str, str] | None = None) -> None:
         kind, _, name = reference.partition(":")
-        self.reference = named(reference)
+        self.reference = check_reference(reference)
         self._value: str | None = None
         if kind == "env":
-            self._value = _variable(name, environ or {})
+            self._value = _read_variable(name, environ or {})
         else:
-            _content(name)  # a file that cannot be read is a problem of loading
+            _read_file(name)  # report an unreadable file when the configuration is loaded
 
     @classmethod
     def public(cls, text: str) -> Self:
-        """Stand in for *text* that is no secret, where a secret could have been: it is shown."""
+        """Return a Secret for *text* that is public, and therefore shown."""
         secret = cls.__new__(cls)
         secret.reference = text
-        secret._value = text  # noqa: SLF001 - our own, made here
+        secret._value = text  # noqa: SLF001 - same class
         return secret
 
     def reveal(self) -> str:
-        """Return the value itself; raises ConfigError if its file cannot be read any more."""
+        """Return the value; raises ConfigError if its file can no longer be read."""
         if self._value is not None:
             return self._value
         try:
-            return _content(self.reference.removeprefix("file:"))
+            return _read_file(self.reference.removeprefix("file:"))
         except ValueError as error:
             raise ConfigError([f"{self.reference}: {error}"]) from error
 
@@ -85,7 +87,7 @@ class Secret:
         return self
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a secret is not pickled: load the configuration where it is used")
+        raise TypeError("a secret cannot be pickled: load the configuration where it is needed")
 
     @classmethod
     def __get_pydantic_core_schema__(
@@ -102,11 +104,11 @@ class Secret:
         if isinstance(value, Secret):
             return value
         if not isinstance(value, str):
-            raise ValueError(_WANTED)  # noqa: TRY004 - pydantic turns only ValueError into a problem
+            raise ValueError(_EXPECTED)  # noqa: TRY004 - pydantic turns only ValueError into a problem
         return cls(value, (info.context or {}).get("environ"))
 
 
-def _variable(name: str, environ: Mapping[str, str]) -> str:
+def _read_variable(name: str, environ: Mapping[str, str]) -> str:
     value = environ.get(name)
     if value is None:
         raise ValueError(f"the environment variable {name} is not set")
@@ -115,20 +117,22 @@ def _variable(name: str, environ: Mapping[str, str]) -> str:
     return value
 
 
-def _content(name: str) -> str:
-    """Return what file *name* holds, less one line end."""
+def _read_file(name: str) -> str:
+    """Return the content of file *name*, without one final line break."""
     path = Path(name)
     if not path.is_absolute():
-        raise ValueError("a secret's file is named by its absolute path: file:/path")
+        raise ValueError("the path of a secret file must be absolute: file:/path")
     try:
         with path.open("rb") as file:
-            text = file.read(LARGEST + 1).decode()
+            text = file.read(MAX_BYTES + 1).decode()
     except OSError as error:
         raise ValueError(f"cannot read {path}: {error.strerror}") from error
-    except ValueError:  # a null byte in the name, or bytes that are not text; both quote the bytes
+    except ValueError:  # a null byte in the name, or invalid UTF-8; both messages quote the bytes
         raise ValueError(f"{name!r} is not a file of UTF-8 text") from None
-    if len(text) > LARGEST:
-        raise ValueError(f"{path} is larger than {LARGEST} bytes: that is no secret")
+    if len(text) > MAX_BYTES:
+        raise ValueError(
+            f"{path} is larger than {MAX_BYTES} bytes: name a file with only the secret"
+        )
     if not text.strip():
         raise ValueError(f"{path} is empty")
     return text.removesuffix("\n").removesuffix("\r")

@@ -1,8 +1,9 @@
 #!/bin/sh
-# Make ./secrets for docker-compose.yml: new passwords, and a place for AWS keys. What is there, stays.
+# Create ./secrets for docker-compose.yml: new passwords, and a file for AWS keys. Existing files are
+# kept.
 #
-# Only you can look into the folder. The files in it anybody may read, for a container's user is not
-# you, and sees the file that is mounted and not the folder.
+# Only you can enter the folder. Everybody can read the files in it, because a container's user is not
+# you, and sees the mounted file without the folder.
 set -eu
 cd "$(dirname "$0")/../.."
 umask 022

@@ -17,9 +17,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.chromium import Page, page
-from tests.fleet import until
-from tests.flower import listens
+from tests.support.chromium import Page, page
+from tests.support.fleet import until
+from tests.support.flower import listens
 
 HERE = Path(__file__).parent
 WIDTH = 1440
@@ -72,7 +72,7 @@ def look(seen: Page, said: Path) -> None:
     while not seen.ask(waiting) and time.monotonic() < deadline:
         seen.open(f"{url}/broker")
     take(seen, "broker", 340)
-    told(said, "All of it runs on")
+    told(said, "Everything keeps running")
     seen.open(f"{url}/workers")
     seen.until(f"{rows('workers')}.length == 3")
     take(seen, "workers", 660)

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.host import Host
-from tests.s3_stub import S3Stub
-from tests.servers import valkey
-from tests.sqs_stub import SqsStub
+from tests.support.host import Host
+from tests.support.s3_stub import S3Stub
+from tests.support.servers import valkey
+from tests.support.sqs_stub import SqsStub
 
 
 @pytest.fixture

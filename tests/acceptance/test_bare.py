@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests import engine
 from tests.conftest import PROXIES
+from tests.support import engine
 
 ROOT = Path(__file__).parents[2]
 RELEASE, OLDEST = "bookworm", "3.11.2"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import processes, programs
+from tests.support import processes, programs
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 

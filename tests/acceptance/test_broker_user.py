@@ -12,11 +12,12 @@ import pytest
 import redis.client
 import urllib3
 
-from tests import announcements as say
-from tests.fleet import until
-from tests.host import counted
-from tests.servers import free_port
-from trailcourier import broker, child
+from tests.support import announcements as say
+from tests.support.fleet import until
+from tests.support.host import counted
+from tests.support.servers import free_port
+from trailcourier.host import child_process
+from trailcourier.ledger import broker
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs/security.md"
@@ -86,7 +87,7 @@ def flower(fleet):
     port = free_port()
     argv = [sys.executable, "-m", "celery", "-A", "tasks", "flower", f"--port={port}"]
     environment = {**fleet.environment, "FLOWER_BASIC_AUTH": "me:secret"}
-    process = child.start([*argv, "--address=127.0.0.1"], environment=environment)
+    process = child_process.start([*argv, "--address=127.0.0.1"], environment=environment)
     headers = urllib3.make_headers(basic_auth="me:secret")
 
     def ask(path):
@@ -94,7 +95,7 @@ def flower(fleet):
         return urllib3.request("GET", url, headers=headers, timeout=20, retries=30).json()
 
     yield ask
-    child.stop(process, grace=5)
+    child_process.stop(process, grace=5)
 
 
 def refused(admin):
@@ -132,7 +133,7 @@ def test_it_may_do_what_a_fleet_does_and_nothing_else(fleet, flower, admin, rule
     shown = fleet.run("quarantine", "show", ids["object"])
     retried = fleet.run("quarantine", "retry", ids["object"])
     dropped = fleet.run("quarantine", "drop", ids["message"])
-    child.send(running.process, signal.SIGTERM)
+    child_process.send(running.process, signal.SIGTERM)
     ended = running.ended()
 
     assert refused(admin) == []
@@ -146,7 +147,7 @@ def test_a_command_that_nobody_calls_is_not_in_the_list(rules):
     sources += [Path(redis.client.__file__)]
     sources += (ROOT / "trailcourier/ledger").glob("*.py")
     sources += (ROOT / "trailcourier/ledger/scripts").rglob("*.lua")
-    sources += [ROOT / "tasks/transport.py", ROOT / "trailcourier/broker.py"]
+    sources += [ROOT / "tasks/transport.py", ROOT / "trailcourier/ledger/broker.py"]
     text = "".join(path.read_text() for path in sources).lower()
     calls = set(re.findall(r"""call\('([a-z]+)'|(?:client|own|pipe|c|self)\.([a-z_]+)\(""", text))
     called = {name for pair in calls for name in pair if name}

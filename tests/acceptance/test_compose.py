@@ -9,17 +9,17 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.programs import found
+from tests.support.programs import found
 from trailcourier import settings
 from trailcourier.demo import aws
 from trailcourier.demo.traffic import BUCKETS
-from trailcourier.fleet import members
+from trailcourier.host.specs import process_specs
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES = COMPOSE["services"]
 DOCKERFILE = (ROOT / "deploy/Dockerfile").read_text()
-WORKERS = {each.role: each for each in members(processes=1)}
+WORKERS = {each.role: each for each in process_specs(processes=1)}
 
 each_service = pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES)
 
@@ -141,7 +141,7 @@ def test_the_demo_reads_what_its_emulated_aws_serves(tmp_path):
 
     queue = found.sources["demo"].queue
     assert (queue.name, queue.region) == (aws.QUEUE, aws.REGION)
-    assert queue.endpoint == found.egress.endpoint("s3") == "http://aws:5000"
+    assert queue.endpoint == found.network.endpoint("s3") == "http://aws:5000"
     assert set(found.sources["demo"].buckets) == set(BUCKETS)
     assert "0.0.0.0:5000" in SERVICES["aws"]["command"]
     assert all((ROOT / told[name]).is_file() for name in ("CONFIG", "AWS_CREDENTIALS"))

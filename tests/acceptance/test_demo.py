@@ -12,7 +12,7 @@ import urllib.request
 
 import pytest
 
-from tests import processes
+from tests.support import processes
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(200)]
 
@@ -65,7 +65,7 @@ def test_a_demo_that_is_kept_has_flower_and_stops_at_a_signal(tmp_path):
         )
     with process:
         try:
-            said = awaited(errors, "All of it runs on", within=90)
+            said = awaited(errors, "Everything keeps running", within=90)
             url, password = re.search(r"Flower: (\S+)  user demo  password (\S+)", said).groups()
             assert pages(url, "demo", password) == 200
             assert pages(url, "demo", "guess") == 401

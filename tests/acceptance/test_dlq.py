@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from tests.announcements import BUCKET, KEY, own
-from tests.host import counted, log_file, record
+from tests.support.announcements import BUCKET, KEY, own
+from tests.support.host import counted, log_file, record
 
 
 @pytest.mark.slow

@@ -5,12 +5,14 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
-from tests.programs import found
-from trailcourier.dispositions import REASONS
-from trailcourier.metrics import METRICS
+from tests.support.programs import found
+from trailcourier.observability.metrics import METRICS
+from trailcourier.operations import standstill
+from trailcourier.reasons import REASONS
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("beat", "tasks", "trailcourier")
@@ -153,6 +155,20 @@ def test_an_open_breaker_has_one_alert_which_tells_a_hosts_own_apart(breaker, al
         for name, operator, pattern in matchers
         if bool(re.fullmatch(pattern, breaker)) == (operator == "=~")
     ] == [alert]
+
+
+def test_whatever_stands_still_has_an_alert_and_two_configurations_a_case_of_it():
+    rules = (ROOT / "deploy/prometheus/alerts.yml").read_text()
+    cases = (ROOT / "deploy/prometheus/alerts_test.yml").read_text()
+
+    (left_out,) = re.findall(r'trailcourier_standstill\{kind!="([\w-]+)"\}', rules)
+
+    assert left_out == "no-object-worker"
+    assert "trailcourier_object_threads) == 0" in rules  # which tells that one
+    assert left_out in get_args(standstill.Kind)
+    for kind in re.findall(r'trailcourier_standstill\{[^}]*kind="([\w-]+)"', cases):
+        assert kind in get_args(standstill.Kind)
+    assert 'summary: "prod stands still: two-configurations"' in cases
 
 
 def test_the_alerts_pass_their_tests():

@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.announcements import KEY, own
-from trailcourier import broker
+from tests.support.announcements import KEY, own
 from trailcourier.cli.exits import Exit
+from trailcourier.host import embedded_broker
+from trailcourier.ledger import broker
 
 DENIED = {"code": "AccessDenied", "status": 403, "times": -1}
 FEED = json.dumps(
@@ -38,7 +39,7 @@ QUICK = {
     "done": Case(0, "check"),
     "no": Case(1, "quarantine retry feed"),
     "option": Case(64, "run --darin", "No such option: --darin"),
-    "options": Case(64, "run --json", "go with --drain"),
+    "options": Case(64, "run --json", "need --drain"),
     "no-such-entry": Case(64, "quarantine show nothing", "no entry 'nothing'"),
     "broker": Case(
         69,
@@ -86,7 +87,7 @@ def test_the_traceback_of_a_bug_is_there_for_who_asks(host, configured_broker):
 
 
 def test_a_second_run_in_the_same_state_folder_is_told_so(host):
-    with broker.embedded(host.folder / "state" / "broker"):
+    with embedded_broker.start_broker(host.folder / "state" / "broker"):
         said = host.run("run")
 
     assert said.code == 69
@@ -114,7 +115,7 @@ def test_wrong_credentials_are_said_in_seconds(host):
     last = said.err.splitlines()[-1]
     assert last.startswith("trailcourier: source prod is not drained, nothing can be received: ")
     assert "InvalidClientTokenId" in last
-    assert "Check `credentials` of the source" in last
+    assert "Correct `credentials` of the source" in last
     assert "Traceback" not in said.err
 
 
@@ -138,7 +139,8 @@ def test_a_portal_that_answers_for_the_queue_is_no_drained_queue(host):
     assert said.code == 69, said.err
     assert not json.loads(said.out)["sources"][0]["drained"]
     last = said.err.splitlines()[-1]
-    assert "is not drained, nothing can be received: queue:prod: not-aws: " in last
+    assert "is not drained, nothing can be received: Receives from the queue of" in last
+    assert "Reason not-aws: " in last
     told = f"{host.sqs.url.removeprefix('http://')} answered 200, and not as AWS does (text/html): "
     for words in (last, status.out, doctor.out):
         assert f"{told}'<!doctype html><title>Log in to the guest network" in words

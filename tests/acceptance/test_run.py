@@ -9,11 +9,12 @@ import pytest
 import urllib3
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests import announcements as say
-from tests.announcements import BUCKET
-from tests.host import counted, log_file, record
-from tests.servers import free_port
-from trailcourier import child
+from tests.support import announcements as say
+from tests.support.announcements import BUCKET
+from tests.support.fleet import until
+from tests.support.host import counted, log_file, record
+from tests.support.servers import free_port
+from trailcourier.host import child_process
 
 FOLDER = "AWSLogs/111122223333/CloudTrail/us-east-1/2026/11/23"
 DENIED = {"code": "AccessDenied", "status": 403, "times": -1}
@@ -102,7 +103,7 @@ def test_the_private_broker_is_there_for_who_asks_how_it_stands(host):
     running.until(lambda: host.sqs.log("ChangeMessageVisibilityBatch"))
     running.until(lambda: host.run("status").code == 0)  # each step has left its trace
     status = host.run("status", "--json")
-    child.send(running.process, signal.SIGTERM)
+    child_process.send(running.process, signal.SIGTERM)
     running.ended()
     listed = host.run("quarantine", "list", "--json")
 
@@ -120,7 +121,7 @@ def test_a_fleet_runs_until_it_is_stopped_and_leaves_nothing_behind(host, config
     running.until(lambda: running.out.count("\n") == len(wanted))
     running.until(lambda: not host.sqs.bodies("trail"))
     status = host.run("status", "--json")
-    child.send(running.process, signal.SIGTERM)
+    child_process.send(running.process, signal.SIGTERM)
     said = running.ended()
 
     assert (said.code, "Traceback" in said.err) == (0, False)
@@ -138,18 +139,18 @@ def test_nothing_is_left_of_a_run_that_was_killed_once_the_next_has_started(host
     killed = host.start("run")
     killed.until(lambda: ": running prod" in killed.err)
     (left,) = temporary.iterdir()
-    child.send(killed.process, signal.SIGKILL)
+    child_process.send(killed.process, signal.SIGKILL)
     killed.ended()
     assert left.exists()
 
     again = host.start("run")
     again.until(lambda: ": running prod" in again.err)
     again.until(lambda: not left.exists())
-    child.send(again.process, signal.SIGTERM)
+    child_process.send(again.process, signal.SIGTERM)
 
     assert again.ended().code == 0
     assert list(temporary.iterdir()) == []
-    assert host.left() == []
+    until(lambda: not host.left())  # the killed run's reaper gives its processes time to end
 
 
 @pytest.fixture
@@ -180,7 +181,10 @@ def test_a_run_tells_on_one_page_what_all_its_processes_did(host, page):
 
     running = host.start("run")
     running.until(lambda: ": running prod" in running.err)
-    running.until(lambda: page().get(done) == 20)
+    refused = ("messages_refused_total", "not-understood", "prod")
+    lag = ("delivery_lag_seconds_count", "prod")
+    running.until(lambda: page().get(done) == 20 and page().get(lag) == 20)
+    running.until(lambda: page().get(refused) == 1)  # in whichever order SQS gives them
     before = page()
     objects = next(line.split()[0] for line in host.left() if "objects-1@" in line)
     os.kill(int(objects), signal.SIGKILL)
@@ -190,13 +194,11 @@ def test_a_run_tells_on_one_page_what_all_its_processes_did(host, page):
 
     delivered = ("records_total", "", "archive", "delivered", "prod")
     assert before[delivered] == before["records_read_total", "prod"] == len(wanted)
-    assert before["messages_refused_total", "not-understood", "prod"] == 1
     assert before["messages_total", "prod", "s3"] == 20
-    assert before["delivery_lag_seconds_count", "prod"] == 20
     # a process that died has done what it has done
     assert page()[delivered] == len(wanted) + len(more)
     running.until(lambda: page().get(("quarantine_entries", "prod")) == 1)
-    child.send(running.process, signal.SIGTERM)
+    child_process.send(running.process, signal.SIGTERM)
     assert running.ended().code == 0
     assert host.left() == []
 
@@ -214,7 +216,7 @@ def test_a_drain_that_is_stopped_is_done_with_and_loses_nothing(host, numbers):
     running = host.start("run", "--drain", "--json")
     running.until(host.arrived)
     for number in numbers:
-        child.send(running.process, number)
+        child_process.send(running.process, number)
     stopped = running.ended()
     host.s3.heal()
     host.sqs.advance(700)
@@ -235,10 +237,10 @@ def test_a_second_sigterm_ends_it_at_once(host):
     running = host.start("run")
     running.until(lambda: host.s3.log)
 
-    child.send(running.process, signal.SIGTERM)
+    child_process.send(running.process, signal.SIGTERM)
     time.sleep(1)
     still = running.process.poll()
-    child.send(running.process, signal.SIGTERM)
+    child_process.send(running.process, signal.SIGTERM)
     began = time.monotonic()
     running.ended()
 
@@ -264,7 +266,7 @@ def test_parked_work_ends_a_drain_at_its_timeout_with_what_waits_for_what(host):
         ("access-denied", f"bucket:prod:{BUCKET}/111122223333")
     ]
     last = said.err.splitlines()[-1]
-    assert f"1 as access-denied, s3://{BUCKET}/{key('denied')} among them: AccessDenied" in last
+    assert f"is parked (access-denied), s3://{BUCKET}/{key('denied')}: AccessDenied" in last
     assert "Allow `s3:GetObject`" in last
     # whoever repairs it and starts a drain need not wait for what is parked to be due
     assert again.code == 0

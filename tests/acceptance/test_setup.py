@@ -1,4 +1,4 @@
-"""From an empty account to delivered records, by the README's two commands, on an emulated AWS."""
+"""From an empty account to delivered records: docs/getting-started.md, on an emulated AWS."""
 
 import json
 import os
@@ -11,11 +11,11 @@ import pytest
 import urllib3
 from moto.server import ThreadedMotoServer
 
-from tests.aws_answers import session
-from trailcourier import aws
-from trailcourier.demo import notices
+from tests.support.aws_answers import session
+from trailcourier.aws import clients
+from trailcourier.aws.network import Network
+from trailcourier.demo import notification_bodies
 from trailcourier.demo.files import log_file
-from trailcourier.egress import Egress
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(200)]
 ACCOUNT = "123456789012"
@@ -27,7 +27,9 @@ def emulated():
     server.start()
     host, port = server.get_host_and_port()
     url = f"http://{host}:{port}"
-    urllib3.request("POST", f"{url}/moto-api/reset", timeout=10)  # all servers of a process are one
+    urllib3.request(
+        "POST", f"{url}/moto-api/reset", timeout=10
+    )  # all servers of a process share one state
     yield url
     server.stop()
 
@@ -63,19 +65,19 @@ def delivered(folder):
         pytest.param(("--delivery", "s3"), id="s3"),
     ],
 )
-def test_two_commands_carry_records_from_an_empty_account(emulated, tmp_path, choices):
+def test_two_commands_deliver_records_from_an_empty_account(emulated, tmp_path, choices):
     made = call(
         tmp_path, emulated, "setup", "apply", "--wait", "0",
         "--write", "trailcourier.toml", "--secret-file", "secret", *choices,
     )  # fmt: skip
     assert made.returncode == 0, made.stderr + made.stdout
     wanted = announced(emulated, by_s3="s3" in choices)
-    looked = call(tmp_path, emulated, "doctor", "--json")
+    diagnosed = call(tmp_path, emulated, "doctor", "--json")
 
     ran = call(tmp_path, emulated, "run", "--drain", "--json")
 
-    found = json.loads(looked.stdout)["findings"]
-    assert [each for each in found if each["level"] in {"error", "warning"}] == []
+    findings = json.loads(diagnosed.stdout)["findings"]
+    assert [each for each in findings if each["level"] in {"error", "warning"}] == []
     assert ran.returncode == 0, ran.stderr
     (source,) = json.loads(ran.stdout)["sources"]
     assert source["objects"]["delivered"] == 1
@@ -83,10 +85,15 @@ def test_two_commands_carry_records_from_an_empty_account(emulated, tmp_path, ch
 
 
 def announced(url, *, by_s3):
-    """Write a log file as CloudTrail would, and announce it if S3 does not; the ids to arrive."""
+    """Write a log file as CloudTrail does, and publish a notification unless S3 sends one.
+
+    Returns the event ids that have to be delivered.
+    """
     made = log_file(random.Random(7), 0)
-    egress = Egress(endpoint_url=url)
-    s3, sns = (aws.client(session(), each, "us-east-1", egress=egress) for each in ("s3", "sns"))
+    network = Network(endpoint_url=url)
+    s3, sns = (
+        clients.make_client(session(), each, "us-east-1", network=network) for each in ("s3", "sns")
+    )
     bucket = f"trailcourier-{ACCOUNT}-us-east-1"
     day = datetime.now(UTC)
     key = (
@@ -96,7 +103,9 @@ def announced(url, *, by_s3):
     put = s3.put_object(Bucket=bucket, Key=key, Body=made.body)
     if not by_s3:
         topic = f"arn:aws:sns:us-east-1:{ACCOUNT}:trailcourier"
-        told = notices.Object(bucket, key, len(made.body), put["ETag"].strip('"'))
-        sns.publish(TopicArn=topic, Message=notices.VALIDATION)
-        sns.publish(TopicArn=topic, Message=notices.cloudtrail([told]))
+        announced_object = notification_bodies.S3Object(
+            bucket, key, len(made.body), put["ETag"].strip('"')
+        )
+        sns.publish(TopicArn=topic, Message=notification_bodies.VALIDATION)
+        sns.publish(TopicArn=topic, Message=notification_bodies.cloudtrail([announced_object]))
     return {each.id for each in made.records if not each.filtered}

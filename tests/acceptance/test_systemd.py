@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.programs import found
-from trailcourier import heartbeat
+from tests.support.programs import found
 from trailcourier.cli.exits import Exit
-from trailcourier.fleet import members
-from trailcourier.pulse import PULSE
+from trailcourier.host.specs import process_specs
+from trailcourier.observability import heartbeat
+from trailcourier.worker.presence import INTERVAL
 
 UNITS = Path(__file__).parents[2] / "deploy/systemd"
 SERVICES = sorted(UNITS.glob("*.service"))
@@ -74,7 +74,7 @@ def test_a_unit_is_exposed_to_little(path, installed):
 def test_what_holds_for_one_unit_holds_for_all():
     def common(path: Path) -> str:
         text = path.read_text()
-        return text[text.index("# what it may touch") : text.index("[Install]")]
+        return text[text.index("# isolation: ") : text.index("[Install]")]
 
     assert len({common(path) for path in SERVICES}) == 1
 
@@ -93,13 +93,13 @@ def test_a_wrong_configuration_is_not_tried_again_and_all_else_is(path):
 def test_a_unit_has_time_to_stop_and_a_bound_on_memory(path):
     unit = said(path)
 
-    assert int(unit["TimeoutStopSec"][0]) >= max(each.grace for each in members(processes=1))
+    assert int(unit["TimeoutStopSec"][0]) >= max(each.grace for each in process_specs(processes=1))
     assert unit["KillMode"] == ["mixed"]
     assert unit["MemoryMax"]
     assert unit["User"] == ["trailcourier"]
 
 
-@pytest.mark.parametrize("member", members(processes=1), ids=lambda member: member.role)
+@pytest.mark.parametrize("member", process_specs(processes=1), ids=lambda member: member.role)
 def test_a_worker_is_started_as_run_starts_it(member):
     (path,) = UNITS.glob(f"trailcourier-{member.role}*.service")
     argv = list(member.argv)
@@ -141,7 +141,7 @@ BEATING = [path for path in SERVICES if path.name != "trailcourier-flower.servic
 def test_a_unit_that_stands_still_is_started_again(path):
     unit = said(path)
 
-    assert int(unit["WatchdogSec"][0]) >= heartbeat.FRESH + 2 * PULSE
+    assert int(unit["WatchdogSec"][0]) >= heartbeat.FRESH + 2 * INTERVAL
     assert unit["NotifyAccess"] == ["main"]  # `run` speaks for its children
     assert unit["Restart"] == ["on-failure"]  # a watchdog's end is a failure
 

@@ -1,8 +1,9 @@
-"""A process that delivers objects into one sink, batch by batch, as it is told.
+"""A process that delivers objects to one sink, batch by batch, when the test says so.
 
-``courier.py CONFIG OBJECTS``: *OBJECTS* is a list of (key, batches), each a list of records.  After
-each batch it says so on standard error and waits for a line; standard output is the sink's.
-With ``fork`` as third argument each object is delivered by a forked child, at once.
+``courier.py CONFIG OBJECTS [fork]``: *OBJECTS* is a list of (key, batches), each batch a list of
+records.  After each batch it writes ``sent`` to standard error and waits for a line on standard
+input; standard output belongs to the sink.  With ``fork`` a forked child delivers each object, all
+at the same time.
 """
 
 import json
@@ -11,14 +12,14 @@ import sys
 
 from pydantic import TypeAdapter
 
-from tests import receiver
+from tests.support import receiver
 from trailcourier import sinks
-from trailcourier.egress import Egress
+from trailcourier.aws.network import Network
 from trailcourier.models import ObjectRef, Origin
 
 
-def deliver(outlet, key, batches):
-    delivery = outlet.start(Origin("prod", ObjectRef("acme-cloudtrail", key), f"etag-of-{key}"))
+def deliver(sink, key, batches):
+    delivery = sink.start(Origin("prod", ObjectRef("acme-cloudtrail", key), f"etag-of-{key}"))
     for batch in batches:
         delivery.send([record.encode() for record in batch])
         print("sent", file=sys.stderr, flush=True)
@@ -26,12 +27,12 @@ def deliver(outlet, key, batches):
     delivery.finish()
 
 
-def deliver_forked(outlet, objects):
+def deliver_forked(sink, objects):
     children = []
     for key, batches in objects:
         pid = os.fork()
         if not pid:
-            deliver(outlet, key, batches)
+            deliver(sink, key, batches)
             os._exit(0)
         children.append(pid)
     for pid in children:
@@ -42,12 +43,12 @@ def deliver_forked(outlet, objects):
 def main():
     receiver.join()
     config = TypeAdapter(sinks.SinkConfig).validate_python(json.loads(sys.argv[1]))
-    outlet, objects = sinks.outlet("archive", config, Egress()), json.loads(sys.argv[2])
+    sink, objects = sinks.open_sink("archive", config, Network()), json.loads(sys.argv[2])
     if "fork" in sys.argv:
-        deliver_forked(outlet, objects)
+        deliver_forked(sink, objects)
     else:
         for key, batches in objects:
-            deliver(outlet, key, batches)
+            deliver(sink, key, batches)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Where each sink's records end up, so that one suite can look at what arrived."""
+"""The receiving end of each sink, so that one suite can check what arrived."""
 
 import contextlib
 import gzip
@@ -9,20 +9,19 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Self
 
-from tests import http_stub, line_stub, receiver, tls
+from tests.support import http_stub, line_stub, receiver, tls
 from trailcourier.sinks import stdout
 
 TOKEN = "2bfbea1e-10c3-4419-bdad-7e6435882e1f"
 
-
-KEPT = 20  # a batch goes over one kept connection, the next over another perhaps
+KEPT = 20  # records of one batch; the next batch may go over another open connection
 
 
 class End:
-    """A sink's config, and how to see what arrived, as lines in order."""
+    """A sink's config, and what arrived, as lines in order."""
 
     config: dict[str, object]
-    keeps = 60  # records of an object that arrive in order while others are delivered too
+    keeps = 60  # records of an object that arrive in order while other objects are delivered too
 
     def __enter__(self) -> Self:
         return self
@@ -46,7 +45,7 @@ class Files(End):
         return [line for path in self.files() for line in read(path.read_bytes()).splitlines()]
 
     def files(self) -> list[Path]:
-        """Every file that is there, but temp files."""
+        """Return every file but the temp files."""
         found = (path for path in self.folder.rglob("*") if path.is_file())
         return sorted(path for path in found if ".tries" not in path.parts)
 
@@ -58,10 +57,10 @@ class Files(End):
 
 
 class Stdout(End):
-    """Standard output as a file that all append to.
+    """Standard output as a file that all processes append to.
 
-    pytest moves descriptor 1 between the phases of a test; in this process the sink is given
-    another in its place, and the children have it as theirs.
+    pytest moves descriptor 1 between the phases of a test, so in this process the sink gets another
+    descriptor, and the children get it as their standard output.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -112,7 +111,7 @@ class Pipe(End):
         stdout.FD, tempfile.tempdir = self._real
 
     def arrived(self) -> list[bytes]:
-        """Close the pipe, so that it is read to its end; nothing can be sent after."""
+        """Close the pipe, so that it is read to its end; nothing can be sent afterwards."""
         os.close(stdout.FD)
         self._reader.join(30)
         return self._read.split(b"\n")[:-1]
@@ -131,7 +130,7 @@ class Pipe(End):
 
 @contextlib.contextmanager
 def pointing(fd: int) -> Iterator[None]:
-    """Let standard output be what *fd* is, for a while."""
+    """Point standard output to what *fd* is within the context."""
     kept = os.dup(stdout.FD)
     os.dup2(fd, stdout.FD)
     yield
@@ -165,7 +164,7 @@ class Received(End):
 
 
 class Collector(End):
-    """A port that takes lines, as an Insight Collector's."""
+    """A port that accepts lines, like an Insight Collector's."""
 
     def __init__(self, folder: Path, *, encrypted: bool = False, **settings: object) -> None:
         bundle, context = tls.authority(folder) if encrypted else (None, None)
@@ -197,7 +196,7 @@ class Collector(End):
 
 
 class TokenPort(Collector):
-    """A port that takes lines behind a token, as Rapid7's own."""
+    """A port that accepts lines after a token, like Rapid7's."""
 
     keeps = KEPT
 
@@ -214,7 +213,7 @@ class TokenPort(Collector):
 
 
 class Webhook(End):
-    """An HTTP server that takes a record a request, as Rapid7's webhook."""
+    """An HTTP server that accepts one record per request, like Rapid7's webhook."""
 
     def __init__(self, folder: Path) -> None:
         self._bodies: list[bytes] = []
@@ -235,7 +234,7 @@ class Webhook(End):
         return list(self._bodies)
 
     def reject(self, text: bytes) -> None:
-        """From now on reject what has *text* in it."""
+        """From now on reject bodies that contain *text*."""
         self._rejects = text
 
     @contextlib.contextmanager
@@ -266,4 +265,4 @@ ENDS: dict[str, Callable[[Path], End]] = {
     "insightidr-webhook": Webhook,
     "receiver": Received,
 }
-"""A sink passes the suite when it has a line here."""
+"""The suite runs for each end here; each sink needs at least one."""

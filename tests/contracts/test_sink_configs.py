@@ -1,4 +1,4 @@
-"""What the configuration of every sink promises."""
+"""The contract of every sink's configuration."""
 
 import json
 import re
@@ -48,7 +48,7 @@ def test_a_config_is_a_value(config):
 
 
 @each
-def test_a_sink_that_goes_over_the_network_says_to_whom(config):
+def test_a_network_sink_names_its_peers(config):
     made = config.model_validate(EXAMPLES[config])
     local = {File, Stdout}
 
@@ -70,8 +70,8 @@ def test_a_sink_has_a_page_that_names_every_setting_with_its_default(config):
     assert set(named) == settings
     for name in settings:
         field = config.model_fields[name]
-        told = "required" if field.is_required() else f"`{json.dumps(field.default)}`"
-        assert named[name] == told, name
+        default = "required" if field.is_required() else f"`{json.dumps(field.default)}`"
+        assert named[name] == default, name
 
 
 def test_every_sink_of_the_union_is_in_both_suites():
@@ -81,7 +81,7 @@ def test_every_sink_of_the_union_is_in_both_suites():
 
 
 def members(union):
-    """What a union of unions holds."""
+    """Yield the members of a union, which may be unions too."""
     if get_origin(union) is Annotated:
         yield from members(get_args(union)[0])
     elif get_args(union):

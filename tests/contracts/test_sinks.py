@@ -1,4 +1,4 @@
-"""What every sink promises; each is one line of ``ends.ENDS``."""
+"""The contract of every sink; ``ends.ENDS`` has one line for each."""
 
 import itertools
 import json
@@ -14,13 +14,14 @@ from typing import get_args
 import pytest
 from pydantic import TypeAdapter
 
-from tests import receiver
 from tests.contracts.ends import ENDS
-from trailcourier import child, sinks
-from trailcourier.dispositions import REASONS
-from trailcourier.egress import Egress
+from tests.support import receiver
+from trailcourier import sinks
+from trailcourier.aws.network import Network
 from trailcourier.errors import Fault, Rejected
+from trailcourier.host import child_process
 from trailcourier.models import ObjectRef, Origin
+from trailcourier.reasons import REASONS
 from trailcourier.sinks import stdout
 
 ROOT = Path(__file__).parents[2]
@@ -44,13 +45,13 @@ def end(request, tmp_path):
 
 
 def only(*, commits):
-    """Those of the ends whose sinks commit by batch, or by object."""
+    """Parametrize with the ends whose sinks commit by batch, or by object."""
     names = [name for name in ENDS if (name.startswith("file")) == (commits == "object")]
     return pytest.mark.parametrize("end", names, indirect=True)
 
 
 @pytest.fixture
-def outlet(end):
+def sink(end):
     opened = open_sink(end.config)
     yield opened
     opened.close()
@@ -62,7 +63,7 @@ def parse(config):
 
 
 def open_sink(config):
-    return sinks.outlet("archive", parse(config), Egress())
+    return sinks.open_sink("archive", parse(config), Network())
 
 
 def origin(key=KEY):
@@ -73,8 +74,8 @@ def records(count, name="a"):
     return [b'{"eventID":"%b-%d"}' % (name.encode(), n) for n in range(count)]
 
 
-def carry(outlet, batches, key=KEY):
-    delivery = outlet.start(origin(key))
+def carry(sink, batches, key=KEY):
+    delivery = sink.start(origin(key))
     try:
         for batch in batches:
             delivery.send(batch)
@@ -84,9 +85,9 @@ def carry(outlet, batches, key=KEY):
 
 
 def courier(end, objects, *more):
-    """Start a process that delivers *objects* and waits after each batch."""
+    """Start a process that delivers *objects*, and waits for a line after each batch."""
     texts = [[key, [[r.decode() for r in b] for b in batches]] for key, batches in objects]
-    return child.start(
+    return child_process.start(
         [*COURIER, json.dumps(end.config), json.dumps(texts), *more],
         environment={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": tempfile.gettempdir()},
         stdin=subprocess.PIPE,
@@ -97,37 +98,37 @@ def courier(end, objects, *more):
 
 def ended(process):
     _, error = process.communicate(b"\n" * 10_000, timeout=60)
-    status = child.reap(process)
+    status = child_process.reap(process)
     assert status == 0, error.decode()
 
 
-def test_records_arrive_byte_for_byte_and_in_order(end, outlet):
-    carry(outlet, [AWKWARD[:2], AWKWARD[2:]])
+def test_records_arrive_byte_for_byte_and_in_order(end, sink):
+    carry(sink, [AWKWARD[:2], AWKWARD[2:]])
 
     assert end.arrived() == AWKWARD
 
 
-def test_many_batches_arrive_in_order(end, outlet):
+def test_many_batches_arrive_in_order(end, sink):
     sent = records(1000)
 
-    carry(outlet, [sent[at : at + 7] for at in range(0, 1000, 7)])
+    carry(sink, [sent[at : at + 7] for at in range(0, 1000, 7)])
 
     assert end.arrived() == sent
 
 
 @pytest.mark.parametrize("batches", [[], [[]]], ids=["no-batch", "an-empty-batch"])
-def test_an_object_without_records_is_delivered_with_none(end, outlet, batches):
-    carry(outlet, batches)
+def test_an_object_without_records_is_delivered_with_none(end, sink, batches):
+    carry(sink, batches)
 
     assert end.arrived() == []
 
 
-def test_threads_deliver_at_once_without_mixing(end, outlet):
+def test_threads_deliver_at_the_same_time_without_mixing(end, sink):
     objects = {f"logs/{n}.json.gz": records(60, f"object-{n}") for n in range(16)}
 
     with ThreadPoolExecutor(8) as pool:
         for done in [
-            pool.submit(carry, outlet, [sent[:20], sent[20:40], sent[40:]], key)
+            pool.submit(carry, sink, [sent[:20], sent[20:40], sent[40:]], key)
             for key, sent in objects.items()
         ]:
             done.result(timeout=60)
@@ -140,7 +141,7 @@ def test_threads_deliver_at_once_without_mixing(end, outlet):
             assert [each for each in arrived if each in set(some)] == some
 
 
-def test_processes_deliver_at_once_without_mixing(end):
+def test_processes_deliver_at_the_same_time_without_mixing(end):
     large = b'{"eventID":"%b","pad":"' + b"x" * 3000 + b'"}'
     batches = {
         f"logs/{n}.json.gz": [[large % b"%d-%d-%d" % (n, b, r) for r in range(5)] for b in range(8)]
@@ -164,8 +165,8 @@ def test_a_sink_opened_before_a_fork_serves_the_children(end):
 
 
 @only(commits="object")
-def test_nothing_counts_before_it_is_finished(end, outlet):
-    delivery = outlet.start(origin())
+def test_no_record_arrives_before_the_delivery_is_finished(end, sink):
+    delivery = sink.start(origin())
 
     delivery.send(records(10))
 
@@ -174,8 +175,8 @@ def test_nothing_counts_before_it_is_finished(end, outlet):
 
 
 @only(commits="object")
-def test_a_dropped_delivery_leaves_nothing(end, outlet):
-    delivery = outlet.start(origin())
+def test_a_dropped_delivery_leaves_nothing(end, sink):
+    delivery = sink.start(origin())
     delivery.send(records(10))
 
     delivery.drop()
@@ -185,8 +186,8 @@ def test_a_dropped_delivery_leaves_nothing(end, outlet):
 
 
 @only(commits="batch")
-def test_a_batch_counts_at_once_and_dropping_takes_nothing_back(end, outlet):
-    delivery = outlet.start(origin())
+def test_a_sent_batch_stays_after_the_delivery_is_dropped(end, sink):
+    delivery = sink.start(origin())
     delivery.send(records(10))
 
     delivery.drop()
@@ -195,8 +196,8 @@ def test_a_batch_counts_at_once_and_dropping_takes_nothing_back(end, outlet):
     assert end.arrived() == records(10)
 
 
-def test_dropping_what_is_finished_changes_nothing(end, outlet):
-    delivery = outlet.start(origin())
+def test_dropping_a_finished_delivery_changes_nothing(end, sink):
+    delivery = sink.start(origin())
     delivery.send(records(3))
     delivery.finish()
 
@@ -205,10 +206,10 @@ def test_dropping_what_is_finished_changes_nothing(end, outlet):
     assert end.arrived() == records(3)
 
 
-def test_closing_twice_is_closing_and_a_sink_can_be_opened_again(end, outlet):
-    carry(outlet, [records(3)], "logs/1.json")
-    outlet.close()
-    outlet.close()
+def test_a_sink_can_be_closed_twice_and_opened_again(end, sink):
+    carry(sink, [records(3)], "logs/1.json")
+    sink.close()
+    sink.close()
 
     again = open_sink(end.config)
     carry(again, [records(3, "b")], "logs/2.json")
@@ -217,9 +218,9 @@ def test_closing_twice_is_closing_and_a_sink_can_be_opened_again(end, outlet):
     assert sorted(end.arrived()) == sorted(records(3) + records(3, "b"))
 
 
-def test_a_sink_that_fails_says_so_with_a_reason_of_its_breaker(end, outlet):
+def test_a_failing_sink_has_a_reason_of_its_breaker(end, sink):
     with end.broken(), pytest.raises(Fault) as raised:
-        carry(outlet, [records(3)])
+        carry(sink, [records(3)])
 
     assert not isinstance(raised.value, Rejected)
     assert REASONS[raised.value.reason].status == "parked"
@@ -227,43 +228,43 @@ def test_a_sink_that_fails_says_so_with_a_reason_of_its_breaker(end, outlet):
     assert raised.value.where == "archive"
 
 
-def test_after_a_failure_the_next_try_arrives_whole(end, outlet):
+def test_after_a_failure_the_retry_arrives_whole(end, sink):
     with end.broken(), pytest.raises(Fault):
-        carry(outlet, [records(3)])
+        carry(sink, [records(3)])
 
-    carry(outlet, [records(3)])
+    carry(sink, [records(3)])
 
     assert end.arrived() == records(3)
 
 
 @only(commits="object")
-def test_a_try_killed_between_two_batches_leaves_nothing_and_the_next_is_whole(end, outlet):
+def test_a_try_killed_between_two_batches_leaves_nothing_and_the_next_is_whole(end, sink):
     first, second = records(50), records(50, "b")
     process = courier(end, [(KEY, [first, second])])
     assert process.stderr.readline() == b"sent\n"
 
-    child.kill(process)
+    child_process.kill(process)
 
     assert end.arrived() == []
-    carry(outlet, [first, second])
+    carry(sink, [first, second])
     assert end.arrived() == first + second
 
 
 @only(commits="batch")
-def test_a_try_killed_between_two_batches_leaves_the_first_and_the_next_goes_on(end, outlet):
+def test_a_try_killed_between_two_batches_leaves_the_first_and_the_next_goes_on(end, sink):
     first, second = records(50), records(50, "b")
     process = courier(end, [(KEY, [first, second])])
     assert process.stderr.readline() == b"sent\n"
 
-    child.kill(process)
+    child_process.kill(process)
 
-    carry(outlet, [second])
+    carry(sink, [second])
     assert sorted(end.arrived()) == sorted(first + second)
 
 
 @only(commits="object")
-def test_two_tries_of_one_object_at_once_end_in_one_file_with_the_same_bytes(end, outlet):
-    one, other = outlet.start(origin()), outlet.start(origin())
+def test_two_concurrent_tries_of_one_object_write_one_file_with_the_same_bytes(end, sink):
+    one, other = sink.start(origin()), sink.start(origin())
     for delivery in (one, other):
         delivery.send(records(5))
         delivery.send(records(5, "b"))
@@ -278,7 +279,7 @@ def test_two_tries_of_one_object_at_once_end_in_one_file_with_the_same_bytes(end
     assert end.arrived() == records(5) + records(5, "b")
 
 
-def test_an_oversized_record_is_set_aside_and_the_others_arrive(end):
+def test_an_oversized_record_is_refused_and_the_others_arrive(end):
     strict = open_sink({**end.config, "max_record_bytes": 1024})
     sent = list(enumerate([b'{"n":1}', b'{"pad":"' + b"x" * 2000 + b'"}', b'{"n":3}']))
     delivery = strict.start(origin())
@@ -293,11 +294,11 @@ def test_an_oversized_record_is_set_aside_and_the_others_arrive(end):
 
 
 @pytest.mark.parametrize("end", ["insightidr-webhook", "receiver"], indirect=True)
-def test_a_rejected_batch_is_bisected_and_all_but_the_rejected_records_arrive(end, outlet):
+def test_a_rejected_batch_is_bisected_and_all_but_the_rejected_records_arrive(end, sink):
     end.reject(b"poison")
     sent = [b'{"n":%d%b}' % (n, b',"x":"poison"' if n in {3, 64} else b"") for n in range(100)]
 
-    taken = list(outlet.send(outlet.start(origin()), list(enumerate(sent)), stopping=NEVER))
+    taken = list(sink.send(sink.start(origin()), list(enumerate(sent)), stopping=NEVER))
 
     assert end.arrived() == [record for record in sent if b"poison" not in record]
     assert [r.ordinal for each in taken for r in each.refused] == [3, 64]
@@ -306,17 +307,17 @@ def test_a_rejected_batch_is_bisected_and_all_but_the_rejected_records_arrive(en
 
 @pytest.mark.parametrize("end", ["insightidr-webhook", "receiver"], indirect=True)
 @pytest.mark.parametrize("count", [1, 100])
-def test_a_sink_that_rejects_everything_is_at_fault_itself(end, outlet, count):
+def test_a_sink_that_rejects_everything_is_at_fault_itself(end, sink, count):
     end.reject(b"{")
     sent = list(enumerate(records(count)))
 
     with pytest.raises(Fault) as raised:
-        list(outlet.send(outlet.start(origin()), sent, stopping=NEVER))
+        list(sink.send(sink.start(origin()), sent, stopping=NEVER))
 
     reason = REASONS[raised.value.reason]
     assert raised.value.reason == "sink-rejects-all"
     assert (reason.status, reason.breaker) == ("parked", "sink")
     assert end.arrived() == []
     end.reject(b"nothing has this in it")
-    list(outlet.send(outlet.start(origin()), sent, stopping=NEVER))
+    list(sink.send(sink.start(origin()), sent, stopping=NEVER))
     assert end.arrived() == records(count)

@@ -1,8 +1,8 @@
 import pytest
 
-from tests import servers
-from tests.fleet import Fleet
-from trailcourier import broker
+from tests.support import servers
+from tests.support.fleet import Fleet
+from trailcourier.ledger import broker
 
 
 @pytest.fixture(scope="module")

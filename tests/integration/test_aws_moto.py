@@ -1,4 +1,4 @@
-"""The adapters against moto's server, which speaks the protocols and keeps state."""
+"""The AWS adapters against moto's server, which has the protocols and keeps state."""
 
 import json
 import secrets
@@ -7,11 +7,12 @@ import threading
 import pytest
 from moto.server import ThreadedMotoServer
 
-from tests.aws_answers import reader, session
-from trailcourier import aws, deadletters, redrive, regions, sqs
-from trailcourier.egress import Egress
+from tests.support.aws_answers import reader, session
+from trailcourier.aws import clients, dead_letters, regions, sqs
+from trailcourier.aws.network import Network
 from trailcourier.errors import Fault
 from trailcourier.models import ObjectRef
+from trailcourier.operations import redrive
 
 REGION = "eu-west-1"
 BUCKET = "acme-trail"
@@ -30,7 +31,7 @@ def moto():
 @pytest.fixture
 def client(moto):
     def make(service):
-        return aws.client(session(), service, REGION, egress=Egress(endpoint_url=moto))
+        return clients.make_client(session(), service, REGION, network=Network(endpoint_url=moto))
 
     return make
 
@@ -46,20 +47,20 @@ def queue(client, moto):
     url = made.create_queue(QueueName=name, Attributes={"RedrivePolicy": json.dumps(policy)})[
         "QueueUrl"
     ]
-    address = regions.queue(url, REGION)
-    return sqs.Queue(session(), address, egress=Egress(endpoint_url=moto)), url
+    address = regions.parse_queue_url(url, REGION)
+    return sqs.Queue(session(), address, network=Network(endpoint_url=moto)), url
 
 
 @pytest.fixture(scope="module")
 def bucket(moto):
     """A bucket that keeps versions."""
-    made = aws.client(session(), "s3", REGION, egress=Egress(endpoint_url=moto))
+    made = clients.make_client(session(), "s3", REGION, network=Network(endpoint_url=moto))
     made.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
     made.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
     return made
 
 
-def test_messages_are_received_held_given_back_and_deleted(queue, client):
+def test_messages_are_received_extended_released_and_deleted(queue, client):
     ours, url = queue
     client("sqs").send_message_batch(
         QueueUrl=url, Entries=[{"Id": str(at), "MessageBody": f"body {at}"} for at in range(3)]
@@ -83,7 +84,7 @@ def test_messages_are_received_held_given_back_and_deleted(queue, client):
     assert left.limits.kept == 345_600
 
 
-def test_a_handle_that_is_none_is_lost_and_the_others_are_done(queue, client):
+def test_an_invalid_receipt_is_lost_and_the_others_are_done(queue, client):
     ours, url = queue
     client("sqs").send_message(QueueUrl=url, MessageBody="one")
     (message,) = ours.receive(most=1, wait=1, visibility=600)
@@ -97,12 +98,12 @@ def test_a_handle_that_is_none_is_lost_and_the_others_are_done(queue, client):
 def test_the_redrive_policy_is_read(queue):
     ours, _ = queue
 
-    assert ours.redrive() == 2
+    assert ours.max_receives() == 2
 
 
-def test_a_queue_that_does_not_exist_is_said_to_be_missing(moto):
-    address = regions.queue(f"{moto}/123456789012/nothing", REGION)
-    ours = sqs.Queue(session(), address, egress=Egress())
+def test_a_queue_that_does_not_exist_has_its_reason(moto):
+    address = regions.parse_queue_url(f"{moto}/123456789012/nothing", REGION)
+    ours = sqs.Queue(session(), address, network=Network())
 
     with pytest.raises(Fault) as raised:
         ours.receive(most=1, wait=0, visibility=600)
@@ -136,14 +137,14 @@ def test_an_object_that_was_overwritten_is_read_by_its_version_only(bucket, moto
 @pytest.mark.parametrize(
     ("bucket_name", "reason"), [(BUCKET, "no-such-key"), ("acme-nothing", "no-such-bucket")]
 )
-def test_what_does_not_exist_is_said_to_be_missing(bucket, moto, bucket_name, reason):
+def test_a_missing_bucket_or_key_has_its_reason(bucket, moto, bucket_name, reason):
     with pytest.raises(Fault) as raised:
         reader(moto).open(ObjectRef(bucket_name, "nothing"))
 
     assert raised.value.reason == reason
 
 
-def test_an_archived_object_is_said_to_be_archived(bucket, moto):
+def test_an_archived_object_has_its_reason(bucket, moto):
     bucket.put_object(Bucket=BUCKET, Key="cold", Body=b"x", StorageClass="GLACIER")
 
     with pytest.raises(Fault) as raised:
@@ -152,7 +153,7 @@ def test_an_archived_object_is_said_to_be_archived(bucket, moto):
     assert raised.value.reason == "archived"
 
 
-def test_a_bucket_is_found_without_being_told_where_it_is(bucket, moto):
+def test_the_region_of_a_bucket_is_found(bucket, moto):
     bucket.put_object(Bucket=BUCKET, Key="found", Body=b"x")
 
     opened = reader(moto, bucket_region=None).open(ObjectRef(BUCKET, "found"))
@@ -160,7 +161,7 @@ def test_a_bucket_is_found_without_being_told_where_it_is(bucket, moto):
     assert opened.region == REGION
 
 
-def test_dead_letters_are_looked_at_and_moved_back_with_their_attributes(queue, client):
+def test_dead_letters_are_read_and_moved_back_with_their_attributes(queue, client):
     made, url = queue
     asking = client("sqs")
     attributes = {
@@ -171,16 +172,16 @@ def test_dead_letters_are_looked_at_and_moved_back_with_their_attributes(queue, 
         asking.send_message(QueueUrl=url, MessageBody=body, MessageAttributes=attributes)
     for _ in range(3):
         made.receive(most=10, wait=0, visibility=0)
-    dead = deadletters.find(made, regions.queue(url, REGION))
+    dead = dead_letters.find(made, regions.parse_queue_url(url, REGION))
 
-    listed = redrive.listed("prod", dead, (), most=10)
+    listed = redrive.list_messages("prod", dead, (), most=10)
     told = redrive.redrive(
         "prod", dead, most=None, stopping=threading.Event(), watched=lambda moved, of: None
     )
 
     assert (listed.waiting, {each.reason for each in listed.messages}) == (2, {"not-understood"})
     assert (told.way, told.moved, told.good) == ("by-hand", 2, True)
-    assert "SQS does not do it here" in told.note
+    assert "SQS cannot run a move task here" in told.note
     assert dead.contents().waiting == 0
     got = asking.receive_message(
         QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"]

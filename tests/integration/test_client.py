@@ -1,4 +1,4 @@
-"""A connection for each thread, and what a connection does not outlast."""
+"""One connection for each thread, and what ends a connection."""
 
 import socket
 import threading
@@ -8,11 +8,11 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from tests import impaired, servers
-from tests.redis_stub import redis_stub
-from trailcourier import broker
-from trailcourier.client import Login
-from trailcourier.impairment import CAUSES, Impaired
+from tests.support import impaired, servers
+from tests.support.redis_stub import redis_stub
+from trailcourier.ledger import broker
+from trailcourier.ledger.redis_client import Login
+from trailcourier.ledger.redis_faults import CAUSES, Impaired
 from trailcourier.secret import Secret
 
 
@@ -23,7 +23,7 @@ def client(shared_broker):
 
 
 def of_a_thread(client):
-    """The number of the connection of a new thread, which has ended when this returns."""
+    """Return the connection id of a new thread, which has ended when this returns."""
     answers = []
     thread = threading.Thread(target=lambda: answers.append(client.own.client_id()))
     thread.start()
@@ -49,14 +49,14 @@ def test_a_thread_that_ends_leaves_its_connection_to_others(client):
     assert of_a_thread(client) == left
 
 
-def test_a_connection_that_was_cut_is_made_anew(client):
+def test_a_thread_reconnects_after_its_connection_was_cut(client):
     cut = client.own.client_id()
     client.client_kill_filter(_id=cut)
 
     assert client.own.client_id() != cut
 
 
-def test_all_that_threads_keep_is_closed_with_the_client(shared_broker):
+def test_closing_the_client_closes_the_connections_of_all_threads(shared_broker):
     with broker.connect(shared_broker.url) as client:
         kept = client.own.client_id()
 
@@ -65,7 +65,7 @@ def test_all_that_threads_keep_is_closed_with_the_client(shared_broker):
 
 
 def once(url):
-    """A client as ours are, but for its retries: there are none."""
+    """A client like the product's, but without retries."""
     client = broker.connect(url)
     client.set_retry(Retry(NoBackoff(), 0))
     return client
@@ -77,7 +77,7 @@ def unless_set(answer):
 
 
 @pytest.mark.parametrize("code", [*CAUSES])
-def test_a_broker_that_cannot_serve_is_a_connection_that_was_lost(code):
+def test_a_broker_that_cannot_serve_is_a_lost_connection(code):
     with redis_stub(unless_set(f"{code} it said")) as stub, once(stub.url) as client:
         client.get("key")
         before = stub.connections
@@ -89,7 +89,7 @@ def test_a_broker_that_cannot_serve_is_a_connection_that_was_lost(code):
         assert (before, stub.connections) == (1, 2)
 
 
-def test_a_broker_that_cannot_serve_is_tried_again_with_pauses():
+def test_commands_to_a_broker_that_cannot_serve_are_retried_with_backoff():
     answers = iter([b"-LOADING it said\r\n", b"-BUSY it said\r\n", b"+OK\r\n"])
     with (
         redis_stub(lambda name: next(answers) if name == "SET" else b"+OK\r\n") as stub,
@@ -107,8 +107,8 @@ def test_an_error_about_the_request_costs_no_connection():
         assert stub.connections == 1
 
 
-def test_what_a_session_begins_with_may_be_refused():
-    """The ACL of docs/security.md has no CLIENT, by which redis-py tells its name."""
+def test_commands_of_the_handshake_may_be_refused():
+    """The ACL of docs/security.md does not allow CLIENT, with which redis-py names itself."""
 
     def answer(name):
         return b"-NOPERM it said\r\n" if name == "CLIENT" else b"+OK\r\n"
@@ -117,7 +117,7 @@ def test_what_a_session_begins_with_may_be_refused():
         assert client.set("key", "value")
 
 
-def test_a_session_that_cannot_begin_is_a_connection_that_was_lost():
+def test_a_handshake_that_fails_is_a_lost_connection():
     def answer(name):
         return b"-NOPERM it said\r\n" if name == "SELECT" else b"+OK\r\n"
 
@@ -136,7 +136,7 @@ def full():
 
 
 @pytest.mark.parametrize("transaction", [True, False])
-def test_an_answer_within_a_pipeline_counts_too(full, transaction):
+def test_an_error_reply_within_a_pipeline_counts_too(full, transaction):
     with once(full.url) as client:
         pipe = client.pipeline(transaction=transaction).get("a").set("a", 1).get("b")
 
@@ -146,7 +146,7 @@ def test_an_answer_within_a_pipeline_counts_too(full, transaction):
         assert client.get("a") is None  # and no reply of the pipeline's is left to be read
 
 
-def test_an_answer_to_a_script_within_a_transaction_counts_too():
+def test_an_error_reply_to_a_script_within_a_transaction_counts_too():
     exec_ = b"*2\r\n+OK\r\n-OOM it said. script: 49ee, on @user_script:1.\r\n"
     replies = {"MULTI": b"+OK\r\n", "EXEC": exec_}
     with (
@@ -160,7 +160,7 @@ def test_an_answer_to_a_script_within_a_transaction_counts_too():
 
 
 def test_a_failover_is_followed_by_name(monkeypatch):
-    """A thread's own connection would hold on to the server that the name pointed to once."""
+    """A thread's own connection would stay with the server that the name pointed to before."""
     with servers.valkey() as old, servers.valkey() as new:
         password, port = old.url.split(":")[2].split("@")[0], port_of(old)
         with impaired.administrator(new) as theirs:
@@ -189,7 +189,7 @@ def port_of(running):
 
 @pytest.fixture
 def login(tmp_path):
-    """A login whose URL is in a file, and how to write another into it."""
+    """A login whose URL is in a file, and a function that writes another URL."""
     file = tmp_path / "url"
     file.write_text("redis://:first@127.0.0.1/0")
     return Login(Secret(f"file:{file}").reveal), file.write_text
@@ -204,7 +204,7 @@ def login(tmp_path):
         ("redis://127.0.0.1:6379/0", ()),
     ],
 )
-def test_a_login_is_as_the_secret_has_it_now(login, url, credentials):
+def test_a_login_reads_the_secret_each_time(login, url, credentials):
     its, write = login
     first = its.get_credentials()
 
@@ -215,9 +215,9 @@ def test_a_login_is_as_the_secret_has_it_now(login, url, credentials):
 
 
 @pytest.mark.parametrize(
-    ("text", "words"), [("", "is empty"), ("redis://[:hush@127.0.0.1", "is no URL")]
+    ("text", "words"), [("", "is empty"), ("redis://[:hush@127.0.0.1", "is not a URL")]
 )
-def test_a_secret_that_cannot_be_used_just_now_is_a_login_to_try_again(login, text, words):
+def test_an_unusable_secret_is_an_authentication_error(login, text, words):
     its, write = login
     write(text)
 
@@ -231,7 +231,7 @@ def test_a_login_shows_nothing_of_itself(login):
     assert repr(login[0]) == "Login()"
 
 
-def test_a_client_that_is_not_let_in_reads_the_secret_again(shared_broker, login):
+def test_a_client_whose_login_is_rejected_reads_the_secret_again(shared_broker, login):
     its, write = login
 
     with broker.connect(shared_broker.url, login=its) as client:
@@ -241,7 +241,7 @@ def test_a_client_that_is_not_let_in_reads_the_secret_again(shared_broker, login
 
 
 class Written(NoBackoff):
-    """A pause in which something is written."""
+    """A backoff that writes a file meanwhile."""
 
     def __init__(self, write):
         super().__init__()

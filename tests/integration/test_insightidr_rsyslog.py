@@ -6,9 +6,9 @@ import threading
 
 import pytest
 
-from tests.rsyslog import HOST, Rsyslog
+from tests.support.rsyslog import HOST, Rsyslog
 from trailcourier import sinks
-from trailcourier.egress import Egress
+from trailcourier.aws.network import Network
 from trailcourier.errors import Fault
 from trailcourier.models import ObjectRef, Origin
 from trailcourier.sinks.insightidr import Collector
@@ -50,7 +50,7 @@ def sink_to():
             port=rsyslog.port,
             **{**trusted, "retry_attempts": 1, "timeout_seconds": 10, **settings},
         )
-        opened.append(sinks.outlet("siem", config, Egress()))
+        opened.append(sinks.open_sink("siem", config, Network()))
         return opened[-1]
 
     yield sink_to
@@ -58,9 +58,9 @@ def sink_to():
         each.close()
 
 
-def send(outlet, batch):
-    delivery = outlet.start(ORIGIN)
-    (piece,) = outlet.send(delivery, list(enumerate(batch)), stopping=NEVER)
+def send(sink, batch):
+    delivery = sink.start(ORIGIN)
+    (piece,) = sink.send(delivery, list(enumerate(batch)), stopping=NEVER)
     delivery.finish()
     assert piece.delivered == len(batch)
 
@@ -70,54 +70,54 @@ each_way = pytest.mark.parametrize("accept_when", ["read", "acknowledged"])
 
 @each_way
 def test_records_are_kept_byte_for_byte(rsyslog, sink_to, accept_when):
-    outlet = sink_to(rsyslog, accept_when=accept_when)
+    sink = sink_to(rsyslog, accept_when=accept_when)
 
-    send(outlet, AWKWARD[:2])
-    send(outlet, AWKWARD[2:])
+    send(sink, AWKWARD[:2])
+    send(sink, AWKWARD[2:])
 
     assert rsyslog.written(AWKWARD) == AWKWARD
 
 
 @each_way
 def test_a_collector_that_was_restarted_gets_the_next_batch_whole(rsyslog, sink_to, accept_when):
-    outlet = sink_to(rsyslog, accept_when=accept_when)
-    send(outlet, records(1))
+    sink = sink_to(rsyslog, accept_when=accept_when)
+    send(sink, records(1))
     rsyslog.written(records(1))
     rsyslog.kill()
     with pytest.raises(Fault, match="sink-unreachable"):
-        send(outlet, records(2))
+        send(sink, records(2))
 
     rsyslog.start()
-    send(outlet, records(2))
+    send(sink, records(2))
 
     assert rsyslog.written(records(2)) == records(1) + records(2)
 
 
 def test_a_collector_killed_before_it_read_a_batch_has_not_accepted_it(rsyslog, sink_to):
-    outlet = sink_to(rsyslog)
+    sink = sink_to(rsyslog)
     rsyslog.freeze()
     threading.Timer(0.5, rsyslog.kill).start()  # its kernel has the batch by then
 
     with pytest.raises(Fault, match="sink-unreachable"):
-        send(outlet, records(1))
+        send(sink, records(1))
 
     rsyslog.start()
-    send(outlet, records(1))
+    send(sink, records(1))
     assert rsyslog.written(records(1)) == records(1)
 
 
 def test_what_a_killed_collector_had_acknowledged_and_not_read_is_lost(rsyslog, sink_to):
     """What docs/sinks/insightidr.md says of `accept_when = "acknowledged"`."""
-    outlet = sink_to(rsyslog, accept_when="acknowledged")
-    send(outlet, records(1))
+    sink = sink_to(rsyslog, accept_when="acknowledged")
+    send(sink, records(1))
     rsyslog.written(records(1))
     rsyslog.freeze()
 
-    send(outlet, records(2, count=50))
+    send(sink, records(2, count=50))
 
     rsyslog.kill()
     rsyslog.start()
-    send(outlet, records(3))
+    send(sink, records(3))
     assert not set(records(2, count=50)) & set(rsyslog.written(records(3)))
 
 
@@ -127,15 +127,15 @@ def test_killed_at_random_it_misses_nothing_but_what_it_was_just_writing(rsyslog
     Of those accepted, only the last before a kill may have been read and not yet written: no
     connection can show that.
     """
-    outlet, kills, sent, doubtful = sink_to(rsyslog), 5, 0, set()
+    sink, kills, sent, doubtful = sink_to(rsyslog), 5, 0, set()
     for _ in range(kills):
         killer = threading.Timer(random.uniform(0.02, 0.3), rsyslog.kill)
         killer.start()
-        sent += until_refused(outlet, sent)
+        sent += until_refused(sink, sent)
         killer.join()
         doubtful.add(sent - 1)
         rsyslog.start()
-        send(outlet, records(sent))
+        send(sink, records(sent))
         sent += 1
 
     written = set(rsyslog.written(records(sent - 1)))
@@ -144,11 +144,11 @@ def test_killed_at_random_it_misses_nothing_but_what_it_was_just_writing(rsyslog
     assert missed <= doubtful
 
 
-def until_refused(outlet, first):
+def until_refused(sink, first):
     """Send batches from number *first* on; how many were accepted before one was not."""
     for at in itertools.count(first):
         try:
-            send(outlet, records(at))
+            send(sink, records(at))
         except Fault:
             return at - first
     raise AssertionError("unreachable")

@@ -1,4 +1,4 @@
-"""An answer of the broker that is lost after its script ran: redis-py asks again by itself."""
+"""Replies that are lost after their script ran: redis-py retries the call by itself."""
 
 import contextlib
 import itertools
@@ -9,17 +9,16 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.relay import Relay
-from tests.servers import valkey
-from trailcourier import broker
+from tests.support.relay import Relay
+from tests.support.servers import valkey
 from trailcourier.clock import SystemClock
 from trailcourier.errors import Fault
-from trailcourier.ledger import Ledger
-from trailcourier.ledger.leases import Named
-from trailcourier.ledger.left import LeftMessage
+from trailcourier.ledger import Ledger, broker
+from trailcourier.ledger.admission import JudgedObject
+from trailcourier.ledger.left_messages import LeftMessage
 from trailcourier.ledger.outcomes import Report
-from trailcourier.ledger.quarantine import Entry
-from trailcourier.ledger.scopes import failing
+from trailcourier.ledger.quarantine import QuarantineEntry
+from trailcourier.ledger.scopes import breakers_of_fault
 from trailcourier.ledger.script import scripts
 from trailcourier.ledger.store import content_digest
 from trailcourier.ledger.ticks import Ticks
@@ -37,7 +36,7 @@ ERROR = Fault("s3-error", "no")
 
 
 class CuttingRelay(Relay):
-    """A relay that drops the answer number *cut*, counted from 0, and its connection with it."""
+    """A relay that drops reply number *cut*, counted from 0, and closes its connection."""
 
     cut: int | None = None
     answers = 0
@@ -57,7 +56,7 @@ class CuttingRelay(Relay):
 
 
 class Counting(SystemClock):
-    """A clock whose tokens are 0, 1, 2, so that two runs ask the same."""
+    """A clock whose tokens are 0, 1, 2, so that two runs make the same calls."""
 
     def __init__(self) -> None:
         self._count = itertools.count()
@@ -67,14 +66,14 @@ class Counting(SystemClock):
 
 
 def everything(ledger: Ledger) -> Iterator[object]:
-    """Ask every script of the ledger something; each answer that a caller sees."""
-    ledger.workers.heartbeat("objects@one/1", 8, Presence(roles=("objects",), config="c0ffee"))
+    """Call every script of the ledger; yield each answer that a caller sees."""
+    ledger.workers.note_heartbeat("objects@one/1", 8, Presence(roles=("objects",), config="c0ffee"))
     ledger.traces.note("poll")
-    yield ledger.workers.roll(), ledger.traces.last()
-    lease = ledger.flow.poll_lease(0)
-    yield lease.take(), lease.renew(), ledger.flow.room(["siem"]), ledger.workers.threads()
+    yield ledger.workers.list_processes(), ledger.traces.read()
+    lease = ledger.poll_lease(0)
+    yield lease.take(), lease.renew(), ledger.room.measure(["siem"]), ledger.workers.count_threads()
     message = Message("m", "receipt", "", 1, 0)
-    named = [Named(ref) for ref in REFS]
+    named = [JudgedObject(ref) for ref in REFS]
     yield ledger.leases.admit(message, named, visibility=600)
     claims = [
         ledger.claims.claim("m", at, 1, token=f"t{at}", task_id=f"task-{at}", sinks=["siem"])
@@ -85,76 +84,84 @@ def everything(ledger: Ledger) -> Iterator[object]:
     assert first
     assert second
     assert third
-    ledger.claims.progress(first, "e", {"p:siem": 3})
+    ledger.claims.note_progress(first, "e", {"p:siem": 3})
     yield ledger.claims.renew([first, second, third])
     yield ledger.outcomes.finish(first, DELIVERED, jitter=1)
-    parked = Report(Outcome("parked", "access-denied"), breakers=failing("s", DENIED, REFS[1]))
+    parked = Report(
+        Outcome("parked", "access-denied"), breakers=breakers_of_fault("s", DENIED, REFS[1])
+    )
     yield ledger.outcomes.finish(second, parked, jitter=0)
-    yield [(due.index, due.generation) for due in ledger.parked.ready(5)]
+    yield [(due.index, due.generation) for due in ledger.parked.take_ready(5)]
     yield ledger.outcomes.finish(third, Report(Outcome("refused", "corrupt")), jitter=1)
-    lost = ledger.flow.lost(idle=False, keep=False)
+    lost = ledger.redispatch.take_lost(idle=False, keep=False)
     yield lost
     again = ledger.claims.claim("m", 1, 2, token="t9", task_id="task-9", sinks=["siem"])
     yield again.kind, again.claim and ledger.outcomes.finish(again.claim, DELIVERED, jitter=1)
-    yield ledger.leases.ready(), ledger.leases.verdicts(["m"]), ledger.leases.expiring()
-    ledger.leases.extended([("m", "receipt", 60)])
+    yield ledger.leases.take_finished(), ledger.leases.judge(["m"]), ledger.leases.take_expiring()
+    ledger.leases.note_extended([("m", "receipt", 60)])
     ledger.leases.forget(["m"], "messages:deleted")
     lease.release()
-    yield [ledger.breakers.failed("queue:s", str(at), reason="x", text="y") for at in range(6)]
-    yield ledger.breakers.open(), ledger.breakers.succeeded("queue:s")
-    entry = Entry("id", "object", "corrupt", "broken", REFS[0], "m")
+    yield [
+        ledger.breakers.count_failure("queue:s", str(at), reason="x", text="y") for at in range(6)
+    ]
+    yield ledger.breakers.list_open(), ledger.breakers.note_success("queue:s")
+    entry = QuarantineEntry("id", "object", "corrupt", "broken", REFS[0], "m")
     ledger.quarantine.put(entry)
     yield (
         ledger.quarantine.get("id") is not None,
         [each.times for each in ledger.quarantine.entries()],
     )
-    yield ledger.quarantine.drop("id"), ledger.depth.due(), ledger.flow.degrade()
-    ledger.depth.put(7, QueueLimits(kept=345_600, receives=10))
-    ledger.flow.heard(something_new=False)
+    yield ledger.quarantine.drop("id"), ledger.depth.take_turn(), ledger.mode.note_degraded()
+    ledger.depth.note(7, QueueLimits(kept=345_600, receives=10))
+    ledger.receives.note(something_new=False)
     ledger.sums.count({"messages:cloudtrail": 1})
     left = LeftMessage("n", "receipt", 1, "acme-logs")
     ledger.left.note([left], {"n": 43_000})
-    yield ledger.left.full(9), ledger.left.recovered(9), ledger.left.size()
-    yield ledger.left.all().buckets
+    yield ledger.left.take_full(9), ledger.left.take_recovered(9), ledger.left.count()
+    yield ledger.left.total().buckets
     ledger.left.forget([left])
-    yield ledger.left.size()
-    yield ledger.sums.skipped("digest", 1), ledger.flow.quiet(), ledger.depth.last()
-    yield ledger.depth.limits(), ledger.leases.held()
-    ledger.parked.hurry()
-    yield ledger.flow.in_hand(), ledger.sums.all(), ledger.flow.degraded()
+    yield ledger.left.count()
+    yield ledger.sums.count_skips("digest", 1), ledger.receives.count_quiet(), ledger.depth.read()
+    yield ledger.depth.read_limits(), ledger.leases.measure_held()
+    ledger.parked.make_due()
+    yield ledger.room.count_in_hand(), ledger.sums.read(), ledger.mode.is_degraded()
     yield from what_is_rare(ledger)
 
 
 def what_is_rare(ledger: Ledger) -> Iterator[object]:
-    """Ask the scripts that only now and then find something, and let them find it."""
+    """Call the scripts that seldom find anything, in a state where they do."""
     ledger.store.client.set("trailcourier:1:offset", 0)
     yield ledger.leases.admit(
-        Message("full", "receipt", "", 1, 0), [Named(ref) for ref in OTHERS], visibility=600
+        Message("full", "receipt", "", 1, 0), [JudgedObject(ref) for ref in OTHERS], visibility=600
     )
     for at, ref in enumerate(OTHERS):
         held = ledger.claims.claim("full", at, 1, token=f"f{at}", task_id=f"f{at}", sinks=["siem"])
         assert held.claim
-        parked = Report(Outcome("parked", "s3-error"), breakers=failing("s", ERROR, ref))
+        parked = Report(Outcome("parked", "s3-error"), breakers=breakers_of_fault("s", ERROR, ref))
         yield ledger.outcomes.finish(held.claim, parked, jitter=1)
-    yield ledger.parked.waiting(5), ledger.sums.and_in_hand()
-    full = ledger.left.full(9)
+    yield ledger.parked.list_some(5), ledger.sums.read_with_in_hand()
+    full = ledger.left.take_full(9)
     yield full
     ledger.left.note(full, {each.message: 43_000 for each in full})
     ledger.leases.forget(["full"], "messages:full")
     yield ledger.leases.admit(
-        Message("done", "receipt", "", 1, 0), [Named(REFS[0])], visibility=600
+        Message("done", "receipt", "", 1, 0), [JudgedObject(REFS[0])], visibility=600
     )
     ledger.store.client.set("trailcourier:1:offset", 301_000)
-    yield ledger.left.recovered(9), ledger.leases.complete(since=5), ledger.leases.expiring()
-    entry = Entry("odd", "message", "not-understood", "odd", None, "odd")
+    yield (
+        ledger.left.take_recovered(9),
+        ledger.leases.take_unsettled(since=5),
+        ledger.leases.take_expiring(),
+    )
+    entry = QuarantineEntry("odd", "message", "not-understood", "odd", None, "odd")
     yield ledger.quarantine.set_aside(entry, Message("odd", "receipt", "", 1, 0), tries=1)
-    ledger.sums.in_folders({"elsewhere/*": 2})
-    yield ledger.sums.folders(), ledger.sums.skip_run()
+    ledger.sums.count_folders({"elsewhere/*": 2})
+    yield ledger.sums.read_folders(), ledger.sums.read_skip_run()
     ticks = Ticks(ledger.store)
     yield ticks.send("ticks", "poll", "before", "after"), ticks.age(1_000) > 0
     ledger.breakers.reset("queue:s")
     ledger.breakers.sweep()
-    yield ledger.breakers.open(), ledger.sums.all()
+    yield ledger.breakers.list_open(), ledger.sums.read()
 
 
 @pytest.fixture(scope="module")
@@ -168,7 +175,7 @@ def relayed() -> Iterator[tuple[CuttingRelay, broker.Client]]:
 
 
 def timeless(answer: object) -> str:
-    """An answer as text, without what is another time in another run."""
+    """Return an answer as text, without what differs from run to run."""
     return re.sub(r"\d{13}|age=[\d.]+", "TIME", repr(answer))
 
 

@@ -1,4 +1,4 @@
-"""Keys that end, of each kind that gives them: SQS and S3 go on with new ones.
+"""Temporary keys of each kind expire, and SQS and S3 continue with new ones.
 
 A queue is asked by boto3, an object by obstore; both have their keys of the source's session.
 """
@@ -7,19 +7,18 @@ import gzip
 
 import pytest
 
-from tests.fleet import until
-from tests.issuers import ROLE, Imds, Keys, PodAgent, Sts
-from tests.s3_stub import S3Stub
-from tests.sqs_stub import SqsStub
-from trailcourier import aws, regions
-from trailcourier.aws import metadata
-from trailcourier.credentials import Credentials
-from trailcourier.egress import Egress
+from tests.support.fleet import until
+from tests.support.issuers import ROLE, Imds, Keys, PodAgent, Sts
+from tests.support.s3_stub import S3Stub
+from tests.support.sqs_stub import SqsStub
+from trailcourier.aws import metadata, regions, sessions
+from trailcourier.aws.credentials import Credentials
+from trailcourier.aws.network import Network
+from trailcourier.aws.sqs import Queue
 from trailcourier.errors import Fault
 from trailcourier.models import ObjectRef
-from trailcourier.objects import Reach, Reader
+from trailcourier.objects import BucketAccess, Reader
 from trailcourier.secret import Secret
-from trailcourier.sqs import Queue
 
 WHOSE = ROLE.format("111122223333", "collector")
 REF = ObjectRef("acme-logs", "AWSLogs/111122223333/CloudTrail/us-east-1/2026/11/24/a.json.gz")
@@ -28,7 +27,7 @@ KINDS = ["role", "pod-identity", "web-identity", "instance-profile", "instance"]
 
 
 class Aws:
-    """A queue, a bucket, and who issues keys that both take."""
+    """A queue, a bucket, and the issuers of keys that both accept."""
 
     def __init__(self, sqs, s3):
         self.keys = Keys()
@@ -61,20 +60,20 @@ class Collector:
     """The queue and the reader of one source, which share a session."""
 
     def __init__(self, cloud, credentials, *, own=False):
-        egress = Egress(
+        network = Network(
             endpoints=(("s3", cloud.s3.url), ("sqs", cloud.sqs.url), ("sts", cloud.sts.url))
         )
-        self.session = aws.session(
-            credentials, source="prod", sts_region="us-east-1", egress=egress
+        self.session = sessions.make_session(
+            credentials, source="prod", sts_region="us-east-1", network=network
         )
-        reach = Reach(home="us-east-1", egress=egress, bucket_region="us-east-1")
+        reach = BucketAccess(home="us-east-1", network=network, bucket_region="us-east-1")
         self.notices = []
         self.reader = Reader(
-            self.session, reach, max_compressed=1 << 20, own=own,
-            noticed=lambda *notice: self.notices.append(notice),
+            self.session, reach, max_compressed=1 << 20, bucket_credentials=own,
+            notify=lambda *notice: self.notices.append(notice),
         )  # fmt: skip
-        address = regions.queue(cloud.sqs.queue_url("trail"), "us-east-1")
-        self.queue = Queue(self.session, address, egress=egress)
+        address = regions.parse_queue_url(cloud.sqs.queue_url("trail"), "us-east-1")
+        self.queue = Queue(self.session, address, network=network)
 
     def receive(self):
         return self.queue.receive(most=1, wait=0, visibility=30)
@@ -85,7 +84,7 @@ class Collector:
 
 @pytest.fixture
 def collect(cloud, monkeypatch, tmp_path):
-    """Make a collector that has its keys of *kind*, in an environment as AWS makes it."""
+    """Make a collector with keys of *kind*, in an environment like AWS's."""
     token = tmp_path / "token"
 
     def rotate(text):
@@ -126,7 +125,7 @@ def collect(cloud, monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_queue_and_bucket_are_asked_with_the_keys_that_were_issued(cloud, collect, kind):
+def test_queue_and_bucket_are_called_with_the_issued_keys(cloud, collect, kind):
     collector = collect(kind)
 
     collector.receive()
@@ -139,7 +138,7 @@ def test_queue_and_bucket_are_asked_with_the_keys_that_were_issued(cloud, collec
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("path", ["receive", "read"])
-def test_keys_that_aws_ended_are_a_fault_once_and_new_ones_are_used(cloud, collect, kind, path):
+def test_expired_keys_are_a_fault_once_and_then_replaced(cloud, collect, kind, path):
     collector = collect(kind)
     ask = getattr(collector, path)
     ask()
@@ -175,7 +174,7 @@ def test_a_pods_token_is_read_again_when_its_keys_are_renewed(cloud, collect, ki
 
 
 @pytest.mark.parametrize("kind", ["pod-identity", "web-identity"])
-def test_a_token_that_is_refused_is_a_fault_of_the_credentials(cloud, collect, kind):
+def test_a_rejected_token_is_a_fault_of_the_credentials(cloud, collect, kind):
     collector = collect(kind)
     collector.token.write_text("stale")
 
@@ -188,7 +187,7 @@ def test_a_token_that_is_refused_is_a_fault_of_the_credentials(cloud, collect, k
 
 
 @pytest.mark.parametrize("kind", ["pod-identity", "web-identity"])
-def test_a_token_file_that_is_gone_is_a_fault_of_the_credentials(cloud, collect, kind):
+def test_a_missing_token_file_is_a_fault_of_the_credentials(cloud, collect, kind):
     collector = collect(kind)
     collector.token.unlink()
 
@@ -212,13 +211,13 @@ def test_a_token_file_with_a_line_break_is_a_fault_of_the_credentials(cloud, col
 
 @pytest.fixture
 def far(cloud, monkeypatch):
-    """Be in a container, one hop further away than the instance's hop limit."""
-    monkeypatch.setattr(metadata, "TIMEOUT", 0.3)
+    """Run in a container, one hop further away than the instance's hop limit."""
+    monkeypatch.setattr(metadata, "TIMEOUT", 1)
     cloud.imds.far = True
 
 
 @pytest.mark.parametrize("kind", ["instance-profile", "instance"])
-def test_a_hop_limit_of_one_is_named(cloud, collect, far, kind):
+def test_a_hop_limit_of_one_is_reported(cloud, collect, far, monkeypatch, kind):
     collector = collect(kind)
 
     for ask in (collector.receive, collector.read):
@@ -228,13 +227,14 @@ def test_a_hop_limit_of_one_is_named(cloud, collect, far, kind):
         assert f"PUT {cloud.imds.url}/latest/api/token" in raised.value.detail
         assert "hop limit" in raised.value.detail
     cloud.imds.far = False
+    monkeypatch.setattr(metadata, "TIMEOUT", 30)
     collector.receive()
 
     versions = {status for method, _, status in cloud.imds.asked if method == "GET"}
     assert versions == ({200} if kind == "instance-profile" else {200, 401})
 
 
-def test_a_hop_limit_of_one_when_keys_are_renewed_is_named_too(cloud, collect, far):
+def test_a_hop_limit_of_one_at_renewal_is_reported(cloud, collect, far):
     cloud.imds.far = False
     collector = collect("instance-profile")
     collector.receive()
@@ -250,7 +250,7 @@ def test_a_hop_limit_of_one_when_keys_are_renewed_is_named_too(cloud, collect, f
     assert reasons == ["credentials", "instance-metadata"]
 
 
-def test_a_bucket_of_its_own_credentials_says_it_without_stopping_the_source(collect, far):
+def test_a_fault_of_bucket_credentials_does_not_stop_the_source(collect, far):
     collector = collect("instance-profile", own=True)
 
     with pytest.raises(Fault) as raised:
@@ -260,7 +260,7 @@ def test_a_bucket_of_its_own_credentials_says_it_without_stopping_the_source(col
     assert "hop limit" in raised.value.detail
 
 
-def test_where_nobody_is_no_hop_limit_is_blamed(cloud, collect):
+def test_without_a_metadata_service_no_hop_limit_is_reported(cloud, collect):
     collector = collect("instance")
     cloud.imds.server.refuse()
 
@@ -271,7 +271,7 @@ def test_where_nobody_is_no_hop_limit_is_blamed(cloud, collect):
     assert "NoCredentialsError" in raised.value.detail
 
 
-def test_a_metadata_service_that_is_not_wanted_is_not_asked(cloud, collect, far, monkeypatch):
+def test_a_disabled_metadata_service_is_not_asked(cloud, collect, far, monkeypatch):
     collector = collect("instance")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
 
@@ -282,8 +282,8 @@ def test_a_metadata_service_that_is_not_wanted_is_not_asked(cloud, collect, far,
     assert cloud.imds.asked == []
 
 
-def test_the_shortest_session_of_a_role_is_not_asked_for_with_every_request(cloud, collect):
-    """AWS gives fifteen minutes at least, all of which to botocore is the time to renew."""
+def test_the_shortest_role_session_is_not_renewed_with_every_request(cloud, collect):
+    """AWS's shortest session has fifteen minutes, which botocore would spend renewing it."""
     cloud.keys.lives = 898  # two seconds of them are over
     collector = collect("role")
 
@@ -294,7 +294,7 @@ def test_the_shortest_session_of_a_role_is_not_asked_for_with_every_request(clou
     assert cloud.keys.times(WHOSE) == 1
 
 
-def test_a_role_that_cannot_be_renewed_just_now_is_used_to_its_end(cloud, collect):
+def test_keys_whose_renewal_fails_are_used_until_they_expire(cloud, collect):
     cloud.keys.lives = 4
     collector = collect("role")
     collector.receive()

@@ -11,7 +11,8 @@ from celery.backends import redis as redis_backend
 from celery.backends.redis import RedisBackend
 
 from tasks.backend import Backend
-from trailcourier import broker, child
+from trailcourier.host import child_process
+from trailcourier.ledger import broker
 
 STOCK, OURS = "celery.backends.redis.RedisBackend", "tasks.backend.Backend"
 
@@ -36,7 +37,7 @@ def blip(own_broker):
     timer = threading.Timer(1.5, own_broker.start)
 
     def begin():
-        child.kill(own_broker.process)
+        child_process.kill(own_broker.process)
         timer.start()
 
     yield begin

@@ -5,10 +5,10 @@ import os
 import pytest
 from celery import chord
 
-from tests.fleet import Fleet, until
-from tests.relay import relay
-from tests.tls import authority
-from trailcourier import broker, child
+from tests.support.fleet import Fleet, until
+from tests.support.relay import relay
+from tests.support.tls import authority
+from trailcourier.host import child_process, embedded_broker
 
 
 def chord_of_one(fleet):
@@ -47,12 +47,12 @@ def test_a_broker_whose_certificate_is_of_another_authority_is_not_spoken_to(fle
 @pytest.fixture
 def by_socket(tmp_path):
     """The URL of a broker that listens on nothing but a socket."""
-    _, binary = broker._server()
+    _, binary = embedded_broker._find_server()
     path = tmp_path / "socket"
-    process = child.start([binary, "--port", "0", "--unixsocket", str(path), "--save", ""])
+    process = child_process.start([binary, "--port", "0", "--unixsocket", str(path), "--save", ""])
     until(path.exists)
     yield f"unix://{path}?db=1"
-    child.kill(process)
+    child_process.kill(process)
 
 
 def test_a_chord_through_a_socket(tmp_path, by_socket):

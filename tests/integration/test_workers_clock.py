@@ -11,9 +11,10 @@ from collections import Counter
 
 import pytest
 
-from tests.fleet import until
-from tests.servers import free_port
-from trailcourier import broker, child
+from tests.support.fleet import until
+from tests.support.servers import free_port
+from trailcourier.host import child_process
+from trailcourier.ledger import broker
 
 QUEUE = "trailcourier:1:celery:control"
 
@@ -37,15 +38,15 @@ def test_the_clock_calls_for_every_poll_and_tend_and_keeps_no_schedule_file(flee
     clock = fleet.celery("-A", "beat", "--workdir", str(fleet.folder), "beat")
 
     until(lambda: len(called(client)) == 5, what=lambda: clock.said)
-    child.send(clock.process, signal.SIGTERM)
+    child_process.send(clock.process, signal.SIGTERM)
 
     assert clock.wait() == 0
     assert called(client) == {
         ("trailcourier.poll", "prod, poller 1"),
         ("trailcourier.poll", "prod, poller 2"),
         ("trailcourier.poll", "dev"),
-        ("trailcourier.tend", "prod"),
-        ("trailcourier.tend", "dev"),
+        ("trailcourier.maintenance", "prod"),
+        ("trailcourier.maintenance", "dev"),
     }
     assert set(fleet.folder.iterdir()) - before == {*clock.files, fleet.folder / "heartbeat"}
 
@@ -115,12 +116,14 @@ def stale(client, tick, number):
 
 def test_ticks_that_waited_too_long_are_dropped_at_once_and_counted(fleet, client):
     clock = fleet.celery("-A", "beat", "beat")
-    until(lambda: ("trailcourier.tend", "dev") in called(client), what=lambda: clock.said)
-    child.send(clock.process, signal.SIGTERM)
+    until(lambda: ("trailcourier.maintenance", "dev") in called(client), what=lambda: clock.said)
+    child_process.send(clock.process, signal.SIGTERM)
     clock.wait()
     messages = map(json.loads, client.lrange(QUEUE, 0, -1))
-    (tend, *_) = (each for each in messages if each["headers"]["task"] == "trailcourier.tend")
-    stale(client, tend, 150)
+    (maintenance, *_) = (
+        each for each in messages if each["headers"]["task"] == "trailcourier.maintenance"
+    )
+    stale(client, maintenance, 150)
     port = free_port()
 
     worker = fleet.worker("-Q", "control", TRAILCOURIER_WORKERS__METRICS_PORT=str(port))
@@ -142,9 +145,9 @@ def dropped(page):
 def test_one_process_can_be_clock_and_worker(fleet):
     worker = fleet.celery("-A", "beat", "worker", "-B", "-Q", "control", "-l", "INFO")
 
-    worker.until("Task trailcourier.tend")
+    worker.until("Task trailcourier.maintenance")
     worker.until("Task trailcourier.poll")
-    child.send(worker.process, signal.SIGTERM)
+    child_process.send(worker.process, signal.SIGTERM)
 
     assert worker.wait(60) == 0
 
@@ -154,7 +157,7 @@ def test_the_clock_survives_its_broker_and_says_so_in_one_line(own_fleet, own_br
         clock = own_fleet.celery("-A", "beat", "beat")
         until(lambda: ticks(client), what=lambda: clock.said)
 
-        child.kill(own_broker.process)
+        child_process.kill(own_broker.process)
         clock.until("tick_not_sent")
         own_broker.start()
         client.delete(QUEUE)

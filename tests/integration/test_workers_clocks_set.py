@@ -1,14 +1,22 @@
 """Clocks that are set under a running fleet: nobody compares those of two hosts."""
 
+import asyncio
 import datetime as dt
+import gzip
+import json
 import sys
 import time
+from typing import ClassVar
 
 import pytest
 
-from tests.fleet import Fleet, Worker, until
-from tests.servers import valkey
-from trailcourier import broker
+from tests.support.fleet import Fleet, Worker, until
+from tests.support.s3_stub import S3Stub
+from tests.support.servers import valkey
+from tests.support.sqs_stub import SqsStub
+from trailcourier.ledger import Ledger, broker
+from trailcourier.ledger.workers import OBJECTS
+from trailcourier.models import Numbers
 
 HOUR = 3600.0
 LOCAL = "CET-1CEST,M3.5.0,M10.5.0/3"
@@ -37,9 +45,13 @@ STEPS = {
 class Hosts:
     """A host with beat, one with a control worker, and the broker's; each has a clock."""
 
-    def __init__(self, folder, url):
+    more: ClassVar = {}  # of the environment
+
+    def __init__(self, folder, url, *stubs):
         self.fleet = Fleet(folder, url)
         self.client = broker.connect(url)
+        if stubs:
+            self.fleet.collect(*stubs)
         self.beat = self.start("beat", "-A", "beat", "beat")
         self.control = self.start("control", "-A", "tasks", "worker", "-Q", "control", "-l", "INFO")
 
@@ -48,6 +60,7 @@ class Hosts:
         clock.write_text("0")
         argv = [sys.executable, "-m", "tests.integration.trial_wall", *args]
         more = {"WALL_CLOCK": str(clock), "TZ": LOCAL, "AWS_EC2_METADATA_DISABLED": "true"}
+        more |= self.more
         log = self.fleet.folder / f"{host}.log"
         self.fleet.started.append(Worker(argv, self.fleet.environment | more, log))
         return self.fleet.started[-1]
@@ -105,3 +118,76 @@ def test_a_clock_that_is_set_stops_nobody(hosts, host, step):
 
     assert not hosts.beat.ended
     assert not hosts.control.ended
+
+
+class Carrying(Hosts):
+    """The same, and a host with an object worker; what is announced is carried to a file."""
+
+    more: ClassVar = {"WALL_PULSE": "0.2"}
+
+    def __init__(self, folder, url, sqs, s3):
+        super().__init__(folder, url, sqs, s3)
+        self.sqs, self.s3, self.sent = sqs, s3, 0
+        self.ledger = Ledger(self.client, "prod", Numbers())
+        self.objects = self.start("objects", "-A", "tasks", "worker", "-Q", "objects", "-l", "INFO")
+
+    def await_delivery(self, meanwhile=lambda: None):
+        """Announce a file, and wait until it is delivered and its message is deleted.
+
+        *meanwhile* is called when somebody has asked for the file and has no answer yet.
+        """
+        self.sent += 1
+        body = b'{"Records":[{"eventID":"%d","eventName":"PutObject"}]}' % self.sent
+        key = f"AWSLogs/111122223333/CloudTrail/us-east-1/2026/11/23/{self.sent}.json.gz"
+        self.s3.put("acme-logs", key, gzip.compress(body))
+        gate = asyncio.Event()
+        self.s3.fault(key, gate=gate, times=1)
+        self.sqs.send("trail", json.dumps({"s3Bucket": "acme-logs", "s3ObjectKey": [key]}))
+        until(lambda: self.s3.reads()[key], what=lambda: self.said)
+        meanwhile()
+        self.s3.server.call(gate.set)
+        until(lambda: not self.sqs.messages("trail"), what=lambda: self.said + self.objects.said)
+        assert self.delivered() == self.sent
+        assert self.s3.reads()[key] == 1
+
+    def await_told(self, seconds):
+        """Wait until the ledger knows the object worker with a clock so many seconds ahead."""
+        until(
+            lambda: [round(each.presence.ahead or 0) for each in self.alive()] == [seconds],
+            what=lambda: f"{self.ledger.workers.list_processes()} {self.objects.said}",
+        )
+
+    def alive(self):
+        return self.ledger.workers.list_processes().alive(OBJECTS)
+
+    def delivered(self):
+        return len(list(self.fleet.folder.glob("events/**/*.ndjson*")))
+
+
+@pytest.fixture(scope="module")
+def carrying(tmp_path_factory):
+    with valkey() as running, SqsStub() as sqs, S3Stub() as s3:
+        carrying = Carrying(tmp_path_factory.mktemp("carrying"), running.url, sqs, s3)
+        try:
+            carrying.await_delivery()
+            yield carrying
+        finally:
+            carrying.close()
+
+
+@pytest.mark.parametrize("step", [step for step in STEPS if "summer" not in step])
+def test_an_object_worker_whose_clock_is_set_carries_on(carrying, step):
+    seconds = STEPS[step]()
+
+    def take_step():
+        carrying.set("objects", seconds)
+        carrying.await_told(seconds)
+
+    try:
+        carrying.await_delivery(take_step)
+        carrying.await_delivery()
+    finally:
+        carrying.set("objects", 0.0)
+
+    assert not carrying.objects.ended
+    assert "object_parked" not in carrying.objects.said

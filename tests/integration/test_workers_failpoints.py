@@ -6,8 +6,8 @@ import signal
 import pytest
 from celery import chord
 
-from tests.fleet import until
-from trailcourier import broker
+from tests.support.fleet import until
+from trailcourier.ledger import broker
 
 KEYS = "trailcourier:1:celery:"
 

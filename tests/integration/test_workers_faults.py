@@ -3,8 +3,8 @@
 import pytest
 from celery import chord
 
-from tests.fleet import until
-from trailcourier import child
+from tests.support.fleet import until
+from trailcourier.host import child_process
 
 TRIAL = ["-I", "tests.integration.trial"]
 STOCK = ["-I", "tests.integration.trial,tests.integration.trial_stock"]
@@ -26,7 +26,7 @@ def hold(own_fleet):
 
 def blip(worker, own_broker, release):
     """Kill the broker, end the task when the worker has noticed, and start the broker again."""
-    child.kill(own_broker.process)
+    child_process.kill(own_broker.process)
     worker.until("Cannot connect to")
     release()
     worker.until("Connection to Redis lost: Retry")
@@ -39,7 +39,7 @@ def test_without_our_transport_a_worker_exits_when_the_broker_dies_beneath_a_tas
     worker = own_fleet.worker("-Q", "objects", *STOCK)
     release = hold()
 
-    child.kill(own_broker.process)
+    child_process.kill(own_broker.process)
     release()
     worker.until("Unrecoverable error: AttributeError")
     own_broker.start()

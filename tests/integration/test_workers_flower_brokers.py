@@ -7,11 +7,12 @@ import subprocess
 import pytest
 import redis
 
-from tests import programs, tls
-from tests.fleet import until
-from tests.servers import free_port
-from tests.watched import watching
-from trailcourier import broker, child
+from tests.support import programs, tls
+from tests.support.fleet import until
+from tests.support.servers import free_port
+from tests.support.watched import watching
+from trailcourier.host import child_process
+from trailcourier.ledger import broker
 
 PASSWORD = "a-password-of-brokers"
 
@@ -20,13 +21,15 @@ PASSWORD = "a-password-of-brokers"
 def redis_server(folder, url, *options, ca_file=None):
     """A server with *options* that answers at *url*."""
     argv = [programs.found("redis-server", "redis-server"), "--requirepass", PASSWORD, *options]
-    process = child.start([*argv, "--save", "", "--dir", str(folder)], stdout=subprocess.DEVNULL)
+    process = child_process.start(
+        [*argv, "--save", "", "--dir", str(folder)], stdout=subprocess.DEVNULL
+    )
     try:
         with broker.connect(url, ca_file=ca_file) as client:
             until(lambda: process.poll() is not None or answers(client))
             yield client
     finally:
-        child.stop(process, grace=10)
+        child_process.stop(process, grace=10)
 
 
 def answers(client):
@@ -61,7 +64,7 @@ def test_a_fleet_carries_and_flower_watches_it(tmp_path, request, way):
     with watching(tmp_path, url, more) as watched:
         watched.carry(*range(12))
         workers = [each for each in watched.fleet.started if "worker" in each.process.args]
-        assert [child.stop(each.process, grace=30) for each in workers] == [0, 0]
+        assert [child_process.stop(each.process, grace=30) for each in workers] == [0, 0]
         client.lpush("trailcourier:1:celery:objects", "one", "two", "three")
         client.lpush("trailcourier:1:celery:control", "one")  # beside the ticks that wait
 

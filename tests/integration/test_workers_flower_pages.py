@@ -6,11 +6,11 @@ import re
 
 import pytest
 
-from tests import chromium, flower, programs, servers
-from tests.announcements import BUCKET, own
-from tests.fleet import SECRETS, until
-from tests.watched import RECEIPT, file, key, watching
-from trailcourier import broker
+from tests.support import chromium, flower, programs, servers
+from tests.support.announcements import BUCKET, own
+from tests.support.fleet import SECRETS, until
+from tests.support.watched import RECEIPT, file, key, watching
+from trailcourier.ledger import broker
 
 
 @pytest.fixture(scope="module")
@@ -58,9 +58,9 @@ def test_what_came_to_nothing_is_not_shown(watched):
         worker = watched.page.api("workers?refresh=1")["control@host"]
         return worker["stats"]["total"].get(f"trailcourier.{task}", 0)
 
-    until(lambda: ended("poll") >= len(watched.rows("poll")) + 4 and ended("tend") >= 3)
+    until(lambda: ended("poll") >= len(watched.rows("poll")) + 4 and ended("maintenance") >= 3)
 
-    assert watched.rows("tend") == []
+    assert watched.rows("maintenance") == []
 
 
 def test_one_task_is_shown_without_what_is_noise_to_a_person(watched):

@@ -7,8 +7,9 @@ import pytest
 from celery.worker.control import Panel
 
 from tasks.control import ANSWERED
-from tests.fleet import until
-from trailcourier import broker, child
+from tests.support.fleet import until
+from trailcourier.host import child_process
+from trailcourier.ledger import broker
 
 KEYS = "trailcourier:1:celery:"
 ASIDE = f"{KEYS}aside"
@@ -155,7 +156,7 @@ def test_what_was_set_aside_can_be_given_to_workers_that_know_it(fleet, client, 
     worker = fleet.worker("-Q", "control")
     push(client, message)
     until(lambda: client.llen(ASIDE), what=lambda: worker.said)
-    child.kill(worker.process)
+    child_process.kill(worker.process)
     client.lmove(ASIDE, f"{KEYS}control", "RIGHT", "LEFT")
 
     another = fleet.worker("-Q", "control", "-I", "tests.integration.trial")

@@ -3,12 +3,12 @@
 import pytest
 from celery import chord
 
-from tests import servers
-from tests.fleet import Fleet, until
-from tests.flower import Flower
-from tests.impaired import STATES
-from trailcourier import broker
-from trailcourier.impairment import CAUSES
+from tests.support import servers
+from tests.support.fleet import Fleet, until
+from tests.support.flower import Flower
+from tests.support.impaired import STATES
+from trailcourier.ledger import broker
+from trailcourier.ledger.redis_faults import CAUSES
 
 CONTROL = "trailcourier:1:celery:control"
 

@@ -7,8 +7,9 @@ import socket
 
 import pytest
 
-from tests.fleet import until
-from trailcourier import broker, child
+from tests.support.fleet import until
+from trailcourier.host import child_process
+from trailcourier.ledger import broker
 
 NODE = socket.gethostname()
 
@@ -108,7 +109,7 @@ def test_a_worker_waits_for_a_broker_that_does_not_answer(fleet):
         worker = fleet.celery("-A", "tasks", "worker", FLEET_BROKER=url)
         worker.until("Trying again in")
 
-        child.send(worker.process, signal.SIGTERM)
+        child_process.send(worker.process, signal.SIGTERM)
 
         assert worker.wait() == 0
     assert "Cannot connect" in worker.said
@@ -143,7 +144,7 @@ def test_celery_writes_its_log_lines_as_ours_are_written(fleet):
 def test_no_traceback_shows_when_the_broker_goes_beneath_an_idle_worker(own_fleet, own_broker):
     worker = own_fleet.worker("-Q", "control")
 
-    child.kill(own_broker.process)
+    child_process.kill(own_broker.process)
     worker.until("Cannot connect to")
     own_broker.start()
     own_fleet.app.send_task("trailcourier.settle", (None, "nowhere", []), queue="control")

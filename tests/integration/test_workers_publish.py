@@ -8,8 +8,8 @@ from base64 import b64decode
 import pytest
 from kombu.utils.json import loads
 
-from tests.relay import relay
-from trailcourier import broker
+from tests.support.relay import relay
+from trailcourier.ledger import broker
 
 QUEUE = "trailcourier:1:celery:objects"
 

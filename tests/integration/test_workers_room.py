@@ -9,9 +9,9 @@ from celery import Celery
 from kombu import Connection, Exchange, Queue
 
 from tasks import transport as ours
-from tests import impaired
-from trailcourier import broker
-from trailcourier.impairment import Impaired
+from tests.support import impaired
+from trailcourier.ledger import broker
+from trailcourier.ledger.redis_faults import Impaired
 
 OPTIONS = {"global_keyprefix": "fleet:", "priority_steps": [0], "finishing": ["control"]}
 

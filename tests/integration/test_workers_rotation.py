@@ -4,9 +4,9 @@ import time
 
 import pytest
 
-from tests.fleet import until
-from tests.impaired import administrator
-from tests.watched import watching
+from tests.support.fleet import until
+from tests.support.impaired import administrator
+from tests.support.watched import watching
 
 OBJECTS = 30
 

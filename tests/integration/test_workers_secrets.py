@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from trailcourier import broker
+from trailcourier.ledger import broker
 
 CREDENTIALS = """
 [sources.prod.credentials]

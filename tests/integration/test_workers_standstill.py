@@ -5,14 +5,15 @@ import signal
 import pytest
 import urllib3
 
-from tests.fleet import until
-from tests.s3_stub import S3Stub
-from tests.servers import free_port
-from tests.sqs_stub import SqsStub
-from trailcourier import broker, child, heartbeat
-from trailcourier.ledger import Ledger
+from tests.support.fleet import until
+from tests.support.s3_stub import S3Stub
+from tests.support.servers import free_port
+from tests.support.sqs_stub import SqsStub
+from trailcourier.host import child_process
+from trailcourier.ledger import Ledger, broker
 from trailcourier.models import Numbers
-from trailcourier.status import standing
+from trailcourier.observability import heartbeat
+from trailcourier.operations.status import read_status
 
 MINUTE = 60
 TOLD = 90  # seconds; a minute, and the half that a worker takes to look again
@@ -31,7 +32,7 @@ def problems(fleet, own_broker):
     """What does not move, by the ledger."""
     with broker.connect(own_broker.url) as client:
         ledger = Ledger(client, "prod", Numbers(receive_wait=1, poll=2))
-        yield lambda: [each.kind for each in standing(ledger).problems]
+        yield lambda: [each.kind for each in read_status(ledger).problems]
 
 
 @pytest.fixture
@@ -80,13 +81,13 @@ def moving(fleet, problems, told):
 def test_a_clock_that_is_frozen_is_said_and_fails_its_health_check(fleet, moving, problems, told):
     _, _, clock = moving
 
-    child.send(clock.process, signal.SIGSTOP)
+    child_process.send(clock.process, signal.SIGSTOP)
 
     until(lambda: problems() == ["no-tick"], seconds=MINUTE, what=lambda: str(problems()))
     until(lambda: told() == ["no-tick"], seconds=TOLD, what=lambda: str(told()))
     frozen = fleet.folder / "beat.heartbeat"
     until(lambda: "the last heartbeat" in heartbeat.trouble(frozen), seconds=MINUTE)
-    child.send(clock.process, signal.SIGCONT)
+    child_process.send(clock.process, signal.SIGCONT)
     until(lambda: problems() == [], what=lambda: str(problems()))
     until(lambda: heartbeat.trouble(frozen) == "")
 
@@ -96,7 +97,7 @@ def test_a_clock_that_is_frozen_is_said_and_fails_its_health_check(fleet, moving
 def test_a_control_worker_that_is_gone_is_told_by_object_workers(fleet, moving, problems, told):
     control, objects, _ = moving
 
-    child.kill(control.process)
+    child_process.kill(control.process)
 
     until(lambda: problems() == ["no-control-worker"], seconds=MINUTE)
     until(lambda: told() == ["no-control-worker"], seconds=TOLD, what=lambda: str(told()))
@@ -113,7 +114,7 @@ def test_who_has_no_broker_for_a_minute_fails_its_health_check_and_heals(
     files = {name: fleet.folder / f"{name}.heartbeat" for name in ("control", "objects", "beat")}
     until(lambda: problems() == [], what=lambda: str(problems()))
 
-    child.kill(own_broker.process)
+    child_process.kill(own_broker.process)
     silent = "the broker has not answered for "
     until(
         lambda: all(heartbeat.trouble(file).startswith(silent) for file in files.values()),

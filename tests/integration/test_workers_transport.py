@@ -10,7 +10,7 @@ from kombu import Connection
 from kombu.transport import redis as stock
 
 from tasks import transport as ours
-from trailcourier import broker
+from trailcourier.ledger import broker
 
 OPTIONS = {"global_keyprefix": "fleet:", "priority_steps": [0]}
 

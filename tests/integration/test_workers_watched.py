@@ -5,9 +5,10 @@ import signal
 import pytest
 import urllib3
 
-from tests.fleet import outdate, until
-from tests.servers import free_port
-from trailcourier import child, heartbeat
+from tests.support.fleet import outdate, until
+from tests.support.servers import free_port
+from trailcourier.host import child_process
+from trailcourier.observability import heartbeat
 
 
 @pytest.fixture
@@ -67,7 +68,7 @@ def test_a_worker_that_stops_says_so_to_who_would_send_it_work(fleet, ask, port)
     fleet.app.send_task("trial.hold", (str(fleet.folder), 3), queue="objects")
     until((fleet.folder / "holds").exists, what=lambda: worker.said)
 
-    child.send(worker.process, signal.SIGTERM)
+    child_process.send(worker.process, signal.SIGTERM)
 
     until(lambda: ask("/readyz") == (503, "stopping\n"), what=lambda: worker.said)
     assert ask("/livez")[0] == 200
@@ -77,7 +78,7 @@ def test_a_worker_that_stops_says_so_to_who_would_send_it_work(fleet, ask, port)
 def test_a_worker_whose_broker_is_away_is_well_but_not_ready(own_fleet, own_broker, ask, port):
     worker = watched(own_fleet, port, "-Q", "control")
     until(lambda: ask("/readyz")[0] == 200 and parked(ask), what=lambda: worker.said)
-    child.kill(own_broker.process)
+    child_process.kill(own_broker.process)
 
     away = (503, "not connected to the broker\n")
     until(lambda: ask("/readyz") == away, what=lambda: worker.said)

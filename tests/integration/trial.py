@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tasks.celery import app
 from tasks.worker import stopping
-from tests.fleet import until
+from tests.support.fleet import until
 
 
 @app.task(name="trial.hold", queue="objects", acks_late=True)

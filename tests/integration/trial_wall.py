@@ -1,7 +1,8 @@
 """Celery on a host whose wall clock is set: ``python -m tests.integration.trial_wall ARGUMENTS``.
 
 The file that WALL_CLOCK names says how many seconds the clock is ahead.  Monotonic clocks go on as
-they do on a host whose clock is set.
+they do on a host whose clock is set.  WALL_PULSE, if it is there, is how many seconds lie
+between two times that the process says it is alive.
 """
 
 import datetime as dt
@@ -36,6 +37,11 @@ class _Date(_date, metaclass=_LikeAnyDate):
 time.time, dt.datetime = _time, _Date
 
 if __name__ == "__main__":
+    if "WALL_PULSE" in os.environ:
+        from trailcourier.worker import presence
+
+        presence.INTERVAL = float(os.environ["WALL_PULSE"])
+
     from celery.__main__ import main
 
     main()

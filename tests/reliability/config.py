@@ -4,16 +4,16 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests import receiver
-from tests.sqs_stub import SqsStub
-from trailcourier.models import Numbers
+from tests.support import receiver
+from tests.support.sqs_stub import SqsStub
+from trailcourier.models import ExpertNumbers, Numbers
 
 # seconds; short, so that what a fleet repairs in minutes is repaired while a test looks on
 LINE = {
     "claim": 3,
     "lost_after": 3,
     "idle_after": 1,
-    "tend": 1,
+    "maintenance": 1,
     "poll": 3,
     "receive_wait": 1,
     "park_first": 0.2,
@@ -29,6 +29,18 @@ kind = "iam-user"
 access_key_id = "env:WORLD_KEY"
 secret_access_key = "env:WORLD_KEY"
 """
+
+
+def _line(numbers: dict[str, Any]) -> str:
+    expert = ExpertNumbers.model_fields
+    tables = {
+        "line": {name: value for name, value in numbers.items() if name not in expert},
+        "line.expert": {name: value for name, value in numbers.items() if name in expert},
+    }
+    return "".join(
+        f"[{table}]\n" + "".join(f"{name} = {value}\n" for name, value in keys.items())
+        for table, keys in tables.items()
+    )
 
 
 def configured(
@@ -67,9 +79,8 @@ sinks = {json.dumps(sinks)}
 type = "file"
 path = "{folder / "out"}"
 fsync = false
-[line]
 """
-    text += "".join(f"{name} = {value}\n" for name, value in {**LINE, **given}.items())
+    text += _line({**LINE, **given})
     if receiving:
         port = receiving.port
         text += f'[sinks.siem]\ntype = "receiver"\nport = {port}\nretry_attempts = 1\n'

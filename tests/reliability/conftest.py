@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from tests import receiver, servers
 from tests.reliability.config import configured
 from tests.reliability.outputs import Output, files, log
 from tests.reliability.world import BUCKET, World
-from tests.s3_stub import S3Stub
-from tests.sqs_stub import SqsStub
+from tests.support import receiver, servers
+from tests.support.s3_stub import S3Stub
+from tests.support.sqs_stub import SqsStub
 
 FLEET = ("objects-1", "control", "beat")
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from tests.relay import Relay
+from tests.support.relay import Relay
 
 SET = "import tests.integration.trial_wall; "  # before anything else takes the clock
 

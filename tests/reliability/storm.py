@@ -14,14 +14,15 @@ from collections.abc import Callable, Iterator
 
 import redis
 
-from tests import announcements
-from tests.http_stub import Fault, Faults
 from tests.reliability.outputs import digest
 from tests.reliability.strikes import strike
 from tests.reliability.weather import FLEET, Strike, Weather
 from tests.reliability.world import BUCKET, World, key, records
-from tests.sqs_queue import Message
-from trailcourier import child, status
+from tests.support import announcements
+from tests.support.http_stub import Fault, Faults
+from tests.support.sqs_queue import Message
+from trailcourier.host import child_process
+from trailcourier.operations import status
 
 # seconds; SQS gives a message back to us within a test's patience
 LINE = {
@@ -204,7 +205,7 @@ class Storm:
     def _raise_the_fallen(self) -> None:
         for name, worker in list(self.world.processes.items()):
             if worker.ended:
-                status = child.reap(worker.process)
+                status = child_process.reap(worker.process)
                 self.fallen.append(f"{name} ended with {status}: {worker.said[-2000:]}")
                 self.world.spawn(name)
 
@@ -283,5 +284,5 @@ class Storm:
 
     def _rests(self) -> bool:
         """Whether nothing is in hand any more and status has nothing to say."""
-        held = self.world.ledger.flow.in_hand()
-        return held == (0, 0, 0) and status.standing(self.world.ledger).state == "well"
+        held = self.world.ledger.room.count_in_hand()
+        return held == (0, 0, 0) and status.read_status(self.world.ledger).state == "well"

@@ -10,10 +10,10 @@ from collections.abc import Callable
 
 import redis
 
-from tests.fleet import until
-from tests.impaired import STATES, administrator
 from tests.reliability.world import World
-from trailcourier import child
+from tests.support.fleet import until
+from tests.support.impaired import STATES, administrator
+from trailcourier.host import child_process
 
 FILLER = 1 << 20  # bytes at a time
 LOADED = 16_384  # commands; Redis answers amid its loading after each 1,024
@@ -53,7 +53,7 @@ def _empty(world: World, _: str) -> Heal:
 
 
 def _end_broker(world: World, how: str) -> Heal:
-    child.kill(world.server.process)
+    child_process.kill(world.server.process)
     if how == "without data":
         shutil.rmtree(world.server.directory / "appendonlydir", ignore_errors=True)
     return world.server.start
@@ -78,8 +78,8 @@ def _set_ledger(world: World, seconds: int) -> None:
 def _freeze(world: World, name: str) -> Heal:
     """Stop a process, as a host does that swaps or a container that is throttled."""
     process = world.server.process if name == "broker" else world.processes[name].process
-    child.send(process, signal.SIGSTOP)
-    return lambda: child.send(process, signal.SIGCONT)
+    child_process.send(process, signal.SIGSTOP)
+    return lambda: child_process.send(process, signal.SIGCONT)
 
 
 def _stall(world: World, what: str) -> Heal:
@@ -121,7 +121,7 @@ def _load(world: World, _: str) -> Heal:
             pipe.incr("filler")
         pipe.execute()
         until(lambda: _appended(client.info("persistence")))
-    child.kill(server.process)
+    child_process.kill(server.process)
     plain = server._configuration
     server._configuration = lambda port: f"{plain(port)}{LOADS_SLOWLY} 50\n"
     try:

@@ -9,9 +9,9 @@ import json
 
 import pytest
 
-from tests.issuers import ROLE, Keys, Sts
 from tests.reliability.conftest import FLEET, world
 from tests.reliability.world import BUCKET
+from tests.support.issuers import ROLE, Keys, Sts
 
 QUEUE_ROLE = ROLE.format("111122223333", "queue")
 BUCKET_ROLE = ROLE.format("999988887777", "logs")
@@ -128,12 +128,12 @@ def test_a_bucket_role_that_is_taken_away_is_said_loudly_and_all_waits_for_it(ru
     keys.end(BUCKET_ROLE)
 
     def opened():
-        return BREAKER in {each.name for each in world.ledger.breakers.open()}
+        return BREAKER in {each.name for each in world.ledger.breakers.list_open()}
 
     load.until(opened, "its breaker opens")
-    (told,) = [each for each in world.ledger.breakers.open() if each.name == BREAKER]
+    (told,) = [each for each in world.ledger.breakers.list_open() if each.name == BREAKER]
     world.announce(world.put(f"{prefix}later"))
-    world.until(lambda: world.ledger.flow.in_hand()[1] > 0, "what waits for it is parked")
+    world.until(lambda: world.ledger.room.count_in_hand()[1] > 0, "what waits for it is parked")
     sts.external_ids[BUCKET_ROLE] = "bucket-id"
     load.carried_once()
 

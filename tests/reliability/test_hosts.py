@@ -1,6 +1,9 @@
 """A fault of one host is no fault of the fleet."""
 
+import urllib3
+
 from tests.reliability.world import World
+from tests.support.servers import free_port
 
 SICK, WELL = "objects-1", "objects-2"
 
@@ -15,20 +18,25 @@ def started(world: World, **sick: str) -> None:
 
 
 def breakers(world: World) -> set[str]:
-    return {breaker.name for breaker in world.ledger.breakers.open()}
+    return {breaker.name for breaker in world.ledger.breakers.list_open()}
 
 
 def test_one_host_without_its_disk_leaves_the_work_to_the_other(make):
     world = make(receives=False, heartbeat=30, breaker_probe=3.0, poll=2)
     gone = world.folder / "gone"
     gone.write_text("in the place of the mounted disk")
-    started(world, TRAILCOURIER_SINKS__ARCHIVE__PATH=str(gone / "out"))
+    port = str(free_port())
+    path = {"TRAILCOURIER_SINKS__ARCHIVE__PATH": str(gone / "out")}
+    started(world, TRAILCOURIER_WORKERS__METRICS_PORT=port, **path)
     world.messages(60, 1)
 
     world.settled(seconds=90)
 
     assert breakers(world) == {"sink:archive@sick"}
     assert "object_delivered" not in world.processes[SICK].said
+    ready = urllib3.request("GET", f"http://127.0.0.1:{port}/readyz", timeout=10)
+    assert ready.status == 503
+    assert ready.data.startswith(b"sink:archive@sick: ")
     failed = world.processes[SICK].said.count('"event": "object_parked"')
     assert failed < 30
     world.check(counted=True)

@@ -5,7 +5,7 @@ import signal
 import pytest
 
 from tests.reliability.conftest import FLEET
-from trailcourier import child
+from trailcourier.host import child_process
 
 
 def in_hand(world, count=3):
@@ -86,7 +86,7 @@ def test_the_broker_is_killed_with_objects_in_hand(make, persist):
     world.start(*FLEET)
     release = in_hand(world)
 
-    child.kill(world.server.process)
+    child_process.kill(world.server.process)
     release()
     world.server.start()
     world.until(lambda: not world.ended("control") and not world.ended("objects-1"))
@@ -126,4 +126,4 @@ def test_a_worker_that_freezes_past_its_claim_is_overtaken_and_writes_no_more(ma
 
     world.check(counted=True)
     assert world.repeated() == set()
-    assert world.ledger.sums.all()["objects:delivered"] == 1
+    assert world.ledger.sums.read()["objects:delivered"] == 1

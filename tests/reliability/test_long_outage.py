@@ -13,15 +13,15 @@ def test_a_sink_that_is_down_for_hours_loses_nothing_and_the_poll_stops_meanwhil
     world.receiver.kill()
     messages = world.messages(40, 3)
     world.start(*FLEET)
-    world.until(lambda: any(b.name == "sink:siem" for b in world.ledger.breakers.open()))
+    world.until(lambda: any(b.name == "sink:siem" for b in world.ledger.breakers.list_open()))
     world.until(lambda: not world.sqs.long_polls, "the poll stops")
     received = world.receives()
 
     for _ in range(8):
-        extended = world.ledger.sums.all().get("leases:extended", 0)
+        extended = world.ledger.sums.read().get("leases:extended", 0)
         world.pass_time(HOUR + 60)
         world.until(
-            lambda extended=extended: world.ledger.sums.all().get("leases:extended", 0) > extended
+            lambda extended=extended: world.ledger.sums.read().get("leases:extended", 0) > extended
         )
     held_up = world.receives()
     world.receiver.start()

@@ -88,13 +88,13 @@ def test_a_lease_of_twelve_hours_is_let_go_and_taken_up_again(make):
     world.s3.fault("*", code="AccessDenied", times=-1)
     message = world.announce(world.put("a"), world.put("b"))
     world.start(*FLEET)
-    world.until(lambda: world.ledger.flow.in_hand()[1] == 2, "both are parked")
+    world.until(lambda: world.ledger.room.count_in_hand()[1] == 2, "both are parked")
 
     for seconds in [3650] * 11 + [2900, 60]:
-        counted = world.ledger.sums.all()
+        counted = world.ledger.sums.read()
         world.pass_time(seconds)
         world.until(lambda counted=counted: moved(counted, world), "the lease is tended")
-    world.until(lambda: world.ledger.sums.all().get("leases:let-go"), "it is let go")
+    world.until(lambda: world.ledger.sums.read().get("leases:let-go"), "it is let go")
     world.s3.heal()
     world.pass_time(7200)
     world.settled()
@@ -105,5 +105,5 @@ def test_a_lease_of_twelve_hours_is_let_go_and_taken_up_again(make):
 
 
 def moved(before, world):
-    after = world.ledger.sums.all()
+    after = world.ledger.sums.read()
     return any(after.get(f) != before.get(f) for f in ("leases:extended", "leases:let-go"))

@@ -3,14 +3,14 @@
 import signal
 
 
-def test_s51_an_object_of_a_source_one_worker_does_not_know_waits_for_one_that_does(make):
+def test_an_object_waits_for_a_worker_that_knows_its_source(make):
     world = make()
     older = world.folder / "older.toml"
     older.write_text(world.config.read_text().replace("[sources.prod", "[sources.older"))
     world.start("control", "beat")
     world.start("objects-1", TRAILCOURIER_CONFIG=str(older))
     messages = world.messages(2, 2)
-    world.until(lambda: world.ledger.flow.in_hand()[1] == 4, "they are parked")
+    world.until(lambda: world.ledger.room.count_in_hand()[1] == 4, "they are parked")
 
     world.signal("objects-1", signal.SIGTERM)
     world.died("objects-1")
@@ -27,7 +27,7 @@ def test_messages_wait_for_a_worker_that_can_open_their_source(make):
     world.start("control", "beat")
     world.start("objects-1", AWS_PROFILE="nowhere")
     messages = world.messages(2, 2)
-    world.until(lambda: world.ledger.flow.in_hand()[1] == 4, "they are parked")
+    world.until(lambda: world.ledger.room.count_in_hand()[1] == 4, "they are parked")
 
     world.signal("objects-1", signal.SIGTERM)
     world.died("objects-1")

@@ -57,7 +57,9 @@ def tag(text):
 
 def outage(world, messages, *, hours=3):
     """Let *hours* pass while nothing can be delivered; each message stays in hand."""
-    world.until(lambda: world.ledger.flow.in_hand()[1] >= 4, "objects are parked", seconds=120)
+    world.until(
+        lambda: world.ledger.room.count_in_hand()[1] >= 4, "objects are parked", seconds=120
+    )
     for _ in range(hours):
         before = extended(world)
         world.pass_time(3610)
@@ -68,7 +70,7 @@ def outage(world, messages, *, hours=3):
 
 
 def extended(world):
-    return world.ledger.sums.all().get("leases:extended", 0)
+    return world.ledger.sums.read().get("leases:extended", 0)
 
 
 @pytest.mark.parametrize("how", S3)
@@ -98,7 +100,7 @@ def test_all_goes_on_when_the_queue_is_back(healthy, action, how, request):
 
     if action == "ChangeMessageVisibilityBatch":
         world.s3.fault("*", code="SlowDown", times=-1)
-        world.until(lambda: world.ledger.flow.in_hand()[1] >= 4, "objects are parked")
+        world.until(lambda: world.ledger.room.count_in_hand()[1] >= 4, "objects are parked")
         world.pass_time(3610)
     world.until(lambda: failures(world) > before, "a call fails for good", seconds=120)
     world.sqs.heal()
@@ -113,22 +115,28 @@ def test_all_goes_on_when_the_queue_is_back(healthy, action, how, request):
 @contextlib.contextmanager
 def busy(world):
     world.receiver.busy(1_000_000)
-    yield
-    world.receiver.busy(0)
+    try:
+        yield
+    finally:
+        world.receiver.busy(0)
 
 
 @contextlib.contextmanager
 def rejecting_connections(world):
     world.receiver.kill()
-    yield
-    world.receiver.start()
+    try:
+        yield
+    finally:
+        world.receiver.start()
 
 
 @contextlib.contextmanager
 def frozen(world):
     world.receiver.freeze(frozen=True)
-    yield
-    world.receiver.freeze(frozen=False)
+    try:
+        yield
+    finally:
+        world.receiver.freeze(frozen=False)
 
 
 @contextlib.contextmanager
@@ -138,10 +146,12 @@ def no_folder(world):
     if out.exists():
         out.rename(away)
     out.write_text("in the way")
-    yield
-    out.unlink()
-    if away.exists():
-        away.rename(out)
+    try:
+        yield
+    finally:
+        out.unlink()
+        if away.exists():
+            away.rename(out)
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ def test_one_object_that_kills_its_worker_is_refused_and_all_others_arrive(make)
             assert world.died("objects-1") == -signal.SIGABRT
             deaths += 1
             world.spawn("objects-1", **deadly)
-        return world.ledger.quarantine.size()
+        return world.ledger.quarantine.count()
 
     world.until(refused, "it is refused", seconds=300)
     world.settled(poison)

@@ -41,7 +41,7 @@ def test_a_second_sigterm_ends_a_worker_at_once(make):
     world.in_hand("held")
 
     world.signal("objects-1", signal.SIGTERM)
-    world.until(lambda: not world.ledger.workers.threads(), "it takes no more")
+    world.until(lambda: not world.ledger.workers.count_threads(), "it takes no more")
     before = time.monotonic()
     world.signal("objects-1", signal.SIGTERM)
     status = world.died("objects-1")

@@ -16,17 +16,18 @@ from pathlib import Path
 
 import redis
 
-from tests import fleet, receiver
 from tests.reliability.hosts import Host
 from tests.reliability.outputs import Output, digest
-from tests.s3_stub import S3Stub
-from tests.sqs_queue import Message
-from tests.sqs_stub import SqsStub
-from trailcourier import broker, child, status
-from trailcourier.client import Login
-from trailcourier.fleet.members import members
-from trailcourier.ledger import Ledger
+from tests.support import fleet, receiver
+from tests.support.s3_stub import S3Stub
+from tests.support.sqs_queue import Message
+from tests.support.sqs_stub import SqsStub
+from trailcourier.host import child_process, embedded_broker
+from trailcourier.host.specs import process_specs
+from trailcourier.ledger import Ledger, broker
+from trailcourier.ledger.redis_client import Login
 from trailcourier.models import Numbers
+from trailcourier.operations import status
 
 BUCKET = "acme-logs"
 FOLDER = "AWSLogs/111122223333/CloudTrail/us-east-1/2026/11/23"
@@ -49,7 +50,7 @@ def records(name: str, count: int) -> list[bytes]:
 @dataclasses.dataclass
 class World:
     folder: Path
-    server: broker.Embedded
+    server: embedded_broker.EmbeddedBroker
     sqs: SqsStub
     s3: S3Stub
     receiver: receiver.Running | None
@@ -131,7 +132,7 @@ class World:
             self.hosts[name] = Host(name, self.folder, self.server.url)
 
     def spawn(self, name: str, host: str = "%h", **environment: str) -> None:
-        argv = next(m.argv for m in members(processes=4) if m.name == name)
+        argv = next(m.argv for m in process_specs(processes=4) if m.name == name)
         log = self.folder / f"{name}-{len(self.started)}"
         argv = [*(each.replace("%h", host) for each in argv if each != "-q"), "-l", "INFO"]
         if own := self.hosts.get(name):
@@ -141,10 +142,10 @@ class World:
 
     def kill(self, name: str) -> None:
         """End a process as a power cut would."""
-        child.kill(self.processes.pop(name).process)
+        child_process.kill(self.processes.pop(name).process)
 
     def signal(self, name: str, number: signal.Signals) -> None:
-        child.send(self.processes[name].process, number)
+        child_process.send(self.processes[name].process, number)
 
     def ended(self, name: str) -> bool:
         return self.processes[name].ended
@@ -152,7 +153,7 @@ class World:
     def died(self, name: str, seconds: float = 60) -> int:
         """Wait for a process to end; its status."""
         self.until(lambda: self.ended(name), f"{name} ends", seconds=seconds)
-        return child.reap(self.processes.pop(name).process)
+        return child_process.reap(self.processes.pop(name).process)
 
     # what is seen
 
@@ -185,7 +186,7 @@ class World:
         """Whether a poll is under way, or is asked for and waits to be taken."""
         asked = self.client.llen("trailcourier:1:celery:control")
         held = self.client.get(f"{self.ledger.store.own}poll:0") or b"0|"
-        return bool(asked or int(held.partition(b"|")[0]) > self.ledger.flow.now())
+        return bool(asked or int(held.partition(b"|")[0]) > self.ledger.store.read_clock())
 
     def waiting(self) -> list[str]:
         """The messages the queue holds, in hand or not."""
@@ -257,7 +258,7 @@ class World:
         assert self.early == {}
         assert self.sqs.messages("dead") == []
         if counted:
-            sums = self.ledger.sums.all()
+            sums = self.ledger.sums.read()
             assert sums["records:in"] == len(wanted)
             assert all(sums[f"sink:{name}:delivered"] == len(wanted) for name in self.outputs)
 
@@ -268,8 +269,8 @@ class World:
         said += [f"waiting: {message}" for message in self.sqs.messages("trail")]
         said += [f"asked: {entry}" for entry in self.sqs.log(queue="trail")[-20:]]
         try:
-            said.append(f"in hand: {self.ledger.flow.in_hand()} {self.ledger.sums.all()}")
-            said.append(f"status: {status.standing(self.ledger)}")
+            said.append(f"in hand: {self.ledger.room.count_in_hand()} {self.ledger.sums.read()}")
+            said.append(f"status: {status.read_status(self.ledger)}")
             for message in waiting:
                 said.append(
                     f"{message}: {self.client.hgetall(f'{self.ledger.store.own}m:{message}')}"
@@ -283,8 +284,8 @@ class World:
     def close(self) -> None:
         for worker in self.started:
             if worker.process.returncode is None:
-                child.send(worker.process, signal.SIGCONT)
-                child.kill(worker.process)
+                child_process.send(worker.process, signal.SIGCONT)
+                child_process.kill(worker.process)
         for host in self.hosts.values():
             host.close()
         self.client.close()

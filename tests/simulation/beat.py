@@ -30,12 +30,12 @@ class Beat:
         process = self.process
         process.spawn("pulse", lambda: process.pulse(BEAT, 0))
         process.spawn("polls", lambda: self._send("poll", self._polls))
-        process.spawn("tends", lambda: self._send("tend", self._tends))
+        process.spawn("tends", lambda: self._send("maintenance", self._tends))
 
     def stop(self) -> None:
         self.process.stopping.set()
 
-    def _send(self, tick: Literal["poll", "tend"], pause: int) -> None:
+    def _send(self, tick: Literal["poll", "maintenance"], pause: int) -> None:
         process, store = self.process, self.process.line.ledger.store
         while not process.stopping.is_set():
             try:
@@ -43,5 +43,5 @@ class Beat:
             except FORESEEN as error:
                 process.say("tick not sent", repr(error))
             process.stopping.wait((self._next_at(pause) - process.schedule.now) / 1000)
-        if tick == "tend":
+        if tick == "maintenance":
             process.end()

@@ -18,7 +18,7 @@ from tests.simulation.schedule import Signal
 from tests.simulation.strikes import Strike
 from trailcourier.ledger.store import Store
 from trailcourier.ledger.ticks import Ticks
-from trailcourier.line.work import Work
+from trailcourier.line.messages import Work
 
 TICKS = "sim:ticks"  # the list of the broker that ticks are in
 FOR_EVER = 10**9
@@ -28,7 +28,7 @@ AGAIN = 1000  # ms until a consumer that lost its broker looks again
 class Task(NamedTuple):
     """One task message."""
 
-    kind: Literal["poll", "tend", "settle", "forward"]
+    kind: Literal["poll", "maintenance", "settle", "forward"]
     id: str
     argument: Any = None
     made: int = 0
@@ -69,7 +69,7 @@ class SimBroker:
         self._serial = 0
         self._ticks = False  # whether any may wait
 
-    def tick(self, store: Store, kind: Literal["poll", "tend"]) -> None:
+    def tick(self, store: Store, kind: Literal["poll", "maintenance"]) -> None:
         """Have the ledger put a tick into its list, unless two of its kind wait there."""
         name = self._name(kind)
         if Ticks(store).send(TICKS, kind, f"{kind}|{name}|", ""):
@@ -78,10 +78,13 @@ class SimBroker:
 
     # what workers do
 
-    def take(self, queue: str, stopping: Event) -> tuple[int, Task] | None:
-        """Wait for a task of *queue*, to be acknowledged by its number; None once *stopping*."""
+    def take(self, queue: str, stopping: Event, fit: Callable[[], bool]) -> tuple[int, Task] | None:
+        """Wait for a task of *queue*, to be acknowledged by its number; None once *stopping*.
+
+        One that waits is taken only if *fit* says so.
+        """
         while not stopping.is_set():
-            found = None if self._away() else self._pop(queue)
+            found = None if self._away() or not self._may(queue, fit) else self._pop(queue)
             if found is not None:
                 task = self._taken(queue, found)
                 if task is not None:
@@ -203,6 +206,10 @@ class SimBroker:
         self.queues[queue].append((self._schedule.now + late, task))
         self._schedule.fire(self.news[queue])
 
+    def _may(self, queue: str, fit: Callable[[], bool]) -> bool:
+        ready = any(ready <= self._schedule.now for ready, _ in self.queues[queue])
+        return not ready or fit()
+
     def _pop(self, queue: str) -> Task | None:
         now, waiting = self._schedule.now, self.queues[queue]
         for at, (ready, task) in enumerate(waiting):
@@ -245,7 +252,9 @@ class SimBroker:
         if self._away():
             return AGAIN
         ready = min((ready for ready, _ in self.queues[queue]), default=FOR_EVER)
-        return max(1, ready - self._schedule.now)
+        if ready <= self._schedule.now:
+            return AGAIN  # for another to take, or for this one later
+        return ready - self._schedule.now
 
     def _name(self, kind: str) -> str:
         self._serial += 1

@@ -82,19 +82,31 @@ class SimOpened:
 class SimReader:
     """What the line has instead of ``objects.Reader``."""
 
-    def __init__(self, buckets: Buckets, points: Points, kill: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        buckets: Buckets,
+        points: Points,
+        kill: Callable[[], None],
+        opens: Callable[[str], None],
+        reads: Callable[[str], None],
+    ) -> None:
+        """*kill* ends the process; *opens* and *reads* get the name before the call."""
         self._buckets = buckets
+        self._opens = opens
+        self._reads = reads
         self._points = points
         self._kill = kill
 
-    def shares(self, bucket: str) -> bool:
+    def uses_source_credentials(self, bucket: str) -> bool:
         return True
 
     def open(self, ref: ObjectRef) -> SimOpened:
+        self._opens(str(ref))
         content = self._call("open", ref, lambda: self._buckets.get(ref))
         return SimOpened(ref, content, self)
 
     def read(self, ref: ObjectRef, content: Content) -> bytes:
+        self._reads(str(ref))
         body = self._call("body", ref, lambda: content.body)
         if content.kills:
             self._kill()

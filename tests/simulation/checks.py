@@ -1,14 +1,22 @@
 """What must hold of every run, from what the simulated parts saw and not from the ledger's sums."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from typing import Any, NamedTuple
 
 from tests.simulation.workload import Name, wanted
-from trailcourier.ledger.left import EARLY
+from tests.simulation.world import LOOK
+from trailcourier.ledger.left_messages import EARLY
 from trailcourier.ledger.sums import of_messages, of_objects
 
 SILENT = 60_000  # ms without a receive after which `status` says why
+ASK = 10_000  # ms between two questions to `status` meanwhile
+POLLS = 2000  # ms after a tick until the poll it stands for has asked the queue
 CALM = 90_000  # ms after the last strike, when nothing stands still any more
+OUTCOMES = {
+    "object_parked": "parked:",
+    "object_refused": "objects:refused:",
+    "object_delivered": "objects:delivered",
+}  # what is told of a forward's end, and what counts it
 SHOWN = frozenset({"stands still", "not delivered"})
 LATER = 7_200_000  # ms after which keys that live for a moment are gone, a clock set back or not
 
@@ -29,7 +37,7 @@ class Checks:
         self._names = {sent.name: sent for sent in world.plan.workload.sent}
         world.sqs.watch = self._deleting
         world.watched = self._watching
-        self._said: int = 0  # when "well" was found to be wrong
+        self._silent = 0  # since when nothing is received, and `status` tells no reason
 
     def _fail(self, kind: str, told: str) -> None:
         self.failures.append(Failure(kind, told))
@@ -49,15 +57,24 @@ class Checks:
     # 5. displays
 
     def _watching(self) -> None:
-        """At no moment may `status` say "well" while nothing is received and messages wait."""
+        """`status` may not go on saying "well" while nothing is received and messages wait.
+
+        What kept the line from receiving may have ended just now, so it may say so until the next
+        tick is over.
+        """
         world, now = self._world, self._world.schedule.now
-        since = max(world.sqs.asked, self._said, world.broker_away, world.started)
-        if now - since < SILENT or not world.sqs.waiting():
+        if not world.sqs.waiting():
+            self._silent = now
+        self._silent = max(self._silent, world.sqs.asked, world.broker_away, world.started)
+        silence = now - self._silent
+        if silence < ASK or (silence % ASK >= LOOK and silence < SILENT):
             return
-        self._said = now
         found = world.standing()
-        if found is not None and found.state == "well":
-            self._fail("display", f"well, and nothing was received for {SILENT / 1000:g} s")
+        if found is None or found.state != "well":
+            self._silent = now
+        elif silence > SILENT + world.plan.ticks + POLLS:
+            self._silent = now
+            self._fail("display", f"well, and nothing was received for {silence / 1000:g} s")
 
     def _displays(self) -> None:
         """What fails is shown; what is well is not called anything else for ever."""
@@ -78,6 +95,7 @@ class Checks:
     def at_end(self) -> None:
         self._bugs()
         self._overtaken()
+        self._hosts()
         self._inventions()
         self._duplicates()
         self._liveness()
@@ -98,6 +116,16 @@ class Checks:
         for process in self._world.everyone:
             for told in process.late:
                 self._fail("overtaken", told)
+
+    def _hosts(self) -> None:
+        """What one host alone fails at is not the whole fleet's, if nothing else goes wrong."""
+        world, events = self._world, self._world.plan.events
+        sick = {event.how.rpartition(" ")[2] for event in events}
+        struck = any(point.startswith("sink.") for point, _ in world.strikes.met)
+        if struck or {event.kind for event in events} != {"sink-host"} or len(sick) != 1:
+            return
+        for name in {f"sink:{event.what}" for event in events} & world.opened:
+            self._fail("breaker", f"{name} opened, and only {sick} is sick")
 
     def _inventions(self) -> None:
         there = {
@@ -140,6 +168,8 @@ class Checks:
     def _undelivered(self) -> None:
         """Good objects of messages that are not deleted, for another of them is bad."""
         for sent in self._world.plan.workload.sent:
+            if sent.name in self._world.sqs.purged or self._world.progress.forgotten(sent):
+                continue
             if self._world.progress.waits.well_since(sent) is None:
                 continue
             for name in sent.names:
@@ -154,7 +184,14 @@ class Checks:
 
     def _receives(self) -> None:
         world = self._world
-        strikes = len(world.strikes.drawn) + len(world.plan.events) + world.kills
+        # what a sink will not take costs no receive
+        strikes = world.kills + sum(
+            not event.kind.startswith("sink") for event in world.plan.events
+        )
+        strikes += sum(
+            not (each.point.startswith("sink.") and each.kind.startswith("error:"))
+            for each in world.strikes.drawn
+        )
         strikes += EARLY if world.progress.waits.may_be_left else 0
         for sent in world.plan.workload.sent:
             if world.progress.sound(sent) and sent.name in world.sqs.dead:
@@ -186,6 +223,7 @@ class Checks:
                 self._fail("sums", f"{sink.name} has {there} records, counted are {arrived}")
         self._sum_of_messages(sums)
         self._sums_by_outcome()
+        self._told(sums)
 
     def _finished(self, sink: Any) -> tuple[int, int]:
         """How many records *sink* has of contents that were carried to their end.
@@ -193,7 +231,10 @@ class Checks:
         At least, and at most: one that was overwritten, or whose message is not done, may have
         arrived without anybody's knowing.
         """
-        open_ones = {name.url for sent in self._world.progress.unfinished() for name in sent.names}
+        progress = self._world.progress
+        untold = [*progress.unfinished(), *map(self._names.get, self._world.sqs.purged)]
+        untold += [sent for sent in progress.sent if progress.waits.well_since(sent) is None]
+        open_ones = {name.url for sent in untold for name in sent.names}
         least = most = 0
         for (bucket, key), contents in self._world.buckets.objects.items():
             for content in contents:
@@ -211,6 +252,9 @@ class Checks:
         done, counted = world.sqs.deletes, sums.get("messages:deleted", 0)
         if counted > done:
             self._fail("sums", f"{done} deletes succeeded, counted are {counted}")
+        given, received = sum(world.sqs.receives.values()), sums.get("messages:received", 0)
+        if received > given:
+            self._fail("sums", f"{given} messages were given out, counted are {received}")
 
     def _sums_by_outcome(self) -> None:
         """Each message received and each object named has one outcome, or is in hand."""
@@ -222,20 +266,36 @@ class Checks:
             if counted.pop(total) != sum(counted.values()) + in_hand:
                 self._fail("sums", f"{total}, in hand {in_hand}, and {counted}: {sums}")
 
+    def _told(self, sums: dict[str, int]) -> None:
+        """What is counted of objects was told, but for what ended before it could tell."""
+        world = self._world
+        if not {event.kind for event in world.plan.events} <= {"retry", "drop"}:
+            return  # the broker may be gone when it should answer
+        untold = world.kills + world.said["object_overtaken"] + sum(
+            world.strikes.met[script, kind]
+            for script in ("ledger.write_outcome", "ledger.admit_message")
+            for kind in ("cut", "crash-after")
+        )  # fmt: skip
+        for event, name in OUTCOMES.items():
+            counted = sum(by for field, by in sums.items() if field.startswith(name))
+            counted -= sums.get("objects:refused:quarantined", 0) if "refused" in name else 0
+            if counted > world.said[event] + untold:
+                self._fail("sums", f"{world.said[event]} times {event}, counted are {counted}")
+
     # 7. nothing left
 
     def _leftovers(self) -> None:
-        allowed = Counter()
         refused = {
             name.url for sent in self._names.values() for name in sent.names
             if name.fate in ("refuse", "either") or self._maybe_outdated(name)
         }  # fmt: skip
+        held = self._world.progress.waits_for_ever(self._world.left())
+        given_up = refused or self._world.lost_ledger or self._world.sqs.purged
         self._world.database.run(self._world.link.clock() + LATER, "PING")
         for key in self._world.database.keys():  # noqa: SIM118  a command of the server's
             part = key.decode("utf-8", "replace").removeprefix("trailcourier:1:")
             kind = part.removeprefix("s:prod:").partition(":")[0]
-            if kind in ("m", "c") or (kind == "o" and not refused and not self._world.lost_ledger):
-                allowed[kind] += 1
+            if (kind == "m" and not held) or kind == "c" or (kind == "o" and not given_up):
                 self._fail("left over", part)
 
     def _maybe_outdated(self, name: Name) -> bool:

@@ -2,6 +2,7 @@
 
 import random
 import threading
+from collections.abc import Callable
 
 from tests.simulation.schedule import Schedule, Signal
 
@@ -39,6 +40,7 @@ class HostClock:
         self._chance = chance
         self._drift = drift
         self.skew = skew
+        self.waits: Callable[[], None] = lambda: None  # called where an actor waits in turn
 
     def now(self) -> float:
         passed = self._schedule.now / 1000
@@ -55,6 +57,7 @@ class HostClock:
 
     def wait_on(self, condition: threading.Condition, seconds: float) -> None:
         """Wait as ``Condition.wait`` does, and wake now and then for nothing, as it may."""
+        self.waits()
         condition.release()
         try:
             self._schedule.sleep(min(round(seconds * 1000), 200) + 1)

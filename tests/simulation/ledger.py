@@ -12,8 +12,8 @@ from redis.client import Pipeline
 from tests.simulation.clock import EPOCH
 from tests.simulation.database import Database
 from tests.simulation.points import Points, Struck
-from trailcourier.client import Client
-from trailcourier.impairment import impaired
+from trailcourier.ledger.redis_client import Client
+from trailcourier.ledger.redis_faults import as_impaired
 from trailcourier.ledger.script import scripts
 
 SCRIPTS = scripts()
@@ -74,7 +74,7 @@ class Link:
 def _lasting(error: redis.RedisError) -> redis.RedisError:
     """What our connections make of *error*: one about the broker is a lost connection."""
     if isinstance(error, redis.ResponseError):
-        return impaired(error) or error
+        return as_impaired(error) or error
     return error
 
 

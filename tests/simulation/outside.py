@@ -5,6 +5,8 @@ from typing import Any
 
 from tests.simulation.plan import Event
 
+RELOAD = 2000  # ms between the stop of a process and its start, at least
+
 
 class Outside:
     """Arranges the events of a world's plan."""
@@ -48,7 +50,11 @@ class Outside:
         self._world.points.touch(process)
 
     def _pause(self, event: Event) -> None:
-        """The whole fleet stands still, as virtual machines do that are suspended."""
+        """The whole fleet stands still, as virtual machines do that are suspended.
+
+        `status` says so as soon as it has not heard of anybody for a while.
+        """
+        self._world.started = self._schedule.now
         for process in self._world.processes.values():
             process.frozen_until = self._schedule.now + event.lasts
             self._world.points.touch(process)
@@ -67,6 +73,29 @@ class Outside:
         """Every process is killed at once, as in a power cut."""
         for process in list(self._world.processes.values()):
             self._world.kill(process)
+
+    def _configure(self, event: Event) -> None:
+        """One process after the other is stopped, and started with the new configuration."""
+        names = list(self._world.processes)
+        self._world.chance.shuffle(names)
+        for number, name in enumerate(names):
+            at = self._schedule.now + event.lasts * number // len(names)
+            self._schedule.at(at, lambda name=name: self._reconfigure(name))
+
+    def _reconfigure(self, name: str) -> None:
+        self._world.numbers[name] = self._world.plan.new_numbers
+        if self._world.processes[name].alive:
+            self._world.points.touch(self._world.processes[name])
+            self._world.workers[name].stop()
+            self._world.restart(name, RELOAD)
+
+    def _retry(self, _event: Event) -> None:
+        """An operator carries everything in quarantine again."""
+        self._world.command("retry")
+
+    def _drop(self, _event: Event) -> None:
+        """An operator removes everything from quarantine."""
+        self._world.command("drop")
 
     # the broker
 
@@ -158,6 +187,9 @@ class Outside:
     def _no_extend(self, event: Event) -> None:
         self._world.sqs.denies_extend = True
         self._after(event, lambda: setattr(self._world.sqs, "denies_extend", False))
+
+    def _purge(self, _event: Event) -> None:
+        self._world.sqs.purge()
 
     def _redeliver(self, event: Event) -> None:
         self._world.sqs.redeliver(event.what)

@@ -2,7 +2,7 @@
 
 import dataclasses
 import random
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from tests.simulation.profiles import PROFILES, Profile
@@ -10,7 +10,10 @@ from tests.simulation.strikes import Strike
 from tests.simulation.workload import BUCKETS, Author, Workload
 from trailcourier.models import Numbers
 
+GATHERS = 0.04  # how likely many messages name one object
+SLOW = 2500  # ms
 CROWDS, LONG, PAUSES = 0.05, 0.002, 0.02  # of all seeds
+ONE_BY_ONE = 0.3
 PAUSE = 6_000_000  # ms for which the whole fleet stands still in some runs
 PAUSE_AFTER = 60_000  # ms before it does, and after
 SMALL_MEMORY = 60_000  # bytes: a few small objects at a time, or one big one alone
@@ -66,6 +69,14 @@ class Plan:
     stale_works: bool
     longest: int
     strikes: tuple[Strike, ...] | None = None
+    one_by_one: bool = False  # the SIEM takes one record a request, as InsightIDR's webhook does
+    slow: int = 0  # ms until a sink in trouble says so
+    new_numbers: Numbers | None = None  # those of the configuration that "configure" brings
+
+    @property
+    def configurations(self) -> tuple[Numbers, ...]:
+        """The numbers of each configuration that some process has at some time."""
+        return (self.numbers,) if self.new_numbers is None else (self.numbers, self.new_numbers)
 
     @property
     def data(self) -> Profile:
@@ -81,7 +92,7 @@ QUICK: Mapping[str, Sequence[Any]] = {
     "claim_stall": (30, 60),
     "lost_after": (5, 10, 30),
     "idle_after": (5, 10),
-    "tend": (5, 10, 20),
+    "maintenance": (5, 10, 20),
     "park_first": (1.0, 5.0),
     "park_last": (10.0, 30.0),
     "breaker_failures": (1, 2, 5),
@@ -96,6 +107,24 @@ QUICK: Mapping[str, Sequence[Any]] = {
     "redispatches": (3,),
     "settle_gather": (0.0, 0.1),
 }
+
+
+def _gathered(seed: int, workload: Workload) -> tuple[Workload, tuple[Event, ...]]:
+    """In a few worlds many messages come at once that name what one of them names.
+
+    The SIEM takes nothing then, and is slow to say so.
+    """
+    chance = random.Random(f"{seed} gathered")
+    good = [sent for sent in workload.sent if sent.kind == "good"]
+    if not good or chance.random() > GATHERS:
+        return workload, ()
+    first = chance.choice(good)
+    number = len(workload.sent)
+    more = tuple(
+        dataclasses.replace(first, name=f"m{number + at}") for at in range(chance.randint(8, 14))
+    )
+    busy = Event(max(0, first.at - 1), "sink", "siem", "sink-busy", chance.randint(30_000, 90_000))
+    return dataclasses.replace(workload, sent=(*workload.sent, *more)), (busy,)
 
 
 def plan(seed: int, profile: str = "", without: Collection[str] = ()) -> Plan:
@@ -121,6 +150,8 @@ def plan(seed: int, profile: str = "", without: Collection[str] = ()) -> Plan:
         again=chance.choice((0.25, 0.25, 0.8)), without=without,
         big=0.1 if memory == SMALL_MEMORY else 0,
     ).write()  # fmt: skip
+    workload, busy = _gathered(seed, workload)
+    configures = list(_configures(seed, data, lasts)) if "configure" not in without else []
     longest = chance.choice((numbers.claim, numbers.claim * 2, min(numbers.visibility, 60))) * 1500
     return Plan(
         seed=seed,
@@ -128,6 +159,7 @@ def plan(seed: int, profile: str = "", without: Collection[str] = ()) -> Plan:
         numbers=numbers,
         hosts=hosts,
         workload=workload,
+        slow=SLOW if busy else 0,
         memory=memory,
         events=tuple(
             sorted(
@@ -140,6 +172,9 @@ def plan(seed: int, profile: str = "", without: Collection[str] = ()) -> Plan:
                             else ()
                         ),
                         *_events(chance, data, hosts, lasts, longest),
+                        *configures,
+                        *_commands(seed, data, lasts),
+                        *busy,
                     )
                     if e.kind not in without
                 ),
@@ -151,11 +186,29 @@ def plan(seed: int, profile: str = "", without: Collection[str] = ()) -> Plan:
         most_receives=chance.choice((0, 5, 10)),
         stale_works=chance.random() < 0.5,
         longest=longest,
+        one_by_one=random.Random(f"{seed} one by one").random() < ONE_BY_ONE,
+        new_numbers=_numbers(random.Random(f"{seed} new numbers")) if configures else None,
     )
 
 
 def _numbers(chance: random.Random) -> Numbers:
     return Numbers(**{name: chance.choice(values) for name, values in QUICK.items()})
+
+
+def _configures(seed: int, data: Profile, lasts: int) -> Iterator[Event]:
+    """The fleet goes over to another configuration, one process after the other; rarely."""
+    chance = random.Random(f"{seed} configure")
+    if chance.random() < data.configures:
+        at, duration = chance.randrange(lasts + 5000), chance.choice((100, 10_000, 60_000))
+        yield Event(at, "configure", lasts=duration)
+
+
+def _commands(seed: int, data: Profile, lasts: int) -> Iterator[Event]:
+    """An operator has to do with what is in quarantine by then; rarely."""
+    chance = random.Random(f"{seed} commands")
+    while chance.random() < data.commands:
+        at = chance.randrange(lasts + 120_000)
+        yield Event(at, chance.choice(("retry", "retry", "drop")))
 
 
 def _hosts(chance: random.Random, data: Profile) -> tuple[Host, ...]:
@@ -174,7 +227,7 @@ def _hosts(chance: random.Random, data: Profile) -> tuple[Host, ...]:
     return tuple(hosts)
 
 
-def _events(chance, data, hosts, lasts, longest):  # noqa: C901, PLR0912  a row for each kind
+def _events(chance, data, hosts, lasts, longest):  # noqa: C901, PLR0912, PLR0915  a row a kind
     for kind, most in data.events.items():
         for _ in range(chance.randint(0, most)):
             if chance.random() < (0.6 if len(data.events) > 6 else 0.2):
@@ -221,6 +274,8 @@ def _events(chance, data, hosts, lasts, longest):  # noqa: C901, PLR0912  a row 
                     yield Event(at, kind, where, chance.choice(("access-denied", "kms")), lasting)
                 case "credentials":
                     yield Event(at, kind, lasts=duration)
+                case "purge":
+                    yield Event(at, kind)
                 case "redeliver":
                     yield Event(at, kind, f"m{chance.randrange(6)}")
                 case "queue":

@@ -4,7 +4,7 @@ There the baton may pass to another actor, and a strike may fall on the call.
 """
 
 import random
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -42,6 +42,9 @@ class Points:
         self.struck: dict[str, list[int]] = defaultdict(list)
         """By object name, when a strike met a process that had it in hand."""
         self.last_strike = 0
+        self.asked_twice: set[str] = set()  # actors that asked again, as an answer was lost
+        self.begun: Counter[str] = Counter()  # by object: forwards of it, all there were
+        self.in_hand: Counter[str] = Counter()  # by object: forwards of it, dead ones too
 
     def pause(self) -> None:
         """Let time pass as for one call, and others go first."""
@@ -107,6 +110,8 @@ class Points:
                 return result
             case "reply-lost" | "twice":
                 act()
+                assert self.schedule.current is not None
+                self.asked_twice.add(self.schedule.current.name)
                 self.schedule.sleep(self._chance.randint(*RETRY))
                 return act()
             case "cut":

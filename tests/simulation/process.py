@@ -17,7 +17,7 @@ FORESEEN = (TrailcourierError, redis.RedisError, KombuError)
 """What ``tasks.line`` foresees: a task that meets it fails, and the worker goes on."""
 
 PULSE = 10  # seconds
-OVERTAKEN = 30  # forwards
+OVERTAKEN = 12  # turns of others while one waits: to be let in, to run alone, and for memory
 
 
 class SimProcess:
@@ -33,7 +33,9 @@ class SimProcess:
         self.begun = Signal()
         self.in_hand: dict[str, str] = {}  # by actor: the object it works on
         self.raised: list[str] = []  # what no task foresaw
-        self.forwards = 0  # begun here
+        self.bodies = 0  # read here
+        self.waited: dict[str, int] = {}  # by actor: bodies read when it began to wait
+        self.had_turn: set[str] = set()  # actors that have opened the object again since
         self.late: list[str] = []  # forwards that very many others overtook
         self.points = points
         self.schedule = points.schedule
@@ -51,10 +53,33 @@ class SimProcess:
         assert actor is not None
         self._points.history.add(self.schedule.now, actor.name, what, told)
 
-    def overtaken(self, name: str, by: int) -> None:
-        """Note a forward during which *by* others began."""
+    def waits(self) -> None:
+        """Note that the running forward waits in turn with others, for memory or to run alone."""
+        actor = self.schedule.current
+        assert actor is not None
+        self.waited.setdefault(actor.name, self.bodies)
+
+    def opens(self, name: str) -> None:
+        """Note that the running forward opens *name*: its turn has come, if it waited for one."""
+        actor = self.schedule.current
+        assert actor is not None
+        if actor.name in self.waited:
+            self._turn(actor.name, name)
+            self.had_turn.add(actor.name)
+
+    def reads(self, name: str) -> None:
+        """Note that the running forward begins to read *name*."""
+        actor = self.schedule.current
+        assert actor is not None
+        if actor.name not in self.had_turn:
+            self._turn(actor.name, name)
+        self.had_turn.discard(actor.name)
+
+    def _turn(self, actor: str, name: str) -> None:
+        by = self.bodies - self.waited.pop(actor, self.bodies)
+        self.bodies += 1
         if by > OVERTAKEN:
-            self.late.append(f"{name} in {self.name}: {by} others began meanwhile")
+            self.late.append(f"{name} in {self.name}: {by} others were read while it waited")
 
     def end(self) -> None:
         """End in good order, all actors having ended their work."""
@@ -67,7 +92,7 @@ class SimProcess:
         name = f"{self.name}@{self.host}/1"
         while not self.stopping.is_set():
             try:
-                now = self.line.ledger.workers.heartbeat(name, threads, presence)
+                now = self.line.ledger.workers.note_heartbeat(name, threads, presence)
                 presence = msgspec.structs.replace(
                     presence, ahead=round(self.clock.now() - now / 1000, 3)
                 )
@@ -76,12 +101,19 @@ class SimProcess:
                 self.say("no heartbeat", repr(error))
             self.stopping.wait(PULSE)
         try:
-            self.line.ledger.workers.gone(name)
+            self.line.ledger.workers.remove(name)
         except FORESEEN as error:
             self.say("no heartbeat", repr(error))
+
+    def renew_claims(self) -> None:
+        """Keep claims and poll leases alive, as the thread of ``Holds`` does."""
+        try:
+            self.line.process.live_claims.renew()
+        except FORESEEN as error:
+            self.say("claims not renewed", repr(error))
 
     def _recover(self) -> None:
         """Look whether what keeps this host from taking objects is over."""
         fitness = self.line.process.fitness
         if fitness.why():
-            fitness.recovered({each.name for each in self.line.ledger.breakers.open()})
+            fitness.recovered({each.name for each in self.line.ledger.breakers.list_open()})

@@ -10,7 +10,8 @@ class Profile:
 
     *weights* say which kinds of strike are drawn (see ``Strikes``); *events* how many of each kind
     may come from outside.  *skew* and *drift* bound the hosts' clocks.  *poor* is how likely an
-    object or a message is one that cannot be carried.
+    object or a message is one that cannot be carried, *configures* that the fleet goes over to
+    another configuration, *commands* that an operator runs one more.
     """
 
     rate: float = 0.0
@@ -20,18 +21,23 @@ class Profile:
     skew: float = 0.0
     drift: float = 0.0
     poor: float = 0.15
+    configures: float = 0.0
+    commands: float = 0.0
 
 
 PROFILES: dict[str, Profile] = {
-    "calm": Profile(poor=0.3),
+    "calm": Profile(poor=0.3, commands=0.2),
     "crashes": Profile(
         rate=0.01,
         most=4,
         weights={"crash": 3, "freeze": 1},
         events={"kill": 3, "freeze": 1, "stop": 1, "restart": 1},
+        configures=0.2,
+        commands=0.2,
     ),
     "replies": Profile(rate=0.02, most=4, weights={"reply": 4, "cut": 2, "twice": 2, "half": 2,
-                                                   "partial": 2, "lost": 0.5, "error": 1}),
+                                                   "partial": 2, "lost": 0.5, "error": 1},
+                       commands=0.2),
     "clocks": Profile(
         rate=0.004,
         most=2,
@@ -58,12 +64,13 @@ PROFILES: dict[str, Profile] = {
         weights={"bucket": 1},
         events={"bucket": 2, "prefix": 1, "credentials": 1},
         poor=0.3,
+        commands=0.2,
     ),
     "queue": Profile(
         rate=0.01,
         most=4,
         weights={"queue": 1},
-        events={"redeliver": 3, "queue": 1, "no-extend": 1},
+        events={"redeliver": 3, "queue": 1, "no-extend": 1, "purge": 1},
     ),
     "everything": Profile(
         rate=0.01,
@@ -74,5 +81,7 @@ PROFILES: dict[str, Profile] = {
                 "redeliver": 1, "queue": 1, "no-extend": 1, "restart": 1, "broker-step": 1},
         skew=30,
         drift=0.001,
+        configures=0.2,
+        commands=0.2,
     ),
 }  # fmt: skip

@@ -4,10 +4,12 @@ from collections import Counter
 from typing import Any
 
 from tests.simulation.bucket import Content
+from tests.simulation.plan import FOR_EVER
 from tests.simulation.waits import Waits
 from tests.simulation.workload import Name, Sent, wanted
 
 HOUR = 3_600_000 + 1_012_500  # ms; marks are kept to the quarter of an hour
+FORGOTTEN = 3_600_000  # ms; only what is left to the queue is hidden for longer
 LONGEST_PAUSE = 20_000  # ms between two ticks while nothing can come of any
 
 
@@ -19,6 +21,7 @@ class Progress:
         self.waits = Waits(world.plan)
         self.sent: tuple[Sent, ...] = world.plan.workload.sent
         self.refused: set[str] = set()  # objects and messages that were said to be
+        self.quarantined: set[str] = set()  # messages of which nothing is left to do
         self._contents = Counter((put.bucket, put.key) for put in world.plan.workload.puts)
         self._sound = {sent.name for sent in self.sent if self._is_sound(sent)}
 
@@ -76,12 +79,35 @@ class Progress:
         """Whether nothing is left to happen that a check waits for."""
         if self._world.schedule.now <= self.calm_since():
             return False
-        waiting = self.unfinished()
+        waiting = [sent for sent in self.unfinished() if not self.forgotten(sent)]
         if any(
             self.waits.well_since(sent) is not None and not self.unjudged(sent) for sent in waiting
         ):
             return False
-        return bool(waiting) or not any(self._world.left().values())
+        left = self._world.left()
+        if any(map(self.unjudged, waiting)):
+            # `status` shows what is parked, not what is in flight or in the queue again
+            return bool(left["parked"]) and not left["flight"] and not self._world.sqs.waiting()
+        if waiting:  # for what never mends
+            return not left["flight"]
+        return not any(left.values()) or self.waits_for_ever(left)
+
+    def waits_for_ever(self, left: dict[str, int]) -> bool:
+        """Whether all that is *left* is parked and waits for what never comes.
+
+        An object that an operator retries has no lease.
+        """
+        events, deleted = self._world.plan.events, self._world.sqs.deleted
+        blocked = sum(
+            self.waits.well_since(sent) is None
+            or (sent.name not in deleted and self.unjudged(sent))
+            for sent in self.sent
+        )
+        retried = any(event.kind == "retry" for event in events)
+        for_ever = any(event.lasts == FOR_EVER for event in events)
+        only_parked = left["parked"] and not left["flight"] and not left["done"]
+        waits = blocked or (retried and for_ever)
+        return bool(only_parked and waits) and left["leases"] <= blocked
 
     def too_late(self) -> bool:
         """Whether everything should be over by now, the ledger empty too."""
@@ -116,19 +142,39 @@ class Progress:
     def unjudged(self, sent: Sent) -> bool:
         """Whether all that *sent* waits for is what a sink rejects that took nothing else since."""
         since = self._world.points.last_strike
+        for event in self._world.plan.events:  # what was rejected before is of no known time
+            if event.kind == "broker-step" and event.at <= self._world.schedule.now:
+                since = max(since, event.at)
+        hosts = [host.name for host in self._world.plan.hosts if host.queue == "objects"]
         held = {
             name.url
             for sink in self._world.sinks
             for name in sent.names
-            if name.url in sink.rejected and not sink.judges(since)
+            if name.url in sink.rejected and not sink.judges(since, hosts)
         }
         return bool(held) and all(
-            name.url in held or name.fate != "carry" or self.arrived(name, sent)
+            name.url in held or name.fate != "carry"
+            or self.outdated(name) or self.arrived(name, sent)
             for name in sent.names
+        )  # fmt: skip
+
+    def forgotten(self, sent: Sent) -> bool:
+        """Whether a message was left to the queue, and the ledger no longer knows of it.
+
+        It was lost, or its clock has passed the time at which the message comes back: it does so by
+        itself, after half a day at most.
+        """
+        held = self._world.sqs.messages.get(sent.name)
+        hidden = held is not None and held.visible > self._world.schedule.now + FORGOTTEN
+        now = self._world.schedule.now
+        passed = any(
+            event.kind == "broker-step" and int(event.how) > 0 and event.at <= now
+            for event in self._world.plan.events
         )
+        return hidden and (self._world.lost_ledger or passed)
 
     def _due(self, sent: Sent) -> int | None:
-        if self.unjudged(sent):
+        if self.unjudged(sent) or self.forgotten(sent):
             return None
         denied = ("queue.extend", "denied") in self._world.strikes.met
         return self.waits.due(sent, self._world.points.last_strike, denied=denied)
@@ -136,11 +182,14 @@ class Progress:
     def _refused(self, sent: Sent) -> bool:
         """Whether a message that cannot be deleted has been said to be refused, and why."""
         sqs = self._world.sqs
-        if sent.name in sqs.deleted or sent.name in sqs.dead:
+        if sent.name in sqs.deleted or sent.name in sqs.dead or sent.name in self.quarantined:
             return True
         if sent.kind in ("foreign", "raises"):
             return sent.name in self.refused
         return sqs.receives[sent.name] > 0 and all(
-            name.fate == "skip" or name.url in self.refused or self.arrived(name, sent)
+            name.fate == "skip"
+            or self.arrived(name, sent)
+            # one that can be carried may have been refused as another message means it
+            or (name.url in self.refused and (name.fate != "carry" or self.outdated(name)))
             for name in sent.names
         )

@@ -23,7 +23,7 @@ OF_MUTANTS = (
     "any-bucket", "breaker-never-closes", "counted-twice", "delete-at-receive",
     "delivered-before-the-rename", "delivered-is-not-remembered", "failed-delete-is-done",
     "filtered-is-not-counted", "lost-lease-is-kept", "newer-receipt-is-ignored", "no-fence",
-    "no-tend-for-forwards", "no-tend-for-settles", "not-understood-is-deleted",
+    "no-maintenance-for-forwards", "no-maintenance-for-settles", "not-understood-is-deleted",
     "older-receipt-replaces-newer", "one-breaker-for-all", "one-object-is-enough",
     "outage-refuses", "poison", "progress-after-the-filter", "progress-by-batch",
     "progress-of-another-content", "redelivery-redoes-everything", "refused-is-done",

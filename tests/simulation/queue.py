@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from tests.simulation.clock import EPOCH
 from tests.simulation.points import Points, Struck
 from tests.simulation.schedule import Schedule, Signal
+from trailcourier.aws.sqs import BatchResult, NotAllowed, QueueDepth
 from trailcourier.errors import Fault
 from trailcourier.models import Message
-from trailcourier.sqs import Changed, Depth, NotAllowed
 
 LONGEST = 43_200_000  # ms; SQS lets nobody hold a message for longer
 
@@ -36,6 +36,7 @@ class SqsServer:
         self.messages: dict[str, Held] = {}
         self.dead: dict[str, Held] = {}
         self.deleted: dict[str, int] = {}
+        self.purged: set[str] = set()
         self.deletes = 0  # that were answered with success
         self.received: list[tuple[int, int]] = []  # when receives were answered, with how many
         self.asked = 0  # when the last receive was
@@ -115,6 +116,12 @@ class SqsServer:
             self._schedule.fire(self.news)
         return ""
 
+    def purge(self) -> None:
+        """Remove every message, as an operator may; a delete of one of them succeeds."""
+        self.purged.update(self.messages)
+        self.deleted.update(dict.fromkeys(self.messages, self._schedule.now))
+        self.messages.clear()
+
     def redeliver(self, name: str) -> None:
         """Make a message visible at once, as SQS may."""
         if held := self.messages.get(name):
@@ -142,11 +149,11 @@ class SimQueue:
             self._server.asked = schedule.now
         return self._call("receive", lambda: self._server.take(most, visibility * 1000), f"{most}")
 
-    def extend(self, entries: Sequence[tuple[str, str, int]]) -> Changed:
+    def extend(self, entries: Sequence[tuple[str, str, int]]) -> BatchResult:
         if self._server.denies_extend:
             raise NotAllowed("queue-denied", "sqs:ChangeMessageVisibility", where="queue")
 
-        def act(some: Sequence[tuple[str, str, int]]) -> Changed:
+        def act(some: Sequence[tuple[str, str, int]]) -> BatchResult:
             return _changed(
                 {name: self._server.extend(name, receipt, seconds * 1000)
                  for name, receipt, seconds in some}
@@ -154,20 +161,20 @@ class SimQueue:
 
         return self._batches("extend", entries, act)
 
-    def delete(self, entries: Sequence[tuple[str, str]]) -> Changed:
-        def act(some: Sequence[tuple[str, str]]) -> Changed:
+    def delete(self, entries: Sequence[tuple[str, str]]) -> BatchResult:
+        def act(some: Sequence[tuple[str, str]]) -> BatchResult:
             return _changed({name: self._server.delete(name, receipt) for name, receipt in some})
 
         return self._batches("delete", entries, act)
 
-    def depth(self) -> Depth | None:
-        def act() -> Depth:
+    def depth(self) -> QueueDepth | None:
+        def act() -> QueueDepth:
             waiting = self._server.waiting()
-            return Depth(waiting, len(self._server.messages) - waiting, 0)
+            return QueueDepth(waiting, len(self._server.messages) - waiting, 0)
 
         return self._call("depth", act)
 
-    def redrive(self) -> int | None:
+    def max_receives(self) -> int | None:
         return self._call("redrive", lambda: self._server.most_receives)
 
     def _batches(self, name, entries, act):
@@ -175,22 +182,22 @@ class SimQueue:
         for at in range(0, len(entries), 10):
             some = entries[at : at + 10]
 
-            def partly(kind: str, some=some) -> Changed:
+            def partly(kind: str, some=some) -> BatchResult:
                 if kind == "denied":
                     raise NotAllowed("queue-denied", "denied for once", where="queue")
                 part = act(some[1:])
                 code = "InternalError" if kind == "partial" else "ReceiptHandleIsInvalid"
                 told = {some[0][0]: code}
                 if kind == "partial":
-                    return Changed(part.done, part.lost, {**part.failed, **told})
-                return Changed(part.done, {**part.lost, **told}, part.failed)
+                    return BatchResult(part.done, part.lost, {**part.failed, **told})
+                return BatchResult(part.done, {**part.lost, **told}, part.failed)
 
             told = " ".join(f"{e[0]}{f' {e[2]} s' if len(e) > 2 else ''}" for e in some)
             changed = self._call(name, lambda some=some: act(some), told, partly)
             done += changed.done
             lost |= changed.lost
             failed |= changed.failed
-        return Changed(done, lost, failed)
+        return BatchResult(done, lost, failed)
 
     def _call(self, name, act, told="", partly=None):
         def answer():
@@ -205,8 +212,8 @@ class SimQueue:
             raise Fault(reason, f"simulated: {struck.kind}", where="queue") from None
 
 
-def _changed(codes: dict[str, str]) -> Changed:
-    return Changed(
+def _changed(codes: dict[str, str]) -> BatchResult:
+    return BatchResult(
         tuple(name for name, code in codes.items() if not code),
         {n: c.removeprefix("AWS.SimpleQueueService.") for n, c in codes.items() if c},
     )

@@ -10,8 +10,9 @@ from greenlet import getcurrent, greenlet
 
 from tests.simulation.clock import HostClock
 from tests.simulation.schedule import Schedule
-from trailcourier import facts, metrics, notifications, observe
-from trailcourier.sinks import sending
+from trailcourier import notifications
+from trailcourier.observability import events, log, metrics
+from trailcourier.sinks import batches
 
 Fact = Callable[[str, dict[str, Any]], None]
 
@@ -66,7 +67,7 @@ def _replace() -> None:
     decode = notifications.decode
 
     def told(event: str, **fields: Any) -> None:
-        assert event in facts.FACTS, event
+        assert event in events.EVENTS, event
         _stage().fact(event, fields)
 
     def decoded(body: str, **given: Any) -> Any:
@@ -82,11 +83,11 @@ def _replace() -> None:
         sleep=lambda seconds: _stage().clock().wait(seconds),
     )
     seams: list[tuple[Any, str, Any]] = [
-        (observe, "fact", told),
+        (log, "emit", told),
         (notifications, "decode", decoded),
         (metrics, "count", _nothing),
-        (metrics, "measured", _nothing),
-        (sending, "time", time),
+        (metrics, "observe", _nothing),
+        (batches, "time", time),
         (importlib.import_module("tenacity.nap"), "time", time),
         (importlib.import_module("stamina._core"), "random", SimpleNamespace(uniform=uniform)),
     ]

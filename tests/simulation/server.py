@@ -16,7 +16,7 @@ from typing import Any
 import hiredis
 
 from tests.simulation.shim import SHIM
-from trailcourier import broker, child
+from trailcourier.host import child_process, embedded_broker
 
 START_SECONDS = 30
 DATABASES = 64
@@ -51,12 +51,12 @@ class Server:
     def __init__(self) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="sim-"))
         path = self._folder / "s"
-        _, binary = broker._server()
+        _, binary = embedded_broker._find_server()
         argv = [binary, "--port", "0", "--unixsocket", str(path), "--save", ""]
         argv += ["--dir", str(self._folder), "--loglevel", "warning"]
         argv += ["--maxmemory-policy", "noeviction", "--databases", str(DATABASES)]
         with (self._folder / "log").open("wb") as log:
-            self._process = child.start(argv, stdout=log, stderr=log)
+            self._process = child_process.start(argv, stdout=log, stderr=log)
         self._socket = self._connected(path)
         self._answers = hiredis.Reader()
         self._selected = 0
@@ -122,5 +122,5 @@ class Server:
 
     def close(self) -> None:
         self._socket.close()
-        child.stop(self._process, grace=5)
+        child_process.stop(self._process, grace=5)
         shutil.rmtree(self._folder, ignore_errors=True)

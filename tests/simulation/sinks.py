@@ -1,6 +1,6 @@
 """Simulated sinks: what they accepted, from whom and when."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Literal, NamedTuple
 
 from tests.simulation.points import Points, Struck
@@ -27,6 +27,7 @@ class SinkServer:
         self.accepted: list[Accepted] = []
         self.records: dict[bytes, int] = {}  # when each was last accepted
         self.trouble = ""  # a reason while it takes nothing
+        self.slow = 0  # ms until it says that it takes nothing
         self.hosts: dict[str, str] = {}  # by host: a reason while it takes nothing from there
         self.rejects_all = False
         self.rejected: dict[str, list[int]] = {}  # by object: when it rejected what it never takes
@@ -39,21 +40,24 @@ class SinkServer:
         """Whether it accepted all of *records*, at *since* or later."""
         return all(self.records.get(record, -1) >= since for record in records)
 
-    def judges(self, since: int) -> bool:
-        """Whether it took others after it first rejected each object: the fault is not its own.
+    def judges(self, since: int, hosts: Collection[str]) -> bool:
+        """Whether it took others from all *hosts* after it last rejected each object.
 
-        Of the rejections those from *since* on count: earlier ones may have been told to nobody.
+        What it took before *since* does not count: its news may have reached nobody.
         """
-        firsts = (
-            next((at for at in each if at >= since), each[-1]) for each in self.rejected.values()
+        well = set(hosts).difference(self.hosts)
+        return all(
+            well.issubset(self._heard(name, max(since, times[-1])))
+            for name, times in self.rejected.items()
         )
-        last = max(firsts, default=-1)
-        for each in reversed(self.accepted):
-            if each.at <= last:
-                return False
-            if str(each.origin.ref) not in self.rejected:
-                return True
-        return False
+
+    def _heard(self, name: str, after: int) -> set[str]:
+        """The hosts from which it took records of other objects than *name* since then."""
+        return {
+            each.who.partition("/")[0]
+            for each in self.accepted
+            if each.at > after and str(each.origin.ref) != name
+        }
 
     def take(self, batch: Sequence[bytes], origin: Origin, who: str, host: str, now: int) -> None:
         """Accept all of *batch*; raises Fault where it takes none."""
@@ -80,6 +84,8 @@ class SimDelivery:
 
     def send(self, batch: Sequence[bytes]) -> None:
         told = f"{self._server.name} {len(batch)} of {self._origin.ref.key[-12:]}"
+        if self._server.slow and self._server.trouble:
+            self._points.schedule.sleep(self._server.slow)
         if self._server.commits == "object":
             self._call("send", lambda: self._hold(batch), told)
         else:
@@ -125,7 +131,7 @@ class SimDelivery:
 
 
 class SimSink:
-    """What an outlet has instead of a sink."""
+    """The simulated sink of a `ConfiguredSink`."""
 
     def __init__(self, server: SinkServer, points: Points) -> None:
         self.name = server.name

@@ -2,11 +2,13 @@
 
 from tests.simulation.plan import FOR_EVER, Event, Plan
 from tests.simulation.workload import Sent
-from trailcourier.ledger.flow import DEGRADED
-from trailcourier.ledger.left import PATIENCE
+from trailcourier.ledger.left_messages import PATIENCE
+from trailcourier.ledger.mode import DEGRADED
 from trailcourier.line.queue import BACK_OFF_FIRST, BACK_OFF_LAST
 
 SLACK = 120_000  # ms: processes start again, tasks of dead ones come back
+LEFT = 2  # times that a message is left to the queue
+EACH = 1000  # ms that a message of a crowd takes, at the slowest
 FIVE_TRIES = 1_000_000  # ms that a message is kept away in all before a bug refuses it
 OF_BUCKETS = ("bucket", "prefix")
 
@@ -17,23 +19,30 @@ class Waits:
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._well: dict[str, int | None] = {}
-        numbers = plan.numbers
-        longest = max(
-            numbers.visibility, numbers.park_last, 3 * numbers.breaker_probe, numbers.claim_stall,
-            120,
-        )  # fmt: skip
+        longest: float = 120
+        for numbers in plan.configurations:
+            longest = max(
+                longest, numbers.visibility, numbers.park_last, 3 * numbers.breaker_probe,
+                numbers.claim_stall,
+            )  # fmt: skip
+        lease_life = max(numbers.lease_life for numbers in plan.configurations)
         if any(event.kind in OF_BUCKETS for event in plan.events):
-            longest = max(longest, min(numbers.lease_life, 12 * 3600) / 2)
+            longest = max(longest, min(lease_life, 12 * 3600) / 2)
         self.bound = int(2 * longest * 1000) + SLACK
         # whether a message may be left to the queue, as its bucket has too much parked
-        self.may_be_left = numbers.parked < sum(len(sent.names) for sent in plan.workload.sent)
-        self.bound += PATIENCE if self.may_be_left else 0
+        least = min(numbers.parked for numbers in plan.configurations)
+        self.may_be_left = least < sum(len(sent.names) for sent in plan.workload.sent)
+        self.bound += LEFT * PATIENCE if self.may_be_left else 0
+        self._least = least
+        self.bound += EACH * len(plan.workload.sent)
         ends = [event.at + (event.lasts if event.lasts < FOR_EVER else 0) for event in plan.events]
         self._calm = max([*ends, *(sent.at for sent in plan.workload.sent)], default=0)
         self._kept_away = 1000 * sum(
             min(BACK_OFF_LAST, BACK_OFF_FIRST * 2**times) for times in range(plan.most_receives)
         )  # ms for which one that cannot be deleted is hidden before the queue gives it up
-        self._degraded = DEGRADED + 2000 * numbers.visibility_degraded
+        self._degraded = DEGRADED + 2000 * max(
+            numbers.visibility_degraded for numbers in plan.configurations
+        )
 
     def due(self, sent: Sent, last_strike: int, *, denied: bool) -> int | None:
         """By when *sent* must be done; None for one that need not be.
@@ -56,6 +65,8 @@ class Waits:
         return self._well[sent.name]
 
     def _repaired(self, sent: Sent) -> int | None:
+        if sum(name.fate in ("refuse", "either") for name in sent.names) > self._least:
+            return None  # left to the queue for good: more of it is bad than may be parked
         since = sent.at
         for event in self._plan.events:
             if self._concerns(event, sent):

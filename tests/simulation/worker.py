@@ -4,11 +4,12 @@ from tests.simulation.broker import FOR_EVER, SimBroker, Task
 from tests.simulation.process import FORESEEN, SimProcess
 from trailcourier.ledger.ticks import LIFE, Ticks
 from trailcourier.line import Line
-from trailcourier.line.carry import carry
-from trailcourier.line.holds import PAUSE
-from trailcourier.line.receive import poll
+from trailcourier.line.fitness import pause
+from trailcourier.line.forward import forward_object
+from trailcourier.line.live_claims import PAUSE
+from trailcourier.line.maintenance import maintain
+from trailcourier.line.poll import poll
 from trailcourier.line.settle import settle
-from trailcourier.line.tend import tend
 
 
 class Worker:
@@ -36,7 +37,7 @@ class Worker:
 
     def _consume(self) -> None:
         process, broker = self.process, self._broker
-        while self._fit() and (taken := broker.take(self._queue, process.stopping)):
+        while taken := broker.take(self._queue, process.stopping, self._fit):
             number, task = taken
             process.busy += 1
             process.schedule.fire(process.begun)
@@ -48,13 +49,11 @@ class Worker:
             process.end()
 
     def _fit(self) -> bool:
-        """Wait until this host may take an object; False once it stops."""
-        process, line = self.process, self.process.line
-        if self._queue == "objects":
-            while not line.process.fitness.room(1, line.numbers.breaker_probe):
-                if process.stopping.wait(1):
-                    return False
-        return True
+        """Whether this host may take an object that waits."""
+        line = self.process.line
+        if self._queue != "objects":
+            return True
+        return line.process.fitness.room(1, pause(line.numbers)) > 0
 
     def _run(self, task: Task) -> None:
         line, process = self.process.line, self.process
@@ -65,8 +64,8 @@ class Worker:
             match task.kind:
                 case "poll":
                     poll(line, 0, self._broker.publish, process.stopping)
-                case "tend":
-                    tend(line, self._broker.publish, self._broker.idle, process.stopping)
+                case "maintenance":
+                    maintain(line, self._broker.publish, self._broker.idle, process.stopping)
                 case "settle":
                     settle(line, None if task.argument is None else list(task.argument))
                 case "forward":
@@ -82,23 +81,30 @@ class Worker:
         actor = process.schedule.current
         assert actor is not None
         process.in_hand[actor.name] = work.name
-        begun = process.forwards = process.forwards + 1
-        struck = len(process.points.struck[work.name])
+        process.waited.pop(actor.name, None)
+        process.had_turn.discard(actor.name)
+        points = process.points
+        points.asked_twice.discard(actor.name)
+        points.in_hand[work.name] += 1
+        points.begun[work.name] += 1
         process.say("forward begins", f"{work.message}/{work.index}g{work.generation} {task.id}")
-        status = "pending"
+        status, begun = "pending", points.begun[work.name]
+        alone = points.in_hand[work.name] == 1
         try:
-            carried = carry(line, work, task.id, process.stopping)
+            carried = forward_object(line, work, task.id, process.stopping)
+            points.in_hand[work.name] -= 1
             if carried.ours:
+                alone = alone and begun == points.begun[work.name]
+                if actor.name in points.asked_twice and alone:
+                    process.raised.append(f"forward: nobody has {work.name}, and it steps aside")
                 return  # Celery's Ignore: no part of its chord
-            status = carried.told
+            status = carried.text
             if carried.settle:
                 self._broker.publish_settle()
         except FORESEEN as error:
             process.say("task failed", f"forward: {error!r:.120}")
         finally:
             process.in_hand.pop(actor.name, None)
-        if struck == len(process.points.struck[work.name]):  # else it waited for something else
-            process.overtaken(work.name, process.forwards - begun)
         process.say("forward ends", status)
         self._broker.ended(task)
 
@@ -109,7 +115,4 @@ class Worker:
             if not process.busy:  # nothing is held
                 process.schedule.wait(process.begun, FOR_EVER)
             process.clock.wait(PAUSE)
-            try:
-                process.line.process.holds.renew()
-            except FORESEEN as error:
-                process.say("claims not renewed", repr(error))
+            process.renew_claims()

@@ -1,8 +1,9 @@
 """One run: everything put together, set going, and stopped when nothing is left to happen."""
 
 import random
+from collections import Counter
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import redis
 
@@ -14,6 +15,7 @@ from tests.simulation.clock import HostClock
 from tests.simulation.database import Database
 from tests.simulation.history import History
 from tests.simulation.ledger import Link, Onlooker, SimClient
+from tests.simulation.operator import Operator
 from tests.simulation.outside import Outside
 from tests.simulation.plan import FOR_EVER, Host, Plan
 from tests.simulation.points import Points
@@ -28,9 +30,10 @@ from tests.simulation.workload import RAISES, REJECT, Put, Sent, wanted
 from trailcourier.ledger import Ledger
 from trailcourier.line import Line
 from trailcourier.line.fitness import Fitness
-from trailcourier.line.process import Process
-from trailcourier.sinks import Outlet, Terms
-from trailcourier.status import Standing, standing
+from trailcourier.line.limits import ProcessLimits
+from trailcourier.models import Numbers
+from trailcourier.operations.status import SourceStatus, read_status
+from trailcourier.sinks import ConfiguredSink, DeliverySettings
 
 SOURCE = "prod"
 OWN = f"trailcourier:1:s:{SOURCE}:"  # what the source's keys begin with
@@ -46,6 +49,14 @@ REFUSALS = (
     "message_not_understood",
     "message_quarantined_before",
 )
+
+
+class OneByOne(DeliverySettings):
+    """Settings of a sink that accepts one record per request."""
+
+    @property
+    def max_records_per_request(self) -> int:
+        return 1
 
 
 def keep(records: Any) -> list[str | None]:
@@ -77,12 +88,17 @@ class World:
         )  # fmt: skip
         self.buckets = Buckets()
         self.sinks = [SinkServer("siem", "batch", REJECT), SinkServer("archive", "object", b"\0")]
+        for sink in self.sinks:
+            sink.slow = plan.slow
         self.broker = SimBroker(self.points, self.link, self.chance, visibility=UNACKED)
         self.processes: dict[str, SimProcess] = {}
         self.workers: dict[str, Worker | Beat] = {}
         self.everyone: list[SimProcess] = []  # those that have died among them
+        self.numbers = dict.fromkeys((host.name for host in plan.hosts), plan.numbers)
         self.kills = 0
+        self.said: Counter[str] = Counter()  # what was told, by event
         self.bugs: list[str] = []
+        self.opened: set[str] = set()  # breakers, at any time
         self.lost_ledger = False
         self.broker_away = 0  # when the broker last served nobody
         self.started = 0  # when a process last began
@@ -112,25 +128,35 @@ class World:
     def start(self, host: Host) -> None:
         """Start the process of *host*."""
         self.started = self.schedule.now
-        clock = HostClock(self.schedule, self.chance, skew=host.skew, drift=host.drift)
-        process = SimProcess(host.name, clock, self.points, slow=host.slow)
-        process.line = self.line(process)
-        self.processes[host.name] = process
-        self.everyone.append(process)
+        process = self.processes[host.name] = self.process(host, self.numbers[host.name])
         worker: Worker | Beat
         if host.queue == "beat":
             worker = Beat(
                 process, self.broker, self.progress.next_tick, polls=self.plan.ticks,
-                tends=self.plan.numbers.tend * 1000,
+                tends=self.numbers[host.name].maintenance * 1000,
             )  # fmt: skip
         else:
             worker = Worker(process, self.broker, host.queue, host.threads)
         self.workers[host.name] = worker
         worker.start()
 
-    def line(self, process: SimProcess) -> Line:
+    def command(self, name: Literal["retry", "drop"]) -> None:
+        """Have an operator run a command, on a host of its own."""
+        host = Host(f"operator-{len(self.everyone)}", "", 1)
+        Operator(self.process(host, self.plan.configurations[-1])).start(name)
+
+    def process(self, host: Host, numbers: Numbers) -> SimProcess:
+        """A new process on *host*, with its line open."""
+        clock = HostClock(self.schedule, self.chance, skew=host.skew, drift=host.drift)
+        process = SimProcess(host.name, clock, self.points, slow=host.slow)
+        process.line = self.line(process, numbers)
+        clock.waits = process.waits
+        self.everyone.append(process)
+        return process
+
+    def line(self, process: SimProcess, numbers: Numbers) -> Line:
         """The line as *process* has it open."""
-        numbers, clock = self.plan.numbers, process.clock
+        clock = process.clock
 
         def die() -> None:
             self.kill(process)
@@ -140,16 +166,24 @@ class World:
             source=SOURCE,
             queue=SimQueue(self.sqs, self.points),
             ledger=Ledger(SimClient.of(self.link), SOURCE, numbers, clock=clock),
-            reader=SimReader(self.buckets, self.points, die),
-            outlets=tuple(Outlet(SimSink(each, self.points), Terms()) for each in self.sinks),
+            reader=SimReader(self.buckets, self.points, die, process.opens, process.reads),
+            configured_sinks=tuple(
+                ConfiguredSink(SimSink(each, self.points), self._settings(each))
+                for each in self.sinks
+            ),
             keep=keep,
-            process=Process(
+            process=ProcessLimits(
                 memory=self.plan.memory, claim=numbers.claim, stall=numbers.claim_stall,
                 fitness=Fitness(process.host, clock), clock=clock, keeps_alive=False,
             ),
             numbers=numbers,
             clock=clock,
         )  # fmt: skip
+
+    def _settings(self, sink: SinkServer) -> DeliverySettings:
+        return (
+            OneByOne() if self.plan.one_by_one and sink.commits == "batch" else DeliverySettings()
+        )
 
     def kill(self, process: SimProcess) -> None:
         """End a process as by SIGKILL; it is started again a little later."""
@@ -161,14 +195,20 @@ class World:
         process.alive = False
         process.frozen_until = 0
         self.schedule.wake(process)
-        self.restart(process.name, self.chance.randint(*RESTART))
+        if process.name in self.processes:
+            self.restart(process.name, self.chance.randint(*RESTART))
 
     def restart(self, name: str, after: int) -> None:
-        """Have a process of that name, if there is none by then."""
-        host = next(host for host in self.plan.hosts if host.name == name)
+        """Start a process of that name once the one there is now has ended, *after* at least."""
+        host, last = (
+            next(each for each in self.plan.hosts if each.name == name),
+            self.processes[name],
+        )
 
         def begin() -> None:
-            if not self.processes[name].alive:
+            if last.alive:
+                self.schedule.at(self.schedule.now + LOOK, begin)
+            elif self.processes[name] is last:
                 self.history.add(self.schedule.now, name, "started")
                 self.start(host)
 
@@ -177,7 +217,7 @@ class World:
 
     def calm_for(self) -> int:
         """Since when nothing was struck, killed or frozen, in milliseconds."""
-        frozen = max(process.frozen_until for process in self.processes.values())
+        frozen = max(process.frozen_until for process in self.everyone)
         return self.schedule.now - max(self.progress.calm_since(), frozen)
 
     def left(self) -> dict[str, int]:
@@ -185,12 +225,12 @@ class World:
         counts = self.database.plain_all([("ZCARD", f"{OWN}{name}") for name in IN_HAND])
         return dict(zip(IN_HAND, counts, strict=True))
 
-    def standing(self) -> Standing | None:
+    def standing(self) -> SourceStatus | None:
         """What `status` says of the source; None where the broker does not answer."""
         onlooker = Onlooker(self.database, self.points)
         onlooker.trouble, onlooker.skew = self.link.trouble, self.link.skew
         try:
-            return standing(Ledger(SimClient.of(onlooker), SOURCE, self.plan.numbers))
+            return read_status(Ledger(SimClient.of(onlooker), SOURCE, self.plan.numbers))
         except redis.RedisError:
             return None
 
@@ -229,7 +269,13 @@ class World:
         told = " ".join(f"{name}={value}" for name, value in fields.items() if name != "source")
         who = actor.name if actor else "-"
         self.history.add(self.schedule.now, who, f"- {event}", told[:160])
+        if fields.get("reason") != "breaker-open":  # that one was not begun
+            self.said[event] += 1
         if event in REFUSALS:
             self.progress.refused.add(str(fields.get("object", fields.get("message"))))
+        if event == "breaker_opened":
+            self.opened.add(str(fields["breaker"]))
+        if event == "message_quarantined_before":
+            self.progress.quarantined.add(str(fields["message"]))
         if event == "bug":
             self.bugs.append(told)

@@ -7,7 +7,7 @@ import redis
 from celery.worker.consumer import Consumer
 
 from tasks import events
-from trailcourier.impairment import Impaired
+from trailcourier.ledger.redis_faults import Impaired
 
 
 class Hub:

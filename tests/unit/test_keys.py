@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trailcourier import keys
-from trailcourier.dispositions import REASONS
+from trailcourier.reasons import REASONS
 
 FILE = "111122223333_CloudTrail_eu-west-1_20261123T0650Z_AbCdEfGhIjKlMnOp.json.gz"
 UNDER = "AWSLogs/111122223333"
@@ -18,7 +18,9 @@ ORG_LOG = f"AWSLogs/{ORG}/111122223333/CloudTrail/{DAY}/{FILE}"
 
 
 def judged(key, *, own=False, unknown="refuse", globs=()):
-    return ": ".join(filter(None, keys.judge(key, own_notice=own, unknown=unknown, globs=globs)))
+    return ": ".join(
+        filter(None, keys.classify(key, from_cloudtrail=own, unknown=unknown, globs=globs))
+    )
 
 
 @pytest.mark.parametrize(
@@ -35,8 +37,8 @@ def judged(key, *, own=False, unknown="refuse", globs=()):
         pytest.param(f"a\nb/{LOG}", None, "a\nb/", id="a prefix with a line break"),
     ],
 )  # fmt: skip
-def test_a_key_says_where_cloudtrail_put_the_file(key, org, prefix):
-    assert keys.place(key) == keys.Place(
+def test_a_cloudtrail_key_is_parsed(key, org, prefix):
+    assert keys.parse(key) == keys.KeyParts(
         kind="CloudTrail",
         account="111122223333",
         region="eu-west-1",
@@ -50,8 +52,8 @@ def test_a_key_says_where_cloudtrail_put_the_file(key, org, prefix):
 @pytest.mark.parametrize(
     "kind", ["Digest", "Insight", "NetworkActivity", "Aggregated"], ids=str.lower
 )
-def test_every_kind_of_file_is_told(kind):
-    found = keys.place(LOG.replace("CloudTrail/", f"CloudTrail-{kind}/"))
+def test_every_kind_of_file_is_parsed(kind):
+    found = keys.parse(LOG.replace("CloudTrail/", f"CloudTrail-{kind}/"))
 
     assert found is not None
     assert found.kind == f"CloudTrail-{kind}"
@@ -76,8 +78,8 @@ NO_PLACE = {
 
 
 @pytest.mark.parametrize("key", NO_PLACE.values(), ids=NO_PLACE)
-def test_a_key_of_another_shape_has_no_place(key):
-    assert keys.place(key) is None
+def test_a_key_of_another_form_is_not_parsed(key):
+    assert keys.parse(key) is None
     assert judged(key) == "refused: unknown-key"
 
 
@@ -112,7 +114,7 @@ def test_a_key_of_another_shape_has_no_place(key):
         pytest.param("../../etc/passwd", "refused: unknown-key", id="a path upwards"),
     ],
 )  # fmt: skip
-def test_a_key_is_judged_before_it_is_read(key, judgement):
+def test_a_key_is_classified(key, judgement):
     assert judged(key) == judgement
 
 
@@ -139,7 +141,7 @@ def test_another_services_folder_is_skipped(folder):
         f"AWSLogs/{ORG}/111122223333/CloudTrail-Lake/Query/x",
     ],
 )
-def test_a_key_as_another_services_documentation_shows_it_is_skipped(key):
+def test_a_documented_key_of_another_service_is_skipped(key):
     for own in (False, True):
         assert judged(key, own=own) == "skipped: other-service"
 
@@ -166,21 +168,21 @@ def test_every_other_service_names_the_page_that_shows_its_keys():
     ],
     ids=repr,
 )  # fmt: skip
-def test_where_an_unknown_key_lies_is_told_short_and_escaped(key, folder):
-    assert keys.folder(key) == folder
+def test_the_folder_label_is_short_and_escaped(key, folder):
+    assert keys.folder_label(key) == folder
 
 
 @given(st.text(max_size=200))
-def test_where_any_key_lies_is_fit_for_a_line_of_the_log(key):
-    assert keys.folder(key).isprintable()
-    assert len(keys.folder(key)) <= keys.FOLDER_SHOWN + 10
+def test_the_folder_label_of_any_key_is_safe_in_a_log_line(key):
+    assert keys.folder_label(key).isprintable()
+    assert len(keys.folder_label(key)) <= keys.FOLDER_LENGTH + 10
 
 
 @pytest.mark.parametrize(
     ("own", "judgement"), [(False, "refused: unknown-key"), (True, "read")], ids=["s3", "own"]
 )
 @pytest.mark.parametrize("key", ["new/shape.json.gz", f"{UNDER}/CloudTrail-New/{DAY}/x.json.gz"])
-def test_a_new_shape_is_read_where_cloudtrail_itself_announces_it(key, own, judgement):
+def test_a_new_form_is_read_if_cloudtrail_announces_it(key, own, judgement):
     assert judged(key, own=own) == judgement
 
 
@@ -193,12 +195,12 @@ def test_a_new_shape_is_read_where_cloudtrail_itself_announces_it(key, own, judg
     ],
     ids=["refuse", "skip", "read"],
 )
-def test_the_source_says_what_becomes_of_an_unknown_key(unknown, judgement):
+def test_the_source_decides_about_unknown_keys(unknown, judgement):
     assert judged("copies/x.json.gz", unknown=unknown) == judgement
 
 
 @pytest.mark.parametrize("unknown", ["read", "skip", "refuse"])
-def test_an_unknown_key_in_cloudtrails_own_notice_is_read(unknown):
+def test_an_unknown_key_in_cloudtrails_notification_is_read(unknown):
     new = LOG.replace("CloudTrail/", "CloudTrail-Next/")
 
     assert judged(new, own=True, unknown=unknown) == "read"
@@ -230,7 +232,7 @@ def test_copies_under_other_names_are_read_by_glob(glob, key, judgement):
     ],
 )
 def test_a_bucket_is_allowed_by_glob(patterns, answer):
-    assert keys.allowed("acme-cloudtrail", patterns) is answer
+    assert keys.is_allowed("acme-cloudtrail", patterns) is answer
 
 
 PIECES = ["AWSLogs/", "111122223333/", "CloudTrail/", "CloudTrail-Digest/", "Config/", f"{DAY}/",
@@ -238,22 +240,22 @@ PIECES = ["AWSLogs/", "111122223333/", "CloudTrail/", "CloudTrail-Digest/", "Con
 
 
 @given(st.text() | st.lists(st.sampled_from(PIECES)).map("".join), st.booleans())
-def test_every_key_is_judged_by_a_known_reason(key, own):
-    status, reason = keys.judge(key, own_notice=own, unknown="refuse", globs=["*x*"])
+def test_every_key_is_classified_with_a_known_reason(key, own):
+    status, reason = keys.classify(key, from_cloudtrail=own, unknown="refuse", globs=["*x*"])
 
     assert status == (REASONS[reason].status if reason else "read")
 
 
 @given(st.text() | st.lists(st.sampled_from(PIECES)).map("".join))
-def test_what_a_place_says_is_fit_for_a_path(key):
-    found = keys.place(key)
+def test_the_parts_of_a_key_are_safe_in_a_path(key):
+    found = keys.parse(key)
 
     fields = [found.kind, found.account, found.region, found.date, found.org or ""] if found else []
     assert set("".join(fields)) <= set(string.ascii_letters + string.digits + "-")
     assert all(len(field) <= 40 for field in fields)
 
 
-def test_the_longest_keys_are_judged_at_once():
+def test_the_longest_keys_are_classified_quickly():
     began = time.perf_counter()
 
     for key in ("AWSLogs/" * 128, f"{UNDER}/" * 48, f"{UNDER}/Config/" * 36, "/" * 1024):
@@ -285,7 +287,7 @@ NAMES = {  # a bucket's name: may one be made now, may one be there
 
 
 @pytest.mark.parametrize(("name", "answers"), NAMES.items(), ids=lambda part: repr(part)[:30])
-def test_a_buckets_name_is_told_by_the_rules_of_now_and_of_before_2018(name, answers):
+def test_bucket_names_follow_the_current_rules_and_those_before_2018(name, answers):
     told = [bool(rule.fullmatch(name)) for rule in (keys.NEW_BUCKET, keys.BUCKET)]
 
     assert tuple(told) == answers

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers import valkey
 from tests.simulation import put_back
-from trailcourier import broker
+from tests.support.servers import valkey
+from trailcourier.ledger import broker
 
 ROOT = Path(__file__).parents[2]
 SPEC = importlib.util.spec_from_file_location("mutants", ROOT / "tests/mutants/run.py")

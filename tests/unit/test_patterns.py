@@ -1,4 +1,4 @@
-"""Regular expressions that every Python since 3.11.0 reads alike."""
+"""Every regular expression means the same in all Python versions since 3.11.0."""
 
 import ast
 import re
@@ -18,7 +18,7 @@ WRONG = re.compile(r"(?:^|(?<!\\)\))(?:[*+?]|\{[0-9]*,?[0-9]*\})\+(?!\+)")
 
 
 def wrong(source: str) -> Iterator[str]:
-    """The constants of *source* that have the construct."""
+    """Yield the constants of *source* that contain the construct."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Constant) and isinstance(node.value, str | bytes):
             text = node.value if isinstance(node.value, str) else node.value.decode("latin-1")
@@ -36,7 +36,7 @@ def test_no_group_has_a_possessive_quantifier(path):
     ["'(?:ab?c)*+'", "b'(?:ab?c)++'", "r'(a|b)?+'", "'(?:ab){2,}+'", "'(?:' + X + '*+'",
      "f'({x})*+'", "f'(?:{x}y)++'"],
 )  # fmt: skip
-def test_the_construct_is_seen(pattern):
+def test_the_construct_is_found(pattern):
     assert list(wrong(pattern))
 
 
@@ -44,5 +44,5 @@ def test_the_construct_is_seen(pattern):
     "pattern",
     [r"'[^a]*+'", r"'a++'", r"r'\)*+'", "'(?>.*?a)'", "'(?:a|b){0,64}'", "'C++'", "'(a)*'"],
 )
-def test_what_every_python_reads_alike_is_not(pattern):
+def test_other_patterns_are_not_found(pattern):
     assert not list(wrong(pattern))

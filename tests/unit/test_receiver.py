@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from tests import receiver
-from trailcourier.egress import Egress
+from tests.support import receiver
+from trailcourier.aws.network import Network
 from trailcourier.errors import Fault, Rejected
 from trailcourier.models import ObjectRef, Origin
 
@@ -26,7 +26,9 @@ def running(tmp_path):
 
 
 def sink(running):
-    return receiver.Receiver(type="receiver", port=running.port).open("all", Egress()).start(ORIGIN)
+    return (
+        receiver.Receiver(type="receiver", port=running.port).open("all", Network()).start(ORIGIN)
+    )
 
 
 def test_every_record_is_kept_copies_included(running):

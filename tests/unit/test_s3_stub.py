@@ -12,8 +12,8 @@ from botocore.exceptions import (
 )
 from obstore.store import S3Store
 
-from tests import servers
-from tests.s3_stub import S3Stub
+from tests.support import servers
+from tests.support.s3_stub import S3Stub
 
 KEY = "AWSLogs/111122223333/a +ü=file.json.gz"
 

@@ -5,7 +5,7 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from trailcourier.errors import ConfigError
-from trailcourier.secret import LARGEST, Secret
+from trailcourier.secret import MAX_BYTES, Secret
 
 LITERAL = "hunter2-correct-horse"
 
@@ -14,7 +14,7 @@ class Config(BaseModel):
     token: Secret
 
 
-def test_a_variable_is_taken_when_the_configuration_is_loaded():
+def test_a_variable_is_read_when_the_configuration_is_loaded():
     environ = {"TOKEN": LITERAL}
     secret = Config.model_validate({"token": "env:TOKEN"}, context={"environ": environ}).token
 
@@ -44,7 +44,7 @@ def test_a_file_is_read_again_at_every_reveal(tmp_path):
         pytest.param("pässwort\n".encode(), "pässwort", id="utf-8"),
     ],
 )
-def test_one_line_end_of_a_file_is_taken_off(tmp_path, content, value):
+def test_one_final_line_break_of_a_file_is_removed(tmp_path, content, value):
     (tmp_path / "token").write_bytes(content)
 
     assert Secret(f"file:{tmp_path}/token").reveal() == value
@@ -53,13 +53,13 @@ def test_one_line_end_of_a_file_is_taken_off(tmp_path, content, value):
 @pytest.mark.parametrize(
     ("reference", "words"),
     [
-        pytest.param(LITERAL, "a secret is named here, not written", id="literal"),
-        pytest.param("", "a secret is named here", id="empty"),
-        pytest.param("env:", "a secret is named here", id="no-name"),
-        pytest.param(f"https://x:{LITERAL}@h/", "a secret is named here", id="literal-with-colon"),
+        pytest.param(LITERAL, "expected a reference to a secret, not the secret", id="literal"),
+        pytest.param("", "expected a reference", id="empty"),
+        pytest.param("env:", "expected a reference", id="no-name"),
+        pytest.param(f"https://x:{LITERAL}@h/", "expected a reference", id="literal-with-colon"),
         pytest.param("env:NOPE", "the environment variable NOPE is not set", id="unset"),
         pytest.param("env:EMPTY", "the environment variable EMPTY is empty", id="empty-variable"),
-        pytest.param("file:relative", "by its absolute path", id="relative"),
+        pytest.param("file:relative", "must be absolute", id="relative"),
         pytest.param("file:/no/such", "cannot read /no/such: No such file", id="no-file"),
         pytest.param("file:/", "cannot read /: Is a directory", id="directory"),
         pytest.param("file:/a\0b", "is not a file of UTF-8 text", id="null-byte"),
@@ -67,14 +67,14 @@ def test_one_line_end_of_a_file_is_taken_off(tmp_path, content, value):
         pytest.param("file:/dev/null", "/dev/null is empty", id="empty-file"),
     ],
 )
-def test_what_is_no_usable_reference_is_refused(reference, words):
+def test_an_unusable_reference_is_refused(reference, words):
     with pytest.raises(ValueError, match=words) as caught:
         Secret(reference, {"EMPTY": ""})
 
     assert LITERAL not in str(caught.value)
 
 
-def test_a_file_that_is_not_text_is_refused_without_its_bytes(tmp_path):
+def test_a_file_that_is_not_text_is_refused_and_not_quoted(tmp_path):
     (tmp_path / "token").write_bytes(b"\xffhunter2")
 
     with pytest.raises(ValueError, match="UTF-8 text") as caught:
@@ -83,13 +83,13 @@ def test_a_file_that_is_not_text_is_refused_without_its_bytes(tmp_path):
     assert "hunter2" not in str(caught.value)
 
 
-def test_a_file_may_be_as_long_as_the_longest(tmp_path):
-    (tmp_path / "token").write_text("x" * LARGEST)
+def test_a_file_may_have_the_maximum_size(tmp_path):
+    (tmp_path / "token").write_text("x" * MAX_BYTES)
 
-    assert len(Secret(f"file:{tmp_path}/token").reveal()) == LARGEST
+    assert len(Secret(f"file:{tmp_path}/token").reveal()) == MAX_BYTES
 
 
-def test_a_file_that_is_gone_later_is_a_config_error(tmp_path):
+def test_a_file_that_is_deleted_later_is_a_config_error(tmp_path):
     file = tmp_path / "token"
     file.write_text("x")
     secret = Secret(f"file:{file}")
@@ -117,8 +117,8 @@ def test_only_the_reference_is_shown(show):
     assert LITERAL not in shown
 
 
-def test_a_secret_is_not_pickled():
-    with pytest.raises(TypeError, match="not pickled"):
+def test_a_secret_cannot_be_pickled():
+    with pytest.raises(TypeError, match="cannot be pickled"):
         pickle.dumps(Secret("env:TOKEN", {"TOKEN": LITERAL}))
 
 
@@ -138,7 +138,7 @@ def test_secrets_are_equal_when_reference_and_value_are():
     assert one != "env:TOKEN"
 
 
-def test_what_stands_in_for_a_secret_may_be_shown():
+def test_a_public_stand_in_for_a_secret_is_shown():
     assert (
         Secret.public("redis://h/0").reveal() == str(Secret.public("redis://h/0")) == "redis://h/0"
     )
@@ -146,5 +146,5 @@ def test_what_stands_in_for_a_secret_may_be_shown():
 
 @pytest.mark.parametrize("value", [5, None, ["env:TOKEN"], {"env": "TOKEN"}])
 def test_a_config_key_takes_no_other_type(value):
-    with pytest.raises(ValidationError, match="a secret is named here"):
+    with pytest.raises(ValidationError, match="expected a reference"):
         Config.model_validate({"token": value}, context={"environ": {}})

@@ -9,8 +9,8 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
 
-from tests import servers
-from tests.sqs_stub import SqsStub, control
+from tests.support import servers
+from tests.support.sqs_stub import SqsStub, control
 
 
 def client_of(url, **config):
@@ -33,7 +33,7 @@ def stub():
 
 @pytest.fixture
 def sqs(stub):
-    client = client_of(stub.url, read_timeout=5)
+    client = client_of(stub.url, read_timeout=30)
     yield client
     client.close()
 
@@ -196,13 +196,13 @@ def test_a_message_received_too_often_moves_to_the_dead_letter_queue(stub, sqs):
 
 def test_a_long_poll_wakes_when_something_is_sent(stub, sqs, url):
     with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(receive, sqs, url, WaitTimeSeconds=4)
+        waiting = pool.submit(receive, sqs, url, WaitTimeSeconds=20)
         time.sleep(0.2)
         started = time.monotonic()
         stub.send("trail", "a")
 
-        assert len(waiting.result(4)) == 1
-        assert time.monotonic() - started < 2
+        assert len(waiting.result(20)) == 1
+        assert time.monotonic() - started < 10
 
 
 def test_a_long_poll_wakes_when_a_lease_ends(stub, sqs, url):
@@ -210,22 +210,22 @@ def test_a_long_poll_wakes_when_a_lease_ends(stub, sqs, url):
     receive(sqs, url, VisibilityTimeout=1)
     started = time.monotonic()
 
-    assert len(receive(sqs, url, WaitTimeSeconds=4)) == 1
-    assert time.monotonic() - started < 3
+    assert len(receive(sqs, url, WaitTimeSeconds=20)) == 1
+    assert time.monotonic() - started < 10
 
 
 def test_a_long_poll_ends_with_nothing(sqs, url):
     started = time.monotonic()
 
     assert receive(sqs, url, WaitTimeSeconds=1) == []
-    assert 0.8 < time.monotonic() - started < 3
+    assert 0.8 < time.monotonic() - started < 10
 
 
 def test_a_long_poll_wakes_when_time_is_advanced(stub, sqs, url):
     stub.send("trail", "a")
     receive(sqs, url, VisibilityTimeout=600)
     with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(receive, sqs, url, WaitTimeSeconds=4)
+        waiting = pool.submit(receive, sqs, url, WaitTimeSeconds=20)
         time.sleep(0.1)
         stub.advance(700)
 

@@ -1,4 +1,4 @@
-"""What a process opens, once, from its configuration."""
+"""The parts that a process opens, once, from its configuration."""
 
 import subprocess
 import sys
@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from tests.servers import valkey
+from tests.support.servers import valkey
 from trailcourier import settings, wiring
 from trailcourier.errors import ConfigError, Fault, Unreachable
 from trailcourier.models import ObjectRef
@@ -38,7 +38,7 @@ type = "stdout"
 
 @pytest.fixture
 def configured(tmp_path, monkeypatch):
-    """Wire this process to a configuration, and to nothing once the test is over."""
+    """Configure this process, and forget the configuration after the test."""
 
     def configure(text=CONFIG, broker="redis://127.0.0.1:1/0"):
         for name, value in {"BROKER": broker, "ID": "AKIAEXAMPLE", "KEY": "example"}.items():
@@ -51,7 +51,7 @@ def configured(tmp_path, monkeypatch):
     wiring.forget()
 
 
-def test_a_line_is_made_of_what_its_source_says(configured):
+def test_a_line_is_composed_from_its_source(configured):
     configured()
 
     line = lines.line("prod")
@@ -68,12 +68,12 @@ def test_sources_share_their_process_and_their_sinks_but_not_their_queue(configu
     prod, dev = lines.line("prod"), lines.line("dev")
 
     assert prod.process is dev.process
-    assert prod.outlets[0] is dev.outlets[0]
+    assert prod.configured_sinks[0] is dev.configured_sinks[0]
     assert prod.queue is not dev.queue
     assert prod.queue is lines.queue("prod")
 
 
-def test_a_configuration_given_later_is_the_one_in_force(configured):
+def test_the_last_configuration_counts(configured):
     configured()
     before = lines.line("prod"), wiring.client()
 
@@ -84,7 +84,7 @@ def test_a_configuration_given_later_is_the_one_in_force(configured):
     assert before[1] is not wiring.client()
 
 
-def test_threads_that_ask_at_once_are_given_the_same(configured):
+def test_threads_that_open_at_once_get_the_same_object(configured):
     configured()
     found, ready = [], threading.Barrier(8)
 
@@ -107,7 +107,7 @@ def test_an_unknown_source_cannot_be_polled_but_its_objects_are_parked(configure
 
     with pytest.raises(Fault) as polled:
         lines.line("of-tomorrow")
-    parking = lines.carrying("of-tomorrow")
+    parking = lines.for_forward("of-tomorrow")
     with pytest.raises(Fault) as carried:
         parking.reader.open(ObjectRef("acme-logs", "k"))
     with pytest.raises(Fault) as settled:
@@ -116,13 +116,13 @@ def test_an_unknown_source_cannot_be_polled_but_its_objects_are_parked(configure
     assert {each.value.reason for each in (polled, carried, settled)} == {"unknown-source"}
 
 
-def test_a_source_the_configuration_has_is_carried_by_its_own_line(configured):
+def test_objects_of_a_configured_source_are_forwarded_by_its_line(configured):
     configured()
 
-    assert lines.carrying("prod") is lines.line("prod")
+    assert lines.for_forward("prod") is lines.line("prod")
 
 
-def test_what_is_not_configured_is_said_with_what_is(configured):
+def test_an_unknown_name_is_an_error_that_lists_the_known_ones(configured):
     configured()
 
     with pytest.raises(ConfigError, match="no source 'prd'; configured: prod, dev"):
@@ -131,36 +131,36 @@ def test_what_is_not_configured_is_said_with_what_is(configured):
         lines.sink("siem")
 
 
-def test_without_a_broker_nothing_is_wired(configured):
+def test_without_a_broker_nothing_is_opened(configured):
     configured(CONFIG.replace('url = "env:BROKER"', ""))
 
     with pytest.raises(ConfigError, match=r"broker\.url: not set"):
         wiring.demand_broker()
 
 
-def test_a_broker_that_is_away_is_said_in_a_line(configured):
+def test_a_broker_that_does_not_answer_is_reported_in_a_line(configured):
     configured()
 
     with pytest.raises(Unreachable, match=r"^broker 127\.0\.0\.1:1/0: no connection"):
         wiring.demand_broker()
     with pytest.raises(Unreachable, match=r"^broker 127\.0\.0\.1:1/0"), wiring.answering():
-        wiring.ledger("prod").sums.all()
+        wiring.ledger("prod").sums.read()
 
 
-def test_workers_are_heard_of_by_every_source(configured):
+def test_every_source_sees_the_workers(configured):
     with valkey() as running:
         configured(broker=running.url)
 
-        wiring.workers().heartbeat("w1", 8)
-        both = [wiring.ledger(name).workers.threads() for name in ("prod", "dev")]
-        wiring.workers().gone("w1")
+        wiring.workers().note_heartbeat("w1", 8)
+        both = [wiring.ledger(name).workers.count_threads() for name in ("prod", "dev")]
+        wiring.workers().remove("w1")
 
         assert both == [8, 8]
-        assert wiring.ledger("prod").workers.threads() == 0
+        assert wiring.ledger("prod").workers.count_threads() == 0
         wiring.client().close()
 
 
-def test_the_clock_does_without_awss_libraries(tmp_path):
+def test_beat_imports_no_aws_library(tmp_path):
     code = (
         "import sys; from trailcourier import wiring; "
         "print(*{'boto3', 'botocore', 'obstore'} & sys.modules.keys())"
@@ -179,7 +179,7 @@ secret_access_key = "env:KEY"
 """
 
 
-def test_a_bucket_is_read_as_whom_its_glob_says_and_the_queue_as_the_source(
+def test_a_bucket_is_read_with_the_credentials_of_its_glob_and_the_queue_with_the_sources(
     configured, monkeypatch
 ):
     monkeypatch.setenv("EU_ID", "AKIAEU")
@@ -188,8 +188,10 @@ def test_a_bucket_is_read_as_whom_its_glob_says_and_the_queue_as_the_source(
     line = lines.line("prod")
 
     def key(bucket):
-        return line.reader._of(bucket)._session.get_credentials().access_key
+        return line.reader._reader(bucket)._session.get_credentials().access_key
 
     assert (key("acme-eu-logs"), key("acme-us-logs")) == ("AKIAEU", "AKIAEXAMPLE")
-    assert [line.reader.shares(each) for each in ("acme-eu-logs", "acme-us-logs")] == [False, True]
+    assert [
+        line.reader.uses_source_credentials(each) for each in ("acme-eu-logs", "acme-us-logs")
+    ] == [False, True]
     assert line.queue._session.get_credentials().access_key == "AKIAEXAMPLE"

@@ -1,7 +1,7 @@
-"""What an error of AWS means: the one translation from its codes to a reason.
+"""Translates errors of AWS calls to reasons; no other module does.
 
-Codes decide, never a status alone.  SQS answers with an older code and a modelled name; either
-will do.  What each reason means and how to repair it is in ``dispositions``.
+The error code decides, never the HTTP status alone.  SQS sends an older code and a modelled name;
+either is recognised.  ``trailcourier.reasons`` explains each reason and its repair.
 """
 
 import re
@@ -12,11 +12,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 from obstore.exceptions import BaseError
 
-from trailcourier.aws.answers import ForeignAnswer
 from trailcourier.aws.metadata import MetadataSilent
+from trailcourier.aws.responses import ForeignAnswer
 from trailcourier.errors import ConfigError, Fault
+from trailcourier.reason_names import ReasonName
 
-ERRORS = (
+AWS_ERRORS = (
     ClientError,
     BotoCoreError,
     ResponseParserError,
@@ -24,14 +25,14 @@ ERRORS = (
     FileNotFoundError,
     ConfigError,
 )
-"""What a call may raise that ``fault`` knows; obstore says FileNotFoundError for a 404."""
+"""What ``to_fault`` translates; obstore raises FileNotFoundError for a 404."""
 
-OF_KEYS = frozenset({"credentials", "instance-metadata"})
-"""Reasons after which keys are made anew, for there are none or they are not taken."""
+CREDENTIAL_REASONS = frozenset({"credentials", "instance-metadata"})
+"""Reasons that say the keys are missing or rejected, so the session must load them again."""
 
-LONGEST = 600  # characters of AWS's words in a detail
+DETAIL_LENGTH = 600  # characters of AWS's message kept in a detail
 
-_CODES = {
+_CODES: dict[ReasonName, str] = {
     "credentials": """InvalidAccessKeyId InvalidClientTokenId UnrecognizedClientException
         SignatureDoesNotMatch InvalidSignatureException IncompleteSignature ExpiredToken
         ExpiredTokenException InvalidToken TokenRefreshRequired MissingAuthenticationToken
@@ -58,9 +59,13 @@ _CODES = {
         KmsInvalidKeyUsage KmsOptInRequired""",
 }
 _REASONS = {code: reason for reason, listed in _CODES.items() for code in listed.split()}
-_OF_QUEUES = {"access-denied": "queue-denied", "kms": "queue-key", "aws-error": "queue-error"}
+_QUEUE_REASONS: dict[ReasonName, ReasonName] = {
+    "access-denied": "queue-denied",
+    "kms": "queue-key",
+    "aws-error": "queue-error",
+}
 
-_CLASSES: tuple[tuple[str, tuple[type[Exception], ...]], ...] = (
+_REASON_OF_CLASS: tuple[tuple[ReasonName, tuple[type[Exception], ...]], ...] = (
     ("instance-metadata", (MetadataSilent,)),
     ("not-aws", (ForeignAnswer,)),
     (
@@ -95,61 +100,64 @@ _CLASSES: tuple[tuple[str, tuple[type[Exception], ...]], ...] = (
     ("region", (boto.NoRegionError, boto.InvalidRegionError)),
 )
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
-_PASSWORD = re.compile(r"://[^/\s@]+@")  # of a proxy
+_PASSWORD = re.compile(r"://[^/\s@]+@")  # in the URL of a proxy
 _STATUS = re.compile(r"status code: (\d{3})")
-_STS = frozenset({"AssumeRole", "AssumeRoleWithWebIdentity", "AssumeRoleWithSAML"})
+_STS_OPERATIONS = frozenset({"AssumeRole", "AssumeRoleWithWebIdentity", "AssumeRoleWithSAML"})
 
 
-def fault(error: Exception, *, what: str, where: str) -> Fault:
-    """Say what *error* means for who asked *what* (``"GetObject s3://b/k"``).
+def to_fault(error: Exception, *, what: str, where: str) -> Fault:
+    """Return the Fault that *error* means.
 
-    *where* is the bucket, or ``"queue"``.
+    *what* describes the call (``"GetObject s3://b/k"``); *where* is the bucket, or ``"queue"``.
     """
     reason = _reason(error, queue=where == "queue")
-    return Fault(reason, f"{what}: {_words(error)}", where=where)
+    return Fault(reason, f"{what}: {_describe(error)}", where=where)
 
 
 def codes(error: ClientError) -> frozenset[str]:
-    """Return the names an error goes by, less the prefix that older ones of SQS carry."""
-    told = _told(error)
-    named = (told.get("Code", ""), told.get("QueryErrorCode", ""))
-    return frozenset(name.removeprefix("AWS.SimpleQueueService.") for name in named if name)
+    """Return the codes of *error*, without the prefix of SQS's older codes."""
+    body = _error_body(error)
+    found = (body.get("Code", ""), body.get("QueryErrorCode", ""))
+    return frozenset(code.removeprefix("AWS.SimpleQueueService.") for code in found if code)
 
 
-def _told(error: ClientError) -> dict[str, Any]:
+def _error_body(error: ClientError) -> dict[str, Any]:
     return dict(error.response.get("Error", {}))
 
 
-def _reason(error: Exception, *, queue: bool) -> str:
+def _reason(error: Exception, *, queue: bool) -> ReasonName:
     if isinstance(error, ClientError):
-        found = _by_code(error)
+        found = _reason_of_code(error)
     elif isinstance(error, BaseError | FileNotFoundError):
-        found = _by_status(str(error))
+        found = _reason_of_status(str(error))
     else:
-        found = next((name for name, kinds in _CLASSES if isinstance(error, kinds)), "")
+        found = next((name for name, kinds in _REASON_OF_CLASS if isinstance(error, kinds)), None)
     if queue:
-        return _OF_QUEUES.get(found, found) or "queue-error"
+        return _QUEUE_REASONS.get(found, found) if found else "queue-error"
     return found or "s3-error"
 
 
-def _by_code(error: ClientError) -> str:
-    named, operation = codes(error), error.operation_name
-    found = next((_REASONS[name] for name in sorted(named) if name in _REASONS), "")
-    said = str(_told(error).get("Message", ""))
-    if found == "credentials" and ("Signature expired" in said or "not yet current" in said):
+def _reason_of_code(error: ClientError) -> ReasonName | None:
+    found_codes, operation = codes(error), error.operation_name
+    found = next((_REASONS[code] for code in sorted(found_codes) if code in _REASONS), None)
+    message = str(_error_body(error).get("Message", ""))
+    if found == "credentials" and ("Signature expired" in message or "not yet current" in message):
         return "clock-skew"
-    if operation in _STS and found in {"", "access-denied"}:
+    if operation in _STS_OPERATIONS and found in {None, "access-denied"}:
         return "credentials"
-    if operation == "HeadBucket" and named == {"404"}:
+    if operation == "HeadBucket" and found_codes == {"404"}:
         return "no-such-bucket"
     if found == "no-such-key" and _header(error, "x-amz-delete-marker") == "true":
         return "delete-marker"
     return found
 
 
-def _by_status(said: str) -> str:
-    """Read what obstore says of a 5xx it gave up on; for the rest the code is asked otherwise."""
-    status = _STATUS.search(said)
+def _reason_of_status(message: str) -> ReasonName:
+    """Return the reason for a 5xx status in obstore's *message*.
+
+    For any other failure of obstore the reader repeats the request with boto3, to get its code.
+    """
+    status = _STATUS.search(message)
     return _REASONS.get(status.group(1), "s3-error") if status else "network"
 
 
@@ -158,15 +166,15 @@ def _header(error: ClientError, name: str) -> str:
     return str(headers.get(name, ""))
 
 
-def _words(error: Exception) -> str:
-    """Return one printable line: the code and AWS's own words, which name who was denied what."""
+def _describe(error: Exception) -> str:
+    """Return one printable line: the code and AWS's message, which names who was denied what."""
     if isinstance(error, ClientError):
-        told = _told(error)
-        said = f"{told.get('Code')} at {error.operation_name}: {told.get('Message', '')}"
+        body = _error_body(error)
+        text = f"{body.get('Code')} at {error.operation_name}: {body.get('Message', '')}"
     elif isinstance(error, BaseError | FileNotFoundError):
-        said = str(error).partition("\n\nDebug source")[0]
+        text = str(error).partition("\n\nDebug source")[0]
     elif isinstance(error, ForeignAnswer):
-        said = str(error)
+        text = str(error)
     else:
-        said = f"{type(error).__name__}: {error}"
-    return _PASSWORD.sub("://***@", _UNPRINTABLE.sub(" ", said))[:LONGEST]
+        text = f"{type(error).__name__}: {error}"
+    return _PASSWORD.sub("://***@", _UNPRINTABLE.sub(" ", text))[:DETAIL_LENGTH]

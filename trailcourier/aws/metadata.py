@@ -1,12 +1,12 @@
 """The instance metadata service (IMDS), version 2: the keys of an EC2 instance's role.
 
-A token is asked for with PUT, then the keys with it.  The answer to that PUT, and to nothing else,
-crosses as many hops as the instance's hop limit says, one by default; a container is one hop
-further away.  botocore only says that it has no keys then, so ``explain`` looks.
+A client requests a token with PUT, then the keys with that token.  Only the response to the PUT is
+bounded by the instance's hop limit, one hop by default; a container is one hop further away.
+botocore then reports only that it found no keys, so ``raise_if_silent`` repeats the PUT.
 
-The service answers this host alone, and a proxy is another host, whose own role it would hand out.
-botocore asks through ``HTTP_PROXY`` all the same; here it is asked directly, whatever ``NO_PROXY``
-says, as botocore itself asks the services of ECS and EKS.
+The service answers only its own host.  A proxy is another host: through it, the service would
+return the keys of the proxy's role.  botocore uses ``HTTP_PROXY`` for it nevertheless; this module
+connects directly, whatever ``NO_PROXY`` says, as botocore does for the services of ECS and EKS.
 """
 
 from typing import Any
@@ -28,47 +28,47 @@ from botocore.utils import (
     resolve_imds_endpoint_mode,
 )
 
-TIMEOUT = 2  # seconds; the service is on the host itself
+TIMEOUT = 2  # seconds; the service runs on the host itself
 ATTEMPTS = 3
-REFRESH_AHEAD = 900  # seconds before the end, as botocore does for roles
+REFRESH_AHEAD = 900  # seconds before expiry, as botocore does for roles
 
 _DISABLED = {"ec2_metadata_disabled": (None, "AWS_EC2_METADATA_DISABLED", False, ensure_boolean)}
 
 
 class MetadataSilent(MetadataRetrievalError):
-    """The service is there, and its answer to the request for a token does not arrive."""
+    """The service accepts connections, but its response to the token request does not arrive."""
 
     fmt = "{error_msg}"
 
 
-def instance() -> Keys | None:
-    """Ask the service, version 2 of it and nobody else, for the keys of the instance's role.
+def load_instance_keys() -> Keys | None:
+    """Return the keys of the instance's role, from IMDSv2 only; None if there is no role.
 
-    Raises what botocore raises, and MetadataSilent.
+    Raises botocore's errors, and MetadataSilent.
     """
     core = Session()
     try:
         found: Keys | None = InstanceMetadataProvider(iam_role_fetcher=_fetcher(core)).load()
     except MetadataRetrievalError:
-        explain(core)
+        raise_if_silent(core)
         raise
     return found
 
 
-def keep_near(core: Session) -> Session:
-    """Have the default chain of *core* ask the service directly, not through a proxy; return it.
+def bypass_proxy(core: Session) -> Session:
+    """Make the default chain of *core* connect to the service without a proxy; return *core*.
 
-    Raises what botocore raises for a configuration that it cannot read.
+    Raises botocore's errors for a configuration that it cannot read.
     """
-    core.set_config_variable("defaults_mode", "legacy")  # "auto" asks the service for the region
+    core.set_config_variable("defaults_mode", "legacy")  # "auto" asks IMDS for a region
     chain = core.get_component("credential_provider")
-    # also the one that a profile's credential_source = "Ec2InstanceMetadata" leads to
-    _without_proxy(chain.get_provider("iam-role")._role_fetcher)  # noqa: SLF001 - no other way in
+    # a profile with credential_source = "Ec2InstanceMetadata" uses the same provider
+    _without_proxy(chain.get_provider("iam-role")._role_fetcher)  # noqa: SLF001 - no public access
     return core
 
 
-def explain(core: Session) -> None:
-    """Raise MetadataSilent if that is why *core* found no keys; only for where it found none."""
+def raise_if_silent(core: Session) -> None:
+    """Raise MetadataSilent if that is why *core* found no keys; call it only if it found none."""
     try:
         url = f"{_fetcher(core).get_base_url().rstrip('/')}/latest/api/token"
     except InvalidIMDSEndpointError:
@@ -80,13 +80,13 @@ def explain(core: Session) -> None:
     try:
         URLLib3Session(timeout=TIMEOUT).send(asked.prepare())
     except ReadTimeoutError as error:
-        said = (
-            f"the instance metadata service took the connection, and no answer to PUT {url} came "
-            f"in {TIMEOUT} s: in a container that is the instance's hop limit"
+        message = (
+            f"the instance metadata service accepted the connection, but did not answer PUT {url} "
+            f"within {TIMEOUT} s: in a container, raise the instance's hop limit to 2"
         )
-        raise MetadataSilent(error_msg=said) from error
+        raise MetadataSilent(error_msg=message) from error
     except BotoCoreError:
-        return  # nobody there, as anywhere but on EC2
+        return  # no such service, as anywhere but on EC2
 
 
 def _fetcher(core: Session) -> InstanceMetadataFetcher:
@@ -107,7 +107,7 @@ def _fetcher(core: Session) -> InstanceMetadataFetcher:
 
 
 def _without_proxy(fetcher: Any) -> InstanceMetadataFetcher:
-    """Have *fetcher* connect directly; botocore gave it the environment's proxies."""
-    fetcher._session = URLLib3Session(timeout=fetcher._timeout)  # noqa: SLF001 - it has no option
-    made: InstanceMetadataFetcher = fetcher
-    return made
+    """Make *fetcher* connect directly; botocore gave it the environment's proxies."""
+    fetcher._session = URLLib3Session(timeout=fetcher._timeout)  # noqa: SLF001 - no public option
+    direct: InstanceMetadataFetcher = fetcher
+    return direct

@@ -1,7 +1,7 @@
-"""As whom a source speaks to AWS: a boto3 session for each kind of credentials.
+"""boto3 sessions for each kind of credentials.
 
-Whatever the kind, the session's credentials renew themselves before they end, and ``forget`` has
-them made anew from their sources: files read again, the role assumed again.
+The credentials of every session renew themselves before they expire.  ``forget_keys`` makes the
+session load them again at the next use: read the files again, assume the role again.
 """
 
 import functools
@@ -24,26 +24,27 @@ from botocore.exceptions import BotoCoreError, CredentialRetrievalError, NoCrede
 from botocore.loaders import Loader, create_loader
 from botocore.session import Session
 
-from trailcourier.aws import answers, metadata
-from trailcourier.aws.clients import client
-from trailcourier.credentials import Credentials
-from trailcourier.egress import Egress
+from trailcourier.aws import metadata, responses
+from trailcourier.aws.clients import make_client
+from trailcourier.aws.credentials import Credentials
+from trailcourier.aws.network import Network
 from trailcourier.errors import ConfigError
 from trailcourier.secret import Secret
 
-ADVISED, OBLIGED = 900, 600  # seconds before the end, as botocore has it for an hour's keys
+# When a role's keys are renewed, in seconds before they expire: from ADVISORY on botocore tries,
+# from MANDATORY on every request waits for it.  These are botocore's values for keys of an hour.
+ADVISORY, MANDATORY = 900, 600
+
+# what botocore does not wrap: a token file that is missing (OSError) or has no token (ValueError),
+# a response without keys (KeyError), keys that have already expired (RuntimeError)
+_UNWRAPPED_ERRORS = (OSError, ValueError, KeyError, RuntimeError)
 
 
-# what botocore lets through of a token file that is not there (OSError) or holds no token
-# (ValueError), of an answer without keys (KeyError), and says of keys that have ended already
-_FOREIGN = (OSError, ValueError, KeyError, RuntimeError)
+class KeysInUse(msgspec.Struct, frozen=True):
+    """A description of the keys that a session uses.
 
-
-class Holding(msgspec.Struct, frozen=True):
-    """What a session speaks with.
-
-    *method* is botocore's name of where the keys are from.  Those that are *temporary* end: at
-    *ends*, and are renewed before, or at a time nobody knows.
+    *method* is botocore's name for their source.  *temporary* keys expire at *ends* and are renewed
+    before; *ends* is None if the time is not known.
     """
 
     method: str
@@ -51,58 +52,59 @@ class Holding(msgspec.Struct, frozen=True):
     ends: datetime | None = None
 
 
-class Renewed(Keys):
-    """Credentials made by *make* at first use, and again at the first use after ``forget``.
+class RenewableKeys(Keys):
+    """Credentials loaded by *load* at the first use, and at the first use after ``forget``.
 
-    What *make* returns may renew itself; it does so without us.
+    The credentials that *load* returns may renew themselves as well.
     """
 
-    def __init__(self, make: Callable[[], Keys | None], method: str) -> None:
-        self._make = make
-        self._made: Keys | None = None
+    def __init__(self, load: Callable[[], Keys | None], method: str) -> None:
+        self._load = load
+        self._loaded: Keys | None = None
         self._lock = threading.Lock()
         self.method = method
 
     def get_frozen_credentials(self) -> ReadOnlyCredentials:
-        """Return the keys of this moment; raises what botocore raises where there are none."""
+        """Return the current keys; raises botocore's errors if there are none."""
         try:
             with self._lock:
-                if self._made is None:
-                    self._made = self._make()
-                made = self._made
-            if made is None:
+                if self._loaded is None:
+                    self._loaded = self._load()
+                loaded = self._loaded
+            if loaded is None:
                 raise NoCredentialsError
-            return made.get_frozen_credentials()
+            return loaded.get_frozen_credentials()
         except (BotoCoreError, ConfigError):
             raise
-        except _FOREIGN as error:
-            said = f"{type(error).__name__}: {error}"
-            raise CredentialRetrievalError(provider=self.method, error_msg=said) from error
+        except _UNWRAPPED_ERRORS as error:
+            message = f"{type(error).__name__}: {error}"
+            raise CredentialRetrievalError(provider=self.method, error_msg=message) from error
 
     def forget(self) -> None:
+        """Discard the keys; the next use loads them again."""
         with self._lock:
-            self._made = None
+            self._loaded = None
 
-    def holding(self) -> "Holding":
-        """Return what the keys of this moment are; raises as ``get_frozen_credentials`` does."""
+    def describe(self) -> KeysInUse:
+        """Describe the current keys; raises as ``get_frozen_credentials`` does."""
         token = self.get_frozen_credentials().token
         with self._lock:
-            made = self._made
-        return Holding(
-            method=getattr(made, "method", None) or self.method,
+            loaded = self._loaded
+        return KeysInUse(
+            method=getattr(loaded, "method", None) or self.method,
             temporary=token is not None,
-            ends=getattr(made, "_expiry_time", None),
+            ends=getattr(loaded, "_expiry_time", None),
         )
 
     def __getattr__(self, name: str) -> Any:
-        """Answer ``access_key``, ``secret_key``, ``token`` and ``account_id``, for botocore."""
+        """Return ``access_key``, ``secret_key``, ``token`` or ``account_id``, for botocore."""
         if name in ReadOnlyCredentials._fields:
             return getattr(self.get_frozen_credentials(), name)
         raise AttributeError(name)
 
 
-class _Given(CredentialProvider):
-    """What a session asks for credentials, where they are given."""
+class _FixedProvider(CredentialProvider):
+    """A credential provider that returns the given *keys*."""
 
     METHOD = CANONICAL_NAME = "trailcourier"
 
@@ -114,152 +116,140 @@ class _Given(CredentialProvider):
         return self._keys
 
 
-class _Sts(msgspec.Struct, frozen=True):
-    """Which STS a role is asked of, and how it is reached."""
+class _StsEndpoint(msgspec.Struct, frozen=True):
+    """The STS endpoint that assumes a role, and how to reach it."""
 
     region: str
-    egress: Egress
-    fips: bool
-    dualstack: bool
+    network: Network
 
     def client(self, caller: boto3.Session, region: str | None = None) -> Any:
-        return client(
-            caller,
-            "sts",
-            region or self.region,
-            egress=self.egress,
-            fips=self.fips,
-            dualstack=self.dualstack,
-        )
+        return make_client(caller, "sts", region or self.region, network=self.network)
 
 
-def session(
+def make_session(
     credentials: Credentials,
     *,
     source: str,
     sts_region: str,
-    egress: Egress,
-    fips: bool = False,
-    dualstack: bool = False,
+    network: Network,
 ) -> boto3.Session:
-    """Return a session that speaks as *credentials* say.
+    """Return a session that uses *credentials*; makes no request before the session is used.
 
-    Nothing is asked of AWS before the session is used.  *source* names the role's session where
-    the credentials do not; *sts_region* is whose STS is asked for a role where they name none,
-    which *fips* and *dualstack* are about.
+    *source* names the role session, and *sts_region* the region of STS, if the credentials do not.
     """
-    sts = _Sts(sts_region, egress, fips, dualstack)
+    sts = _StsEndpoint(sts_region, network)
 
-    def make() -> Keys | None:
+    def load() -> Keys | None:
         match credentials.kind:
             case "iam-user":
-                return _keys(credentials)
+                return _access_key(credentials)
             case "instance-profile":
-                return metadata.instance()
+                return metadata.load_instance_keys()
             case "assume-role":
-                return _role(credentials, source=source, sts=sts)
+                return _role_keys(credentials, source=source, sts=sts)
             case _:
-                return _chain(credentials.profile, sts)
+                return _default_chain_keys(credentials.profile, sts)
 
-    return _session(Renewed(make, credentials.kind), credentials.profile)
-
-
-def forget(session: boto3.Session) -> None:
-    """Have the session's credentials made anew at their next use; for when AWS refused them."""
-    held = session.get_credentials()
-    if isinstance(held, Renewed):
-        held.forget()
+    return _session_with(RenewableKeys(load, credentials.kind), credentials.profile)
 
 
-def holding(session: boto3.Session) -> Holding:
-    """Say what *session*, one of ``session``, speaks with.
+def forget_keys(session: boto3.Session) -> None:
+    """Make *session* load its credentials again at the next use; for keys that AWS rejected."""
+    keys = session.get_credentials()
+    if isinstance(keys, RenewableKeys):
+        keys.forget()
 
-    Asks whoever issues the keys, where nobody has yet; raises what botocore raises where there
-    are none.
+
+def describe_keys(session: boto3.Session) -> KeysInUse:
+    """Describe the keys of *session*, which ``make_session`` made.
+
+    Loads them if nothing has used them yet; raises botocore's errors if there are none.
     """
-    held = session.get_credentials()
-    if not isinstance(held, Renewed):
+    keys = session.get_credentials()
+    if not isinstance(keys, RenewableKeys):
         raise NoCredentialsError
-    return held.holding()
+    return keys.describe()
 
 
-def _session(keys: Keys, profile: str | None = None) -> boto3.Session:
-    core = answers.watch(Session(profile=profile))
-    core.register_component("credential_provider", CredentialResolver([_Given(keys)]))
-    core.register_component("data_loader", _models())
+def _session_with(keys: Keys, profile: str | None = None) -> boto3.Session:
+    core = responses.reject_foreign(Session(profile=profile))
+    core.register_component("credential_provider", CredentialResolver([_FixedProvider(keys)]))
+    core.register_component("data_loader", _shared_loader())
     return boto3.Session(botocore_session=core)
 
 
 @functools.cache
-def _models() -> Loader:
-    """Share what botocore knows of S3 and SQS: 10 MB and 0.2 s for each session otherwise."""
+def _shared_loader() -> Loader:
+    """Share botocore's service models; loading them costs each session 10 MB and 0.2 s."""
     return create_loader()
 
 
-def _chain(profile: str | None, sts: _Sts) -> Keys | None:
-    """Ask AWS's own chain; what is in it asks STS as the source would, where nobody says how."""
-    core = metadata.keep_near(answers.watch(Session(profile=profile)))
+def _default_chain_keys(profile: str | None, sts: _StsEndpoint) -> Keys | None:
+    """Load keys from AWS's default chain; its STS calls use *sts* unless a profile differs."""
+    core = metadata.bypass_proxy(responses.reject_foreign(Session(profile=profile)))
     if core.get_config_variable("region") is None:
         core.set_config_variable("region", sts.region)
-    for name, wanted in (("fips", sts.fips), ("dualstack", sts.dualstack)):
+    for name, wanted in (("fips", sts.network.fips), ("dualstack", sts.network.dualstack)):
         if wanted:
             core.set_config_variable(f"use_{name}_endpoint", True)
     found: Keys | None = core.get_credentials()
     if found is None:
-        metadata.explain(core)
+        metadata.raise_if_silent(core)
     return found
 
 
-def _keys(credentials: Credentials) -> Keys:
+def _access_key(credentials: Credentials) -> Keys:
     return Keys(
-        _text(credentials.access_key_id) or "",
-        _text(credentials.secret_access_key) or "",
-        _text(credentials.session_token),
+        _reveal(credentials.access_key_id) or "",
+        _reveal(credentials.secret_access_key) or "",
+        _reveal(credentials.session_token),
         method="iam-user",
     )
 
 
-def _text(secret: Secret | None) -> str | None:
+def _reveal(secret: Secret | None) -> str | None:
     try:
         return secret.reveal().strip() if secret else None
     except ConfigError as error:
         raise CredentialRetrievalError(provider="a file", error_msg=str(error)) from error
 
 
-def _role(credentials: Credentials, *, source: str, sts: _Sts) -> Keys:
-    """Assume the role as the key pair says, or else as the default chain does.
+def _role_keys(credentials: Credentials, *, source: str, sts: _StsEndpoint) -> Keys:
+    """Assume the role with the key pair, or else with keys from the default chain.
 
-    Its keys are renewed in the last quarter of their life: botocore's own times are more than all
-    of the shortest, which would be asked for again with every request.
+    The keys are renewed in the last quarter of their lifetime.  botocore's own renewal time (900 s)
+    is the whole lifetime of the shortest session, which it would renew with every request.
     """
-    given = credentials.access_key_id is not None
-    with_keys = _keys(credentials) if given else _chain(credentials.profile, sts)
+    has_key = credentials.access_key_id is not None
+    with_keys = (
+        _access_key(credentials) if has_key else _default_chain_keys(credentials.profile, sts)
+    )
     if with_keys is None:
         raise NoCredentialsError
-    caller = _session(with_keys)
+    caller = _session_with(with_keys)
 
-    def creator(*_: object, **__: object) -> Any:
+    def sts_client(*_: object, **__: object) -> Any:
         return sts.client(caller, credentials.sts_region)
 
     extra: dict[str, Any] = {
         "RoleSessionName": credentials.session_name or f"trailcourier-{source}"[:64],
-        "ExternalId": _text(credentials.external_id),
+        "ExternalId": _reveal(credentials.external_id),
         "DurationSeconds": credentials.duration,
     }
     fetcher = AssumeRoleCredentialFetcher(
-        creator,
+        sts_client,
         with_keys,
         credentials.role_arn or "",
         extra_args={name: value for name, value in extra.items() if value is not None},
     )
     first = fetcher.fetch_credentials()
     ends = datetime.fromisoformat(first["expiry_time"])
-    lives = max(0, int((ends - datetime.now(ends.tzinfo)).total_seconds()))
-    made: Keys = RefreshableCredentials.create_from_metadata(
+    lifetime = max(0, int((ends - datetime.now(ends.tzinfo)).total_seconds()))
+    keys: Keys = RefreshableCredentials.create_from_metadata(
         first,
         fetcher.fetch_credentials,
         "assume-role",
-        advisory_timeout=min(ADVISED, lives // 4),
-        mandatory_timeout=min(OBLIGED, lives // 6),
+        advisory_timeout=min(ADVISORY, lifetime // 4),
+        mandatory_timeout=min(MANDATORY, lifetime // 6),
     )
-    return made
+    return keys

@@ -1,9 +1,9 @@
 """The command line: ``trailcourier VERB``.
 
-A verb is one module here of its name that holds ``app``, a Typer, and a line in VERBS; it is
-imported when it is called, so that no verb waits for what another needs.  It finds the file that
-``--config`` named in ``ctx.obj.config``, raises ``typer.Exit(Exit.NO)`` for an answer that is no,
-and lets errors through: ``execute`` makes one line and the right status of each.
+A verb is a module of its name in this package with ``app``, a Typer, and a line in VERBS.  It is
+imported when it is called, so that no verb waits for another one's imports.  It reads the path of
+``--config`` from ``ctx.obj.config``, raises ``typer.Exit(Exit.NO)`` for a negative answer, and
+does not catch errors: ``execute`` turns each into one line and an exit status.
 """
 
 import contextlib
@@ -26,32 +26,32 @@ import trailcourier
 from trailcourier.cli import exits
 from trailcourier.cli.exits import Exit
 from trailcourier.errors import Broken, ConfigError
-from trailcourier.printable import meant
+from trailcourier.text import did_you_mean
 
 VERBS = {
-    "run": "Run a whole fleet on this host, for good or until the queues are drained.",
-    "demo": "Carry simulated traffic from an emulated AWS into files, and count every record.",
-    "setup": "Make the AWS side: trail, bucket, topic, queue and permissions.",
-    "check": "Say what is wrong with the configuration, all at once and offline.",
-    "doctor": "Say what keeps records from arriving, from credentials to the sink, and the fix.",
-    "status": "Say what each source has in hand, what it has done, and what holds it up.",
-    "quarantine": "Look at what was refused, carry it again, or forget it.",
-    "dlq": "Look into the dead-letter queues, and move what lies there back.",
-    "sink": "Try a sink by itself.",
-    "healthcheck": "Say whether a process here is well; for containers.",
+    "run": "Run a whole fleet on this host, until stopped or until the queues are drained.",
+    "demo": "Forward simulated traffic from an emulated AWS into files, and count every record.",
+    "setup": "Create the AWS side: trail, bucket, topic, queue and permissions.",
+    "check": "Report everything that is wrong with the configuration, offline.",
+    "doctor": "Find what keeps records from arriving, from credentials to the sink, and the fix.",
+    "status": "Show what each source has in hand and has done, what is paused, and the fix.",
+    "quarantine": "List what was refused and why; retry it, or drop its entry.",
+    "dlq": "List the messages of the dead-letter queues, and move them back.",
+    "sink": "Test a sink by itself.",
+    "healthcheck": "Check whether a process on this host is healthy; for containers.",
 }
 
 
 @dataclass
 class Invocation:
-    """What was said on the command line beside the verb; every context has it as ``obj``."""
+    """The options shared by all verbs; every context has it as ``obj``."""
 
     config: Path | None = None
     debug: bool = False
 
 
 class Verbs(typer.core.TyperGroup):
-    """The verbs, each imported when it is called; ``--config`` may stand anywhere."""
+    """Imports each verb when it is called, and accepts the shared options anywhere."""
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - typer's signature
         return list(VERBS)
@@ -67,7 +67,7 @@ class Verbs(typer.core.TyperGroup):
         try:
             return super().resolve_command(ctx, args)
         except TyperException as error:
-            error.message = f"{error.message.rstrip('.')}{meant(args[0], VERBS)}"
+            error.message = f"{error.message.rstrip('.')}{did_you_mean(args[0], VERBS)}"
             raise
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - typer's signature
@@ -77,12 +77,12 @@ class Verbs(typer.core.TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
-        except BrokenPipeError:  # whoever read our output has seen enough
+        except BrokenPipeError:  # the reader closed the pipe, such as `head`
             raise typer.Exit(128 + signal.SIGPIPE) from None
 
 
 def _share(command: Any, options: list[Any]) -> None:
-    """Let *command*, and the verbs below it, take *options*, and look like the root."""
+    """Add *options* to *command* and its subcommands, and drop its markup and completion."""
     own = [each for each in command.params if not each.name.endswith("_completion")]
     command.params = [*own, *options]
     command.rich_markup_mode = None
@@ -90,7 +90,7 @@ def _share(command: Any, options: list[Any]) -> None:
         _share(below, options)
 
 
-def _say_version(wanted: bool) -> None:
+def _print_version(wanted: bool) -> None:
     if wanted:
         print(f"trailcourier {trailcourier.__version__}")
         raise typer.Exit
@@ -139,11 +139,13 @@ def _root(
     ] = False,
     version: Annotated[
         bool,
-        typer.Option("--version", help="Say the version.", callback=_say_version, is_eager=True),
+        typer.Option(
+            "--version", help="Print the version.", callback=_print_version, is_eager=True
+        ),
     ] = False,
 ) -> None:
-    """Carry AWS CloudTrail log files from S3 to a SIEM, losing nothing on the way."""
-    del config, debug, version  # their callbacks have seen to them
+    """Forward AWS CloudTrail log files from S3 to a SIEM, losing nothing on the way."""
+    del config, debug, version  # their callbacks have stored them
     if ctx.invoked_subcommand is None:
         print(ctx.get_help(), file=sys.stderr)
         raise typer.Exit(Exit.USAGE)
@@ -155,30 +157,30 @@ def main() -> NoReturn:
 
 
 def execute(arguments: Sequence[str]) -> int:
-    """Do what *arguments* say; return the exit status, having said in a line what went wrong."""
+    """Run the command line; print an error as one line, and return the exit status."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    said = Invocation()
+    invocation = Invocation()
     try:
         command = typer.main.get_command(app)
         done = command.main(
-            list(arguments), prog_name="trailcourier", standalone_mode=False, obj=said
+            list(arguments), prog_name="trailcourier", standalone_mode=False, obj=invocation
         )
         code = done if isinstance(done, int) else Exit.DONE
-    except Exception as error:  # noqa: BLE001 - whatever it is, it becomes a line and a status
-        _explain(error, said)
+    except Exception as error:  # noqa: BLE001 - any error becomes a line and a status
+        _explain(error, invocation)
         code = exits.status(error)
     with contextlib.suppress(ValueError):  # closed already
         try:
             sys.stdout.flush()
         except BrokenPipeError:
-            _let_stdout_go()
+            _discard_stdout()
     return int(code)
 
 
-def _explain(error: Exception, said: Invocation) -> None:
-    if said.debug and exits.status(error) is not Exit.USAGE:
+def _explain(error: Exception, invocation: Invocation) -> None:
+    if invocation.debug and exits.status(error) is not Exit.USAGE:
         traceback.print_exception(error)
     match error:
         case ConfigError():
@@ -186,7 +188,7 @@ def _explain(error: Exception, said: Invocation) -> None:
         case Abort():
             lines = ()
         case TyperException():
-            # of the verb that was called, where the error knows it
+            # point to the verb that was called, if the error knows it
             verb = getattr(getattr(error, "ctx", None), "command_path", "trailcourier")
             lines = [f"{error.format_message().rstrip('.')}; see `{verb} --help`"]
         case Broken():
@@ -200,7 +202,7 @@ def _explain(error: Exception, said: Invocation) -> None:
 
 
 def _where(error: Exception) -> str:
-    """Return the kind of *error* and the line it came from; its words may quote anything."""
+    """Return the class of *error* and the line that raised it; its text may quote a secret."""
     frames = traceback.extract_tb(error.__traceback__)
     home = str(Path(__file__).parents[1])
     ours = [each for each in frames if each.filename.startswith(home) and each.filename != __file__]
@@ -208,8 +210,8 @@ def _where(error: Exception) -> str:
     return f"{type(error).__name__} at {Path(last.filename).name}:{last.lineno}"
 
 
-def _let_stdout_go() -> None:
-    """Send what is still to come nowhere, so that closing it at exit does not complain."""
+def _discard_stdout() -> None:
+    """Redirect stdout to the null device, so that the flush at exit does not fail."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)

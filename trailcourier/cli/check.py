@@ -1,4 +1,4 @@
-"""``trailcourier check``: the configuration, offline."""
+"""``trailcourier check``: check the configuration offline."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -19,23 +19,23 @@ def check(
     ctx: typer.Context,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Say what is wrong with the configuration, all at once and offline.
+    """Report everything that is wrong with the configuration, offline.
 
     Exits with 78 if anything is wrong, else with 0.
     """
     try:
-        said = _said(settings.load(ctx.obj.config))
+        result = _checked(settings.load(ctx.obj.config))
     except ConfigError as error:
-        said = {"problems": list(error.problems), "warnings": [], "sources": {}}
+        result = {"problems": list(error.problems), "warnings": [], "sources": {}}
     if as_json:
-        print(json.dumps(said))
+        print(json.dumps(result))
     else:
-        for line in _lines(**said):
+        for line in _lines(**result):
             print(line)
-    raise typer.Exit(Exit.CONFIG if said["problems"] else Exit.DONE)
+    raise typer.Exit(Exit.CONFIG if result["problems"] else Exit.DONE)
 
 
-def _said(found: Settings) -> dict[str, Any]:
+def _checked(found: Settings) -> dict[str, Any]:
     return {
         "problems": [],
         "warnings": found.warnings(),
@@ -71,9 +71,9 @@ def _lines(
     ]
 
 
-def _count(said: Sequence[str], what: str) -> str:
-    """How many there are; empty for none."""
-    return f"{len(said)} {what}{'s' if len(said) > 1 else ''}." if said else ""
+def _count(lines: Sequence[str], noun: str) -> str:
+    """Return how many *lines* there are, or an empty string for none."""
+    return f"{len(lines)} {noun}{'s' if len(lines) > 1 else ''}." if lines else ""
 
 
 def _line(name: str, source: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""``trailcourier demo``: the whole line on an emulated AWS, and every record counted."""
+"""``trailcourier demo``: run the whole line on an emulated AWS, and compare every record."""
 
 import ipaddress
 import random
@@ -21,15 +21,15 @@ Seed = Annotated[int | None, typer.Option(help="Repeat the traffic of an earlier
 Files = Annotated[int, typer.Option(help="Log files to simulate.", min=10, max=5000)]
 Directory = Annotated[
     Path | None,
-    typer.Option(help="Where to keep what it writes; else in a folder that goes at the end."),
+    typer.Option(help="Where to keep the output; by default a folder that is removed at the end."),
 ]
-Keep = Annotated[bool, typer.Option("--keep", help="Run on until a signal comes.")]
+Keep = Annotated[bool, typer.Option("--keep", help="Keep running until a signal stops it.")]
 Serve = Annotated[
     str | None,
     typer.Option(
         metavar="ADDRESS:PORT",
-        help="Start only the emulated AWS, there, for a fleet that runs already. The configuration "
-        "is the fleet's, with a source `demo` that delivers into files.",
+        help="Start only the emulated AWS, at this address, for a fleet that runs already. Use the "
+        "fleet's configuration, with a source `demo` that delivers into files.",
     ),
 ]
 
@@ -44,29 +44,31 @@ def demo(
     keep: Keep = False,
     serve: Serve = None,
 ) -> None:
-    """Carry simulated CloudTrail traffic from an emulated AWS into files, and count every record.
+    """Forward simulated CloudTrail traffic from an emulated AWS into files, and count every record.
 
-    Starts a broker, an emulated AWS, a whole fleet and Flower, all on the loopback; touches no
-    account and, but for --serve, no configuration and no other broker. Ends with a table and one
-    line of JSON, and with 1 if a record was lost, altered or should not be there, the queue holds
-    what it should not, or a signal ended it before the records were compared.
+    Starts a broker, an emulated AWS, a whole fleet and Flower, all on the loopback interface. Uses
+    no AWS account and, except with --serve, no configuration and no other broker. Prints a table
+    and one line of JSON. Exits with 1 if a record was lost, altered or unexpected, if the queue
+    has a message that it should not have, or if a signal ended it before records were compared.
     """
     console = Console(stderr=True)
     chosen = random.randrange(10**6) if seed is None else seed  # noqa: S311 - printed, to repeat it
     if serve is not None:
         if directory is not None:
-            raise typer.BadParameter("--directory is not for --serve: the configuration says where")
-        visit = stage.Visit(_address(serve), seed=chosen, files=files, keep=keep)
-        verdict = stage.serve(visit, settings.load(ctx.obj.config), console)
-        _tell(verdict, console, f"repeat it with --seed {chosen}")
+            raise typer.BadParameter(
+                "--directory cannot be used with --serve: the configuration says where the files go"
+            )
+        visit = stage.RemoteDemo(_address(serve), seed=chosen, files=files, keep=keep)
+        verdict = stage.serve_remote(visit, settings.load(ctx.obj.config), console)
+        _report(verdict, console, f"repeat it with --seed {chosen}")
         return
     home = (directory or Path(tempfile.mkdtemp(prefix="trailcourier-demo-"))).absolute()
-    verdict = stage.demo(
-        stage.Options(directory=home, seed=chosen, files=files, keep=keep), console
+    verdict = stage.run_demo(
+        stage.DemoOptions(directory=home, seed=chosen, files=files, keep=keep), console
     )
     if verdict is None or verdict.good:
         _clear(home, unless=directory)
-    _tell(verdict, console, f"what was written is in {home}; repeat it with --seed {chosen}")
+    _report(verdict, console, f"what was written is in {home}; repeat it with --seed {chosen}")
 
 
 def _address(text: str) -> str:
@@ -81,10 +83,12 @@ def _address(text: str) -> str:
     return text
 
 
-def _tell(verdict: stage.Verdict | None, console: Console, hint: str) -> None:
-    """Say how it ended; *hint* is for when that is not well."""
+def _report(verdict: stage.DemoVerdict | None, console: Console, hint: str) -> None:
+    """Print the verdict, and *hint* if it is not good; exit with 1 then."""
     if verdict is None:
-        console.print("stopped before the end: no record was compared, so this is no success")
+        console.print(
+            "stopped before the end, before any record was compared; start it again for a result"
+        )
         raise typer.Exit(Exit.NO)
     console.print(verdict.table())
     for problem in verdict.problems:
@@ -96,6 +100,6 @@ def _tell(verdict: stage.Verdict | None, console: Console, hint: str) -> None:
 
 
 def _clear(home: Path, *, unless: Path | None) -> None:
-    """Remove what the demo wrote, *unless* its folder was asked for."""
+    """Remove what the demo wrote, *unless* the user named its folder."""
     if unless is None:
         shutil.rmtree(home)

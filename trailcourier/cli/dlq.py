@@ -1,4 +1,4 @@
-"""``trailcourier dlq``: what lies in the dead-letter queues, and moving it back."""
+"""``trailcourier dlq``: list the messages of the dead-letter queues, and move them back."""
 
 import sys
 import threading
@@ -11,31 +11,36 @@ import redis
 import typer
 from rich.console import Console
 
-from trailcourier import host, settings, wiring
-from trailcourier import redrive as operation
+from trailcourier import settings, wiring
+from trailcourier.aws.dead_letters import DeadLetters
 from trailcourier.cli import output
 from trailcourier.cli.exits import Exit
 from trailcourier.cli.sources import quiet
-from trailcourier.deadletters import DeadLetters
 from trailcourier.errors import ConfigError
-from trailcourier.fleet.signals import Signals
-from trailcourier.ledger.quarantine import Entry
-from trailcourier.printable import age
-from trailcourier.redrive import Listed, Lying, Redriven
+from trailcourier.host import launch
+from trailcourier.host.signals import stop_event
+from trailcourier.ledger.quarantine import QuarantineEntry
+from trailcourier.operations import redrive as operation
+from trailcourier.operations.redrive import DeadLetterListing, ListedMessage, RedriveResult
+from trailcourier.text import age
 from trailcourier.wiring import lines
 
-app = typer.Typer(help="Look into the dead-letter queues, and move what lies there back.")
+app = typer.Typer(help="List the messages of the dead-letter queues, and move them back.")
 
 Source = Annotated[str, typer.Option("--source", help="Only this source.")]
 Named = Annotated[
     str,
     typer.Option(
-        "--dlq", metavar="URL", help="The dead-letter queue, if the redrive policy may not be seen."
+        "--dlq",
+        metavar="URL",
+        help="The dead-letter queue, where AWS denies reading the redrive policy.",
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
-TELL = 5.0  # seconds between two lines of progress where no terminal shows it
+REPORT_INTERVAL = 5.0  # seconds between two lines of progress if stderr is no terminal
+
+DENIED = "(if AWS denies it, allow sqs:SendMessage on the source's queue; else try later)"
 
 
 @app.command(name="list")
@@ -44,18 +49,18 @@ def list_messages(
     source: Source = "",
     dlq: Named = "",
     peek: Annotated[
-        int, typer.Option(min=0, max=100, help="How many messages of each queue to look at.")
+        int, typer.Option(min=0, max=100, help="How many messages of each queue to read.")
     ] = 10,
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Say how many messages lie in each source's dead-letter queue, and why some of them do.
+    """List how many messages each source's dead-letter queue has, and why some of them are there.
 
-    To look at a message is to receive it: nobody else gets it for a moment, and its receive count
-    there grows by one. --peek 0 receives none.
+    Reading a message receives it: for a moment no other consumer can receive it, and its receive
+    count grows by one. --peek 0 receives none.
     """
-    with _asked(ctx, source, dlq) as names:
-        found = [_listed(name, dlq, peek) for name in names]
+    with _selected(ctx, source, dlq) as names:
+        found = [_list_one(name, dlq, peek) for name in names]
     if as_json:
         output.say_json({"sources": found})
         return
@@ -70,170 +75,162 @@ def redrive(
     source: Source = "",
     dlq: Named = "",
     limit: Annotated[
-        int | None, typer.Option(min=1, help="Move so many messages of each queue, at most.")
+        int | None, typer.Option(min=1, help="Move at most this many messages of each queue.")
     ] = None,
     *,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before it.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Move messages from the dead-letter queues back, once what was wrong with them is repaired.
+    """Move messages from the dead-letter queues back, after the cause was repaired.
 
-    SQS moves them itself, and Ctrl-C stops it. Where it does not, with --limit, and where other
-    queues share the dead-letter queue, they are received, sent and deleted from here. Exits with 1
-    if some could not be moved.
+    SQS moves them by a message move task, and Ctrl-C cancels it. With --limit, where other queues
+    share the dead-letter queue, and where SQS cannot run such a task, this command receives, sends
+    and deletes them itself. Exits with 1 if some could not be moved.
     """
     if as_json and not yes:
-        raise typer.BadParameter("--json: nobody is asked, so say --yes with it")
-    with _asked(ctx, source, dlq) as names:
+        raise typer.BadParameter("--json cannot ask for confirmation: add --yes")
+    with _selected(ctx, source, dlq) as names:
         dead = {name: _dead(name, dlq) for name in names}
-        if not yes and any(dead.values()) and not _sure(dead, limit):
+        if not yes and any(dead.values()) and not _confirmed(dead, limit):
             raise typer.Exit(Exit.NO)
-        with _stopping() as stopping:
-            told = [_redriven(name, each, limit, stopping) for name, each in dead.items()]
+        with stop_event() as stopping:
+            results = [_redrive_one(name, each, limit, stopping) for name, each in dead.items()]
     if as_json:
-        output.say_json({"sources": told})
+        output.say_json({"sources": results})
     else:
-        for each in told:
+        for each in results:
             output.say(_outcome(each))
-    raise typer.Exit(Exit.DONE if all(each.good for each in told) else Exit.NO)
+    raise typer.Exit(Exit.DONE if all(each.good for each in results) else Exit.NO)
 
 
 @contextmanager
-def _asked(ctx: typer.Context, source: str, dlq: str) -> Iterator[list[str]]:
-    """The sources to speak of; the broker may be away, for SQS knows most of it."""
+def _selected(ctx: typer.Context, source: str, dlq: str) -> Iterator[list[str]]:
+    """Yield the sources of the command; the broker may be away, as SQS has what matters most."""
     with ExitStack() as stack:
-        found = stack.enter_context(host.at_hand(quiet(settings.load(ctx.obj.config))))
+        found = stack.enter_context(launch.with_broker(quiet(settings.load(ctx.obj.config))))
         wiring.configure(found)
         names = [wiring.known(source)] if source else list(found.sources)
         if dlq and len(names) > 1:
-            raise typer.BadParameter("--dlq is of one source: say which with --source")
+            raise typer.BadParameter("--dlq belongs to one source: name it with --source")
         yield names
 
 
-def _listed(name: str, dlq: str, most: int) -> Listed:
+def _list_one(name: str, dlq: str, most: int) -> DeadLetterListing:
     entries, note = _entries(name)
-    found = operation.listed(name, _dead(name, dlq), entries, most=most)
-    return operation.noted(found, note)
+    found = operation.list_messages(name, _dead(name, dlq), entries, most=most)
+    return operation.with_note(found, note)
 
 
 def _dead(name: str, dlq: str) -> DeadLetters | None:
     try:
-        return lines.dead_letters(name, dlq)
+        return lines.open_dead_letters(name, dlq)
     except ValueError as error:
         raise typer.BadParameter(f"--dlq {error}") from error
 
 
-def _entries(name: str) -> tuple[Sequence[Entry], str]:
-    """What quarantine knows of *name*, and why it is not known."""
+def _entries(name: str) -> tuple[Sequence[QuarantineEntry], str]:
+    """Return the quarantine entries of *name*, and a note if they could not be read."""
     try:
         return wiring.ledger(name).quarantine.entries(), ""
     except (redis.RedisError, ConfigError) as error:
-        return (), f"quarantine is not seen, so reasons are missing: {error}"
+        return (), f"quarantine could not be read, so reasons are missing: {error}"
 
 
-def _lines(each: Listed) -> Iterator[str]:
+def _lines(each: DeadLetterListing) -> Iterator[str]:
     if not each.queue:
         yield f"{each.source}: no dead-letter queue: {each.note}"
         return
     waiting = "?" if each.waiting is None else f"{each.waiting:,}"
-    flying = f", {each.in_flight:,} received just now" if each.in_flight else ""
-    yield f"{each.source}: {waiting} in {each.queue}{flying}"
+    received = f", {each.in_flight:,} received by a consumer just now" if each.in_flight else ""
+    yield f"{each.source}: {waiting} in {each.queue}{received}"
     if each.messages:
-        yield f"  looked at {len(each.messages)}; each was received once more for it:"
+        yield f"  {len(each.messages)} of them (listing them added 1 to their receive counts):"
         rows = [("id", "sent", "receives", "reason", "what"), *map(_row, each.messages)]
         yield from (f"  {line}" for line in output.columns(rows))
     if each.note:
         yield f"  {each.note}"
     if each.waiting:
-        yield f"  once repaired: trailcourier dlq redrive --source {each.source}"
+        yield f"  after the cause is repaired: trailcourier dlq redrive --source {each.source}"
 
 
-def _row(message: Lying) -> tuple[str, ...]:
+def _row(message: ListedMessage) -> tuple[str, ...]:
     since = age(time.time() - message.sent / 1000) if message.sent else "-"
     what = ", ".join(message.what) or message.detail
     reason = message.reason or "-"
-    return message.id, f"{since} ago", str(message.receives), reason, _whose(message, what)
+    return message.id, f"{since} ago", str(message.receives), reason, _with_origin(message, what)
 
 
-def _whose(message: Lying, what: str) -> str:
-    return what if message.ours else f"(of another queue) {what}"
+def _with_origin(message: ListedMessage, what: str) -> str:
+    return what if message.ours else f"(from another queue) {what}"
 
 
-def _sure(dead: dict[str, DeadLetters | None], limit: int | None) -> bool:
-    """Whether somebody says yes; nobody there is a no."""
+def _confirmed(dead: dict[str, DeadLetters | None], limit: int | None) -> bool:
+    """Ask for confirmation; without an answer it is not given."""
     for name, each in dead.items():
         if each is not None:
             waiting = each.contents().waiting
             count = "an unknown number of" if waiting is None else f"{waiting:,}"
-            output.say(f"{name}: {count} messages lie in {each.address.url}")
+            output.say(f"{name}: {count} messages in {each.address.url}")
     most = "" if limit is None else f"up to {limit:,} of "
     try:
         if typer.confirm(f"Move {most}them back to their source's queue?"):
             return True
     except typer.Abort:
         pass
-    output.say("Nothing was moved. With --yes nobody is asked.")
+    output.say("Nothing was moved. Use --yes to move without confirmation.")
     return False
 
 
-def _redriven(
+def _redrive_one(
     name: str, dead: DeadLetters | None, limit: int | None, stopping: threading.Event
-) -> Redriven:
+) -> RedriveResult:
     if dead is None:
-        return Redriven(name, "", note="the queue has no redrive policy")
+        return RedriveResult(name, "", note="the queue has no redrive policy")
     with _progress(name) as watched:
         return operation.redrive(name, dead, most=limit, stopping=stopping, watched=watched)
 
 
 @contextmanager
-def _stopping() -> Iterator[threading.Event]:
-    """An event that SIGTERM and Ctrl-C set, so that nothing ends between a send and its delete."""
-    stopping = threading.Event()
-    signals = Signals(lambda _: stopping.set())
-    signals.listen()
-    try:
-        yield stopping
-    finally:
-        signals.close()
-
-
-@contextmanager
 def _progress(name: str) -> Iterator[operation.Watched]:
-    """Show how it goes: on a terminal in one line that changes, else in a line now and then."""
+    """Show progress: on a terminal in one line that changes, else in a line every few seconds."""
     console = Console(stderr=True, soft_wrap=True, highlight=False)
     if console.is_terminal:
         with console.status("starting") as status:
-            yield lambda moved, of: status.update(_told(name, moved, of))
+            yield lambda moved, of: status.update(_moved_so_far(name, moved, of))
         return
     last = time.monotonic()
 
-    def tell(moved: int, of: int | None) -> None:
+    def report(moved: int, of: int | None) -> None:
         nonlocal last
-        if time.monotonic() - last > TELL:
+        if time.monotonic() - last > REPORT_INTERVAL:
             last = time.monotonic()
-            print(f"trailcourier: {_told(name, moved, of)}", file=sys.stderr)
+            print(f"trailcourier: {_moved_so_far(name, moved, of)}", file=sys.stderr)
 
-    yield tell
+    yield report
 
 
-def _told(name: str, moved: int, of: int | None) -> str:
+def _moved_so_far(name: str, moved: int, of: int | None) -> str:
     return f"{name}: {moved:,}{'' if of is None else f' of {of:,}'} moved"
 
 
-def _outcome(each: Redriven) -> str:
+def _outcome(each: RedriveResult) -> str:
     if not each.queue:
         return f"{each.source}: no dead-letter queue: {each.note}"
-    how = "by SQS" if each.way == "move-task" else "received, sent and deleted from here"
+    how = "by SQS" if each.way == "move-task" else "received, sent and deleted by this command"
     parts = [f"{each.moved:,} moved ({how}{f': {each.note}' if each.note else ''})"]
     if each.failed:
         codes = ", ".join(sorted(set(each.failed.values())))
-        parts.append(f"{len(each.failed):,} could not be moved and are still there: {codes}")
+        parts.append(
+            f"{len(each.failed):,} could not be moved and are still there: {codes} {DENIED}"
+        )
     if each.doubled:
         ids = ", ".join(list(each.doubled)[:5])
-        parts.append(f"{len(each.doubled):,} are in both queues, for they could not be deleted "
-                     f"from the dead-letter queue: {ids}")  # fmt: skip
+        parts.append(
+            f"{len(each.doubled):,} are in both queues, because SQS did not delete them from the "
+            f"dead-letter queue (objects that are delivered by then are skipped): {ids}"
+        )
     if each.others:
-        parts.append(f"{each.others:,} of other queues were left")
+        parts.append(f"{each.others:,} from other queues were not moved")
     if each.stopped:
-        parts.append("stopped before the end; run it again to go on")
+        parts.append("stopped before the end; run it again to continue")
     return f"{each.source}: {'; '.join(parts)}"

@@ -11,82 +11,83 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from trailcourier import doctor, host, settings, wiring
+from trailcourier import doctor, settings, wiring
 from trailcourier.cli import output
 from trailcourier.cli.exits import Exit
 from trailcourier.cli.sources import quiet
-from trailcourier.doctor import Shared, Told
+from trailcourier.doctor import ReportedFinding, Shared, firewall
 from trailcourier.doctor.configuration import unusable
 from trailcourier.errors import ConfigError
-from trailcourier.printable import printable
+from trailcourier.host import launch
 from trailcourier.settings import Settings
+from trailcourier.text import printable
 
 app = typer.Typer()
 
-STYLES = {"ok": "green", "unproved": "cyan", "warning": "yellow", "error": "bold red"}
+STYLES = {"ok": "green", "not-checked": "cyan", "warning": "yellow", "error": "bold red"}
 UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
 @app.command(name="doctor")
 def examine(
     ctx: typer.Context,
-    source: Annotated[str, typer.Option("--source", help="Only this source.")] = "",
+    source: Annotated[str, typer.Option("--source", help="Check only this source.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     *,
     hosts: Annotated[
         bool,
-        typer.Option("--hosts", help="List the hosts to let through a firewall; ask nothing."),
+        typer.Option("--hosts", help="List the hosts to allow in a firewall, without connecting."),
     ] = False,
     since: Annotated[
         str,
         typer.Option(
             metavar="TIME",
-            help="When records began to be missed: 2026-11-24T10:00Z, or 90m, 36h, 7d ago.",
+            help="When records began to be missing: 2026-11-24T10:00Z, or 90m, 36h, 7d ago.",
         ),
     ] = "",
     send: Annotated[
         bool, typer.Option("--send", help="Send each sink one marked record, as `sink test` does.")
     ] = False,
 ) -> None:
-    """Say what keeps records from arriving, in the order a person would look, and how to mend it.
+    """Find what keeps records from arriving, and say how to repair it.
 
-    Takes no message, writes nothing and changes nothing; ends within half a minute. Each finding
-    has an id, explained in docs/doctor.md. Exits with 1 if any is an error, else with 0.
+    Receives no message and changes nothing; ends within half a minute. docs/doctor.md explains each
+    finding's id. Exits with 1 if any finding is an error, else with 0.
     """
-    asked = _moment(since)
+    began = _parse_since(since)  # when records began to be missing
     if hosts:
         _list_hosts(settings.load(ctx.obj.config), source, as_json=as_json)
         return
     try:
-        found = host.beside(quiet(settings.load(ctx.obj.config)))
+        found = launch.with_running_broker(quiet(settings.load(ctx.obj.config)))
     except ConfigError as error:
-        _tell([Told("", each) for each in unusable(error)], as_json=as_json)
+        _print_findings([ReportedFinding("", each) for each in unusable(error)], as_json=as_json)
         raise typer.Exit(Exit.NO) from None
     wiring.configure(found)
     names = [wiring.known(source)] if source else list(found.sources)
-    with _progress() as looking:
-        told = list(doctor.examine(Shared(found, since=asked, send=send), names, looking))
-    _tell(told, as_json=as_json)
-    raise typer.Exit(Exit.NO if _first(told) else Exit.DONE)
+    with _show_progress() as on_progress:
+        reported = list(doctor.examine(Shared(found, since=began, send=send), names, on_progress))
+    _print_findings(reported, as_json=as_json)
+    raise typer.Exit(Exit.NO if _first_error(reported) else Exit.DONE)
 
 
 def _list_hosts(found: Settings, source: str, *, as_json: bool) -> None:
     wiring.configure(found)
     names = [wiring.known(source)] if source else list(found.sources)
-    rows = doctor.hosts.rows(Shared(found), names)
+    rows = firewall.firewall_rows(Shared(found), names)
     if as_json:
         output.say_json({"hosts": rows})
         return
-    told = [
+    cells = [
         (row.host, str(row.port), row.by, f"{row.why}{row.proxy and f', through {row.proxy}'}")
         for row in rows
     ]
-    for line in output.columns([("host", "port", "needed by", "for"), *told]):
+    for line in output.columns([("host", "port", "needed by", "for"), *cells]):
         output.say(line)
 
 
-def _moment(text: str) -> datetime | None:
-    """The moment *text* means: a time, or so long ago."""
+def _parse_since(text: str) -> datetime | None:
+    """Return the moment that *text* names: a time, or how long ago; None for no text."""
     if not text:
         return None
     if ago := re.fullmatch(r"(\d{1,4})([mhd])", text):
@@ -94,65 +95,70 @@ def _moment(text: str) -> datetime | None:
     try:
         said = datetime.fromisoformat(text)
     except ValueError:
-        example = "2026-11-24T10:00Z is a time, and so is 36h, for 36 hours ago"
-        raise typer.BadParameter(f"--since {text}: {example}") from None
+        example = "give a time as 2026-11-24T10:00Z, or how long ago as 36h"
+        raise typer.BadParameter(f"--since {text} is not a time: {example}") from None
     return said if said.tzinfo else said.replace(tzinfo=UTC)
 
 
 @contextmanager
-def _progress() -> Iterator[doctor.Looking]:
-    """Say on a terminal what is being looked at; elsewhere the answer is all there is."""
+def _show_progress() -> Iterator[doctor.ProgressCallback]:
+    """Show on a terminal which check runs; if stderr is not a terminal, show nothing."""
     console = Console(stderr=True)
     if not console.is_terminal:
         yield lambda _: None
         return
-    with console.status("looking") as status:
-        yield lambda what: status.update(f"looking at {what}")
+    with console.status("checking") as status:
+        yield lambda what: status.update(f"checking {what}")
 
 
-def _first(told: Sequence[Told]) -> str | None:
-    """The id of the first error: what to mend first."""
-    return next((each.finding.id for each in told if each.finding.level == "error"), None)
+def _first_error(reported: Sequence[ReportedFinding]) -> str | None:
+    """Return the id of the first error, which is to be repaired first; None without an error."""
+    return next((each.finding.id for each in reported if each.finding.level == "error"), None)
 
 
-def _tell(told: Sequence[Told], *, as_json: bool) -> None:
-    count = Counter(each.finding.level for each in told)
+def _print_findings(reported: Sequence[ReportedFinding], *, as_json: bool) -> None:
+    count = Counter(each.finding.level for each in reported)
     if as_json:
         findings = [
             {"source": each.source, "level": finding.level, "id": finding.id}
             | {"text": finding.text, "fix": finding.fix}
-            for each in told
+            for each in reported
             for finding in [each.finding]
         ]
         sums = {"errors": count["error"], "warnings": count["warning"]}
-        sums |= {"unproved": count["unproved"], "ok": count["ok"]}
-        output.say_json({"first": _first(told), **sums, "findings": findings})
+        sums |= {"not_checked": count["not-checked"], "ok": count["ok"]}
+        output.say_json({"first": _first_error(reported), **sums, "findings": findings})
         return
     console = Console(soft_wrap=True, highlight=False)
     source = ""
-    for each in told:
+    for each in reported:
         if each.source != source:
             source = each.source
             console.print(Text(source, style="bold"))
         for line in _lines(each.finding):
             console.print(line)
-    console.print(Text(_summary(told, count)))
+    console.print(Text(_summary(reported, count)))
 
 
 def _lines(finding: doctor.Finding) -> Iterator[Text]:
     head = Text.assemble(
-        (f"  {finding.level:<9} ", STYLES[finding.level]), (f"{finding.id}  ", "bold")
+        (f"  {_words(finding.level):<12} ", STYLES[finding.level]), (f"{finding.id}  ", "bold")
     )
     yield head + Text(printable(finding.text))
     if finding.fix:
-        yield Text(f"{'':19}{printable(finding.fix)}", style="dim")
+        yield Text(f"{'':22}{printable(finding.fix)}", style="dim")
 
 
-def _summary(told: Sequence[Told], count: Counter[doctor.Level]) -> str:
-    first = _first(told)
+def _summary(reported: Sequence[ReportedFinding], count: Counter[doctor.Level]) -> str:
+    first = _first_error(reported)
     if first:
         errors = f"{count['error']} error{'s' if count['error'] > 1 else ''}"
         return f"{errors}; begin with {first} (docs/doctor.md explains each id)."
-    levels: tuple[doctor.Level, ...] = ("warning", "unproved")
-    rest = [f"{count[level]} {level}" for level in levels if count[level]]
-    return "; ".join(["Nothing stands in the way", *rest]) + "."
+    levels: tuple[doctor.Level, ...] = ("warning", "not-checked")
+    rest = [f"{count[level]} {_words(level)}" for level in levels if count[level]]
+    return "; ".join(["No errors", *rest]) + "."
+
+
+def _words(level: doctor.Level) -> str:
+    """Return *level* as people read it."""
+    return level.replace("-", " ")

@@ -1,8 +1,8 @@
-"""What a command's exit status says; scripts and service managers rely on it.
+"""The exit statuses of commands; scripts and service managers rely on them.
 
-A verb that is cut off has no answer, and its status is the shell's for the signal: 130 for Ctrl-C,
-141 for a reader that left.  A verb that runs until it is stopped ends with 0.  A demo that is
-stopped has proved nothing and ends with 1: scripts take 0 for proof.
+A verb that a signal interrupts exits with the shell's status for it: 130 for Ctrl-C, 141 if the
+reader of its output left.  A verb that runs until it is stopped exits with 0.  A demo that is
+stopped exits with 1, because scripts take 0 as proof that no record was lost.
 """
 
 from enum import IntEnum
@@ -25,7 +25,7 @@ class Exit(IntEnum):
         return row
 
     DONE = 0, "done, or cleanly stopped by a signal"
-    NO = 1, "the answer is no: an error, a source that stands still, a retry or a demo in vain"
+    NO = 1, "the answer is no: an error, a source that is paused or stalled, a failed retry or demo"
     USAGE = 64, "the command line is wrong"
     UNREACHABLE = 69, "the broker, AWS or a sink cannot be reached"
     BUG = 70, "a bug (`--debug` shows the traceback), or a process of `run` that keeps ending"
@@ -43,5 +43,5 @@ _ROWS: tuple[tuple[type[BaseException], Exit], ...] = (
 
 
 def status(error: BaseException) -> Exit:
-    """Return the exit status for *error*; what nobody foresaw is a bug."""
+    """Return the exit status for *error*; any other class is a bug."""
     return next((exit_ for kind, exit_ in _ROWS if isinstance(error, kind)), Exit.BUG)

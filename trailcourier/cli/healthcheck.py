@@ -1,11 +1,11 @@
-"""``trailcourier healthcheck``: whether a process here is well."""
+"""``trailcourier healthcheck``: check whether a process on this host is healthy."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from trailcourier import heartbeat
+from trailcourier.observability import heartbeat
 
 app = typer.Typer()
 
@@ -16,14 +16,14 @@ def healthcheck(
         Path | None,
         typer.Argument(
             metavar="[FILE]",
-            help="The process's `workers.heartbeat_file`; left out: the one it has by default.",
+            help="The process's `workers.heartbeat_file`; by default the file it has by default.",
         ),
     ] = None,
 ) -> None:
-    """Say whether a process does its work; exits 1 if it stands still or had no broker for 60 s.
+    """Check a process; exits with 1 if it has stalled or had no broker for 60 s.
 
-    Reads the process's heartbeat file and nothing else, so that it may run every few seconds.
-    Without FILE it answers for the processes of this user that were given none of their own: right
-    in a container, where there is one.
+    Reads the process's heartbeat file and nothing else, so it may run every few seconds. Without
+    FILE it checks the processes of this user whose configuration names no `heartbeat_file`, which
+    is right in a container with one process.
     """
     raise typer.Exit(heartbeat.check([str(file)] if file else []))

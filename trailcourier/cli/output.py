@@ -1,4 +1,4 @@
-"""What verbs print: JSON, tables, times; text from outside cannot act on a terminal."""
+"""Prints JSON, tables and times; text from outside cannot act on the terminal."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from trailcourier.printable import printable
+from trailcourier.text import printable
 
 
 def say_json(value: object) -> None:
@@ -18,7 +18,7 @@ def say_json(value: object) -> None:
 
 
 def table(*columns: str, numbers: frozenset[str] = frozenset()) -> Table:
-    """A table without lines; *numbers* are the columns set to the right."""
+    """Return an empty table without borders; *numbers* are the right-aligned columns."""
     made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for each in columns:
         made.add_column(each, justify="right" if each in numbers else "left", overflow="fold")
@@ -26,19 +26,19 @@ def table(*columns: str, numbers: frozenset[str] = frozenset()) -> Table:
 
 
 def columns(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Set *rows* in columns, each a line however long: the last is for what must not be broken."""
+    """Align *rows* in columns, one line each however long; the last column is never padded."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)][:-1]
     for *before, last in rows:
         yield "  ".join([*map(str.ljust, before, widths), last])
 
 
 def cell(value: object, style: str = "") -> Text:
-    """A table's cell, of which nothing is taken for markup."""
+    """Return a table cell whose text is not read as markup."""
     return Text(f"{value:,}" if isinstance(value, int) else printable(value), style)
 
 
 def say(shown: Table | str) -> None:
-    """Print a table, or one line however wide the terminal is."""
+    """Print a table, or one line however narrow the terminal is."""
     if isinstance(shown, str):
         print(printable(shown))
     else:
@@ -46,5 +46,5 @@ def say(shown: Table | str) -> None:
 
 
 def when(milliseconds: int) -> str:
-    """A moment of the ledger's clock, in UTC."""
+    """Format a time of the ledger's clock, in UTC."""
     return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")

@@ -1,4 +1,4 @@
-"""``trailcourier quarantine``: what was refused and why, and carrying it again."""
+"""``trailcourier quarantine``: list, show, retry and drop what was refused."""
 
 from collections.abc import Iterator, Sequence
 from typing import Annotated
@@ -6,25 +6,31 @@ from typing import Annotated
 import msgspec
 import typer
 
-from trailcourier import retry, wiring
+from trailcourier import wiring
 from trailcourier.cli import output
 from trailcourier.cli.exits import Exit
-from trailcourier.cli.sources import asked
-from trailcourier.dispositions import REASONS, advice
-from trailcourier.ledger.quarantine import Entry
+from trailcourier.cli.sources import selected
+from trailcourier.ledger.quarantine import QuarantineEntry
+from trailcourier.operations import retry
+from trailcourier.reasons import REASONS, advice
 from trailcourier.wiring import lines
 
-app = typer.Typer(help="What was refused and why; carry it again, or forget it.")
+app = typer.Typer(help="List what was refused and why; retry it, or drop its entry.")
 
 Source = Annotated[str, typer.Option("--source", help="Only this source.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Id = Annotated[str, typer.Argument(metavar="ID", help="An entry's id, or its beginning.")]
+Id = Annotated[str, typer.Argument(metavar="ID", help="An entry's id, or its first characters.")]
 Ids = Annotated[
-    list[str] | None, typer.Argument(metavar="ID", help="Ids of entries, or their beginnings.")
+    list[str] | None,
+    typer.Argument(metavar="ID", help="Ids of entries, or their first characters."),
 ]
-Reason = Annotated[str, typer.Option(metavar="REASON", help="All that were refused for it.")]
+Reason = Annotated[
+    str, typer.Option(metavar="REASON", help="Every object refused for this reason.")
+]
 
 SHORT = 12  # characters of an id; entries of one object in several contents share 24
+
+UNKNOWN_REASON = "This version does not know the reason: use the version that refused it."
 
 
 @app.command(name="list")
@@ -32,18 +38,18 @@ def list_entries(
     ctx: typer.Context,
     source: Source = "",
     everything: Annotated[
-        bool, typer.Option("--all", help="Also those for whose details there was no room.")
+        bool, typer.Option("--all", help="Also list entries without details.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List the refusals, the latest first.
+    """List the entries of quarantine, the latest first.
 
-    Messages that are refused alike, for the same reason and from the same place, are one entry.
+    Messages refused for the same reason and from the same sender are one entry.
     """
-    with asked(ctx, source) as names:
+    with selected(ctx, source) as names:
         found = _entries(names)
     if as_json:
-        output.say_json([_told(*each) for each in found])
+        output.say_json([_as_json(*each) for each in found])
         return
     shown = [each for each in found if everything or not each[1].evicted]
     for line in output.columns([*_rows(shown)]) if shown else ["Nothing is in quarantine."]:
@@ -51,19 +57,19 @@ def list_entries(
     if left_out := len(found) - len(shown):
         output.say("")
         output.say(
-            f"... and {left_out} more, for whose details there was no room "
+            f"... and {left_out} more without details, because quarantine is full "
             "(`line.quarantine_entries`). `--all` lists them, `trailcourier quarantine retry "
-            "--all` carries them again with the others."
+            "--all` retries them with the others."
         )
 
 
 @app.command()
 def show(ctx: typer.Context, entry: Id, source: Source = "", as_json: AsJson = False) -> None:
-    """Say all that is known of one refusal, and what to do."""
-    with asked(ctx, source) as names:
+    """Show all that is known of one entry, and what to do."""
+    with selected(ctx, source) as names:
         name, found = _one(entry, names)
     if as_json:
-        output.say_json(_told(name, found))
+        output.say_json(_as_json(name, found))
         return
     for line in _lines(name, found):
         output.say(line)
@@ -75,33 +81,33 @@ def retry_entries(
     entries: Ids = None,
     source: Source = "",
     reason: Reason = "",
-    everything: Annotated[bool, typer.Option("--all", help="All that were refused.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Every refused object.")] = False,
 ) -> None:
-    """Carry refused objects again, here and now; the messages need not exist any more.
+    """Forward refused objects again, in this process; their messages need not exist any more.
 
-    With --reason and --all, also those for whose details quarantine had no room. Exits with 0 if
-    nothing of them is left to carry, else with 1.
+    --reason and --all include entries without details. Exits with 0 if all of them are delivered
+    or need no delivery, else with 1.
     """
     if [bool(entries), bool(reason), everything].count(True) != 1:
-        raise typer.BadParameter("say which: ids, --reason, or --all")
-    with asked(ctx, source) as names:
+        raise typer.BadParameter("name the entries by ids, by --reason, or with --all")
+    with selected(ctx, source) as names:
         found = [_one(each, names) for each in entries or ()] or _refused(names, reason)
-        done = [_carried(name, entry) for name, entry in found]
+        done = [_retry_one(name, entry) for name, entry in found]
     if not done:
         output.say("No refused object is in quarantine.")
     raise typer.Exit(Exit.DONE if all(done) else Exit.NO)
 
 
-def _carried(name: str, entry: Entry) -> bool:
-    carried = retry.retry(lines.line(name), entry)
-    output.say(carried.text)
-    return carried.done
+def _retry_one(name: str, entry: QuarantineEntry) -> bool:
+    result = retry.retry(lines.line(name), entry)
+    output.say(result.text)
+    return result.done
 
 
-def _refused(names: Sequence[str], reason: str) -> list[tuple[str, Entry]]:
-    """Every object refused for *reason*, or for any if it is empty, the first one first.
+def _refused(names: Sequence[str], reason: str) -> list[tuple[str, QuarantineEntry]]:
+    """Return every object refused for *reason*, or for any if it is empty, the first one first.
 
-    A message that was not understood names no object to carry.
+    A message that was not understood names no object to forward.
     """
     found = [
         each
@@ -110,30 +116,30 @@ def _refused(names: Sequence[str], reason: str) -> list[tuple[str, Entry]]:
     ]
     if not found and reason:
         raise typer.BadParameter(
-            f"nothing refused as {reason!r}; see `trailcourier quarantine list`"
+            f"nothing was refused as {reason!r}; see `trailcourier quarantine list`"
         )
     return found
 
 
 @app.command()
 def drop(ctx: typer.Context, entry: Id, source: Source = "") -> None:
-    """Forget a refusal: the entry goes, never a message.
+    """Remove an entry from quarantine; the message in the queue stays.
 
-    If its message is still in the queue, it is read again when it comes.
+    If SQS redelivers its message, the message is decoded and forwarded again.
     """
-    with asked(ctx, source) as names:
+    with selected(ctx, source) as names:
         name, found = _one(entry, names)
         wiring.ledger(name).quarantine.drop(found.id)
     output.say(f"Dropped {found.id}.")
 
 
-def _entries(names: Sequence[str]) -> list[tuple[str, Entry]]:
+def _entries(names: Sequence[str]) -> list[tuple[str, QuarantineEntry]]:
     found = [(name, entry) for name in names for entry in wiring.ledger(name).quarantine.entries()]
     return sorted(found, key=lambda each: each[1].last, reverse=True)
 
 
-def _one(given: str, names: Sequence[str]) -> tuple[str, Entry]:
-    """The one entry whose id is *given* or, if there is none, begins with it."""
+def _one(given: str, names: Sequence[str]) -> tuple[str, QuarantineEntry]:
+    """Return the one entry whose id is *given* or, if there is none, begins with it."""
     entries = [each for each in _entries(names) if each[1].id.startswith(given)]
     found = [each for each in entries if each[1].id == given] or entries
     if len(found) == 1:
@@ -145,7 +151,7 @@ def _one(given: str, names: Sequence[str]) -> tuple[str, Entry]:
     )
 
 
-def _rows(found: Sequence[tuple[str, Entry]]) -> Iterator[Sequence[str]]:
+def _rows(found: Sequence[tuple[str, QuarantineEntry]]) -> Iterator[Sequence[str]]:
     ids = [entry.id for _, entry in found]
     yield "id", "source", "reason", "times", "last seen", "what"
     for name, entry in found:
@@ -154,7 +160,7 @@ def _rows(found: Sequence[tuple[str, Entry]]) -> Iterator[Sequence[str]]:
 
 
 def _short(id_: str, ids: Sequence[str]) -> str:
-    """As much of an id as tells it from the others."""
+    """Return the shortest prefix of an id that no other of *ids* has."""
     others = {each for each in ids if each != id_}
     lengths = range(SHORT, len(id_))
     return next(
@@ -162,17 +168,17 @@ def _short(id_: str, ids: Sequence[str]) -> str:
     )
 
 
-def _lines(name: str, entry: Entry) -> Iterator[str]:
+def _lines(name: str, entry: QuarantineEntry) -> Iterator[str]:
     reason = REASONS.get(entry.reason)
     yield f"{entry.id}  ({entry.kind} of source {name})"
     yield f"what:    {entry.what}"
     yield f"reason:  {entry.reason}. {reason.text if reason else ''}".rstrip()
     yield f"detail:  {entry.detail}"
     yield f"seen:    {entry.times} times, {output.when(entry.first)} to {output.when(entry.last)}"
-    yield f"to do:   {reason.advice if reason else 'Ask with the version that refused it.'}"
+    yield f"to do:   {reason.advice if reason else UNKNOWN_REASON}"
     if entry.messages:
         more = entry.messages_in_all - len(entry.messages)
-        before = f" and {more} before" if more > 0 else ""
+        before = f" and {more} earlier" if more > 0 else ""
         yield f"queue:   message {', '.join(entry.messages)}{before}"
     for title, text in (("sender", entry.sender), ("topic", entry.topic), ("body", entry.body)):
         if text:
@@ -186,5 +192,5 @@ def _lines(name: str, entry: Entry) -> Iterator[str]:
         yield f"... and {entry.records_in_all - len(entry.records)} more records"
 
 
-def _told(name: str, entry: Entry) -> dict[str, object]:
+def _as_json(name: str, entry: QuarantineEntry) -> dict[str, object]:
     return {"source": name, **msgspec.to_builtins(entry), "advice": advice(entry.reason)}

@@ -1,4 +1,4 @@
-"""``trailcourier run``: all of it on one host, for good or until the queues are drained."""
+"""``trailcourier run``: run a whole fleet on one host, until stopped or until drained."""
 
 import io
 import time
@@ -10,28 +10,29 @@ from typing import Annotated, Any, BinaryIO, cast
 import typer
 from rich.console import Console
 
-from trailcourier import host, settings, wiring
+from trailcourier import settings, wiring
 from trailcourier.cli import output
 from trailcourier.cli.exits import Exit
-from trailcourier.drain import Drained, Progress, Result, drain
 from trailcourier.errors import Unreachable
-from trailcourier.printable import printable
+from trailcourier.host import launch
+from trailcourier.operations.drain import Drained, DrainResult, Progress, drain
 from trailcourier.settings import Settings
+from trailcourier.text import printable
 
 app = typer.Typer()
 
 
 class LogFormat(StrEnum):
-    """The ways to write a log."""
+    """The formats of the log."""
 
     json = "json"
     console = "console"
 
 
-# seconds; a long poll of one asks all of a queue's servers, as one of twenty does
+# seconds; a long poll of 1 s queries all servers of a queue, as one of 20 s does
 DRAIN_WAIT = 1
-TELL = 10.0  # seconds between two lines of progress where no terminal shows it
-REFUSED_TOLD = 20  # entries
+REPORT_INTERVAL = 10.0  # seconds between two lines of progress if stderr is no terminal
+REFUSED_LISTED = 20  # entries
 
 console = Console(stderr=True, soft_wrap=True, highlight=False)
 
@@ -41,11 +42,16 @@ def run(
     ctx: typer.Context,
     *,
     until_empty: Annotated[
-        bool, typer.Option("--drain", help="Stop once the queues are empty and all is settled.")
+        bool,
+        typer.Option(
+            "--drain", help="Stop once the queues are empty and every message is settled."
+        ),
     ] = False,
     timeout: Annotated[
         float,
-        typer.Option(min=0, help="With --drain: seconds that what gets nowhere may hold it up."),
+        typer.Option(
+            min=0, help="With --drain: seconds to wait for a source that makes no progress."
+        ),
     ] = 300,
     strict: Annotated[
         bool, typer.Option("--strict", help="With --drain: exit 1 if anything was refused.")
@@ -55,19 +61,19 @@ def run(
     ] = False,
     log_format: Annotated[
         LogFormat | None,
-        typer.Option(help="How the log is written; else `workers.log_format` decides."),
+        typer.Option(help="The format of the log, instead of `workers.log_format`."),
     ] = None,
 ) -> None:
-    """Run a whole fleet on this host: control and object workers, beat, and a broker if need be.
+    """Run a whole fleet on this host: control and object workers, beat, and a broker if needed.
 
-    Standard output carries only what a stdout sink writes, or the --json summary; all else goes to
+    Standard output has only what a stdout sink writes, or the --json summary; all else goes to
     standard error. SIGTERM stops it cleanly, a second one at once.
     """
     if not until_empty and (strict or as_json):
-        raise typer.BadParameter("--strict and --json go with --drain")
-    found, more = _written(settings.load(ctx.obj.config), log_format)
+        raise typer.BadParameter("--strict and --json need --drain")
+    found, more = _with_log_format(settings.load(ctx.obj.config), log_format)
     if not until_empty:
-        with host.running(found, say=_say, more=more) as running:
+        with launch.running(found, say=_say, more=more) as running:
             _say(f"running {', '.join(found.sources)}; stop with Ctrl-C")
             running.fleet.stopping.wait()
         return
@@ -77,7 +83,7 @@ def run(
 def _until_empty(
     found: Settings, more: dict[str, str], timeout: float, *, strict: bool, as_json: bool
 ) -> Exit:
-    """Drain, say what it came to, and answer with the exit status."""
+    """Drain, report the result, and return the exit status."""
     if as_json:
         _keep_stdout_free(found)
     result = _drain(found, more, timeout)
@@ -87,7 +93,9 @@ def _until_empty(
         for line in _summary(result):
             _say(line)
     if result.why:
-        raise Unreachable(f"{result.why} Nothing is lost: what is left is still in the queue.")
+        raise Unreachable(
+            f"{result.why} Nothing is lost: what was not delivered is still in the queue."
+        )
     refused = any(each.refused for each in result.sources)
     return Exit.NO if strict and refused else Exit.DONE
 
@@ -96,19 +104,23 @@ def _keep_stdout_free(found: Settings) -> None:
     used = {name for source in found.sources.values() for name in source.sinks}
     for name, sink in found.sinks.items():
         if name in used and sink.type == "stdout":
-            raise typer.BadParameter(f"--json and the sink {name!r} both want standard output")
+            raise typer.BadParameter(
+                f"--json and the sink {name!r} both write to standard output; leave out --json"
+            )
 
 
-def _drain(found: Settings, more: dict[str, str], timeout: float) -> Result:
-    unwatched = found.workers.model_copy(update={"metrics_port": 0})  # it is soon over
+def _drain(found: Settings, more: dict[str, str], timeout: float) -> DrainResult:
+    unwatched = found.workers.model_copy(
+        update={"metrics_port": 0}
+    )  # a drain ends too soon to be scraped
     found = found.model_copy(update={"workers": unwatched})
     more["TRAILCOURIER_LINE__RECEIVE_WAIT"] = str(min(DRAIN_WAIT, found.line.receive_wait) or 1)
     if console.is_terminal and "log_level" not in found.workers.model_fields_set:
-        more["TRAILCOURIER_WORKERS__LOG_LEVEL"] = "warning"  # the progress says the rest
-    log = _Above() if console.is_terminal else None
+        more["TRAILCOURIER_WORKERS__LOG_LEVEL"] = "warning"  # the progress line shows the rest
+    log = _LogAboveProgress() if console.is_terminal else None
     with (
         _progress() as watched,
-        host.running(found, say=_say, more=more, log=cast("BinaryIO", log)) as running,
+        launch.running(found, say=_say, more=more, log=cast("BinaryIO", log)) as running,
         wiring.answering(),
     ):
         return drain(
@@ -119,69 +131,70 @@ def _drain(found: Settings, more: dict[str, str], timeout: float) -> Result:
         )
 
 
-def _written(found: Settings, style: LogFormat | None) -> tuple[Settings, dict[str, str]]:
-    """Have all of us write the log in *style*, or for the terminal we have.
+def _with_log_format(found: Settings, style: LogFormat | None) -> tuple[Settings, dict[str, str]]:
+    """Choose the log format: *style*, or console if standard error is a terminal.
 
-    The answer is our own settings, and what the fleet is told, which writes into a pipe of ours.
+    Returns the settings of this process, and the environment variables for the fleet, which cannot
+    see the terminal: it writes into a pipe of this process.
     """
     if style is None and found.workers.log_format == "auto" and console.is_terminal:
         style = LogFormat.console
     if style is None:
         return found, {}
     workers = found.workers.model_copy(update={"log_format": style.value})
-    told = {"TRAILCOURIER_WORKERS__LOG_FORMAT": style.value}
-    return found.model_copy(update={"workers": workers}), told
+    environment = {"TRAILCOURIER_WORKERS__LOG_FORMAT": style.value}
+    return found.model_copy(update={"workers": workers}), environment
 
 
 @contextmanager
 def _progress() -> Iterator[Callable[[Sequence[Progress]], None]]:
-    """Show how it goes: on a terminal in one line that changes, else in a line now and then."""
+    """Show progress: on a terminal in one line that changes, else in a line every few seconds."""
     if console.is_terminal:
         with console.status("starting") as status:
-            yield lambda looks: status.update(_told(looks))
+            yield lambda sources: status.update(_progress_line(sources))
         return
-    told, at = "", time.monotonic()
+    last, at = "", time.monotonic()
 
-    def tell(looks: Sequence[Progress]) -> None:
-        nonlocal told, at
-        now = _told(looks)
-        if now != told and time.monotonic() - at > TELL:
-            told, at = now, time.monotonic()
+    def report(sources: Sequence[Progress]) -> None:
+        nonlocal last, at
+        now = _progress_line(sources)
+        if now != last and time.monotonic() - at > REPORT_INTERVAL:
+            last, at = now, time.monotonic()
             _say(now)
 
-    yield tell
+    yield report
 
 
-def _told(looks: Sequence[Progress]) -> str:
+def _progress_line(sources: Sequence[Progress]) -> str:
     return "; ".join(
-        f"{look.source}: {look.delivered:,} delivered, {look.in_flight:,} in flight, "
-        f"{look.parked:,} parked{f', {look.left:,} left to the queue' * bool(look.left)}"
-        for look in looks
+        f"{each.source}: {each.delivered:,} delivered, {each.in_flight:,} in flight, "
+        f"{each.parked:,} parked{f', {each.left:,} hidden in SQS' * bool(each.left)}"
+        for each in sources
     )
 
 
-class _Above(io.RawIOBase):
-    """Writes what the fleet says above the line of progress."""
+class _LogAboveProgress(io.RawIOBase):
+    """Writes the fleet's log above the line of progress."""
 
     def write(self, data: Any) -> int:
         console.print(bytes(data).decode(errors="replace").rstrip("\n"), markup=False)
         return len(data)
 
 
-def _summary(result: Result) -> Iterator[str]:
+def _summary(result: DrainResult) -> Iterator[str]:
     for each in result.sources:
         objects = [f"{by:,} {name}" for name, by in each.objects.items() if by]
-        told = f"{', '.join(objects)}; {each.records.get('in', 0):,} records read"
-        yield f"{each.source}: {told if objects else 'nothing to carry'}"
+        done = f"{', '.join(objects)}; {each.records.get('in', 0):,} records read"
+        yield f"{each.source}: {done if objects else 'nothing to forward'}"
         yield from _refusals(each)
     if not result.why and not all(each.drained for each in result.sources):
-        yield "stopped before all was carried; what is left is still in the queue"
+        yield "stopped before all was delivered; what is left is still in the queue: run it again"
 
 
 def _refusals(each: Drained) -> Iterator[str]:
-    for entry in each.refused[:REFUSED_TOLD]:
+    for entry in each.refused[:REFUSED_LISTED]:
         yield f"{each.source}: refused {entry.what}: {entry.reason} ({entry.id})"
-    if (more := len(each.refused) - REFUSED_TOLD) > 0:
+    if (more := len(each.refused) - REFUSED_LISTED) > 0:
         yield f"{each.source}: refused {more} more; --json lists them all"
 
 

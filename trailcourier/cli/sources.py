@@ -1,21 +1,22 @@
-"""Which sources a verb is about, and the broker that knows how they stand."""
+"""Selects the sources of a command and connects it to the broker that has their ledger."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import typer
 
-from trailcourier import host, settings, wiring
+from trailcourier import settings, wiring
+from trailcourier.host import launch
 from trailcourier.settings import Settings
 
 
 @contextmanager
-def asked(ctx: typer.Context, source: str) -> Iterator[list[str]]:
-    """The sources to speak of, *source* alone if one is named, with the broker at hand.
+def selected(ctx: typer.Context, source: str) -> Iterator[list[str]]:
+    """Yield the names of the sources, *source* alone if one is named, with the broker connected.
 
-    Raises ConfigError for an unknown source, Unreachable where the broker does not answer.
+    Raises ConfigError for an unknown source, Unreachable if the broker does not answer.
     """
-    with host.at_hand(quiet(settings.load(ctx.obj.config))) as found:
+    with launch.with_broker(quiet(settings.load(ctx.obj.config))) as found:
         wiring.configure(found)
         names = [wiring.known(source)] if source else list(found.sources)
         wiring.demand_broker()
@@ -24,7 +25,7 @@ def asked(ctx: typer.Context, source: str) -> Iterator[list[str]]:
 
 
 def quiet(found: Settings) -> Settings:
-    """Like *found*, but a verb's own answer is news enough."""
+    """Return *found* with log level warning, as the output of the command says the rest."""
     if found.workers.log_level in {"debug", "error"}:
         return found
     workers = found.workers.model_copy(update={"log_level": "warning"})

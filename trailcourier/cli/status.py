@@ -1,4 +1,4 @@
-"""``trailcourier status``: how each source stands."""
+"""``trailcourier status``: the status of each source, and what to do."""
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -7,23 +7,24 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from trailcourier import standstill, status, wiring
+from trailcourier import wiring
+from trailcourier.aws.sqs import QueueDepth
 from trailcourier.cli import output
 from trailcourier.cli.exits import Exit
-from trailcourier.cli.sources import asked
+from trailcourier.cli.sources import selected
 from trailcourier.errors import ConfigError, Fault
-from trailcourier.ledger.workers import Roll
-from trailcourier.printable import age
-from trailcourier.sqs import Depth
-from trailcourier.status import Standing
+from trailcourier.ledger.workers import FleetRoster
+from trailcourier.operations import standstill, status
+from trailcourier.operations.status import SourceStatus
+from trailcourier.text import age
 from trailcourier.wiring import lines
 
 app = typer.Typer()
 
 SINK = ("delivered", "filtered", "refused", "repaired")
-STYLES = {"well": "green", "see below": "yellow"}  # any other is red
+STYLES = {"well": "green", "attention": "yellow"}  # any other is red
 NUMBERS = frozenset(
-    {"in queue", "held", "oldest", "in flight", "parked", "refused", "last success"}
+    {"queued", "leased", "oldest", "in flight", "parked", "refused", "last success"}
     | {"records in", "delivered", "filtered", "repaired"}
 )
 
@@ -34,48 +35,48 @@ def show(
     source: Annotated[str, typer.Option("--source", help="Only this source.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Say what each source has in hand, what it has done, and what holds it up.
+    """Show what each source has in hand, what it has done, what is paused or stalled, and the fix.
 
-    Asks the broker, and each queue how much waits in it. Exits with 1 where a source is held up or
-    a part of the fleet stands still, else with 0.
+    Reads the broker, and the number of waiting messages from each queue. Exits with 1 if a source
+    is paused or a part of the fleet is missing or stalled, else with 0.
     """
-    with asked(ctx, source) as names:
+    with selected(ctx, source) as names:
         roll = wiring.roll()
-        found = _standings(names, roll)
+        found = _read_all(names, roll)
     if as_json:
         output.say_json(
             {
                 "sources": found,
-                "processes": standstill.processes(roll),
-                "advice": list(standstill.advice(roll)),
+                "processes": standstill.list_processes(roll),
+                "advice": list(standstill.fleet_advice(roll)),
             }
         )
     else:
-        output.say(_now(found))
+        output.say(_work_table(found))
         output.say("")
-        output.say(_sums(found))
+        output.say(_sums_table(found))
         for line in _remarks(found, roll):
             output.say("")
             output.say(line)
     raise typer.Exit(Exit.DONE if all(each.moves for each in found) else Exit.NO)
 
 
-def _standings(names: Sequence[str], roll: Roll) -> list[Standing]:
+def _read_all(names: Sequence[str], roll: FleetRoster) -> list[SourceStatus]:
     with ThreadPoolExecutor(min(8, len(names))) as pool:
-        depths = list(pool.map(_depth, names))
+        depths = list(pool.map(_read_depth, names))
     found = []
-    for name, (depth, trouble) in zip(names, depths, strict=True):
+    for name, (depth, error) in zip(names, depths, strict=True):
         visible, limits = (depth.visible, depth.limits) if depth else (None, None)
         ledger = wiring.ledger(name)
-        found.append(status.standing(ledger, visible, trouble, roll=roll, limits=limits))
+        found.append(status.read_status(ledger, visible, error, roll=roll, limits=limits))
     return found
 
 
-def _remarks(found: Sequence[Standing], roll: Roll) -> Iterator[str]:
-    """What does not move, and what to do; what is of the whole fleet is said once."""
-    for each in standstill.of_fleet(roll):
+def _remarks(found: Sequence[SourceStatus], roll: FleetRoster) -> Iterator[str]:
+    """Yield what is wrong and what to do; what concerns the whole fleet comes first and once."""
+    for each in standstill.fleet_problems(roll):
         yield f"fleet: {each}"
-    for advice in standstill.advice(roll):
+    for advice in standstill.fleet_advice(roll):
         yield f"fleet: {advice}"
     for source in found:
         for each in source.problems:
@@ -85,18 +86,18 @@ def _remarks(found: Sequence[Standing], roll: Roll) -> Iterator[str]:
             yield f"{source.source}: {advice}"
 
 
-def _depth(name: str) -> tuple[Depth | None, str]:
-    """How many messages wait in the queue, and why that is not known."""
+def _read_depth(name: str) -> tuple[QueueDepth | None, str]:
+    """Return the depth of the queue, or None and the sentence that says why it is unknown."""
     try:
         return lines.queue(name).depth(), ""
     except (Fault, ConfigError) as error:
-        return None, f"The queue does not say how much waits in it: {str(error).rstrip('.')}."
+        return None, f"The depth of the queue is unknown: {str(error).rstrip('.')}."
 
 
-def _now(found: Sequence[Standing]) -> Table:
-    """What is in hand: messages first, then objects."""
+def _work_table(found: Sequence[SourceStatus]) -> Table:
+    """Return the table of work in hand: messages first, then objects."""
     table = output.table(
-        *("source", "in queue", "held", "oldest", "in flight", "parked", "refused"),
+        *("source", "queued", "leased", "oldest", "in flight", "parked", "refused"),
         *("last success", "state"),
         numbers=NUMBERS,
     )
@@ -116,8 +117,8 @@ def _now(found: Sequence[Standing]) -> Table:
     return table
 
 
-def _sums(found: Sequence[Standing]) -> Table:
-    """What was done since the ledger began, sink by sink; of the refused some were repaired."""
+def _sums_table(found: Sequence[SourceStatus]) -> Table:
+    """Return the table of records since the ledger began; some of the refused were repaired."""
     table = output.table(
         *("source", "sink", "records in", "delivered", "filtered", "refused", "repaired"),
         numbers=NUMBERS,

@@ -1,7 +1,7 @@
-"""The whole line on an emulated AWS with simulated CloudTrail traffic."""
+"""The demo: Trailcourier on an emulated AWS with simulated CloudTrail traffic."""
 
-from trailcourier.demo.away import Visit, serve
-from trailcourier.demo.run import Options, demo
-from trailcourier.demo.verdict import Verdict
+from trailcourier.demo.player import DemoOptions, run_demo
+from trailcourier.demo.remote import RemoteDemo, serve_remote
+from trailcourier.demo.verdict import DemoVerdict
 
-__all__ = ["Options", "Verdict", "Visit", "demo", "serve"]
+__all__ = ["DemoOptions", "DemoVerdict", "RemoteDemo", "run_demo", "serve_remote"]

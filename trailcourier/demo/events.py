@@ -1,4 +1,4 @@
-"""Events as CloudTrail writes them, made up: the same for the same random numbers.
+"""Simulated events as CloudTrail writes them: the same for the same random numbers.
 
 Fields follow "CloudTrail record contents" of the CloudTrail User Guide (eventVersion 1.11).
 """
@@ -6,28 +6,28 @@ Fields follow "CloudTrail record contents" of the CloudTrail User Guide (eventVe
 import string
 from collections.abc import Callable
 
-from trailcourier.demo.scene import ROLES, Event, Scene, call, time
+from trailcourier.demo.event_context import ROLES, Event, EventContext, api_call, event_time
 
 
-def event(scene: Scene) -> Event:
-    """One event of any kind, as often as it is in a busy account."""
+def event(context: EventContext) -> Event:
+    """Return one event; kinds are as frequent as in a busy account."""
     kinds, weights = zip(*_KINDS, strict=True)
-    make: Callable[[Scene], Event] = scene.rng.choices(kinds, weights)[0]
-    return make(scene)
+    create: Callable[[EventContext], Event] = context.rng.choices(kinds, weights)[0]
+    return create(context)
 
 
-def insight(scene: Scene) -> Event:
+def insight(context: EventContext) -> Event:
     """Half of a CloudTrail Insights finding: no eventName at the top, no user."""
     return {
         "eventVersion": "1.11",
-        "eventTime": time(scene),
-        "awsRegion": scene.region,
-        "eventID": scene.uuid(),
+        "eventTime": event_time(context),
+        "awsRegion": context.region,
+        "eventID": context.uuid(),
         "eventType": "AwsCloudTrailInsight",
-        "recipientAccountId": scene.account,
-        "sharedEventID": scene.uuid(),
+        "recipientAccountId": context.account,
+        "sharedEventID": context.uuid(),
         "insightDetails": {
-            "state": scene.rng.choice(("Start", "End")),
+            "state": context.rng.choice(("Start", "End")),
             "eventSource": "ec2.amazonaws.com",
             "eventName": "RunInstances",
             "insightType": "ApiCallRateInsight",
@@ -44,24 +44,24 @@ def insight(scene: Scene) -> Event:
     }
 
 
-def aggregated(scene: Scene) -> Event:
+def aggregated(context: EventContext) -> Event:
     """A five-minute summary of data events: ``eventId``, and no eventTime."""
     return {
         "eventVersion": "1.0",
         "eventType": "AwsAggregatedEvent",
         "eventCategory": "Aggregated",
-        "eventId": scene.uuid(),
-        "accountId": scene.account,
-        "awsRegion": scene.region,
+        "eventId": context.uuid(),
+        "accountId": context.account,
+        "awsRegion": context.region,
         "timeWindow": {
-            "windowStart": time(scene),
-            "windowEnd": time(scene),
+            "windowStart": event_time(context),
+            "windowEnd": event_time(context),
             "windowSize": "PT5M",
         },
         "summary": {
             "primaryDimension": {
                 "dimension": "eventName",
-                "statistics": [{"name": "GetObject", "value": scene.rng.randrange(1, 10**6)}],
+                "statistics": [{"name": "GetObject", "value": context.rng.randrange(1, 10**6)}],
                 "aggregationType": "Count",
             },
             "details": [],
@@ -69,39 +69,41 @@ def aggregated(scene: Scene) -> Event:
     }
 
 
-def network(scene: Scene) -> Event:
+def network(context: EventContext) -> Event:
     """A call through a VPC endpoint."""
-    made = call(scene, "AWSAccount", "kms", "Decrypt", read=True)
+    made = api_call(context, "AWSAccount", "kms", "Decrypt", read=True)
     return made | {
         "eventType": "AwsVpceEvents",
         "eventCategory": "NetworkActivity",
-        "vpcEndpointId": f"vpce-{scene.letters(17, '0123456789abcdef')}",
+        "vpcEndpointId": f"vpce-{context.letters(17, '0123456789abcdef')}",
         "errorCode": "VpceAccessDenied",
     }
 
 
-def _console_login(scene: Scene) -> Event:
-    good = scene.rng.random() < 0.8
-    made = call(scene, "IAMUser", "signin", "ConsoleLogin", read=False)
+def _console_login(context: EventContext) -> Event:
+    succeeded = context.rng.random() < 0.8
+    made = api_call(context, "IAMUser", "signin", "ConsoleLogin", read=False)
     made["eventType"] = "AwsConsoleSignIn"
-    made["responseElements"] = {"ConsoleLogin": "Success" if good else "Failure"}
-    made["additionalEventData"] = {"MobileVersion": "No", "MFAUsed": "Yes" if good else "No"}
-    if not good:
+    made["responseElements"] = {"ConsoleLogin": "Success" if succeeded else "Failure"}
+    made["additionalEventData"] = {"MobileVersion": "No", "MFAUsed": "Yes" if succeeded else "No"}
+    if not succeeded:
         made["userIdentity"]["userName"] = "HIDDEN_DUE_TO_SECURITY_REASONS"
         made["userIdentity"]["accessKeyId"] = ""
         made["errorMessage"] = "Failed authentication"
     return made
 
 
-def _assume_role(scene: Scene) -> Event:
-    role = f"arn:aws:iam::{scene.account}:role/{scene.rng.choice(ROLES)}"
-    asked = {"roleArn": role, "roleSessionName": "session"}
-    who = scene.rng.choice(("AWSService", "AWSAccount", "IAMUser"))
-    return call(scene, who, "sts", "AssumeRole", read=True, requestParameters=asked)
+def _assume_role(context: EventContext) -> Event:
+    role = f"arn:aws:iam::{context.account}:role/{context.rng.choice(ROLES)}"
+    parameters = {"roleArn": role, "roleSessionName": "session"}
+    identity_type = context.rng.choice(("AWSService", "AWSAccount", "IAMUser"))
+    return api_call(
+        context, identity_type, "sts", "AssumeRole", read=True, requestParameters=parameters
+    )
 
 
-def _service_read(scene: Scene) -> Event:
-    service, name = scene.rng.choice(
+def _service_read(context: EventContext) -> Event:
+    service, name = context.rng.choice(
         (
             ("ec2", "DescribeInstances"),
             ("elasticloadbalancing", "DescribeTargetHealth"),
@@ -110,37 +112,45 @@ def _service_read(scene: Scene) -> Event:
             ("kms", "DescribeKey"),
         )
     )
-    made = call(scene, "AWSService", service, name, read=True)
-    if scene.rng.random() < 0.1:
+    made = api_call(context, "AWSService", service, name, read=True)
+    if context.rng.random() < 0.1:
         made["errorCode"] = "Client.RequestLimitExceeded"
     return made
 
 
-def _kms(scene: Scene) -> Event:
-    key = f"arn:aws:kms:{scene.region}:{scene.account}:key/{scene.uuid()}"
-    asked = {"encryptionAlgorithm": "SYMMETRIC_DEFAULT", "keyId": key}
-    resources = [{"accountId": scene.account, "type": "AWS::KMS::Key", "ARN": key}]
-    name = scene.rng.choice(("Decrypt", "GenerateDataKey"))
-    who = scene.rng.choice(("AssumedRole", "AWSService"))
-    return call(scene, who, "kms", name, read=True, requestParameters=asked, resources=resources)
+def _kms(context: EventContext) -> Event:
+    key = f"arn:aws:kms:{context.region}:{context.account}:key/{context.uuid()}"
+    parameters = {"encryptionAlgorithm": "SYMMETRIC_DEFAULT", "keyId": key}
+    resources = [{"accountId": context.account, "type": "AWS::KMS::Key", "ARN": key}]
+    name = context.rng.choice(("Decrypt", "GenerateDataKey"))
+    identity_type = context.rng.choice(("AssumedRole", "AWSService"))
+    return api_call(
+        context,
+        identity_type,
+        "kms",
+        name,
+        read=True,
+        requestParameters=parameters,
+        resources=resources,
+    )
 
 
-def _describe(scene: Scene) -> Event:
-    asked = {
+def _describe(context: EventContext) -> Event:
+    parameters = {
         "instancesSet": {},
         "filterSet": {"items": [{"name": "tag:Größe", "value": "2xlarge"}]},
     }
-    made = call(
-        scene, "AssumedRole", "ec2", "DescribeInstances", read=True, requestParameters=asked
+    made = api_call(
+        context, "AssumedRole", "ec2", "DescribeInstances", read=True, requestParameters=parameters
     )
-    if scene.rng.random() < 0.2:
+    if context.rng.random() < 0.2:
         made["errorCode"] = "Client.UnauthorizedOperation"
         made["errorMessage"] = "You are not authorized to perform this operation."
     return made
 
 
-def _change(scene: Scene) -> Event:
-    service, name = scene.rng.choice(
+def _change(context: EventContext) -> Event:
+    service, name = context.rng.choice(
         (
             ("iam", "CreateUser"),
             ("iam", "AttachUserPolicy"),
@@ -150,37 +160,39 @@ def _change(scene: Scene) -> Event:
             ("lambda", "UpdateFunctionCode20150331v2"),
         )
     )
-    # now and then long: a policy, a user data script
-    text = scene.letters(scene.rng.choice((20, 200, 200, 20_000)), string.printable)
-    who = scene.rng.choice(("IAMUser", "AssumedRole", "Root"))
-    return call(scene, who, service, name, read=False, requestParameters={"document": text})
+    # sometimes long, as a policy or a user data script is
+    text = context.letters(context.rng.choice((20, 200, 200, 20_000)), string.printable)
+    identity_type = context.rng.choice(("IAMUser", "AssumedRole", "Root"))
+    return api_call(
+        context, identity_type, service, name, read=False, requestParameters={"document": text}
+    )
 
 
-def _s3_data(scene: Scene) -> Event:
-    name = scene.rng.choice(("GetObject", "PutObject", "HeadObject", "DeleteObject"))
-    key = f"orders/2026/{scene.rng.randrange(10**8)} & more.json"
-    made = call(scene, "AssumedRole", "s3", name, read=name in {"GetObject", "HeadObject"})
+def _s3_data(context: EventContext) -> Event:
+    name = context.rng.choice(("GetObject", "PutObject", "HeadObject", "DeleteObject"))
+    key = f"orders/2026/{context.rng.randrange(10**8)} & more.json"
+    made = api_call(context, "AssumedRole", "s3", name, read=name in {"GetObject", "HeadObject"})
     made["managementEvent"] = False
     made["eventCategory"] = "Data"
     made["requestParameters"] = {"bucketName": "example-orders", "key": key}
     made["additionalEventData"] = {
         "bytesTransferredIn": 0.0,
-        "bytesTransferredOut": scene.rng.choice((1.10, 2.5e3, 12_345_678_901_234_567_890)),
-        "x-amz-id-2": scene.letters(40),
+        "bytesTransferredOut": context.rng.choice((1.10, 2.5e3, 12_345_678_901_234_567_890)),
+        "x-amz-id-2": context.letters(40),
     }
     return made
 
 
-def _lambda_data(scene: Scene) -> Event:
-    function = f"arn:aws:lambda:{scene.region}:{scene.account}:function:orders"
-    made = call(scene, "AWSService", "lambda", "Invoke", read=False)
+def _lambda_data(context: EventContext) -> Event:
+    function = f"arn:aws:lambda:{context.region}:{context.account}:function:orders"
+    made = api_call(context, "AWSService", "lambda", "Invoke", read=False)
     made["managementEvent"] = False
     made["eventCategory"] = "Data"
     made["requestParameters"] = {"functionName": function, "invocationType": "Event"}
     return made
 
 
-_KINDS: tuple[tuple[Callable[[Scene], Event], int], ...] = (
+_KINDS: tuple[tuple[Callable[[EventContext], Event], int], ...] = (
     (_service_read, 28),
     (_s3_data, 20),
     (_describe, 14),

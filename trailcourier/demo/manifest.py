@@ -1,4 +1,4 @@
-"""What was written, record by record, against what lies in the output files."""
+"""The manifest of written records, and its comparison with the output files."""
 
 import gzip
 import hashlib
@@ -9,11 +9,11 @@ from typing import Any
 
 import msgspec
 
-EXAMPLES = 5  # of each problem that are named
+EXAMPLES = 5  # problems that are named
 
 
-class Written(msgspec.Struct, frozen=True):
-    """One record: *sha256* is of its bytes as a sink must get them.
+class WrittenRecord(msgspec.Struct, frozen=True):
+    """One record of a simulated file; *sha256* is of its bytes as a sink must get them.
 
     *filtered* says that the default filter drops it, *damaged* that its file cannot be read.
     """
@@ -27,7 +27,7 @@ class Written(msgspec.Struct, frozen=True):
 
 
 class Tally(msgspec.Struct, frozen=True):
-    """What became of the records; *problems* names some of those that went wrong."""
+    """How many records had each outcome; *problems* names some that went wrong."""
 
     written: int
     delivered: int
@@ -41,18 +41,18 @@ class Tally(msgspec.Struct, frozen=True):
 
     @property
     def good(self) -> bool:
-        """Whether all that was written arrived as it was, and nothing else."""
+        """Whether every record arrived unchanged, and nothing else did."""
         return not (self.lost or self.extra or self.altered)
 
 
-class _Head(msgspec.Struct, frozen=True):
+class _DeliveredHead(msgspec.Struct, frozen=True):
     event: str = msgspec.field(name="eventID", default="")
     aggregate: str = msgspec.field(name="eventId", default="")
 
 
-def written(record: bytes, event: Mapping[str, Any], bucket: str, key: str) -> Written:
-    """What the manifest says of *record*, whose fields are *event*."""
-    return Written(
+def written_record(record: bytes, event: Mapping[str, Any], bucket: str, key: str) -> WrittenRecord:
+    """Return the manifest entry of *record*, whose fields are *event*."""
+    return WrittenRecord(
         id=str(event.get("eventID") or event.get("eventId")),
         sha256=hashlib.sha256(one_line(record)).hexdigest(),
         filtered=dropped_by_default(event),
@@ -62,47 +62,47 @@ def written(record: bytes, event: Mapping[str, Any], bucket: str, key: str) -> W
 
 
 def one_line(record: bytes) -> bytes:
-    """*record* with line breaks between its tokens as spaces; within a string JSON allows none."""
+    """Replace line breaks between the tokens of *record* with spaces; JSON strings have none."""
     return record.replace(b"\r", b" ").replace(b"\n", b" ")
 
 
 def dropped_by_default(event: Mapping[str, Any]) -> bool:
-    """Whether the default filter drops *event*: a read by an AWS service that succeeded.
+    """Return whether the default filter drops *event*: a successful read by an AWS service.
 
-    Written apart from the filter, to check it.
+    This does not use the filter, so that it can check the filter.
     """
-    who, source = event.get("userIdentity"), event.get("eventSource")
-    looked_at = {f"{name}.amazonaws.com" for name in ("sts", "kms", "secretsmanager", "ssm")}
+    identity, source = event.get("userIdentity"), event.get("eventSource")
+    never_dropped = {f"{name}.amazonaws.com" for name in ("sts", "kms", "secretsmanager", "ssm")}
     return (
-        isinstance(who, dict)
-        and who.get("type") == "AWSService"
+        isinstance(identity, dict)
+        and identity.get("type") == "AWSService"
         and event.get("readOnly") is True
         and event.get("managementEvent") is True
         and not event.get("errorCode")
         and source is not None
-        and source not in looked_at
+        and source not in never_dropped
     )
 
 
-def save(records: Iterable[Written], path: Path) -> None:
-    """Write the manifest to *path*, a line of JSON for each record."""
+def save(records: Iterable[WrittenRecord], path: Path) -> None:
+    """Write the manifest to *path*, one line of JSON for each record."""
     encode = msgspec.json.encode
     path.write_bytes(b"".join(encode(record) + b"\n" for record in records))
 
 
-def load(path: Path) -> list[Written]:
+def load(path: Path) -> list[WrittenRecord]:
     """Read a manifest that ``save`` wrote."""
-    decoder = msgspec.json.Decoder(Written)
+    decoder = msgspec.json.Decoder(WrittenRecord)
     return [decoder.decode(line) for line in path.read_bytes().splitlines()]
 
 
 def compare(
-    records: Collection[Written], output: Path, refused: Collection[tuple[str, str]]
+    records: Collection[WrittenRecord], output: Path, refused: Collection[tuple[str, str]]
 ) -> Tally:
-    """Compare *records* with the files below *output*; *refused* are bucket and key of objects.
+    """Compare *records* with the files below *output*; *refused* are (bucket, key) of objects.
 
-    A record counts as refused only if its file is damaged and was refused; a good file that was
-    refused is a loss, as is a damaged one of which nobody said so.
+    A record counts as refused only if its file is damaged and was refused.  It counts as lost if a
+    good file was refused, or if a damaged file was not.
     """
     expected: dict[str, Counter[str]] = defaultdict(Counter)
     for record in records:
@@ -111,18 +111,18 @@ def compare(
     found: dict[str, Counter[str]] = defaultdict(Counter)
     for id_, sha256 in _delivered(output):
         found[id_][sha256] += 1
-    unsaid = [r for r in records if r.damaged and (r.bucket, r.key) not in refused]
-    counts: Counter[str] = Counter(lost=len(unsaid))
-    problems = [f"lost, its file not refused: {r.id} of s3://{r.bucket}/{r.key}" for r in unsaid]
+    unrefused = [r for r in records if r.damaged and (r.bucket, r.key) not in refused]
+    counts: Counter[str] = Counter(lost=len(unrefused))
+    problems = [f"lost, its file not refused: {r.id} of s3://{r.bucket}/{r.key}" for r in unrefused]
     for id_ in expected.keys() | found.keys():
-        one = _one(expected.get(id_, Counter()), found.get(id_, Counter()))
-        counts.update(one)
-        problems += [f"{what}: {id_}" for what in ("lost", "extra", "altered") if one[what]]
+        outcomes = _compare_event(expected.get(id_, Counter()), found.get(id_, Counter()))
+        counts.update(outcomes)
+        problems += [f"{name}: {id_}" for name in ("lost", "extra", "altered") if outcomes[name]]
     return Tally(
         written=len(records),
         delivered=counts["delivered"],
         filtered=sum(record.filtered and not record.damaged for record in records),
-        refused=sum(record.damaged for record in records) - len(unsaid),
+        refused=sum(record.damaged for record in records) - len(unrefused),
         duplicates=counts["duplicates"],
         lost=counts["lost"],
         extra=counts["extra"],
@@ -131,28 +131,29 @@ def compare(
     )
 
 
-def _one(expected: Counter[str], found: Counter[str]) -> Counter[str]:
-    """What became of the records with one event id, by the digests of their bytes."""
+def _compare_event(expected: Counter[str], found: Counter[str]) -> Counter[str]:
+    """Return the outcomes of the records with one event id, by the digests of their bytes."""
     delivered = (expected & found).total()
     missing = (expected - found).total()
-    again = sum(by for digest, by in (found - expected).items() if digest in expected)
-    strange = (found - expected).total() - again
-    altered = strange if expected else 0
+    surplus = found - expected
+    duplicates = sum(count for digest, count in surplus.items() if digest in expected)
+    unknown = surplus.total() - duplicates
+    altered = unknown if expected else 0
     return Counter(
         delivered=delivered,
-        duplicates=again,
+        duplicates=duplicates,
         altered=altered,
-        extra=strange - altered,
+        extra=unknown - altered,
         lost=max(0, missing - altered),
     )
 
 
 def _delivered(output: Path) -> Iterator[tuple[str, str]]:
-    """Every record in the output files: its id and the digest of its bytes."""
-    decoder = msgspec.json.Decoder(_Head)
+    """Yield the id and the digest of the bytes of every record in the output files."""
+    decoder = msgspec.json.Decoder(_DeliveredHead)
     for path in sorted(output.rglob("*.ndjson*")):
         if any(part.startswith(".") for part in path.relative_to(output).parts):
-            continue  # a try that was not finished
+            continue  # an unfinished attempt
         content = path.read_bytes()
         lines = gzip.decompress(content) if path.suffix == ".gz" else content
         for line in lines.split(b"\n"):
@@ -160,7 +161,7 @@ def _delivered(output: Path) -> Iterator[tuple[str, str]]:
                 yield _id(decoder, line), hashlib.sha256(line).hexdigest()
 
 
-def _id(decoder: "msgspec.json.Decoder[_Head]", line: bytes) -> str:
+def _id(decoder: "msgspec.json.Decoder[_DeliveredHead]", line: bytes) -> str:
     try:
         head = decoder.decode(line)
     except msgspec.DecodeError:

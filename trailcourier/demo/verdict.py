@@ -1,4 +1,4 @@
-"""What the demo came to: the records by the output files, the messages by the queue."""
+"""The demo's verdict: the records by the output files, the messages by the queue."""
 
 from collections.abc import Sequence
 
@@ -14,14 +14,14 @@ _MEANING = {
     "filtered": "dropped by the default rule: reads by AWS services",
     "refused": "in files that were damaged on purpose",
     "duplicates": "found more often than they were written",
-    "lost": "should have been delivered, and were not",
-    "extra": "should not be there",
-    "altered": "arrived with other bytes",
+    "lost": "not delivered, but should be",
+    "extra": "delivered, but should not be",
+    "altered": "delivered with other bytes",
 }
 
 
-class Verdict(msgspec.Struct, frozen=True):
-    """The *tally* of records, and what is wrong with what is left in the queue."""
+class DemoVerdict(msgspec.Struct, frozen=True):
+    """The *tally* of records, and the problems of what is left in the *queue*."""
 
     tally: Tally
     queue: tuple[str, ...] = ()
@@ -35,12 +35,12 @@ class Verdict(msgspec.Struct, frozen=True):
         return (*self.tally.problems, *self.queue)
 
     def line(self) -> str:
-        """The tally as one line of JSON."""
+        """Return the tally as one line of JSON."""
         return msgspec.json.encode({name: getattr(self.tally, name) for name in COUNTED}).decode()
 
     def table(self) -> Table:
-        """The tally for a person."""
-        shown = Table(title="Every record, by what lies in the output files")
+        """Return the tally as a table."""
+        shown = Table(title="Every record, compared with the output files")
         shown.add_column("records")
         shown.add_column("count", justify="right")
         shown.add_column("")
@@ -52,15 +52,15 @@ class Verdict(msgspec.Struct, frozen=True):
         return shown
 
 
-def left_wrong(left: Sequence[str], held: Sequence[str]) -> list[str]:
-    """What is wrong with the bodies *held* by a queue that must keep one with each of *left*."""
+def queue_problems(kept_marks: Sequence[str], bodies: Sequence[str]) -> list[str]:
+    """Return the problems of a queue with *bodies* that must keep one with each of *kept_marks*."""
     problems = [
-        f"the queue holds what should be settled: {ascii(body)[:120]}"
-        for body in held
-        if not any(part in body for part in left)
+        f"the queue holds a message that should be deleted: {ascii(body)[:120]}"
+        for body in bodies
+        if not any(mark in body for mark in kept_marks)
     ]
-    for part in left:
-        times = sum(part in body for body in held)
-        if times != 1:
-            problems.append(f"{times} messages in the queue have {part!a}, not 1")
+    for mark in kept_marks:
+        count = sum(mark in body for body in bodies)
+        if count != 1:
+            problems.append(f"{count} messages in the queue contain {mark!a}, not 1")
     return problems

@@ -1,8 +1,8 @@
-"""Says what keeps records from arriving, in the order a person would look.
+"""Finds what keeps records from arriving, in the order in which a person would look.
 
-A check is a function of CHECKS: it is given a source and yields what it finds.  Nothing is taken
-from the queue, written or changed; a sink is sent something only where ``Shared.send`` says so.
-Every wait has an end, and so has the whole.
+CHECKS lists the checks: functions that take a source and yield findings.  A check takes no message
+from the queue and writes and changes nothing; it sends a sink a record only if ``Shared.send`` is
+set.  Every wait has a timeout, and so has the whole run.
 """
 
 import threading
@@ -20,99 +20,100 @@ from trailcourier.doctor import (
     fleet,
     hosts,
     identity,
-    keeping,
     queue,
+    retention,
     sinks,
     topic,
     traffic,
     trail,
 )
 from trailcourier.doctor.finding import Finding, Level
-from trailcourier.doctor.order import Check
+from trailcourier.doctor.prerequisites import Check
 from trailcourier.doctor.subject import OUT_OF_TIME, Shared, Subject
 
-__all__ = ["CHECKS", "Finding", "Level", "Looking", "Shared", "Told", "examine"]
+__all__ = ["CHECKS", "Finding", "Level", "ProgressCallback", "ReportedFinding", "Shared", "examine"]
 
-Looking = Callable[[str], None]
-"""Told what is being looked at."""
+ProgressCallback = Callable[[str], None]
+"""Takes the source and the check that begins, as ``"prod: queue"``."""
 
 CHECKS: tuple[Check, ...] = (
-    configuration.look,
-    hosts.look,
-    identity.look,
-    queue.look,
-    keeping.look,
-    backlog.look,
-    topic.look,
-    direct.look,
-    trail.look,
-    bucket.look,
-    traffic.look,
-    broker.look,
-    fleet.look,
-    sinks.look,
+    configuration.check_configuration,
+    hosts.check_hosts,
+    identity.check_identity,
+    queue.check_queue,
+    retention.check_retention,
+    backlog.check_backlog,
+    topic.check_topics,
+    direct.check_direct_notifications,
+    trail.check_trails,
+    bucket.check_buckets,
+    traffic.check_traffic,
+    broker.check_broker,
+    fleet.check_fleet,
+    sinks.check_sinks,
 )
 
-GRACE = 2.0  # seconds beyond the time there is, for all checks that are about to end
+GRACE = 2.0  # seconds after the time limit, so that checks near their end can report
 
 
-class Told(msgspec.Struct, frozen=True):
-    """A finding, and the source it was found at."""
+class ReportedFinding(msgspec.Struct, frozen=True):
+    """A finding and the source that it is about."""
 
     source: str
     finding: Finding
 
 
 def examine(
-    shared: Shared, names: Sequence[str], looking: Looking = lambda _: None
-) -> Iterator[Told]:
-    """Look at every source of *names* at once, and tell in their order what is found.
+    shared: Shared, names: Sequence[str], on_progress: ProgressCallback = lambda _: None
+) -> Iterator[ReportedFinding]:
+    """Check all sources in *names* at the same time, and yield their findings in that order.
 
-    What was told of one source is not told again of another that shares it, such as a sink.
-    *looking* is told what is being looked at.
+    A finding about something that sources share, such as a sink, is yielded once, for the first.
+    *on_progress* is called when a check begins.
     """
-    looks = [(name, _Look(Subject(name, shared))) for name in names]
-    told: set[Finding] = set()
-    for name, look in looks:
-        for said in look.follow(shared):
-            if isinstance(said, str):
-                looking(f"{name}: {said}")
-            elif said not in told:
-                told.add(said)
-                yield Told(name, said)
+    runs = [(name, _SourceRun(Subject(name, shared))) for name in names]
+    reported: set[Finding] = set()
+    for name, run in runs:
+        for event in run.events(shared):
+            if isinstance(event, str):
+                on_progress(f"{name}: {event}")
+            elif event not in reported:
+                reported.add(event)
+                yield ReportedFinding(name, event)
 
 
-class _Look:
-    """One source's checks, at work in a thread of their own."""
+class _SourceRun:
+    """Runs the checks of one source in a thread."""
 
     def __init__(self, subject: Subject) -> None:
         self._subject = subject
-        self._said: SimpleQueue[str | Finding | BaseException | None] = SimpleQueue()
+        self._events: SimpleQueue[str | Finding | BaseException | None] = SimpleQueue()
         threading.Thread(target=self._run, daemon=True).start()
 
-    def follow(self, shared: Shared) -> Iterator[str | Finding]:
-        """Yield what comes: the name of a check that begins, or what one found."""
+    def events(self, shared: Shared) -> Iterator[str | Finding]:
+        """Yield the name of each check that begins, and each finding; raise what a check raised."""
         while True:
             try:
-                said = self._said.get(timeout=shared.left(float("inf"), beyond=GRACE))
+                event = self._events.get(timeout=shared.seconds_left(float("inf"), beyond=GRACE))
             except Empty:
-                text = "the time was over before everything was looked at"
-                yield Finding("unproved", OUT_OF_TIME, text, "Run doctor again.")
+                text = "the time limit ended before all checks were done"
+                fix = "Run doctor again, with --source for one source alone."
+                yield Finding("not-checked", OUT_OF_TIME, text, fix)
                 return
-            if said is None:
+            if event is None:
                 return
-            if isinstance(said, BaseException):
-                raise said
-            yield said
+            if isinstance(event, BaseException):
+                raise event
+            yield event
 
     def _run(self) -> None:
         try:
             for check in CHECKS:
-                self._said.put(check.__module__.rpartition(".")[2])
-                for found in check(self._subject):
-                    self._subject.found.append(found)
-                    self._said.put(found)
-        except BaseException as error:  # noqa: BLE001 - raised where it is followed
-            self._said.put(error)
+                self._events.put(check.__module__.rpartition(".")[2])
+                for finding in check(self._subject):
+                    self._subject.findings.append(finding)
+                    self._events.put(finding)
+        except BaseException as error:  # noqa: BLE001 - events() raises it
+            self._events.put(error)
         else:
-            self._said.put(None)
+            self._events.put(None)

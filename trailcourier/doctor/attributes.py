@@ -1,35 +1,35 @@
-"""What a queue says of itself, by name.
+"""The attributes of a queue, read by name.
 
-AWS says all of it.  A service that is only like SQS leaves out what it does not know, or says it in
-a form of its own; that is taken for not said, and never for nothing.
+AWS sends all of them.  A service that imitates SQS may leave one out or send it in another form:
+that counts as not known, never as zero or empty.
 """
 
 import json
 from collections.abc import Mapping
 from typing import Any
 
-from trailcourier.doctor.call import Answer
+from trailcourier.doctor.aws_call import AwsAnswer
 from trailcourier.doctor.subject import Subject
 
 
 class Attributes:
-    """The attributes in one answer; none in one that is not good."""
+    """The attributes in the answer of GetQueueAttributes; empty if the call failed."""
 
-    def __init__(self, answer: Answer) -> None:
-        told = answer.said.get("Attributes") if answer.good else None
-        self._told: Mapping[str, str] = told or {}
+    def __init__(self, answer: AwsAnswer) -> None:
+        values = answer.response.get("Attributes") if answer.good else None
+        self._values: Mapping[str, str] = values or {}
 
     def text(self, name: str) -> str:
-        """What is said under *name*; empty where nothing is."""
-        return self._told.get(name, "")
+        """Return the attribute *name*, or an empty string if the answer lacks it."""
+        return self._values.get(name, "")
 
     def number(self, name: str) -> int | None:
-        """The whole number under *name*; None where it is not said."""
+        """Return the attribute *name* as a whole number, or None if it is not one."""
         text = self.text(name)
         return int(text) if text.isascii() and text.isdecimal() else None
 
     def table(self, name: str) -> Mapping[str, Any]:
-        """The JSON object under *name*; empty where nothing is said or it is something else."""
+        """Return the attribute *name* as a JSON object; empty if it is missing or not an object."""
         try:
             found = json.loads(self.text(name) or "{}")
         except ValueError:
@@ -37,5 +37,5 @@ class Attributes:
         return found if isinstance(found, dict) else {}
 
     def arn(self, subject: Subject) -> str:
-        """The queue's ARN; the one that its URL says where it does not say it itself."""
+        """Return the queue's ARN; without that attribute, the ARN that the queue's URL implies."""
         return self.text("QueueArn") or subject.source.queue.arn

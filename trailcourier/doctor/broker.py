@@ -1,4 +1,4 @@
-"""The broker and the ledger in it: that it will do, and what the line itself has met."""
+"""The broker and the ledger in it: whether they are fit, and which breakers are open."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -6,113 +6,119 @@ from typing import Any
 
 import msgspec
 
-from trailcourier import impairment, standstill, status, wiring
-from trailcourier.doctor import bounded, trouble
-from trailcourier.doctor.finding import Entries, Entry, Finding
+from trailcourier import wiring
+from trailcourier.doctor import aws_findings, deadlines
+from trailcourier.doctor.finding import CatalogueEntry, Entries, Finding
 from trailcourier.doctor.subject import Shared, Subject
 from trailcourier.errors import ConfigError, Unreachable
-from trailcourier.ledger.workers import Roll
+from trailcourier.ledger import redis_faults
+from trailcourier.ledger.workers import FleetRoster
 from trailcourier.models import ObjectRef
-from trailcourier.printable import age
-from trailcourier.status import Standing
+from trailcourier.operations import standstill, status
+from trailcourier.operations.status import SourceStatus
+from trailcourier.text import age
 
 PATIENCE = 4.0  # seconds for the broker
-LATELY = 3600  # seconds; what the line did since then it may still do
-PARKED = 5  # objects to try, where none can be listed
-FULL = 0.9  # of its memory
+RECENT_SECONDS = 3600  # seconds; a success within it proves the permissions
+PARKED = 5  # objects to try to read if the bucket cannot be listed
+FULL = 0.9  # share of its memory in use
 
-TOLD: Entries = {
-    "TC801": Entry(
-        "Is the broker reached?",
+ENTRIES: Entries = {
+    "TC801": CatalogueEntry(
+        "Does the broker answer?",
         ("ok", "error"),
-        "The Redis or Valkey of `broker.url`. `trailcourier run` brings one of its own where none "
-        "is configured; a fleet needs one that all hosts reach.",
+        "The Redis or Valkey of `broker.url`. Without one, `trailcourier run` starts an embedded "
+        "broker; a fleet needs one that all hosts reach.",
     ),
-    "TC802": Entry(
-        "Will it do?",
+    "TC802": CatalogueEntry(
+        "Is the broker fit for Trailcourier?",
         ("ok", "warning", "error"),
-        "One server: no cluster, no Sentinel, no read-only replica; and `maxmemory-policy "
-        "noeviction`, or it may drop what is not yet delivered. It is a warning where "
-        "`broker.require_noeviction` is off.",
+        "It has to be one server (no cluster, no Sentinel, no read-only replica) with "
+        "`maxmemory-policy noeviction`; with any other policy Redis may evict work that is not yet "
+        "delivered. That is a warning if `broker.require_noeviction` is off.",
     ),
-    "TC803": Entry(
-        "Does it keep its data?",
+    "TC803": CatalogueEntry(
+        "Does the broker keep its data?",
         ("ok", "warning", "error"),
-        "Losing the broker's data loses no record, but what was in flight arrives twice, and the "
-        "memory of what was delivered is gone. Turn on the append-only file. An error where it "
-        "cannot write to its disk: it then refuses to be written to.",
+        "If the broker loses its data, no record is lost, but records in flight arrive twice and "
+        "the ledger forgets which objects were delivered. Turn on the append-only file. It is an "
+        "error if Redis cannot write to its disk, because Redis then refuses writes.",
     ),
-    "TC804": Entry(
-        "Has it memory left?",
+    "TC804": CatalogueEntry(
+        "Does the broker have memory left?",
         ("ok", "warning", "error"),
-        "A full Redis with `noeviction` refuses every write, and nothing is carried. Give it more "
-        "`maxmemory`; a delivered object takes some 20 bytes for 15 days.",
+        "A full Redis with `noeviction` refuses every write, and nothing is delivered. Raise "
+        "`maxmemory`; a delivered object takes about 20 bytes for 15 days.",
     ),
-    "TC805": Entry(
+    "TC805": CatalogueEntry(
         "Do the clocks agree?",
         ("ok", "warning"),
-        "The clock of this machine and those of all live processes, compared with the broker's, "
-        "from 5 s on. Nothing is decided by them, but logs are hard to read, and AWS takes no "
-        "signature that is five minutes off. Let NTP set them all.",
+        "The clocks of this machine and of all live processes, compared with the broker's; a "
+        "difference of 5 s or more is a warning. Trailcourier decides nothing by these clocks, but "
+        "logs are hard to compare, and AWS rejects signatures that are more than five minutes "
+        "off. Set all clocks by NTP.",
     ),
-    "TC806": Entry(
-        "What does the line itself say?",
-        ("ok", "unproved", "warning"),
-        "Breakers that are open, with the words of what opened them: what the line met, whatever "
-        "else was found here.",
+    "TC806": CatalogueEntry(
+        "Is any breaker open?",
+        ("ok", "not-checked", "warning"),
+        "Each open breaker of the source, with the error that opened it. The workers met that "
+        "error, even if every check of doctor succeeds.",
     ),
 }
 
 
-class Line(msgspec.Struct, frozen=True):
-    """How the line of a source stands, everything it has counted, and what waits to be tried."""
+class SourceState(msgspec.Struct, frozen=True):
+    """A source's state in the ledger: its status, its counters, the processes, parked objects."""
 
-    standing: Standing
+    standing: SourceStatus
     sums: Mapping[str, int]
-    roll: Roll
+    roll: FleetRoster
     parked: Sequence[ObjectRef] = ()
 
 
-def line(subject: Subject) -> Line | None:
-    """Return what the ledger knows of the source; None without a broker that answers."""
-    known = _line(subject)
-    return known if isinstance(known, Line) else None
+def read_source_state(subject: Subject) -> SourceState | None:
+    """Return the source's state in the ledger; None if the ledger cannot be read."""
+    state = _source_state(subject)
+    return state if isinstance(state, SourceState) else None
 
 
-def _line(subject: Subject) -> Line | str | None:
-    """Return what the ledger knows; else why it does not say, where the broker answers at all."""
-    return subject.known.get("line", lambda: _asked_ledger(subject))
+def _source_state(subject: Subject) -> SourceState | str | None:
+    """Return the source's state, or why the ledger cannot be read; None without a broker."""
+    return subject.cache.get("line", lambda: _read_ledger(subject))
 
 
-def _asked_ledger(subject: Subject) -> Line | str | None:
+def _read_ledger(subject: Subject) -> SourceState | str | None:
     if not isinstance(_info(subject.shared), Mapping):
         return None
 
-    def ask() -> Line:
+    def read() -> SourceState:
         ledger = wiring.ledger(subject.name)
-        parked = [each.ref for each in ledger.parked.waiting(PARKED)]
+        parked = [each.ref for each in ledger.parked.list_some(PARKED)]
         roll = wiring.roll()
-        return Line(status.standing(ledger, roll=roll), ledger.sums.all(), roll, parked)
+        return SourceState(status.read_status(ledger, roll=roll), ledger.sums.read(), roll, parked)
 
     try:
         with wiring.answering():
-            return bounded.within(subject.shared.left(PATIENCE), ask)
+            return deadlines.run_within(subject.shared.seconds_left(PATIENCE), read)
     except Unreachable as error:
         return str(error)
     except TimeoutError:
-        return f"it answered a moment ago, and now not within {PATIENCE:.0f} s"
+        return f"no answer within {PATIENCE:.0f} s, although the broker answered just before"
 
 
 def _info(shared: Shared) -> Mapping[str, Any] | str | None:
-    """Return what the broker says of itself; else why it does not, and None if there is none."""
-    return shared.known.get("broker", lambda: _asked(shared))
+    """Return Redis's INFO, or why it could not be read; None if no broker is configured.
+
+    ``skew`` in it is the seconds by which this machine's clock is ahead of the broker's.
+    """
+    return shared.cache.get("broker", lambda: _read_info(shared))
 
 
-def _asked(shared: Shared) -> Mapping[str, Any] | str | None:
+def _read_info(shared: Shared) -> Mapping[str, Any] | str | None:
     if shared.settings.broker.url is None:
         return None
 
-    def ask() -> Mapping[str, Any]:
+    def read() -> Mapping[str, Any]:
         with wiring.answering():
             before = time.time()
             seconds, micros = wiring.client().time()
@@ -120,7 +126,7 @@ def _asked(shared: Shared) -> Mapping[str, Any] | str | None:
             return {**wiring.client().info(), "skew": skew}
 
     try:
-        return bounded.within(shared.left(PATIENCE), ask)
+        return deadlines.run_within(shared.seconds_left(PATIENCE), read)
     except Unreachable as error:
         return str(error)
     except ConfigError as error:
@@ -129,104 +135,112 @@ def _asked(shared: Shared) -> Mapping[str, Any] | str | None:
         return f"broker: no answer within {PATIENCE:.0f} s. Check host, port and firewall."
 
 
-def look(subject: Subject) -> Iterator[Finding]:
-    """Look whether the broker will do, and what the line says by its ledger."""
-    found = _info(subject.shared)
-    if found is None:
-        text = "no broker is configured: `trailcourier run` brings one for this host"
+def check_broker(subject: Subject) -> Iterator[Finding]:
+    """Check the broker, and the breakers of the source in its ledger."""
+    info = _info(subject.shared)
+    if info is None:
+        text = "no broker is configured: `trailcourier run` starts one for this host"
         yield Finding("ok", "TC801", text)
         return
-    if isinstance(found, str):
-        yield Finding("error", "TC801", found, "Start it, or correct `broker.url`.")
+    if isinstance(info, str):
+        yield Finding("error", "TC801", info, "Start the broker, or correct `broker.url`.")
         return
-    version = found.get("valkey_version") or found.get("redis_version")
+    version = info.get("valkey_version") or info.get("redis_version")
     yield Finding("ok", "TC801", f"the broker answers, version {version}")
-    yield from _fit(subject.shared, found)
-    yield from _impaired(found)
-    yield _kept(found)
-    yield from _room(found)
-    yield _clock(float(found["skew"]))
-    yield from _said(subject)
+    yield from _check_fitness(subject.shared, info)
+    yield from _check_writes(info)
+    yield _check_persistence(info)
+    yield from _check_memory(info)
+    yield _check_clock(float(info["skew"]))
+    yield from _check_breakers(subject)
 
 
-def _fit(shared: Shared, found: Mapping[str, Any]) -> Iterator[Finding]:
+def _check_fitness(shared: Shared, info: Mapping[str, Any]) -> Iterator[Finding]:
     try:
-        bounded.within(shared.left(PATIENCE), wiring.demand_broker)
+        deadlines.run_within(shared.seconds_left(PATIENCE), wiring.demand_broker)
     except ConfigError as error:
         for problem in error.problems:
-            yield Finding("error", "TC802", problem, "docs/operations.md, The broker.")
+            yield Finding("error", "TC802", problem, "See docs/operations.md, The broker.")
         return
     except (Unreachable, TimeoutError) as error:
-        yield Finding("error", "TC801", str(error), "See what keeps it from answering.")
+        fix = "The broker answered before: see its log, and the load on its host."
+        yield Finding("error", "TC801", str(error) or "broker: no answer in time", fix)
         return
-    policy = found.get("maxmemory_policy", "unknown")
+    policy = info.get("maxmemory_policy", "unknown")
     if policy == "noeviction":
-        yield Finding("ok", "TC802", "one server, and noeviction")
+        yield Finding("ok", "TC802", "the broker is one server with maxmemory-policy noeviction")
     else:
-        text = f"maxmemory-policy is {policy}: it may drop what is not yet delivered"
-        yield Finding("warning", "TC802", text, "Set maxmemory-policy to noeviction.")
+        text = f"maxmemory-policy is {policy}: Redis may evict work that is not yet delivered"
+        yield Finding("warning", "TC802", text, "Set maxmemory-policy to noeviction in Redis.")
 
 
-def _impaired(found: Mapping[str, Any]) -> Iterator[Finding]:
-    """Yield why writes are refused, where no other finding says it."""
-    cause = impairment.seen(found)
-    if cause in {impairment.ALONE, impairment.LOADING}:
+def _check_writes(info: Mapping[str, Any]) -> Iterator[Finding]:
+    """Check whether the broker refuses writes for a cause that no other finding reports."""
+    cause = redis_faults.cause_in_info(info)
+    if cause in {redis_faults.ALONE, redis_faults.LOADING}:
         yield Finding("error", "TC801", f"the broker refuses writes: {cause.text}", cause.fix)
 
 
-def _kept(found: Mapping[str, Any]) -> Finding:
-    appends = found.get("aof_enabled") == 1
+def _check_persistence(info: Mapping[str, Any]) -> Finding:
+    appends = info.get("aof_enabled") == 1
     wrong = [
         name
         for name in ("aof_last_write_status", "rdb_last_bgsave_status")
-        if found.get(name, "ok") != "ok"
+        if info.get(name, "ok") != "ok"
     ]
     if wrong:
         text = f"the broker cannot write to its disk ({', '.join(wrong)})"
-        return Finding("error", "TC803", text, "Make room there; see its own log.")
+        return Finding("error", "TC803", text, "Free disk space on its host; see Redis's log.")
     if appends:
-        return Finding("ok", "TC803", "the append-only file is on")
-    text = "the append-only file is off: what is in flight arrives twice if the broker is lost"
-    return Finding("warning", "TC803", text, "Set appendonly yes.")
+        return Finding("ok", "TC803", "the broker's append-only file is on")
+    text = (
+        "the broker's append-only file is off: if it loses its data, records in flight arrive twice"
+    )
+    return Finding("warning", "TC803", text, "Set `appendonly yes` in Redis.")
 
 
-def _room(found: Mapping[str, Any]) -> Iterator[Finding]:
-    most, used = int(found.get("maxmemory", 0)), int(found.get("used_memory", 0))
+def _check_memory(info: Mapping[str, Any]) -> Iterator[Finding]:
+    most, used = int(info.get("maxmemory", 0)), int(info.get("used_memory", 0))
     if not most:
         return
-    text = f"{used / most:.0%} of its memory is used"
-    cause = impairment.seen(found)
-    if cause is not None and cause.fix == impairment.FULL.fix:
+    text = f"the broker uses {used / most:.0%} of its maxmemory"
+    cause = redis_faults.cause_in_info(info)
+    if cause is not None and cause.fix == redis_faults.FULL.fix:
         yield Finding("error", "TC804", f"the broker refuses writes: {cause.text}", cause.fix)
     elif used > most * FULL:
-        fix = "Raise maxmemory: a full broker refuses every write."
+        fix = "Raise maxmemory: a full Redis refuses every write."
         yield Finding("warning", "TC804", text, fix)
     else:
         yield Finding("ok", "TC804", text)
 
 
-def _clock(skew: float) -> Finding:
+def _check_clock(skew: float) -> Finding:
     if abs(skew) < standstill.AHEAD:
-        return Finding("ok", "TC805", "this clock agrees with the broker's")
+        return Finding("ok", "TC805", "this machine's clock agrees with the broker's")
     way = "ahead of" if skew > 0 else "behind"
-    text = f"this clock is {abs(skew):.0f} s {way} the broker's"
+    text = f"this machine's clock is {abs(skew):.0f} s {way} the broker's"
     return Finding("warning", "TC805", text, standstill.SET_CLOCK)
 
 
-def _said(subject: Subject) -> Iterator[Finding]:
-    known = _line(subject)
-    if not isinstance(known, Line):
-        fix = "docs/security.md, The broker's user."
-        yield Finding("error", "TC801", f"the ledger cannot be read: {known}", fix)
-        yield trouble.behind("TC806", "TC801")
+def _check_breakers(subject: Subject) -> Iterator[Finding]:
+    state = _source_state(subject)
+    if not isinstance(state, SourceState):
+        fix = "Compare the broker user's permissions with docs/security.md, The broker's user."
+        yield Finding("error", "TC801", f"the ledger cannot be read: {state}", fix)
+        yield aws_findings.blocked_finding("TC806", "TC801")
         return
-    standing = known.standing
+    standing = state.standing
     for breaker in standing.breakers:
-        text = f"{breaker.name} is open since {age(breaker.open_seconds)}: {breaker.text}"
-        fix = f"docs/dispositions.md: {breaker.reason}; it closes by itself once that is mended."
+        text = (
+            f"breaker {breaker.name} has been open for {age(breaker.open_seconds)}: {breaker.text}"
+        )
+        fix = (
+            f"Repair the cause, {breaker.reason} in docs/dispositions.md; the breaker then closes "
+            "by itself."
+        )
         yield Finding("warning", "TC806", text, fix)
     if not standing.breakers:
         lately = standing.last_success_seconds
         since = "never" if lately is None else f"{age(lately)} ago"
         text = f"{standing.in_flight} objects in flight, {standing.parked} parked"
-        yield Finding("ok", "TC806", f"{text}; last delivered {since}")
+        yield Finding("ok", "TC806", f"no breaker is open; {text}; last delivery {since}")

@@ -1,4 +1,4 @@
-"""The buckets: where they are, what the source may do there, and what lies in them."""
+"""The buckets: their region, what the source may do there, and their newest log files."""
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -6,185 +6,197 @@ from typing import Any
 
 import msgspec
 
-from trailcourier import keys, regions
-from trailcourier.doctor import hosts, logs, order, reading, statements, trails, trouble
-from trailcourier.doctor.call import Answer, Call
-from trailcourier.doctor.finding import Entries, Entry, Finding
+from trailcourier import keys
+from trailcourier.aws import regions
+from trailcourier.doctor import (
+    aws_findings,
+    hosts,
+    newest_log,
+    prerequisites,
+    sample_read,
+    statements,
+    trails,
+)
+from trailcourier.doctor.aws_call import AwsAnswer, AwsCall
+from trailcourier.doctor.finding import CatalogueEntry, Entries, Finding
 from trailcourier.doctor.subject import Subject
-from trailcourier.printable import age
+from trailcourier.text import age
 
-MOST = 3  # buckets looked at
+MOST = 3  # buckets checked
 OLD = 86_400  # seconds; an account in use delivers several times a day
 
-TOLD: Entries = {
-    "TC601": Entry(
-        "Is there such a bucket?",
-        ("ok", "unproved", "error"),
-        "Looked at are the buckets that `buckets` names in full and those of the trails. With "
-        "globs alone none is known by name before a message names one.",
+ENTRIES: Entries = {
+    "TC601": CatalogueEntry(
+        "Does the bucket exist?",
+        ("ok", "not-checked", "error"),
+        "Doctor checks the buckets that `buckets` names in full, and the trails' buckets. If "
+        "`buckets` has only globs and no trail is visible, no bucket is known by name.",
     ),
-    "TC602": Entry(
+    "TC602": CatalogueEntry(
         "Is the bucket in the region that is configured?",
         ("ok", "warning", "error"),
-        "This is the 301 error: the region of the event source is not the one of the bucket with "
-        "CloudTrail's logs, and S3 answers `301 PermanentRedirect` (or 400, "
-        "`AuthorizationHeaderMalformed`). Make both the same, or leave `bucket_region` out. "
-        "Trailcourier follows the redirect and says so, which is a warning; with `strict_region` "
-        "it parks what it would have to read elsewhere, which is an error.",
+        "This is the 301 error: `bucket_region` of the source is not the region of the bucket, and "
+        "S3 answers `301 PermanentRedirect` (or 400, `AuthorizationHeaderMalformed`). Set "
+        "`bucket_region` to the bucket's region, or leave it out. Trailcourier follows the "
+        "redirect, so this is a warning; with `strict_region` it parks the objects instead, which "
+        "is an error.",
     ),
-    "TC603": Entry(
+    "TC603": CatalogueEntry(
         "Does the bucket belong to the expected account?",
         ("error",),
-        "S3 denies everything where `expected_bucket_owner` is not the account that owns the "
-        "bucket. Either the number is wrong, or somebody else has taken a bucket of that name.",
+        "S3 denies every call if `expected_bucket_owner` is not the account that owns the bucket. "
+        "Either the account number is wrong, or somebody else owns a bucket of that name.",
     ),
-    "TC604": Entry(
-        "May the bucket be listed?",
+    "TC604": CatalogueEntry(
+        "May the source list the bucket?",
         ("ok", "warning"),
-        "Trailcourier reads without `s3:ListBucket`, but then S3 answers 403 for an object that is "
-        "missing as for one that is denied, and it is not seen what lies in the bucket.",
+        "Trailcourier can read without `s3:ListBucket`. But then S3 answers 403 both for a missing "
+        "object and for a denied one, and doctor cannot see which log files exist.",
     ),
-    "TC605": Entry(
-        "Are there log files, and recent ones?",
-        ("ok", "unproved", "warning"),
-        "The newest object under `AWSLogs/`, found by listing some folders of accounts and "
-        "regions. CloudTrail delivers about every five minutes while anything happens. Whether "
-        "none at all is an error is said by TC7, beside what the queue holds.",
+    "TC605": CatalogueEntry(
+        "Does the bucket hold recent log files?",
+        ("ok", "not-checked", "warning"),
+        "The newest object under `AWSLogs/`, found by listing some of the folders of accounts and "
+        "regions. CloudTrail delivers about every five minutes while there is activity. TC7 "
+        "compares this with the queue, and decides whether having none is an error.",
     ),
 }
 
 
-class Place(msgspec.Struct, frozen=True):
-    """A bucket and where it is; *asked* is the region it is asked for first."""
+_ALLOW_LIST = "Allow the call that TC604 names."
+
+
+class BucketLocation(msgspec.Struct, frozen=True):
+    """A bucket, the region it is in, and the region *asked* first; *head* is S3's answer there."""
 
     name: str
     asked: str
     region: str
-    head: Answer
+    head: AwsAnswer
 
 
-def places(subject: Subject) -> list[Place]:
-    """Return the buckets that are known by name, each asked for once."""
-    return subject.known.get("buckets", lambda: [_place(subject, x) for x in _names(subject)])
+def find_buckets(subject: Subject) -> list[BucketLocation]:
+    """Return the buckets that are known by name; each is located once."""
+    return subject.cache.get("buckets", lambda: [_locate(subject, x) for x in _names(subject)])
 
 
 def _names(subject: Subject) -> list[str]:
-    """Return the buckets that are named in full, and those the trails write to."""
+    """Return the buckets that `buckets` names in full, and those that the trails write to."""
     allowed = subject.source.buckets
     named = [each for each in allowed if not set(each) & set("*?[")]
-    written = [trail["S3BucketName"] for trail in trails.seen(subject).ours]
-    named += [each for each in written if keys.allowed(each, allowed)]
+    written = [trail["S3BucketName"] for trail in trails.find_trails(subject).ours]
+    named += [each for each in written if keys.is_allowed(each, allowed)]
     return list(dict.fromkeys(named))[:MOST]
 
 
-def _place(subject: Subject, name: str) -> Place:
+def _locate(subject: Subject, name: str) -> BucketLocation:
     asked = subject.source.bucket_region or subject.source.queue.region
     head = subject.ask_once(_head(subject, name, asked))
-    return Place(name, asked, _region(subject, name, head) or asked, head)
+    return BucketLocation(name, asked, _region(subject, name, head) or asked, head)
 
 
-def _head(subject: Subject, name: str, region: str, *, owner: str | None = None) -> Call:
+def _head(subject: Subject, name: str, region: str, *, owner: str | None = None) -> AwsCall:
     given = {"Bucket": name} | ({"ExpectedBucketOwner": owner} if owner else {})
-    return Call("s3", "head_bucket", region, "s3:ListBucket", arn(subject, name), given)
+    return AwsCall("s3", "head_bucket", region, "s3:ListBucket", bucket_arn(subject, name), given)
 
 
-def notifications(subject: Subject, place: Place) -> Mapping[str, Any]:
-    """Return what the bucket notifies whom of, as far as that may be seen."""
-    answer = notified(subject, place)
-    return answer.said if answer.good else {}
+def read_notifications(subject: Subject, place: BucketLocation) -> Mapping[str, Any]:
+    """Return the bucket's notification configuration; empty if it cannot be read."""
+    answer = ask_notifications(subject, place)
+    return answer.response if answer.good else {}
 
 
-def unannounced(subject: Subject) -> Answer | None:
-    """Return the denial that keeps it from being seen what a bucket notifies whom of."""
-    asked = [notified(subject, place) for place in places(subject)]
+def denied_notifications(subject: Subject) -> AwsAnswer | None:
+    """Return the first denial of a bucket's notification configuration, or None."""
+    asked = [ask_notifications(subject, place) for place in find_buckets(subject)]
     return next((each for each in asked if each.denied), None)
 
 
-def notified(subject: Subject, place: Place) -> Answer:
-    """Return S3's answer to whom the bucket notifies of what."""
+def ask_notifications(subject: Subject, place: BucketLocation) -> AwsAnswer:
+    """Return S3's answer for the bucket's notification configuration."""
     call, given = "get_bucket_notification_configuration", {"Bucket": place.name}
-    resource = arn(subject, place.name)
+    resource = bucket_arn(subject, place.name)
     return subject.ask_once(
-        Call("s3", call, place.region, "s3:GetBucketNotification", resource, given)
+        AwsCall("s3", call, place.region, "s3:GetBucketNotification", resource, given)
     )
 
 
-def arn(subject: Subject, name: str) -> str:
+def bucket_arn(subject: Subject, name: str) -> str:
     return f"arn:{subject.source.queue.partition}:s3:::{name}"
 
 
-def _region(subject: Subject, name: str, head: Answer) -> str | None:
-    """Return the region S3 names: it does so in 200, 301, 400 and 403 alike."""
-    said = head.headers.get("x-amz-bucket-region") or head.said.get("BucketRegion")
+def _region(subject: Subject, name: str, head: AwsAnswer) -> str | None:
+    """Return the region that S3 names; its answers 200, 301, 400 and 403 all name it."""
+    said = head.headers.get("x-amz-bucket-region") or head.response.get("BucketRegion")
     if not said and head.fault is not None and head.fault.reason == "region":
-        located = Call(
+        located = AwsCall(
             "s3",
             "get_bucket_location",
             subject.source.queue.region,
             "s3:GetBucketLocation",
-            arn(subject, name),
+            bucket_arn(subject, name),
             {"Bucket": name},
         )
         answer = subject.ask_once(located)
-        said = (answer.said.get("LocationConstraint") or "us-east-1") if answer.good else None
+        said = (answer.response.get("LocationConstraint") or "us-east-1") if answer.good else None
     try:
-        return regions.code(str(said)) if said else None
+        return regions.parse_code(str(said)) if said else None
     except ValueError:
         return None
 
 
-@order.after(*order.KEYS, says="TC601")
-def look(subject: Subject) -> Iterator[Finding]:
-    """Look where the buckets are, and what may be seen and read there."""
-    found = places(subject)
+@prerequisites.skip_after_errors(*prerequisites.CREDENTIAL_ERRORS, reports="TC601")
+def check_buckets(subject: Subject) -> Iterator[Finding]:
+    """Check where the buckets are, and what the source may list and read there."""
+    found = find_buckets(subject)
     if not found:
-        text = "no bucket is known by name, so none is looked at"
-        yield Finding("unproved", "TC601", text, "Name one in `buckets` of the source in full.")
+        text = "no bucket is known by name, so none was checked"
+        yield Finding("not-checked", "TC601", text, "Name one in full in `buckets` of the source.")
     for place in found:
-        yield from _one(subject, place)
+        yield from _check_bucket(subject, place)
 
 
-def _one(subject: Subject, place: Place) -> Iterator[Finding]:
+def _check_bucket(subject: Subject, place: BucketLocation) -> Iterator[Finding]:
     head = place.head
     if head.fault is not None and head.fault.reason == "no-such-bucket":
-        if subject.errors("TC508"):  # the trail's bucket is another: that is the cause
-            yield trouble.behind("TC601", "TC508")
+        if subject.errors("TC508"):  # the trail writes to another bucket: that is the cause
+            yield aws_findings.blocked_finding("TC601", "TC508")
             return
-        text = f"there is no bucket {place.name}"
+        text = f"the bucket {place.name} does not exist"
         fix = "Compare the name with the trail's: `aws cloudtrail describe-trails`."
         yield Finding("error", "TC601", text, fix)
         return
     if not (head.good or head.denied or place.region != place.asked):
-        yield trouble.told(subject, head, "TC601")
+        yield aws_findings.failure_finding(subject, head, "TC601")
         return
-    yield Finding("ok", "TC601", f"bucket {place.name} is there, in {place.region}")
-    yield _where(subject, place)
+    yield Finding("ok", "TC601", f"bucket {place.name} exists, in {place.region}")
+    yield _check_region(subject, place)
     elsewhere = place.region != place.asked
-    if elsewhere and (unreached := hosts.closed(subject, place.name, place.region)):
+    if elsewhere and (unreached := hosts.check_bucket_host(subject, place.name, place.region)):
         yield unreached
         return
-    if wrong := _owner(subject, place):
+    if wrong := _check_owner(subject, place):
         yield wrong
         return
-    yield from _contents(subject, place)
+    yield from _check_contents(subject, place)
 
 
-def _where(subject: Subject, place: Place) -> Finding:
+def _check_region(subject: Subject, place: BucketLocation) -> Finding:
     source, actual = subject.source, place.region
     if actual == place.asked:
-        return Finding("ok", "TC602", f"S3 answers for {place.name} in {actual}")
+        return Finding("ok", "TC602", f"{place.name} is in {actual}, where the source asks for it")
     if source.bucket_region is None:
         return Finding("ok", "TC602", f"{place.name} is in {actual}, the queue in {place.asked}")
-    status = place.head.said.get("ResponseMetadata", {}).get("HTTPStatusCode", 301)
+    status = place.head.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 301)
     text = (
         f"301: bucket_region is {place.asked}, and the bucket {place.name} is in {actual} (S3 "
         f"answered {status})"
     )
-    fix = f'Make both the same: `bucket_region = "{actual}"`, or leave it out.'
+    fix = f'Set `bucket_region = "{actual}"` in the source, or leave `bucket_region` out.'
     return Finding("error" if source.strict_region else "warning", "TC602", text, fix)
 
 
-def _owner(subject: Subject, place: Place) -> Finding | None:
+def _check_owner(subject: Subject, place: BucketLocation) -> Finding | None:
     owner = subject.source.expected_bucket_owner
     if owner is None:
         return None
@@ -196,29 +208,31 @@ def _owner(subject: Subject, place: Place) -> Finding | None:
     return Finding("error", "TC603", text, fix)
 
 
-def _contents(subject: Subject, place: Place) -> Iterator[Finding]:
-    found = logs.recent(subject, place.name, place.region)
-    if found.trouble is not None and found.trouble.denied:
-        lost = "what lies there is not seen, and a missing object looks like a denied one"
-        yield statements.denied(subject, found.trouble, "TC604", "warning", lost)
-        yield Finding("unproved", "TC605", f"which log files {place.name} holds is not seen")
-    elif found.trouble is not None:
-        yield trouble.told(subject, found.trouble, "TC604", "warning")
+def _check_contents(subject: Subject, place: BucketLocation) -> Iterator[Finding]:
+    found = newest_log.find_newest_logs(subject, place.name, place.region)
+    if found.failure is not None and found.failure.denied:
+        lost = "its log files cannot be seen, and S3 answers 403 for a missing object too"
+        yield statements.denial_finding(subject, found.failure, "TC604", "warning", lost)
+        yield Finding(
+            "not-checked", "TC605", f"which log files {place.name} holds is not known", _ALLOW_LIST
+        )
+    elif found.failure is not None:
+        yield aws_findings.failure_finding(subject, found.failure, "TC604", "warning")
         return
     else:
-        yield Finding("ok", "TC604", f"{place.name} may be listed")
-        yield _newest(place, found)
-    yield from reading.look(subject, place.name, place.region, found)
+        yield Finding("ok", "TC604", f"the source may list {place.name}")
+        yield _judge_newest(place, found)
+    yield from sample_read.check_sample_log(subject, place.name, place.region, found)
 
 
-def _newest(place: Place, found: logs.Found) -> Finding:
-    looked = "" if found.all else f", in the {found.folders} folders looked into"
+def _judge_newest(place: BucketLocation, found: newest_log.NewestLogs) -> Finding:
+    extent = "" if found.complete else f", in the {found.folders} folders that were listed"
     if not found.newest:
-        text = f"{place.name} holds no log file{looked}"
-        return Finding("warning", "TC605", text, "See what TC5 says of the trail.")
+        text = f"{place.name} holds no log file{extent}"
+        return Finding("warning", "TC605", text, "See the trail's findings, TC501 to TC508.")
     newest = found.newest[0]
     old = (datetime.now(UTC) - newest.modified).total_seconds()
-    text = f"the newest log file in {place.name} is {age(old)} old{looked}"
+    text = f"the newest log file in {place.name} is {age(old)} old{extent}"
     if old > OLD:
-        return Finding("warning", "TC605", text, "See what TC5 says of the trail.")
+        return Finding("warning", "TC605", text, "See the trail's findings, TC501 to TC508.")
     return Finding("ok", "TC605", text)

@@ -1,8 +1,9 @@
-"""Every id there is, by what it is about: ``docs/doctor.md`` is rendered from it."""
+"""All ids of findings, in groups; ``docs/doctor.md`` is rendered from them."""
 
 from collections.abc import Mapping
 
 from trailcourier.doctor import (
+    aws_findings,
     backlog,
     broker,
     bucket,
@@ -11,28 +12,27 @@ from trailcourier.doctor import (
     fleet,
     hosts,
     identity,
-    keeping,
     queue,
-    reading,
+    retention,
+    sample_read,
     sinks,
     topic,
     traffic,
     trail,
-    trouble,
 )
 from trailcourier.doctor.finding import Entries
 
 GROUPS: Mapping[str, Entries] = {
-    "The configuration, and doctor itself": configuration.TOLD,
-    "The way out": hosts.TOLD | trouble.TOLD,
-    "Credentials": identity.TOLD,
-    "The queue": queue.TOLD | keeping.TOLD | backlog.TOLD,
-    "The way into the queue": topic.TOLD | direct.TOLD,
-    "The trail": trail.TOLD,
-    "The bucket": bucket.TOLD | reading.TOLD,
-    "Files beside messages": traffic.TOLD,
-    "The broker, and what the line says": broker.TOLD | fleet.TOLD,
-    "The sinks": sinks.TOLD,
+    "The configuration, and doctor itself": configuration.ENTRIES,
+    "The network": hosts.ENTRIES | aws_findings.ENTRIES,
+    "Credentials": identity.ENTRIES,
+    "The queue": queue.ENTRIES | retention.ENTRIES | backlog.ENTRIES,
+    "From the bucket to the queue": topic.ENTRIES | direct.ENTRIES,
+    "The trail": trail.ENTRIES,
+    "The bucket": bucket.ENTRIES | sample_read.ENTRIES,
+    "Log files compared with messages": traffic.ENTRIES,
+    "The broker and the fleet": broker.ENTRIES | fleet.ENTRIES,
+    "The sinks": sinks.ENTRIES,
 }
 
 CATALOGUE: Entries = {id_: entry for group in GROUPS.values() for id_, entry in group.items()}

@@ -1,46 +1,54 @@
-"""The configuration itself, as ``trailcourier check`` reads it."""
+"""The configuration, as ``trailcourier check`` reads it."""
 
 from collections.abc import Iterator
 
-from trailcourier.doctor.finding import Entries, Entry, Finding
+from trailcourier.doctor.finding import CatalogueEntry, Entries, Finding
 from trailcourier.doctor.subject import Subject
 from trailcourier.errors import ConfigError
 
-TOLD: Entries = {
-    "TC001": Entry(
+ENTRIES: Entries = {
+    "TC001": CatalogueEntry(
         "Can the configuration be used?",
         ("ok", "error"),
-        "Each problem is one finding, in the words of `trailcourier check`. A FIFO queue is one of "
-        "them: CloudTrail's topic and S3 announce to standard queues only. Nothing else is looked "
-        "at before this is mended.",
+        "Each problem is one finding, with the text that `trailcourier check` prints. A FIFO queue "
+        "is a problem: CloudTrail's topic and S3 can notify standard queues only. Doctor checks "
+        "nothing else until the configuration is valid.",
     ),
-    "TC002": Entry(
-        "Does it say what is meant?",
+    "TC002": CatalogueEntry(
+        "Is the configuration what was intended?",
         ("warning",),
-        "Something that is allowed and seldom wanted, such as no `buckets`.",
+        "Valid but probably unintended, for example no bucket allow-list (`buckets`).",
     ),
-    "TC003": Entry(
-        "Was there time for everything?",
-        ("unproved",),
-        "All of it ends within half a minute. What is slow is told above: mend that first, or look "
-        "at one source alone with `--source`.",
+    "TC003": CatalogueEntry(
+        "Was there time for all checks?",
+        ("not-checked",),
+        "All checks together end within half a minute. Findings above report what was slow: repair "
+        "that first, or check one source alone with `--source`.",
     ),
 }
 
 
 def unusable(error: ConfigError) -> list[Finding]:
-    """Return what is wrong with a configuration that cannot be used; then nothing else is seen."""
-    fix = "Mend the configuration; `trailcourier check` reads it without a network."
+    """Return a finding for each problem of an invalid configuration, the only ones then."""
+    fix = "Correct the configuration; `trailcourier check` validates it without a network."
     return [Finding("error", "TC001", problem, fix) for problem in error.problems]
 
 
-def look(subject: Subject) -> Iterator[Finding]:
-    """Say what is looked at, and what may be meant and often is not."""
-    found, source = subject.shared.settings, subject.source
-    where = found.path or "the environment"
+def check_configuration(subject: Subject) -> Iterator[Finding]:
+    """Report which configuration is checked, and its warnings about this source."""
+    settings, source = subject.shared.settings, subject.source
+    where = settings.path or "the environment"
     queue, kind = source.queue, source.credentials.kind
-    text = f"{where}: queue {queue.name} in {queue.region}, as {kind}, to {', '.join(source.sinks)}"
+    text = (
+        f"{where}: queue {queue.name} in {queue.region}, credentials {kind}, "
+        f"sinks {', '.join(source.sinks)}"
+    )
     yield Finding("ok", "TC001", text)
-    for warning in found.warnings():
+    for warning in settings.warnings():
         if f"sources.{subject.name}." in warning or ": sinks." in warning:
-            yield Finding("warning", "TC002", warning, "See docs/settings.md.")
+            yield Finding(
+                "warning",
+                "TC002",
+                warning,
+                "Set the key as docs/settings.md describes, if this is not intended.",
+            )

@@ -1,76 +1,85 @@
-"""From the bucket to the queue without a topic: by S3's own notifications, or by EventBridge."""
+"""Notifications from the bucket to the queue without a topic: by S3 itself or by EventBridge."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from trailcourier.doctor import bucket, logs, order, queue, trails, trouble
-from trailcourier.doctor.bucket import Place
-from trailcourier.doctor.finding import Entries, Entry, Finding, Level
+from trailcourier.doctor import aws_findings, bucket, newest_log, prerequisites, queue, trails
+from trailcourier.doctor.bucket import BucketLocation
+from trailcourier.doctor.finding import CatalogueEntry, Entries, Finding, Level
 from trailcourier.doctor.subject import Subject
 
 BRIDGE = "EventBridgeConfiguration"
 
-TOLD: Entries = {
-    "TC408": Entry(
-        "Does the bucket announce to the queue by itself?",
-        ("ok", "unproved", "warning", "error"),
-        "Told where the queue's policy lets S3 or EventBridge send. The bucket's notifications "
-        "have to name the queue, for created objects and the names that log files have, or hand "
-        "over to EventBridge; that its rule is on and sends here is not looked at "
-        "(`aws events list-targets-by-rule`).",
+ENTRIES: Entries = {
+    "TC408": CatalogueEntry(
+        "Does the bucket notify the queue directly?",
+        ("ok", "not-checked", "warning", "error"),
+        "Checked if the queue's policy lets S3 or EventBridge send. The bucket's notification "
+        "configuration has to name the queue for created objects, with a prefix and suffix that "
+        "match log files, or has to have EventBridge on. Doctor does not check whether the "
+        "EventBridge rule is enabled and targets the queue (`aws events list-targets-by-rule`).",
     ),
 }
 
 
-@order.after(*order.KEYS, "TC301", "TC302", says="TC408")
-def look(subject: Subject) -> Iterator[Finding]:
-    """Look whether the buckets that may send to the queue do."""
-    senders = trails.senders(subject)
-    straight, rules = senders.get("s3", set()), senders.get("events", set())
+@prerequisites.skip_after_errors(
+    *prerequisites.CREDENTIAL_ERRORS, "TC301", "TC302", reports="TC408"
+)
+def check_direct_notifications(subject: Subject) -> Iterator[Finding]:
+    """Check whether the buckets that may send to the queue are configured to do so."""
+    senders = trails.queue_senders(subject)
+    buckets, rules = senders.get("s3", set()), senders.get("events", set())
     level: Level = "warning" if senders.get("sns") else "error"
-    for place in bucket.places(subject):
-        if rules or bucket.arn(subject, place.name) in straight:
-            yield _place(subject, place, sorted(rules), level)
+    for place in bucket.find_buckets(subject):
+        if rules or bucket.bucket_arn(subject, place.name) in buckets:
+            yield _check_bucket(subject, place, sorted(rules), level)
 
 
-def _place(subject: Subject, place: Place, rules: Sequence[str], level: Level) -> Finding:
-    answer = bucket.notified(subject, place)
+def _check_bucket(
+    subject: Subject, place: BucketLocation, rules: Sequence[str], level: Level
+) -> Finding:
+    answer = bucket.ask_notifications(subject, place)
     if not answer.good:
-        lost = "whether the bucket announces its log files to the queue is not seen"
-        return trouble.unseen(subject, answer, "TC408", lost)
-    ours = _to_queue(subject, answer.said)
-    if not ours and rules and BRIDGE in answer.said:
-        text = f"{place.name} tells EventBridge; that {rules[0]} is on and sends here is not seen"
-        fix = "`aws events describe-rule` and `list-targets-by-rule` show it."
-        return Finding("unproved", "TC408", text, fix)
+        lost = "whether the bucket notifies the queue of its log files is not known"
+        return aws_findings.not_seen_finding(subject, answer, "TC408", lost)
+    ours = _to_queue(subject, answer.response)
+    if not ours and rules and BRIDGE in answer.response:
+        text = (
+            f"{place.name} notifies EventBridge; whether {rules[0]} is enabled and targets this "
+            "queue is not known"
+        )
+        fix = "Check it with `aws events describe-rule` and `aws events list-targets-by-rule`."
+        return Finding("not-checked", "TC408", text, fix)
     if not ours:
-        whom = "EventBridge" if rules else "this queue"
-        text = f"the notifications of {place.name} name no created objects for {whom}"
-        fix = "Add them: `trailcourier setup apply` with --delivery s3 or eventbridge does."
+        target = "EventBridge" if rules else "this queue"
+        text = f"{place.name} does not notify {target} of created objects"
+        fix = "Configure it: `trailcourier setup apply --delivery s3` or `eventbridge` does."
         return Finding(level, "TC408", text, fix)
-    return _filtered(subject, place, ours)
+    return _check_filters(subject, place, ours)
 
 
-def _to_queue(subject: Subject, said: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Return the notifications of new objects that go to the source's queue."""
-    arn = queue.said(subject).arn(subject)
+def _to_queue(subject: Subject, response: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the configured notifications of created objects that go to the source's queue."""
+    arn = queue.read_attributes(subject).arn(subject)
     return [
         each
-        for each in said.get("QueueConfigurations", [])
+        for each in response.get("QueueConfigurations", [])
         if each["QueueArn"] == arn
         and any(event.startswith("s3:ObjectCreated:") for event in each["Events"])
     ]
 
 
-def _filtered(subject: Subject, place: Place, ours: Sequence[Mapping[str, Any]]) -> Finding:
-    newest = logs.recent(subject, place.name, place.region).newest
-    if newest and not any(_lets(each, newest[0].key) for each in ours):
-        text = f"the notifications of {place.name} leave out log files such as {newest[0].key}"
-        return Finding("error", "TC408", text, "Correct their prefix and suffix.")
-    return Finding("ok", "TC408", f"{place.name} announces new log files to this queue")
+def _check_filters(
+    subject: Subject, place: BucketLocation, ours: Sequence[Mapping[str, Any]]
+) -> Finding:
+    newest = newest_log.find_newest_logs(subject, place.name, place.region).newest
+    if newest and not any(_matches(each, newest[0].key) for each in ours):
+        text = f"the notifications of {place.name} exclude log files such as {newest[0].key}"
+        return Finding("error", "TC408", text, "Correct the prefix and suffix in their filters.")
+    return Finding("ok", "TC408", f"{place.name} notifies this queue of new log files")
 
 
-def _lets(notification: Mapping[str, Any], key: str) -> bool:
+def _matches(notification: Mapping[str, Any], key: str) -> bool:
     rules = notification.get("Filter", {}).get("Key", {}).get("FilterRules", [])
-    given = {rule["Name"].lower(): rule["Value"] for rule in rules}
-    return key.startswith(given.get("prefix", "")) and key.endswith(given.get("suffix", ""))
+    wanted = {rule["Name"].lower(): rule["Value"] for rule in rules}
+    return key.startswith(wanted.get("prefix", "")) and key.endswith(wanted.get("suffix", ""))

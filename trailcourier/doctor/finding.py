@@ -1,19 +1,19 @@
-"""What a check says."""
+"""What a check returns: findings."""
 
 from typing import Literal
 
 import msgspec
 
-Level = Literal["ok", "unproved", "warning", "error"]
+Level = Literal["ok", "not-checked", "warning", "error"]
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """One thing that was found.
+    """One result of a check.
 
-    *level* is ``error`` for what keeps records from arriving, ``warning`` for what will or costs
-    something, ``unproved`` for what could not be seen.  *id* is a key of
-    ``catalogue.CATALOGUE`` and keeps its meaning for ever.  *fix* says what to do; it is empty
-    where there is nothing to do.
+    *level* is ``error`` if it keeps records from arriving, ``warning`` if it will do so later or
+    has a cost, ``not-checked`` if doctor could not see or prove it.  *id* is a key of
+    ``catalogue.CATALOGUE`` and never changes its meaning.  *text* says what was found, *fix* what
+    to do next; *fix* is empty if there is nothing to do.
     """
 
     level: Level
@@ -22,16 +22,16 @@ class Finding(msgspec.Struct, frozen=True):
     fix: str = ""
 
 
-class Entry(msgspec.Struct, frozen=True):
-    """What an id is about, for ``docs/doctor.md``.
+class CatalogueEntry(msgspec.Struct, frozen=True):
+    """The explanation of an id, for ``docs/doctor.md``.
 
-    The question it answers, how that can turn out, and what to make of it.
+    The *question* that the check answers, the *levels* its findings can have, and their *meaning*.
     """
 
-    asks: str
+    question: str
     levels: tuple[Level, ...]
-    means: str
+    meaning: str
 
 
-Entries = dict[str, Entry]
-"""By id, which keeps its meaning for ever: what is no longer told leaves its id to nothing else."""
+Entries = dict[str, CatalogueEntry]
+"""Explanations by id.  An id is never used again for something else, even when it is retired."""

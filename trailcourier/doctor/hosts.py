@@ -1,78 +1,78 @@
-"""Every host the configuration needs, for a firewall list, and whether each is reached."""
+"""The hosts that a configuration needs, and whether each is reachable."""
 
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
 import msgspec
 from botocore.httpsession import get_cert_path
 
-from trailcourier import aws, broker
-from trailcourier.credentials import Credentials
-from trailcourier.doctor import bounded, reaching
+from trailcourier.aws import clients, faults, sessions, tls_contexts
+from trailcourier.aws.credentials import Credentials
+from trailcourier.aws.network import Network, Peer
+from trailcourier.doctor import deadlines, reachability
 from trailcourier.doctor.configuration import unusable
-from trailcourier.doctor.finding import Entries, Entry, Finding, Level
-from trailcourier.doctor.reaching import Failure
+from trailcourier.doctor.finding import CatalogueEntry, Entries, Finding, Level
+from trailcourier.doctor.reachability import Failure
 from trailcourier.doctor.subject import Shared, Subject
-from trailcourier.egress import Egress, Peer
 from trailcourier.errors import ConfigError
+from trailcourier.ledger import broker
 from trailcourier.objects.stores import Stores
 from trailcourier.secret import Secret
 from trailcourier.settings import Source
-from trailcourier.sinks import SinkConfig, trust
+from trailcourier.sinks import SinkConfig
 
-ANY = "any-bucket"  # stands for a bucket whose name is not known
+ANY = "any-bucket"  # placeholder for a bucket whose name is not known
 
-TOLD: Entries = {
-    "TC100": Entry(
-        "Are the hosts reached?",
+ENTRIES: Entries = {
+    "TC100": CatalogueEntry(
+        "Can this machine reach AWS's hosts?",
         ("ok",),
-        "Each host of AWS that the source needs was found by its name, took a connection (through "
-        "the proxy, if one is set) and showed a certificate that is trusted. "
-        "`trailcourier doctor --hosts` lists them for a firewall, without credentials and without "
-        "a network.",
+        "Each AWS host that the source needs has a name that DNS resolves, accepts a connection "
+        "(through the proxy, if one is set) and shows a trusted certificate. `trailcourier doctor "
+        "--hosts` lists the hosts for a firewall, without credentials and without a network.",
     ),
-    "TC101": Entry(
-        "Are the hosts' names known?",
-        ("unproved", "error"),
-        "DNS does not know the name, from this machine. A region mistyped, a resolver that knows "
-        "only the company's names, a VPC endpoint without private DNS. With `fips` some regions "
-        "(those in China) have no such host at all.",
+    "TC101": CatalogueEntry(
+        "Does DNS resolve the hosts' names?",
+        ("not-checked", "error"),
+        "This machine's DNS resolver does not know the name. Usual causes: a mistyped region, a "
+        "resolver that knows only the company's names, a VPC endpoint without private DNS. With "
+        "`fips`, some regions (those in China) have no such host.",
     ),
-    "TC102": Entry(
-        "Do they take connections?",
-        ("unproved", "error"),
-        "The name is known, and nothing answers there: a firewall, a route, a security group. "
-        "`trailcourier doctor --hosts` lists what has to be let through.",
+    "TC102": CatalogueEntry(
+        "Do the hosts accept connections?",
+        ("not-checked", "error"),
+        "DNS resolves the name, but nothing accepts the connection. Usual causes: a firewall, a "
+        "route, a security group. `trailcourier doctor --hosts` lists what to allow.",
     ),
-    "TC103": Entry(
-        "Does the proxy let them through?",
-        ("unproved", "error"),
-        "The proxy of HTTPS_PROXY refuses to connect to the host: it asks for a login (407; put "
-        "user and password into the URL), or does not allow the host (403). NO_PROXY names hosts "
-        "that need no proxy.",
+    "TC103": CatalogueEntry(
+        "Does the proxy connect to the hosts?",
+        ("not-checked", "error"),
+        "The proxy in HTTPS_PROXY refuses to connect to the host. 407 means that it requires a "
+        "login: put user and password into its URL. 403 means that it does not allow the host. "
+        "NO_PROXY names hosts that are reached without a proxy.",
     ),
-    "TC104": Entry(
-        "Are their certificates trusted?",
-        ("unproved", "error"),
-        "Often a proxy that opens TLS and shows a certificate of the company's own: let "
-        "AWS_CA_BUNDLE name a file with that authority's certificate in it.",
+    "TC104": CatalogueEntry(
+        "Are the hosts' certificates trusted?",
+        ("not-checked", "error"),
+        "The usual cause is a proxy that intercepts TLS and shows a certificate of the company's "
+        "own authority. Set AWS_CA_BUNDLE to a file that contains that authority's certificate.",
     ),
 }
 FIXES = {
-    "TC101": "Let this machine's resolver know these names, or correct the region; fips needs a "
-    "region that has such hosts.",
-    "TC102": "Open the way to them: `trailcourier doctor --hosts` has the list for the firewall.",
-    "TC103": "Let the proxy connect to these hosts, or name them in NO_PROXY.",
-    "TC104": "Let AWS_CA_BUNDLE name the certificates of the authority that signed what was shown.",
+    "TC101": "Make this machine's DNS resolve these names, or correct the region; with fips, use a "
+    "region that has FIPS hosts.",
+    "TC102": "Allow connections to them: `trailcourier doctor --hosts` lists them for a firewall.",
+    "TC103": "Allow these hosts in the proxy, or name them in NO_PROXY.",
+    "TC104": "Set AWS_CA_BUNDLE to a file with the certificate of the authority that signed it.",
 }
 
 
-class Host(msgspec.Struct, frozen=True):
-    """A host, whom it is for, and whether the *line* needs it or only this look at things."""
+class RequiredHost(msgspec.Struct, frozen=True):
+    """A host, what it is needed for, and whether the *line* needs it or only doctor does."""
 
     peer: Peer
     why: str
@@ -81,8 +81,11 @@ class Host(msgspec.Struct, frozen=True):
     region: str = ""
 
 
-def needed(subject: Subject) -> list[Host]:
-    """Return AWS's hosts for the source; nothing is asked and no credentials are needed."""
+def aws_hosts(subject: Subject) -> list[RequiredHost]:
+    """Return the AWS hosts that the source needs; uses no network and no credentials.
+
+    Raises ConfigError if botocore knows no host for a region.
+    """
     source = subject.source
     home, bucket_region = source.queue.region, source.bucket_region or source.queue.region
     asked = [
@@ -93,7 +96,7 @@ def needed(subject: Subject) -> list[Host]:
         ),
         *(
             ("sts", region, "get_caller_identity", {}, why, line)
-            for region, why, line in _issuers(source)
+            for region, why, line in _sts_hosts(source)
         ),
         ("sns", home, "get_topic_attributes", {"TopicArn": "arn"}, "the topic", False),
         *(
@@ -104,13 +107,13 @@ def needed(subject: Subject) -> list[Host]:
         ("cloudwatch", home, "list_metrics", {}, "the age of the oldest message", False),
     ]
     return [
-        Host(_peer(subject, service, region, operation, given), why, line, service, region)
+        RequiredHost(_peer(subject, service, region, operation, given), why, line, service, region)
         for service, region, operation, given, why, line in asked
     ]
 
 
-def _issuers(source: Source) -> Iterator[tuple[str, str, bool]]:
-    """Yield the region of each STS that is asked, for what, and whether records need it."""
+def _sts_hosts(source: Source) -> Iterator[tuple[str, str, bool]]:
+    """Yield each STS host's region, what it is needed for, and whether the line needs it."""
     home = source.queue.region
     role = source.credentials.kind == "assume-role"
     why = "the role" if role else "the credentials"
@@ -120,72 +123,32 @@ def _issuers(source: Source) -> Iterator[tuple[str, str, bool]]:
             yield each.sts_region or home, f"the role for buckets {glob}", True
 
 
-def beside(shared: Shared) -> list[Host]:
-    """Return the hosts that are not AWS's: the broker and the sinks."""
+def other_hosts(shared: Shared) -> list[RequiredHost]:
+    """Return the hosts other than AWS's: the broker's and the sinks'."""
     found, settings = [], shared.settings
     if settings.broker.url is not None:
-        known = broker.connect(settings.broker_url()).connection_pool.connection_kwargs
-        if "path" not in known:
+        options = broker.connect(settings.broker_url()).connection_pool.connection_kwargs
+        if "path" not in options:  # a Unix socket has no host
             scheme = "tls" if settings.broker_url().startswith("rediss") else "tcp"
-            url = f"{scheme}://{known.get('host', 'localhost')}:{known.get('port', 6379)}"
-            found.append(Host(Peer(url), "the broker", line=True))
-    return found + [host for each in settings.sinks.items() for host in of_sink(*each)]
+            url = f"{scheme}://{options.get('host', 'localhost')}:{options.get('port', 6379)}"
+            found.append(RequiredHost(Peer(url), "the broker", line=True))
+    return found + [host for each in settings.sinks.items() for host in sink_hosts(*each)]
 
 
-def of_sink(name: str, sink: SinkConfig) -> list[Host]:
-    """Return the hosts of a sink; raises ConfigError where the secret that names one is gone."""
+def sink_hosts(name: str, sink: SinkConfig) -> list[RequiredHost]:
+    """Return the hosts of a sink.  Raises ConfigError if a secret that names one is missing."""
     try:
-        return [Host(peer, f"sink {name}", line=True) for peer in sink.peers()]
+        return [RequiredHost(peer, f"sink {name}", line=True) for peer in sink.peers()]
     except ValueError as error:
         raise ConfigError([f"sink {name}: {error}"]) from error
 
 
-def closed(subject: Subject, bucket: str, region: str) -> Finding | None:
-    """Say what keeps *bucket*'s host from being reached, for one that turned out elsewhere."""
+def check_bucket_host(subject: Subject, bucket: str, region: str) -> Finding | None:
+    """Return the finding if the host of *bucket* in *region*, found by a redirect, fails."""
     peer = _peer(subject, "s3", region, "head_bucket", {"Bucket": bucket})
-    host = Host(peer, f"bucket {bucket}", line=True, service="s3", region=region)
-    (failure,) = reached(subject.shared, [host])
-    return None if failure is None else finding(failure, [host])
-
-
-class Row(msgspec.Struct, frozen=True):
-    """A line of a firewall list.
-
-    *host* begins with ``*.`` where every bucket's is meant; *by* is ``line`` where records cannot
-    be carried without it, else ``doctor``; *proxy* is through which it is reached, if through one.
-    """
-
-    host: str
-    port: int
-    why: str
-    by: Literal["line", "doctor"]
-    proxy: str = ""
-
-
-def rows(shared: Shared, names: Sequence[str]) -> list[Row]:
-    """Return every host that the sources *names*, the broker and the sinks need, each once."""
-    found = [host for name in names for host in _of_source(shared, name)] + beside(shared)
-    same: dict[str, list[Host]] = {}
-    for each in found:
-        same.setdefault(each.peer.url, []).append(each)
-    return [_row(shared, those) for those in same.values()]
-
-
-def _of_source(shared: Shared, name: str) -> list[Host]:
-    hosts = needed(Subject(name, shared))
-    return [msgspec.structs.replace(each, why=f"{each.why} of {name}") for each in hosts]
-
-
-def _row(shared: Shared, hosts: Sequence[Host]) -> Row:
-    peer = hosts[0].peer
-    proxy = shared.settings.egress.proxy(peer.url) if peer.web else None
-    return Row(
-        host=peer.host.replace(f"{ANY}.", "*."),
-        port=peer.port,
-        why="; ".join(dict.fromkeys(each.why for each in hosts)),
-        by="line" if any(each.line for each in hosts) else "doctor",
-        proxy=urlsplit(proxy).hostname or "" if proxy else "",
-    )
+    host = RequiredHost(peer, f"bucket {bucket}", line=True, service="s3", region=region)
+    (failure,) = reach_all(subject.shared, [host])
+    return None if failure is None else unreached_finding(failure, [host])
 
 
 def _buckets(subject: Subject) -> list[str]:
@@ -194,107 +157,99 @@ def _buckets(subject: Subject) -> list[str]:
 
 def _of_bucket(subject: Subject, bucket: str) -> str:
     whose = "the buckets" if bucket == ANY else f"bucket {bucket}"
-    known = subject.source.bucket_region is not None
-    return whose if known else f"{whose} (if in the queue's region, for none is set)"
+    if subject.source.bucket_region is not None:
+        return whose
+    return f"{whose} (if in the queue's region; bucket_region is not set)"
 
 
-class _Asked(Exception):
-    pass
+class _UrlKnown(Exception):
+    """Stops botocore before it sends a request; carries the request's URL."""
 
 
 def _peer(
     subject: Subject, service: str, region: str, operation: str, given: dict[str, Any]
 ) -> Peer:
-    """Return where botocore would send this, by its endpoint rules."""
+    """Return the host to which botocore would send this call, by its endpoint rules."""
 
     def stop(request: Any, **_: Any) -> None:
-        raise _Asked(request.url)
+        raise _UrlKnown(request.url)
 
-    egress = subject.shared.settings.egress
-    client = _nobodys(subject, service, region)
+    network = subject.shared.settings.network
+    client = _anonymous_client(subject, service, region)
     client.meta.events.register_first("before-send", stop)
     try:
         getattr(client, operation)(**given)
-    except _Asked as asked:
-        parts = urlsplit(str(asked))
-        bundle = egress.ca_bundle or Path(str(get_cert_path(True)))
+    except _UrlKnown as known:
+        parts = urlsplit(str(known))
+        bundle = network.ca_bundle or Path(str(get_cert_path(True)))
         return Peer(f"{parts.scheme}://{parts.netloc}", bundle)
-    except aws.ERRORS as error:
+    except faults.AWS_ERRORS as error:
         raise ConfigError([f"{service} in {region}: {error}"]) from error
-    raise ConfigError([f"{service} in {region}: botocore asks nobody"])
+    raise ConfigError([f"{service} in {region}: botocore names no host for it"])
 
 
-def _nobodys(subject: Subject, service: str, region: str) -> Any:
-    """Return a client like the source's, without its credentials."""
+def _anonymous_client(subject: Subject, service: str, region: str) -> Any:
+    """Return a client with the source's settings and placeholder credentials."""
+    session = subject.shared.cache.get("placeholder", _placeholder_session)
     if service == "s3":
-        return Stores(_nobody(), subject.reach).client(region)
-    queue, source = subject.source.queue, subject.source
-    ours = service == "sqs"
-    return aws.client(
-        _nobody(),
-        service,
-        region,
-        egress=subject.shared.settings.egress,
-        endpoint=queue.endpoint if ours else None,
-        fips=source.fips or (ours and queue.fips),
-        dualstack=source.dualstack or (ours and queue.dualstack),
-    )
+        return Stores(session, subject.bucket_access).client(region)
+    network = subject.service_network(service, region)
+    return clients.make_client(session, service, region, network=network)
 
 
-def _nobody() -> boto3.Session:
+def _placeholder_session() -> boto3.Session:
     word = Secret.public("nobody")
     keys = Credentials(kind="iam-user", access_key_id=word, secret_access_key=word)
-    return aws.session(keys, source="doctor", sts_region="us-east-1", egress=Egress())
+    return sessions.make_session(keys, source="doctor", sts_region="us-east-1", network=Network())
 
 
-def look(subject: Subject) -> Iterator[Finding]:
-    """Look whether AWS's hosts are reached: name, connection, proxy, TLS."""
+def check_hosts(subject: Subject) -> Iterator[Finding]:
+    """Check whether AWS's hosts are reachable: DNS, connection, proxy, TLS."""
     try:
-        hosts = [_probed(each) for each in needed(subject)]
+        hosts = [_without_placeholder(each) for each in aws_hosts(subject)]
     except ConfigError as error:
         yield from unusable(error)
         return
-    failures = reached(subject.shared, hosts)
-    failed: dict[Failure, list[Host]] = {}
+    failures = reach_all(subject.shared, hosts)
+    failed: dict[Failure, list[RequiredHost]] = {}
     for host, failure in zip(hosts, failures, strict=True):
         if failure is not None:
             failed.setdefault(failure, []).append(host)
-            subject.keep_from(host.service, host.region, failure.id)
+            subject.block_service(host.service, host.region, failure.id)
     if good := [each for each, failure in zip(hosts, failures, strict=True) if failure is None]:
         names = ", ".join(dict.fromkeys(str(each.peer) for each in good))
         yield Finding("ok", "TC100", f"reached {names}{_through(subject, good)}")
-    for failure, those in failed.items():
-        yield finding(failure, those)
+    for failure, group in failed.items():
+        yield unreached_finding(failure, group)
 
 
-def finding(failure: Failure, hosts: Sequence[Host]) -> Finding:
-    """Return what *failure* of all *hosts*, which is one cause, means."""
-    level: Level = "error" if any(each.line for each in hosts) else "unproved"
-    told = ", ".join(f"{each.peer} ({each.why})" for each in hosts)
-    return Finding(level, failure.id, f"{told}: {failure.words}", FIXES[failure.id])
+def unreached_finding(failure: Failure, hosts: Sequence[RequiredHost]) -> Finding:
+    """Return the one finding for *hosts* that all have the same *failure*."""
+    level: Level = "error" if any(each.line for each in hosts) else "not-checked"
+    listed = ", ".join(f"{each.peer} ({each.why})" for each in hosts)
+    return Finding(level, failure.id, f"{listed}: {failure.words}", FIXES[failure.id])
 
 
-def reached(shared: Shared, hosts: Sequence[Host]) -> list[Failure | None]:
-    """Reach all *hosts* at the same time, each once; say for each what failed, if anything did."""
-    egress, seconds = shared.settings.egress, shared.left(reaching.SECONDS)
+def reach_all(shared: Shared, hosts: Sequence[RequiredHost]) -> list[Failure | None]:
+    """Connect to all *hosts* at the same time, each once; return each one's failure, or None."""
+    network, seconds = shared.settings.network, shared.seconds_left(reachability.SECONDS)
 
-    def reach(host: Host) -> Failure | None:
-        trusted = reaching.as_boto3 if host.service else trust.context
-        asked = partial(reaching.reach, host.peer, egress, seconds=seconds, trusted=trusted)
-        return shared.known.get(("reach", host.peer), asked)
+    def reach(host: RequiredHost) -> Failure | None:
+        trusted = tls_contexts.as_boto3 if host.service else tls_contexts.for_sink
+        asked = partial(reachability.reach, host.peer, network, seconds=seconds, trusted=trusted)
+        return shared.cache.get(("reach", host.peer), asked)
 
-    asked = [bounded.start(partial(reach, host)) for host in hosts]
+    asked = [deadlines.start_thread(partial(reach, host)) for host in hosts]
     return [each.result(seconds + 1) for each in asked]
 
 
-def _probed(host: Host) -> Host:
-    """Return *host* as it can be reached: no bucket in its name where none is known."""
+def _without_placeholder(host: RequiredHost) -> RequiredHost:
+    """Return *host* without the placeholder bucket in its name, which DNS does not know."""
     url = host.peer.url.replace(f"{ANY}.", "")
     return msgspec.structs.replace(host, peer=msgspec.structs.replace(host.peer, url=url))
 
 
-def _through(subject: Subject, hosts: Sequence[Host]) -> str:
-    egress = subject.shared.settings.egress
-    proxies = {egress.proxy(each.peer.url) for each in hosts} - {None}
+def _through(subject: Subject, hosts: Sequence[RequiredHost]) -> str:
+    proxies = {subject.shared.settings.network.proxy(each.peer.url) for each in hosts} - {None}
     named = sorted(urlsplit(str(each)).hostname or str(each) for each in proxies)
     return f", through the proxy {', '.join(named)}" if named else ""

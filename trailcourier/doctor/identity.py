@@ -1,21 +1,21 @@
-"""As whom the source speaks: keys, their owner, their end, and the clock they are signed with."""
+"""The source's credentials: whose they are, when they expire, and the clock that signs."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from botocore.exceptions import ClientError
 
-from trailcourier import aws
-from trailcourier.aws import Holding
-from trailcourier.doctor import bounded, order, trouble
-from trailcourier.doctor.call import Answer, Call, failed
-from trailcourier.doctor.finding import Entries, Entry, Finding
-from trailcourier.doctor.subject import UNHEARD, Subject
+from trailcourier.aws import faults, sessions
+from trailcourier.aws.sessions import KeysInUse
+from trailcourier.doctor import aws_findings, deadlines, prerequisites
+from trailcourier.doctor.aws_call import AwsAnswer, AwsCall, failure_answer
+from trailcourier.doctor.finding import CatalogueEntry, Entries, Finding
+from trailcourier.doctor.subject import NOT_REACHED, Subject
 
-PATIENCE = 8.0  # seconds for keys: the metadata service is asked three times
-SKEW_REFUSED = 300  # seconds from which AWS takes no signature
-SKEW_NOTICED = 30
-SOON = 900  # seconds
+PATIENCE = 8.0  # seconds to get keys: the metadata service may take three attempts
+SKEW_REJECTED = 300  # seconds; AWS rejects signatures that are further off
+SKEW_NOTICED = 30  # seconds
+EXPIRES_SOON = 900  # seconds
 FROM = {
     "env": "the environment",
     "shared-credentials-file": "the shared credentials file",
@@ -28,167 +28,176 @@ FROM = {
     "iam-user": "the configuration",
 }
 
-TOLD: Entries = {
-    "TC201": Entry(
+ENTRIES: Entries = {
+    "TC201": CatalogueEntry(
         "Whose credentials are these?",
-        ("ok", "unproved"),
-        "The ARN and account AWS knows them by, their kind, where they are from, and their end. "
-        "Compare the ARN with the one your policies name. Not known where STS cannot be asked; the "
-        "queue is looked at regardless.",
+        ("ok", "not-checked"),
+        "Their ARN and account as AWS reports them, their kind, their origin and their expiry. "
+        "Compare the ARN with the one your policies name. It stays unknown if STS cannot be "
+        "called; doctor checks the queue regardless.",
     ),
-    "TC202": Entry(
+    "TC202": CatalogueEntry(
         "Are there any credentials?",
         ("error",),
-        "None were found where `credentials` of the source says, or whoever issues them did not "
-        "answer. In a container on EC2 the metadata service answers only with a hop limit of 2.",
+        "None were found where `credentials` of the source says, or the service that issues them "
+        "did not answer. In a container on EC2 the metadata service answers only if its hop limit "
+        "is 2.",
     ),
-    "TC203": Entry(
-        "Does AWS take them?",
+    "TC203": CatalogueEntry(
+        "Does AWS accept the credentials?",
         ("error",),
-        "AWS knows no such key (it was deleted, is inactive, or is of another partition), or the "
-        "secret or session token does not belong to it.",
+        "AWS does not know the access key (it was deleted, is inactive, or is from another "
+        "partition), or the secret or session token does not belong to it.",
     ),
-    "TC204": Entry(
-        "Are they still good?",
+    "TC204": CatalogueEntry(
+        "Are the credentials still valid?",
         ("warning", "error"),
-        "Temporary keys that have ended, or that will end and nothing renews. A role, a profile or "
-        "the instance's own renew themselves.",
+        "Temporary keys have expired, or will expire and nothing renews them. Keys of a role, a "
+        "profile or an instance are renewed automatically.",
     ),
-    "TC205": Entry(
+    "TC205": CatalogueEntry(
         "Is this machine's clock right?",
-        ("ok", "unproved", "warning", "error"),
-        "Compared with the date in AWS's answer. AWS takes no signature that is more than five "
-        "minutes off (S3: fifteen). Let NTP set the clock.",
+        ("ok", "not-checked", "warning", "error"),
+        "Compared with the date in AWS's answer. AWS rejects signatures that are more than five "
+        "minutes off (S3: fifteen). Set the clock by NTP.",
     ),
-    "TC206": Entry(
-        "May the role be assumed?",
+    "TC206": CatalogueEntry(
+        "Can the role be assumed?",
         ("error",),
-        "STS said no. It does not tell apart: the caller lacks `sts:AssumeRole`, the role's trust "
-        "policy does not name the caller, the external id differs, the role does not exist. The "
-        "finding prints both statements.",
+        "STS denied it. Its answer is the same for four causes: the caller lacks "
+        "`sts:AssumeRole`, the role's trust policy does not name the caller, the external id "
+        "differs, or the role does not exist. The finding prints both policy statements.",
     ),
-    "TC207": Entry(
-        "Do they belong beside the queue?",
+    "TC207": CatalogueEntry(
+        "Are the credentials from the queue's partition?",
         ("ok", "error"),
-        "An error where they are of another partition (aws, aws-us-gov, aws-cn): none are good in "
-        "two. Another account is no error, but then both accounts have to allow what is done.",
+        "It is an error if they are from another partition (aws, aws-us-gov, aws-cn): credentials "
+        "are valid in one partition only. Another account is not an error, but then the policies "
+        "of both accounts have to allow each call.",
     ),
 }
 
 
-@order.after("TC001", says="TC201")
-def look(subject: Subject) -> Iterator[Finding]:
-    """Look whether there are keys, whose they are, and whether AWS takes them."""
-    first = subject.kept_from("sts", _sts(subject))
-    if first and subject.source.credentials.kind == "assume-role":
-        subject.keep_silent(first)
-        yield trouble.behind("TC201", first)
+@prerequisites.skip_after_errors("TC001", reports="TC201")
+def check_identity(subject: Subject) -> Iterator[Finding]:
+    """Check whether there are credentials, whose they are, and whether AWS accepts them."""
+    cause = subject.blocked_by("sts", _sts_region(subject))
+    if cause and subject.source.credentials.kind == "assume-role":
+        subject.block_all_calls(cause)
+        yield aws_findings.blocked_finding("TC201", cause)
         return
     try:
-        seconds = subject.shared.left(PATIENCE)
-        held = bounded.within(seconds, lambda: aws.holding(subject.session))
+        seconds = subject.shared.seconds_left(PATIENCE)
+        holding = deadlines.run_within(seconds, lambda: sessions.describe_keys(subject.session))
     except TimeoutError:
         kind = subject.source.credentials.kind
-        text = f"credentials ({kind}): whoever issues them did not answer in {PATIENCE:.0f} s"
-        subject.keep_silent("TC202")
-        yield Finding("error", "TC202", text, trouble.missing(subject.source.credentials))
+        text = f"credentials ({kind}): their issuer did not answer within {PATIENCE:.0f} s"
+        subject.block_all_calls("TC202")
+        yield Finding(
+            "error", "TC202", text, aws_findings.missing_credentials_fix(subject.source.credentials)
+        )
         return
-    except aws.ERRORS as error:
-        found = _refused(subject, error)
-        subject.keep_silent(found.id)
-        yield found
+    except faults.AWS_ERRORS as error:
+        finding = _no_credentials(subject, error)
+        subject.block_all_calls(finding.id)
+        yield finding
         return
-    said = subject.ask_once(_who(subject))
-    if said.good:
-        subject.principal = said.said["Arn"]
-        yield Finding("ok", "TC201", _whose(subject, said, held))
-        yield from _partition(subject, said)
-        yield from _end(held)
+    caller = subject.ask_once(_caller_call(subject))
+    if caller.good:
+        subject.principal = caller.response["Arn"]
+        yield Finding("ok", "TC201", _describe_caller(subject, caller, holding))
+        yield from _check_partition(subject, caller)
+        yield from _check_expiry(holding)
     else:
-        yield _unknown(subject, said)
-    yield from _clock(subject, said)
+        yield _caller_unknown(subject, caller)
+    yield from _check_clock(subject, caller)
 
 
-def _who(subject: Subject) -> Call:
-    return Call("sts", "get_caller_identity", _sts(subject), "sts:GetCallerIdentity", "*")
+def _caller_call(subject: Subject) -> AwsCall:
+    return AwsCall("sts", "get_caller_identity", _sts_region(subject), "sts:GetCallerIdentity", "*")
 
 
-def _sts(subject: Subject) -> str:
+def _sts_region(subject: Subject) -> str:
     return subject.source.credentials.sts_region or subject.source.queue.region
 
 
-def _whose(subject: Subject, said: Answer, held: Holding) -> str:
+def _describe_caller(subject: Subject, caller: AwsAnswer, holding: KeysInUse) -> str:
     kind = subject.source.credentials.kind
-    source = FROM.get(held.method, held.method)
-    ends = f", until {held.ends:%Y-%m-%d %H:%M}Z, then renewed" if held.ends else ""
+    source = FROM.get(holding.method, holding.method)
+    ends = f", until {holding.ends:%Y-%m-%d %H:%M}Z, then renewed" if holding.ends else ""
     return (
-        f"{said.said['Arn']}, account {said.said['Account']}; kind {kind}, from {source}"
-        f"{', temporary' if held.temporary else ''}{ends}"
+        f"{caller.response['Arn']}, account {caller.response['Account']}; kind {kind}, "
+        f"from {source}"
+        f"{', temporary' if holding.temporary else ''}{ends}"
     )
 
 
-def _unknown(subject: Subject, said: Answer) -> Finding:
-    """Whose keys they are is not known; only sometimes is that an error."""
-    if said.denied:
-        detail = said.fault.detail if said.fault else ""
-        text = f"whose credentials these are cannot be asked: {detail}"
-        fix = "A policy of a VPC endpoint or organisation denies sts:GetCallerIdentity; allow it."
-        return Finding("unproved", "TC201", text, fix)
-    # only a role needs STS to carry; the others are taken or not by the queue itself
-    return trouble.told(subject, said, "TC201", "unproved")
+def _caller_unknown(subject: Subject, caller: AwsAnswer) -> Finding:
+    """Return the finding if STS does not say whose credentials these are."""
+    if caller.denied:
+        detail = caller.fault.detail if caller.fault else ""
+        text = f"whose credentials these are is not known: {detail}"
+        fix = "Allow sts:GetCallerIdentity: a policy of a VPC endpoint or organisation denies it."
+        return Finding("not-checked", "TC201", text, fix)
+    # only a role needs STS to deliver; the queue's answers show whether AWS accepts other keys
+    return aws_findings.failure_finding(subject, caller, "TC201", "not-checked")
 
 
-def _partition(subject: Subject, said: Answer) -> Iterator[Finding]:
+def _check_partition(subject: Subject, caller: AwsAnswer) -> Iterator[Finding]:
     queue = subject.source.queue
-    ours = said.said["Arn"].split(":")[1]
+    ours = caller.response["Arn"].split(":")[1]
     if ours != queue.partition:
         text = f"the credentials are of partition {ours}, the queue is in {queue.partition}"
-        fix = f"Use credentials of an account in {queue.partition}: none is good in two partitions."
+        fix = f"Use credentials of an account in {queue.partition}: each is valid in one only."
         yield Finding("error", "TC207", text, fix)
-    elif queue.account and said.said["Account"] != queue.account:
+    elif queue.account and caller.response["Account"] != queue.account:
         text = (
-            f"the credentials are of account {said.said['Account']}, the queue of {queue.account}: "
-            "what they may do has to be allowed by both accounts' policies"
+            f"the credentials belong to account {caller.response['Account']}, the queue to "
+            f"{queue.account}: the policies of both accounts have to allow each call"
         )
         yield Finding("ok", "TC207", text)
 
 
-def _end(held: Holding) -> Iterator[Finding]:
-    if not held.temporary:
+def _check_expiry(holding: KeysInUse) -> Iterator[Finding]:
+    if not holding.temporary:
         return
-    fix = "Let `credentials` name what renews itself: a role, a profile, the instance's own."
-    if held.ends is None:
-        text = "the keys are temporary, and nothing here renews them when they end"
+    fix = "Let `credentials` name a role, a profile or the instance's role: those renew their keys."
+    if holding.ends is None:
+        text = "the keys are temporary, and nothing renews them when they expire"
         yield Finding("warning", "TC204", text, fix)
-    elif (held.ends - datetime.now(UTC)).total_seconds() < SOON:
-        text = f"the keys end at {held.ends:%H:%M}Z and were not renewed in time"
+    elif (holding.ends - datetime.now(UTC)).total_seconds() < EXPIRES_SOON:
+        text = f"the keys expire at {holding.ends:%H:%M}Z and were not renewed in time"
         yield Finding("warning", "TC204", text, fix)
 
 
-def _clock(subject: Subject, said: Answer) -> Iterator[Finding]:
-    if said.skew is None:
-        if said.good:
-            yield Finding("unproved", "TC205", "AWS's answer carried no date to set a clock by")
+def _check_clock(subject: Subject, caller: AwsAnswer) -> Iterator[Finding]:
+    if caller.skew is None:
+        if caller.good:
+            yield Finding(
+                "not-checked", "TC205", "AWS's answer had no date to compare the clock with"
+            )
         return
     if subject.errors("TC205"):
         return
-    ahead, text = abs(said.skew), trouble.clock(said.skew)
-    if ahead >= SKEW_REFUSED:
-        yield Finding("error", "TC205", text, trouble.CLOCK_FIX)
+    ahead, text = abs(caller.skew), aws_findings.describe_clock(caller.skew)
+    if ahead >= SKEW_REJECTED:
+        yield Finding("error", "TC205", text, aws_findings.CLOCK_FIX)
     elif ahead >= SKEW_NOTICED:
-        yield Finding("warning", "TC205", text, trouble.CLOCK_FIX)
+        yield Finding("warning", "TC205", text, aws_findings.CLOCK_FIX)
     else:
         yield Finding("ok", "TC205", text)
 
 
-def _refused(subject: Subject, error: Exception) -> Finding:
-    """There are no keys: say why, and what their kind needs."""
-    given = subject.source.credentials
+def _no_credentials(subject: Subject, error: Exception) -> Finding:
+    """Return the finding for credentials that could not be got: why, and what their kind needs."""
+    used = subject.source.credentials
     if not isinstance(error, ClientError):
-        what = f"sources.{subject.name}.credentials ({given.kind})"
-        fault = aws.fault(error, what=what, where="sts")
-        if fault.reason in UNHEARD:
-            return trouble.silent(fault)
-        return trouble.of_keys(given, frozenset(), fault)
-    asked = Call("sts", "assume_role", _sts(subject), "sts:AssumeRole", given.role_arn or "*")
-    return trouble.told(subject, failed(asked, error), "TC206")
+        what = f"sources.{subject.name}.credentials ({used.kind})"
+        fault = faults.to_fault(error, what=what, where="sts")
+        if fault.reason in NOT_REACHED:
+            return aws_findings.no_answer_finding(fault)
+        return aws_findings.credentials_finding(used, frozenset(), fault)
+    call = AwsCall(
+        "sts", "assume_role", _sts_region(subject), "sts:AssumeRole", used.role_arn or "*"
+    )
+    return aws_findings.failure_finding(subject, failure_answer(call, error), "TC206")

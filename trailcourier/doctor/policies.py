@@ -1,7 +1,7 @@
-"""What a resource's policy lets a service of AWS do: read, not asked.
+"""Evaluates a resource policy for a service of AWS, from the policy's text.
 
-Enough of the policy language for topics, queues and keys.  What is not understood, such as a
-condition on something unknown here, makes the answer ``unknown``, never a yes or a no.
+It covers as much of the policy language as policies of topics, queues and keys use.  Anything else,
+such as a condition on an unknown key, makes the verdict ``unknown``, never ``yes`` or ``no``.
 """
 
 import json
@@ -17,10 +17,10 @@ _EQUALS = {"stringequals", "arnequals", "arnlike", "stringlike", "stringequalsig
 _SERVICES = ("Service", "AWS")
 
 
-class Request(msgspec.Struct, frozen=True):
-    """*service* (``"sns.amazonaws.com"``) wants to do *action* on *resource* for *source*.
+class PolicyQuestion(msgspec.Struct, frozen=True):
+    """Whether *service* (``"sns.amazonaws.com"``) may do *action* on *resource* for *source*.
 
-    *source* is the ARN that ``aws:SourceArn`` is compared with, *account* whose it is.
+    *source* is the ARN that ``aws:SourceArn`` is compared with, *account* the account that owns it.
     """
 
     service: str
@@ -30,11 +30,11 @@ class Request(msgspec.Struct, frozen=True):
     account: str = ""
 
 
-def allows(policy: str, request: Request) -> Verdict:
-    """Say whether *policy*, as JSON, lets *request* through."""
+def allows(policy: str, request: PolicyQuestion) -> Verdict:
+    """Return whether *policy*, a JSON text, allows *request*."""
     found = [_applies(each, request) for each in _statements(policy)]
-    denies = {how for effect, how in found if effect == "Deny"}
-    allowed = {how for effect, how in found if effect == "Allow"}
+    denies = {verdict for effect, verdict in found if effect == "Deny"}
+    allowed = {verdict for effect, verdict in found if effect == "Allow"}
     if "yes" in denies or allowed <= {"no"}:
         return "no"
     if "unknown" in denies or "yes" not in allowed:
@@ -43,9 +43,9 @@ def allows(policy: str, request: Request) -> Verdict:
 
 
 def senders(policy: str, action: str) -> dict[str, set[str]]:
-    """Return, for each service that may do *action*, the ARNs it may do it for.
+    """Return, for each service that may do *action*, the source ARNs it may do it for.
 
-    ARNs with a wildcard are left out, and so is whoever is not bound to any.
+    Leaves out ARNs with a wildcard, and services that no ``aws:SourceArn`` restricts.
     """
     found: dict[str, set[str]] = {}
     for statement in _statements(policy):
@@ -61,27 +61,29 @@ def senders(policy: str, action: str) -> dict[str, set[str]]:
 
 def _statements(policy: str) -> list[Mapping[str, Any]]:
     try:
-        told = json.loads(policy or "{}").get("Statement", [])
+        found = json.loads(policy or "{}").get("Statement", [])
     except (ValueError, AttributeError):
         return []
-    listed = told if isinstance(told, list) else [told]
+    listed = found if isinstance(found, list) else [found]
     return [each for each in listed if isinstance(each, dict)]
 
 
-def _applies(statement: Mapping[str, Any], request: Request) -> tuple[str, Verdict]:
-    """Return the statement's effect, and whether it is about *request*."""
+def _applies(statement: Mapping[str, Any], request: PolicyQuestion) -> tuple[str, Verdict]:
+    """Return the statement's effect, and whether it applies to *request*."""
     effect = str(statement.get("Effect"))
-    about = (
+    matches = (
         _is_principal(statement, request.service)
         and _matches(statement, "Action", request.action)
         and _matches(statement, "Resource", request.resource)
     )
-    if not about:
+    if not matches:
         return effect, "no"
-    told = [_holds(how, key, values, request) for how, key, values in _conditions(statement)]
-    if "no" in told:
+    verdicts = [
+        _holds(operator, key, values, request) for operator, key, values in _conditions(statement)
+    ]
+    if "no" in verdicts:
         return effect, "no"
-    return effect, "unknown" if "unknown" in told else "yes"
+    return effect, "unknown" if "unknown" in verdicts else "yes"
 
 
 def _is_principal(statement: Mapping[str, Any], service: str) -> bool:
@@ -95,7 +97,7 @@ def _is_principal(statement: Mapping[str, Any], service: str) -> bool:
 
 
 def _matches(statement: Mapping[str, Any], what: str, value: str) -> bool:
-    """Say whether *value* is among the actions or resources of *statement*."""
+    """Return whether *statement* covers *value*; *what* is ``Action`` or ``Resource``."""
     lower = value.lower() if what == "Action" else value
     excluded = _listed(statement.get(f"Not{what}", []))
     if excluded:
@@ -109,17 +111,17 @@ def _glob(value: str, pattern: str, what: str) -> bool:
 
 
 def _conditions(statement: Mapping[str, Any]) -> Iterator[tuple[str, str, list[str]]]:
-    """Yield operator, key and values of each condition, names in lower case."""
+    """Yield operator, key and values of each condition; operator and key are in lower case."""
     for operator, pairs in statement.get("Condition", {}).items():
         for key, values in pairs.items():
             yield operator.lower().removesuffix("ifexists"), key.lower(), _listed(values)
 
 
-def _holds(how: str, key: str, values: Sequence[str], request: Request) -> Verdict:
+def _holds(operator: str, key: str, values: Sequence[str], request: PolicyQuestion) -> Verdict:
     known = {"aws:sourcearn": request.source, "aws:sourceaccount": request.account}
-    if key == "aws:securetransport" and how == "bool":  # services use nothing else
+    if key == "aws:securetransport" and operator == "bool":  # AWS's services always use TLS
         return "yes" if values == ["true"] else "no"
-    if how not in _EQUALS or not known.get(key):
+    if operator not in _EQUALS or not known.get(key):
         return "unknown"
     return "yes" if any(_glob(known[key], each, "value") for each in values) else "no"
 

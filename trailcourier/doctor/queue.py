@@ -1,95 +1,97 @@
-"""The queue: that it is there and the right one, and what the source may do with it.
+"""The queue: whether it exists and is the right one, and what the source may do with it.
 
-No message is received: where only doing a thing would prove that it may be done, it is asked for in
-a way that cannot succeed, and SQS objects to that or denies it.
+No message is received or changed.  A permission that only a real call would prove is tried with a
+parameter that cannot succeed: SQS then either denies the call or rejects the parameter.
 """
 
 from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from trailcourier.doctor import broker, order, statements, trouble
+from trailcourier.doctor import aws_findings, broker, prerequisites, statements
 from trailcourier.doctor.attributes import Attributes
-from trailcourier.doctor.call import Answer, Call
-from trailcourier.doctor.finding import Entries, Entry, Finding
+from trailcourier.doctor.aws_call import AwsAnswer, AwsCall
+from trailcourier.doctor.finding import CatalogueEntry, Entries, Finding
 from trailcourier.doctor.subject import Subject
-from trailcourier.printable import age
+from trailcourier.text import age
 
 NO_RECEIPT = "trailcourier-doctor-has-no-receipt"
-OBJECTED = frozenset(
+REJECTED = frozenset(
     {
         *("InvalidParameterValue", "ReadCountOutOfRange", "ReceiptHandleIsInvalid"),
         *("InvalidIdFormat", "MessageNotInflight"),
     }
 )
 
-TOLD: Entries = {
-    "TC301": Entry(
-        "Is there such a queue?",
-        ("ok", "unproved", "error"),
-        "SQS knows no queue of this name in this region and account. The URL was mistyped, is of "
-        "another region, or the queue was deleted. A queue of another account that allows nothing "
-        "answers like one that does not exist, and the other way round.",
+ENTRIES: Entries = {
+    "TC301": CatalogueEntry(
+        "Does the queue exist?",
+        ("ok", "not-checked", "error"),
+        "SQS has no queue of this name in this region and account. The URL is mistyped or names "
+        "another region, or the queue was deleted. For a queue of another account, SQS answers "
+        "the same whether it does not exist or allows nothing.",
     ),
-    "TC302": Entry(
-        "Is it the queue its URL names?",
-        ("ok", "unproved", "error"),
-        "Region, account and name of the queue's ARN, compared with `queue_url` and "
-        "`queue_region`. They can differ only where the URL is not AWS's own.",
+    "TC302": CatalogueEntry(
+        "Is it the queue that its URL names?",
+        ("ok", "not-checked", "error"),
+        "Region, account and name in the queue's ARN, compared with `queue_url` and "
+        "`queue_region`. They can differ only if the URL is not on an AWS host.",
     ),
-    "TC303": Entry(
-        "May messages be received?",
-        ("ok", "unproved", "error"),
-        "Receiving one would take it away from the line for a while and count towards its move to "
-        "the dead-letter queue, so zero are asked for. A denial is certain. An objection to the "
-        "number is no denial, but AWS does not document which it looks at first; what the line "
-        "received lately is proof.",
+    "TC303": CatalogueEntry(
+        "May the source receive messages?",
+        ("ok", "not-checked", "error"),
+        "Receiving a message would hide it from the line for a while and raise its receive count, "
+        "so doctor asks for zero messages. A denial is certain. If SQS rejects the number, that is "
+        "no denial, but AWS does not document whether it checks the permission first; a recent "
+        "delivery by the workers is proof.",
     ),
-    "TC304": Entry(
-        "May messages be deleted?",
+    "TC304": CatalogueEntry(
+        "May the source delete messages?",
         ("ok", "error"),
-        "Asked with a receipt that is none. Without `sqs:DeleteMessage` every message comes back "
-        "until it reaches the dead-letter queue.",
+        "Tried with an invalid receipt. Without `sqs:DeleteMessage` SQS redelivers every message "
+        "until it moves to the dead-letter queue.",
     ),
-    "TC305": Entry(
-        "May their visibility be changed?",
+    "TC305": CatalogueEntry(
+        "May the source change the visibility of messages?",
         ("ok", "warning"),
-        "Asked with a receipt that is none. Without `sqs:ChangeMessageVisibility` Trailcourier "
-        "works on, receives for an hour (`line.visibility_degraded`) and gives nothing back early.",
+        "Tried with an invalid receipt. Without `sqs:ChangeMessageVisibility` Trailcourier works, "
+        "but it receives messages for an hour (`line.visibility_degraded`) and cannot release one "
+        "early.",
     ),
-    "TC306": Entry(
-        "Can the queue's attributes be seen?",
-        ("unproved",),
-        "Without `sqs:GetQueueAttributes` Trailcourier works, but nobody sees depth, dead-letter "
-        "queue, encryption or the queue's policy: TC308 to TC312 and a part of TC4 are not told.",
+    "TC306": CatalogueEntry(
+        "May the source read the queue's attributes?",
+        ("not-checked",),
+        "Without `sqs:GetQueueAttributes` Trailcourier works, but depth, dead-letter queue, "
+        "encryption and policy of the queue stay unknown: doctor cannot check TC308 to TC312 and "
+        "part of TC4.",
     ),
 }
 
 
-def receive(subject: Subject) -> Call:
+def receive_call(subject: Subject) -> AwsCall:
     return _call(subject, "receive_message", "sqs:ReceiveMessage", MaxNumberOfMessages=0)
 
 
-def said(subject: Subject) -> Attributes:
-    """Return what the queue says of itself; nothing where that may not be asked."""
-    return Attributes(attributes(subject))
+def read_attributes(subject: Subject) -> Attributes:
+    """Return the queue's attributes; empty if they cannot be read."""
+    return Attributes(ask_attributes(subject))
 
 
-def attributes(subject: Subject) -> Answer:
-    """Return all that the queue says of itself, if that may be asked."""
+def ask_attributes(subject: Subject) -> AwsAnswer:
+    """Return SQS's answer for all attributes of the queue."""
     names = {"AttributeNames": ["All"]}
     return subject.ask_once(
         _call(subject, "get_queue_attributes", "sqs:GetQueueAttributes", **names)
     )
 
 
-@order.after(*order.KEYS, says="TC301")
-def look(subject: Subject) -> Iterator[Finding]:
-    """Look whether the queue is there, and what the source may do with it."""
-    seen = attributes(subject)
-    receiving, deleting, changing = subject.together(
+@prerequisites.skip_after_errors(*prerequisites.CREDENTIAL_ERRORS, reports="TC301")
+def check_queue(subject: Subject) -> Iterator[Finding]:
+    """Check whether the queue exists, and what the source may do with it."""
+    seen = ask_attributes(subject)
+    receiving, deleting, changing = subject.ask_all(
         [
-            receive(subject),
+            receive_call(subject),
             _call(subject, "delete_message", "sqs:DeleteMessage", **_receipt()),
             _call(
                 subject,
@@ -100,127 +102,138 @@ def look(subject: Subject) -> Iterator[Finding]:
             ),
         ]
     )
-    if not _met(receiving):
-        yield _absent(subject, receiving)
+    if not _queue_answered(receiving):
+        yield _no_queue(subject, receiving)
         return
-    yield _there(subject, receiving, seen)
-    yield _same(subject, seen)
-    yield _receives(subject, receiving)
-    yield _deletes(subject, deleting)
-    yield _changes(subject, changing)
+    yield _report_existence(subject, receiving, seen)
+    yield _check_arn(subject, seen)
+    yield _check_receive(subject, receiving)
+    yield _check_delete(subject, deleting)
+    yield _check_visibility(subject, changing)
     if not seen.good:
-        yield _unseen(subject, seen)
+        yield _attributes_not_seen(subject, seen)
 
 
-def _call(subject: Subject, operation: str, action: str, **given: object) -> Call:
+def _call(subject: Subject, operation: str, action: str, **given: object) -> AwsCall:
     queue = subject.source.queue
-    return Call("sqs", operation, queue.region, action, queue.arn, {"QueueUrl": queue.url, **given})
+    return AwsCall(
+        "sqs", operation, queue.region, action, queue.arn, {"QueueUrl": queue.url, **given}
+    )
 
 
 def _receipt() -> dict[str, str]:
     return {"ReceiptHandle": NO_RECEIPT}
 
 
-def _met(answer: Answer) -> bool:
-    """Say whether the queue itself answered, be it with a no."""
+def _queue_answered(answer: AwsAnswer) -> bool:
+    """Return whether the queue itself answered, be it with a denial."""
     reason = answer.fault.reason if answer.fault else ""
-    return answer.good or answer.denied or objected(answer) or reason == "queue-key"
+    return answer.good or answer.denied or rejected_parameter(answer) or reason == "queue-key"
 
 
-def objected(answer: Answer) -> bool:
-    """Say whether SQS did not deny the call, and objected to what it was asked."""
-    return bool(answer.codes & OBJECTED)
+def rejected_parameter(answer: AwsAnswer) -> bool:
+    """Return whether SQS rejected a parameter of the call, rather than denying the call."""
+    return bool(answer.codes & REJECTED)
 
 
-def _absent(subject: Subject, answer: Answer) -> Finding:
+def _no_queue(subject: Subject, answer: AwsAnswer) -> Finding:
     if answer.fault is None or answer.fault.reason != "no-such-queue":
-        return trouble.told(subject, answer, "TC301")
+        return aws_findings.failure_finding(subject, answer, "TC301")
     queue = subject.source.queue
     text = f"there is no queue {queue.name} of account {queue.account} in {queue.region}"
-    fix = f"Compare `queue_url` with the one SQS shows. AWS: {answer.fault.detail}"
+    fix = f"Compare `queue_url` with the queue's URL in SQS. AWS: {answer.fault.detail}"
     other = subject.source.bucket_region
-    if other and other != queue.region and _is_in(subject, other):
-        text = f"{text}; one of that name is in {other}"
-        fix = f"Give the URL of the queue in {other}, or set `queue_region` where the URL has none."
+    if other and other != queue.region and _exists_in(subject, other):
+        text = f"{text}; a queue of that name exists in {other}"
+        fix = f"Set `queue_url` to the queue in {other}, or set `queue_region` if the URL has none."
     return Finding("error", "TC301", text, fix)
 
 
-def _is_in(subject: Subject, region: str) -> bool:
-    """Say whether a queue of this name answers in *region*."""
-    asked = receive(subject)
+def _exists_in(subject: Subject, region: str) -> bool:
+    """Return whether a queue of this name answers in *region*."""
+    here = receive_call(subject)
     url = subject.source.queue.url.replace(subject.source.queue.region, region)
-    answer = subject.ask_once(replace(asked, region=region, given={**asked.given, "QueueUrl": url}))
-    return answer.good or objected(answer)
+    answer = subject.ask_once(
+        replace(here, region=region, parameters={**here.parameters, "QueueUrl": url})
+    )
+    return answer.good or rejected_parameter(answer)
 
 
-def _there(subject: Subject, receiving: Answer, seen: Answer) -> Finding:
+def _report_existence(subject: Subject, receiving: AwsAnswer, seen: AwsAnswer) -> Finding:
     arn = subject.source.queue.arn
     if receiving.denied and seen.denied:
-        text = f"whether {arn} exists is not known: everything asked of it was denied"
-        return Finding("unproved", "TC301", text, "Allow what the next findings name.")
+        text = f"whether {arn} exists is not known: AWS denied every call to it"
+        return Finding("not-checked", "TC301", text, "Allow the calls that the next findings name.")
     return Finding("ok", "TC301", f"{arn} answers")
 
 
-def _same(subject: Subject, seen: Answer) -> Finding:
+def _check_arn(subject: Subject, seen: AwsAnswer) -> Finding:
     queue = subject.source.queue
     actual = Attributes(seen).text("QueueArn")
     if not actual:
         if queue.endpoint is None:
-            return Finding("ok", "TC302", f"its URL is AWS's own, of {queue.region}")
-        text = "whether the URL leads to the queue it names is not seen without its attributes"
-        return Finding("unproved", "TC302", text, statements.remedy(
+            return Finding("ok", "TC302", f"`queue_url` is on AWS's own host in {queue.region}")
+        text = "whether `queue_url` leads to the queue it names is not known without its attributes"
+        return Finding("not-checked", "TC302", text, statements.permission_fix(
             subject, ["sqs:GetQueueAttributes"], queue.arn))  # fmt: skip
     ours = (
-        queue.arn if queue.account else queue.arn.replace("::", f":{statements.account(actual)}:")
+        queue.arn
+        if queue.account
+        else queue.arn.replace("::", f":{statements.arn_account(actual)}:")
     )
     if actual == ours:
-        return Finding("ok", "TC302", f"region, account and name are those of {actual}")
-    text = f"the URL leads to {actual}, and says {ours}"
-    return Finding("error", "TC302", text, "Copy `queue_url` from SQS; set `queue_region` by it.")
+        return Finding("ok", "TC302", f"`queue_url` leads to {actual}, as it says")
+    text = f"`queue_url` leads to {actual}, but names {ours}"
+    fix = "Copy the queue's URL from SQS to `queue_url`, and set `queue_region` to its region."
+    return Finding("error", "TC302", text, fix)
 
 
-def _receives(subject: Subject, answer: Answer) -> Finding:
+def _check_receive(subject: Subject, answer: AwsAnswer) -> Finding:
     if answer.denied:
-        return statements.denied(subject, answer, "TC303", "error", "no message comes")
+        return statements.denial_finding(subject, answer, "TC303", "error", "no message arrives")
     if answer.fault and answer.fault.reason == "queue-key":
-        fix = "Enable the key, or allow kms:Decrypt on it; the message names which."
+        fix = "Enable the KMS key, or allow the source's credentials kms:Decrypt on it."
         return Finding("error", "TC310", answer.fault.detail, fix)
-    line = broker.line(subject)
+    line = broker.read_source_state(subject)
     lately = line.standing.last_success_seconds if line else None
-    if lately is not None and lately < broker.LATELY:
-        return Finding("ok", "TC303", f"the line delivered what it received {age(lately)} ago")
-    if not answer.good and not objected(answer):
-        return trouble.told(subject, answer, "TC303")
+    if lately is not None and lately < broker.RECENT_SECONDS:
+        return Finding("ok", "TC303", f"the workers delivered what they received {age(lately)} ago")
+    if not answer.good and not rejected_parameter(answer):
+        return aws_findings.failure_finding(subject, answer, "TC303")
     text = (
-        "sqs:ReceiveMessage is not denied; that it hands a message out is proved only by taking "
-        "one, which is not done here"
+        "sqs:ReceiveMessage is not denied; only receiving a message would prove that it is "
+        "allowed, and doctor receives none"
     )
-    return Finding("unproved", "TC303", text, "`trailcourier run --drain` receives what waits.")
+    fix = "`trailcourier run --drain` receives the messages that wait, which proves it."
+    return Finding("not-checked", "TC303", text, fix)
 
 
-def _deletes(subject: Subject, answer: Answer) -> Finding:
+def _check_delete(subject: Subject, answer: AwsAnswer) -> Finding:
     if answer.denied:
-        lost = "every message comes back until it lands in the dead-letter queue"
-        return statements.denied(subject, answer, "TC304", "error", lost)
-    if answer.good or objected(answer):
-        text = "sqs:DeleteMessage is allowed: it was asked with a receipt that is none, and SQS "
-        return Finding("ok", "TC304", f"{text}objected to the receipt alone")
-    return trouble.told(subject, answer, "TC304")
-
-
-def _changes(subject: Subject, answer: Answer) -> Finding:
-    if answer.denied:
-        hold = subject.shared.settings.line.visibility_degraded
-        lost = (
-            f"messages are received for {hold} s, cannot be held longer and are not given back "
-            "early; it works"
+        lost = "SQS redelivers every message until it moves to the dead-letter queue"
+        return statements.denial_finding(subject, answer, "TC304", "error", lost)
+    if answer.good or rejected_parameter(answer):
+        text = (
+            "sqs:DeleteMessage is allowed: SQS rejected only the invalid receipt that doctor sent"
         )
-        return statements.denied(subject, answer, "TC305", "warning", lost)
-    if answer.good or objected(answer):
-        return Finding("ok", "TC305", "sqs:ChangeMessageVisibility is allowed, asked likewise")
-    return trouble.told(subject, answer, "TC305", "warning")
+        return Finding("ok", "TC304", text)
+    return aws_findings.failure_finding(subject, answer, "TC304")
 
 
-def _unseen(subject: Subject, answer: Answer) -> Finding:
-    lost = "depth, dead-letter queue, encryption and policy of the queue are not seen"
-    return trouble.unseen(subject, answer, "TC306", lost)
+def _check_visibility(subject: Subject, answer: AwsAnswer) -> Finding:
+    if answer.denied:
+        seconds = subject.shared.settings.line.visibility_degraded
+        lost = (
+            f"Trailcourier works, but it receives messages for {seconds} s, and can neither extend "
+            "a lease nor release a message early"
+        )
+        return statements.denial_finding(subject, answer, "TC305", "warning", lost)
+    if answer.good or rejected_parameter(answer):
+        text = "sqs:ChangeMessageVisibility is allowed: SQS rejected only the invalid receipt"
+        return Finding("ok", "TC305", text)
+    return aws_findings.failure_finding(subject, answer, "TC305", "warning")
+
+
+def _attributes_not_seen(subject: Subject, answer: AwsAnswer) -> Finding:
+    lost = "depth, dead-letter queue, encryption and policy of the queue are not known"
+    return aws_findings.not_seen_finding(subject, answer, "TC306", lost)

@@ -1,170 +1,182 @@
-"""The sinks: whether each could take records now, and only on demand whether it does."""
+"""The sinks: whether each is ready for records; with --send, whether it accepts one."""
 
 import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from trailcourier.dispositions import advice
-from trailcourier.doctor import bounded, hosts
-from trailcourier.doctor.finding import Entries, Entry, Finding
+from trailcourier.breaker_name import sink_breaker
+from trailcourier.doctor import deadlines, hosts
+from trailcourier.doctor.finding import CatalogueEntry, Entries, Finding
 from trailcourier.doctor.subject import Subject
 from trailcourier.errors import ConfigError, Fault
-from trailcourier.provision.outside import leaving
-from trailcourier.sinks import SinkConfig, folders, trial
+from trailcourier.provision.cross_partition import explain_partition_exit
+from trailcourier.reasons import advice
+from trailcourier.sinks import SinkConfig, folders, test_record
 from trailcourier.sinks.file import File
 from trailcourier.sinks.stdout import Stdout
 from trailcourier.wiring import lines
 
 PATIENCE = 15.0  # seconds for a test record
-SCARCE = 100 * 1024 * 1024  # bytes left on a disk
+SCARCE = 100 * 1024 * 1024  # bytes free on a disk
 
-TOLD: Entries = {
-    "TC901": Entry(
-        "Could the sink take records?",
-        ("ok", "unproved", "warning", "error"),
-        "Without sending: a folder that may be written to and has room, a host that is found, "
-        "takes a connection and shows a certificate that is trusted. That the sink accepts a "
-        "record, `--send` shows. It is seen from where `doctor` runs: run it where the object "
-        "workers do.",
+ENTRIES: Entries = {
+    "TC901": CatalogueEntry(
+        "Is the sink ready for records?",
+        ("ok", "not-checked", "warning", "error"),
+        "Checked without sending: a folder has to be writable and have free space; a host has to "
+        "be found by DNS, accept a connection and show a trusted certificate. Only `--send` shows "
+        "whether the sink accepts a record. Doctor checks from the host it runs on: run it where "
+        "the object workers run.",
     ),
-    "TC902": Entry(
-        "Does it take one?",
+    "TC902": CatalogueEntry(
+        "Does the sink accept a record?",
         ("ok", "error"),
-        "With `--send` alone: one marked record, as `trailcourier sink test` sends it. Look for "
-        "its eventID at the other end: what a sink means by having taken it is on its page.",
+        "Only with `--send`: doctor sends one marked record, as `trailcourier sink test` does. "
+        "Look for its eventID at the receiver. The sink's page says what accepted means there.",
     ),
-    "TC903": Entry(
-        "Do records stay in the partition?",
-        ("unproved",),
+    "TC903": CatalogueEntry(
+        "Do records stay in their AWS partition?",
+        ("not-checked",),
         "A source in GovCloud, China or the European sovereign cloud with a sink elsewhere moves "
-        "records out of that partition. InsightIDR keeps its data in standard AWS regions, by "
-        "whichever way it gets there. Whether that may be is for you to say.",
+        "records out of that partition. InsightIDR keeps its data in standard AWS regions, "
+        "whichever way the records take. Decide whether your rules allow that.",
     ),
 }
 
 _UNREACHED = {
-    "TC101": "Correct the sink's `host` or `region`, or let this machine's resolver know the name.",
-    "TC102": "See that it runs and listens at that port, that the sink's settings say the same, "
-    "and that no firewall is between.",
-    "TC103": "Have the proxy of HTTPS_PROXY let it through, or name it in NO_PROXY.",
-    "TC104": "Have it show a certificate for the name that is asked for; name a company's own "
-    "authority in `ca_file` of the sink or in AWS_CA_BUNDLE.",
+    "TC101": "Correct the sink's `host` or `region`, or make this machine's DNS resolve the name.",
+    "TC102": "Check that the receiver listens on that port, that the sink's settings name it, and "
+    "that no firewall blocks it.",
+    "TC103": "Allow the host in the proxy of HTTPS_PROXY, or name it in NO_PROXY.",
+    "TC104": "Give the receiver a certificate for this host name; set `ca_file` of the sink or "
+    "AWS_CA_BUNDLE to a company's own authority.",
 }
 
 
-def look(subject: Subject) -> Iterator[Finding]:
-    """Look whether each sink of the source could take records, or does."""
+def check_sinks(subject: Subject) -> Iterator[Finding]:
+    """Check each sink of the source; with ``Shared.send``, send it a test record."""
     for name in subject.source.sinks:
-        yield from _sink(subject, name, subject.shared.settings.sinks[name])
+        yield from _check_sink(subject, name, subject.shared.settings.sinks[name])
 
 
-def _sink(subject: Subject, name: str, config: SinkConfig) -> Iterator[Finding]:
+def _check_sink(subject: Subject, name: str, config: SinkConfig) -> Iterator[Finding]:
     if subject.shared.send:
-        yield _sent(subject, name)
+        yield _send_once(subject, name)
     else:
-        yield _ready(subject, name, config)
-    if left := leaving(subject.source.queue.partition, name, config):
-        yield Finding("unproved", "TC903", left, "Whether that may be is for you to say.")
+        yield _check_ready(subject, name, config)
+    if left := explain_partition_exit(subject.source.queue.partition, name, config):
+        yield Finding(
+            "not-checked", "TC903", left, "Check that your rules allow it, or use a sink inside."
+        )
 
 
-def _ready(subject: Subject, name: str, config: SinkConfig) -> Finding:
+def _check_ready(subject: Subject, name: str, config: SinkConfig) -> Finding:
     match config:
         case File():
-            return _folder(name, config.path.absolute(), trusting=config.trust_path)
+            return _check_folder(name, config.path.absolute(), trusting=config.trust_path)
         case Stdout():
-            text = f"sink {name}: a worker's standard output; what reads it is not seen"
+            text = (
+                f"sink {name}: writes to a worker's standard output; doctor cannot see who reads it"
+            )
             return Finding("ok", "TC901", text)
         case _:
-            return _reached(subject, name, config)
+            return _check_hosts(subject, name, config)
 
 
-def _folder(name: str, path: Path, *, trusting: bool) -> Finding:
-    """Look at the folder, or at the one it would be made in, without writing to it."""
-    there = path if path.exists() else path.parent
-    if wrong := _unusable(path, there, trusting=trusting):
+def _check_folder(name: str, path: Path, *, trusting: bool) -> Finding:
+    """Check the folder, or the parent in which it would be created, without writing."""
+    existing = path if path.exists() else path.parent
+    if wrong := _folder_problem(path, existing, trusting=trusting):
         text, fix = wrong
         return Finding("error", "TC901", f"sink {name}: {text}", fix)
-    free = shutil.disk_usage(there).free
-    text = f"sink {name}: {path} may be written to, {free / 1e9:,.1f} GB free"
+    free = shutil.disk_usage(existing).free
+    text = f"sink {name}: {path} is writable, {free / 1e9:,.1f} GB free"
     if free < SCARCE:
-        return Finding("warning", "TC901", text, "Make room on the disk.")
+        return Finding(
+            "warning", "TC901", text, "Free space on this disk; objects are parked when it is full."
+        )
     return Finding("ok", "TC901", text)
 
 
-def _unusable(path: Path, there: Path, *, trusting: bool) -> tuple[str, str] | None:
-    """Say what is wrong with the folder at *path*, and what to do; *there* is what exists of it."""
-    if not there.exists():
-        text = f"there is no folder {there} to make {path.name} in"
-        return text, f"Make {there}, or mount it; or correct `path` of the sink."
-    if not there.is_dir():
-        return f"{there} is no folder", "Correct `path` of the sink."
-    if os.statvfs(there).f_flag & os.ST_RDONLY:
-        text = f"{there} cannot be written to here: its file system is read-only"
-        return text, "Mount it writable, or ask where the workers run."
-    if not os.access(there, os.W_OK | os.X_OK):
-        return f"this user may not write to {there}", "Let the user the workers run as write there."
+def _folder_problem(path: Path, existing: Path, *, trusting: bool) -> tuple[str, str] | None:
+    """Return the problem with the folder *path* and its fix; *existing* is it or its parent."""
+    if not existing.exists():
+        text = f"the folder {existing}, in which {path.name} would be created, does not exist"
+        return text, f"Create or mount {existing}; or correct `path` of the sink."
+    if not existing.is_dir():
+        return f"{existing} is not a folder", "Correct `path` of the sink."
+    if os.statvfs(existing).f_flag & os.ST_RDONLY:
+        text = f"{existing} is not writable here: its file system is read-only"
+        return text, "Mount it writable, or run doctor on the host where the workers run."
+    if not os.access(existing, os.W_OK | os.X_OK):
+        return (
+            f"this user may not write to {existing}",
+            "Give the workers' user write access to it.",
+        )
     if not trusting and (error := _untrusted(path)):
         return error.why, f"{error.fix[0].upper()}{error.fix[1:]}."
     return None
 
 
 def _untrusted(path: Path) -> folders.Untrusted | None:
-    """What keeps the workers from trusting the folder; root does not know as whom they run."""
+    """Return why the workers would not trust the folder, or None.
+
+    As root, doctor does not know the workers' user, so the folder's owner counts as that user.
+    """
     users = {0, os.geteuid()}
     if os.geteuid() == 0 and path.exists():
         users.add(path.stat().st_uid)
     try:
-        folders.look(path, users)
+        folders.check_folder(path, users)
     except folders.Untrusted as error:
         return error
     return None
 
 
-def _reached(subject: Subject, name: str, config: SinkConfig) -> Finding:
+def _check_hosts(subject: Subject, name: str, config: SinkConfig) -> Finding:
     try:
-        peers = _peers(name, config)
+        required = hosts.sink_hosts(name, config)
     except ConfigError as error:
-        return Finding("error", "TC901", str(error), "Correct the secret that the sink names.")
-    failures = hosts.reached(subject.shared, peers)
-    told = ", ".join(str(each.peer) for each in peers)
-    for host, failure in zip(peers, failures, strict=True):
+        return Finding(
+            "error", "TC901", str(error), "Correct the secret that the sink's settings name."
+        )
+    failures = hosts.reach_all(subject.shared, required)
+    listed = ", ".join(str(each.peer) for each in required)
+    for host, failure in zip(required, failures, strict=True):
         if failure is not None:
             text = f"sink {name}: {host.peer}: {failure.words}"
-            fix = f"{_UNREACHED[failure.id]} {failure.id} in docs/doctor.md says more."
+            fix = f"{_UNREACHED[failure.id]} See {failure.id} in docs/doctor.md."
             return Finding("error", "TC901", text, fix)
-    if not peers:
-        text = f"sink {name}: nothing can be shown without sending"
-        return Finding("unproved", "TC901", text, "--send sends one marked record.")
-    text = f"sink {name}: {told} takes connections; nothing was sent"
+    if not required:
+        text = f"sink {name}: this kind of sink cannot be checked without sending a record"
+        fix = "`trailcourier doctor --send` sends it one marked record."
+        return Finding("not-checked", "TC901", text, fix)
+    text = f"sink {name}: {listed} accepts connections; no record was sent"
     return Finding("ok", "TC901", text)
 
 
-def _peers(name: str, config: SinkConfig) -> list[hosts.Host]:
-    return hosts.of_sink(name, config)
-
-
-def _sent(subject: Subject, name: str) -> Finding:
-    """Send one record, whichever source asks first."""
-    return subject.shared.known.get(("sent", name), lambda: _send(subject, name))
+def _send_once(subject: Subject, name: str) -> Finding:
+    """Send the sink one record in all, however many sources share it."""
+    return subject.shared.cache.get(("sent", name), lambda: _send(subject, name))
 
 
 def _send(subject: Subject, name: str) -> Finding:
-    def do() -> str:
-        outlet = lines.sink(name)
+    def send() -> str:
+        sink = lines.sink(name)
         try:
-            return trial.send(outlet)
+            return test_record.send(sink)
         finally:
-            outlet.close()
+            sink.close()
 
     try:
-        event = bounded.within(subject.shared.left(PATIENCE), do)
+        event = deadlines.run_within(subject.shared.seconds_left(PATIENCE), send)
     except TimeoutError:
-        text = f"sink {name} did not take a record within {PATIENCE:.0f} s"
+        text = f"sink {name} did not accept a record within {PATIENCE:.0f} s"
         return Finding("error", "TC902", text, advice("sink-busy"))
     except Fault as fault:
-        text = f"sink {name} did not take a record: {fault.detail} ({fault.reason})"
-        return Finding("error", "TC902", text, advice(fault.reason, f"sink:{name}"))
+        text = f"sink {name} did not accept a record: {fault.detail} ({fault.reason})"
+        return Finding("error", "TC902", text, advice(fault.reason, str(sink_breaker(name))))
     except ConfigError as error:
-        return Finding("error", "TC902", f"sink {name}: {error}", "Correct its settings.")
-    return Finding("ok", "TC902", f"sink {name} took a record; look for eventID {event} there")
+        return Finding("error", "TC902", f"sink {name}: {error}", "Correct the sink's settings.")
+    return Finding("ok", "TC902", f"sink {name} accepted a record; look for eventID {event} there")

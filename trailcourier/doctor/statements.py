@@ -1,69 +1,73 @@
-"""Policy statements that are missing, and whose policy they belong to."""
+"""The policy statements that would allow a denied call, and the policies they belong in."""
 
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from trailcourier.credentials import Credentials
-from trailcourier.doctor.call import Answer
+from trailcourier.aws.credentials import Credentials
+from trailcourier.doctor.aws_call import AwsAnswer
 from trailcourier.doctor.finding import Finding, Level
 from trailcourier.doctor.subject import Subject
 
 
-def denied(subject: Subject, answer: Answer, id_: str, level: Level, lost: str) -> Finding:
-    """Return what a denial means: *lost* says what cannot be done or seen without it.
+def denial_finding(
+    subject: Subject, answer: AwsAnswer, id_: str, level: Level, lost: str
+) -> Finding:
+    """Return the finding for a denied call; *lost* says what does not work or is not known.
 
-    Names the call, who made it and on what, and gives the statement that would allow it.
+    The text names the caller, the action and the resource; the fix has the statement to add.
     """
     call = answer.call
-    words = answer.fault.detail if answer.fault else ""
-    text = f"{subject.principal} may not {call.action} on {call.resource}: {lost}. AWS: {words}"
-    return Finding(level, id_, text, remedy(subject, [call.action], call.resource, words))
+    detail = answer.fault.detail if answer.fault else ""
+    text = f"{subject.principal} may not {call.action} on {call.resource}: {lost}. AWS: {detail}"
+    return Finding(level, id_, text, permission_fix(subject, [call.action], call.resource, detail))
 
 
-def remedy(subject: Subject, actions: Sequence[str], resource: str, words: str = "") -> str:
-    """Return what to add where, so that the source's principal may do *actions*.
+def permission_fix(
+    subject: Subject, actions: Sequence[str], resource: str, detail: str = ""
+) -> str:
+    """Return which statements to add, to which policies, to allow the principal *actions*.
 
-    *words* are AWS's: an explicit deny is not mended by a further Allow.
+    *detail* is AWS's error message; if it names an explicit deny, a further Allow does not help.
     """
-    added = f"Add to the policies of {subject.principal}: {statement(actions, resource)}"
-    if foreign(subject.principal, resource):
-        trusted = {"AWS": bearer(subject.principal)}
-        other = statement(actions, resource, Principal=trusted)
-        added = f"{added} and, as it is another account's, to its own policy: {other}"
+    fix = f"Add to the policies of {subject.principal}: {allow_statement(actions, resource)}"
+    if is_cross_account(subject.principal, resource):
+        principal = {"AWS": policy_principal(subject.principal)}
+        other = allow_statement(actions, resource, Principal=principal)
+        fix = f"{fix} and, as another account owns it, to its own policy: {other}"
     if resource.split(":")[2:3] == ["s3"]:
-        added = f"{added}. If the bucket is another account's, its policy has to allow it too."
-    if "explicit deny" in words:
-        return f"A policy denies it explicitly: find and narrow that statement first. {added}"
-    return added
+        fix = f"{fix}. If another account owns the bucket, its policy has to allow it too."
+    if "explicit deny" in detail:
+        return f"A policy denies it explicitly: find and narrow that statement first. {fix}"
+    return fix
 
 
-def statement(actions: Sequence[str], resource: str, **more: Mapping[str, Any]) -> str:
+def allow_statement(actions: Sequence[str], resource: str, **more: Mapping[str, Any]) -> str:
     """Return an Allow statement as JSON."""
     action = actions[0] if len(actions) == 1 else list(actions)
     return json.dumps({"Effect": "Allow", **more, "Action": action, "Resource": resource})
 
 
-def account(arn: str) -> str:
-    """Return the account an ARN names; empty for what is no ARN, and for a bucket's."""
+def arn_account(arn: str) -> str:
+    """Return the account in an ARN; empty if it names none (a bucket's), or is not an ARN."""
     parts = arn.split(":", 5)
     return parts[4] if len(parts) == 6 else ""
 
 
-def region(arn: str) -> str:
-    """Return the region an ARN names."""
+def arn_region(arn: str) -> str:
+    """Return the region in an ARN; empty if it names none, or is not an ARN."""
     parts = arn.split(":", 5)
     return parts[3] if len(parts) == 6 else ""
 
 
-def foreign(principal: str, resource: str) -> bool:
-    """Say whether both name an account, and not the same one."""
-    ours, theirs = account(principal), account(resource)
-    return bool(ours and theirs and ours != theirs)
+def is_cross_account(principal: str, resource: str) -> bool:
+    """Return whether the two ARNs name different accounts."""
+    own, other = arn_account(principal), arn_account(resource)
+    return bool(own and other and own != other)
 
 
-def bearer(principal: str) -> str:
-    """Return the ARN a policy names: of the role, where *principal* is a session of one."""
+def policy_principal(principal: str) -> str:
+    """Return the ARN to name in a policy: for a session of a role, the role's."""
     parts = principal.split(":", 5)
     kind, _, rest = parts[-1].partition("/")
     if kind != "assumed-role":
@@ -71,17 +75,17 @@ def bearer(principal: str) -> str:
     return f"arn:{parts[1]}:iam::{parts[4]}:role/{rest.partition('/')[0]}"
 
 
-def trust(given: Credentials) -> str:
-    """What both sides of a role need; AWS does not say which of them is wrong."""
-    role = given.role_arn or "*"
-    own = statement(["sts:AssumeRole"], role)
+def role_trust_fix(used: Credentials) -> str:
+    """Return what the caller and the role both need; AWS does not say which is missing."""
+    role = used.role_arn or "*"
+    caller = allow_statement(["sts:AssumeRole"], role)
     trust = (
-        '{"Effect": "Allow", "Principal": {"AWS": "<who assumes it>"}, "Action": "sts:AssumeRole", '
+        '{"Effect": "Allow", "Principal": {"AWS": "<the caller>"}, "Action": "sts:AssumeRole", '
         '"Condition": {"StringEquals": {"sts:ExternalId": "<the external id>"}}}'
     )
-    has = "is configured" if given.external_id else "is not configured"
+    has = "is configured" if used.external_id else "is not configured"
     return (
-        f"AWS does not tell these apart: who assumes the role needs {own}; the role's trust policy "
-        f"needs {trust}; the external id in it ({has} here) must be the very same; the role must "
-        "exist."
+        "AWS's answer is the same for each of these. The role must exist. The caller needs "
+        f"{caller}; the role's trust policy needs {trust}. The external id in it must equal "
+        f"`external_id` in `credentials`, which {has} here."
     )

@@ -1,4 +1,4 @@
-"""What is looked at: one source, and what was found out about it so far."""
+"""The subject of the checks: one source, and what they have learned about it so far."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -7,30 +7,33 @@ from functools import partial
 from typing import Any
 
 import boto3
+from msgspec.structs import replace
 
-from trailcourier import aws
-from trailcourier.credentials import Credentials
-from trailcourier.doctor import bounded
-from trailcourier.doctor.call import Answer, Call, answered, failed
+from trailcourier.aws import clients, faults, sessions
+from trailcourier.aws.credentials import Credentials
+from trailcourier.aws.network import Network
+from trailcourier.aws.sqs import queue_network
+from trailcourier.doctor import deadlines
+from trailcourier.doctor.aws_call import AwsAnswer, AwsCall, failure_answer, success_answer
 from trailcourier.doctor.finding import Finding
 from trailcourier.errors import Fault
-from trailcourier.objects import Reach
+from trailcourier.objects import BucketAccess
 from trailcourier.objects.stores import Stores
 from trailcourier.settings import Settings, Source
 
-TOTAL = 25.0  # seconds, for all of it
-CALL = 5.0  # seconds for one call, its connection and the credentials it needs
-CONNECT = 3.0
+TOTAL = 25.0  # seconds for the whole run
+CALL = 5.0  # seconds for one call, with its connection and the credentials it needs
+CONNECT = 3.0  # seconds
 OUT_OF_TIME = "TC003"
-SILENT = "TC105"
-UNHEARD = frozenset({"network", "not-aws"})  # AWS was not reached: nothing, or something else
+NO_ANSWER = "TC105"
+NOT_REACHED = frozenset({"network", "not-aws"})  # no answer, or an answer that is not AWS's
 
 
 class Shared:
-    """What all sources have in common: the configuration, the time there is, what was asked once.
+    """What all sources share: the configuration, the time limit, and a cache of answers.
 
-    *since* is when records began to be missed, where the operator said so; *send* lets a sink be
-    sent a test record.
+    *since* is when records began to be missing, if the operator said so; *send* allows a test
+    record to each sink; *total* is the time limit in seconds.
     """
 
     def __init__(
@@ -44,29 +47,30 @@ class Shared:
         self.settings = settings
         self.since = since
         self.send = send
-        self.known = bounded.Known()
+        self.cache = deadlines.OnceCache()
         self._ends = time.monotonic() + total
 
-    def left(self, most: float, *, beyond: float = 0.0) -> float:
-        """Return how many seconds there are for something that may take *most*.
+    def seconds_left(self, most: float, *, beyond: float = 0.0) -> float:
+        """Return the seconds left for something that may take *most* seconds.
 
-        What may outlast the end of all has so many seconds *beyond* it, however often it asks.
+        *beyond* seconds are added to the time limit; the end stays fixed, however often this is
+        called.
         """
         return max(0.0, min(most, self._ends + beyond - time.monotonic()))
 
 
 class Subject:
-    """One source; its checks share what they learn through it."""
+    """One source; its checks share their findings and AWS's answers through it."""
 
     def __init__(self, name: str, shared: Shared) -> None:
         self.name = name
         self.shared = shared
-        self.known = bounded.Known()
-        self.found: list[Finding] = []
-        self.principal = f"the credentials of sources.{name}"  # until AWS names them
-        self._behind: dict[tuple[str, str], str] = {}
+        self.cache = deadlines.OnceCache()
+        self.findings: list[Finding] = []
+        self.principal = f"the credentials of sources.{name}"  # until AWS names their ARN
+        self._blocked: dict[tuple[str, str], str] = {}
         self._silent: dict[tuple[str, str], Fault] = {}
-        self._voiceless = ""
+        self._all_blocked_by = ""
 
     @property
     def source(self) -> Source:
@@ -74,85 +78,90 @@ class Subject:
 
     @property
     def session(self) -> boto3.Session:
-        """Speaks as the source does; made for this look alone."""
-        return self.known.get(("session", ""), self._session)
+        """A session with the source's credentials, made for this run."""
+        return self.cache.get(("session", ""), self._session)
 
-    def reading(self, bucket: str) -> boto3.Session:
-        """Speaks as the source does to *bucket*, which may be as somebody else."""
+    def session_for(self, bucket: str) -> boto3.Session:
+        """Return a session with the credentials for *bucket*, which may have its own."""
         glob = self.source.own_credentials(bucket)
-        return self.known.get(("session", glob), lambda: self._session(glob))
+        return self.cache.get(("session", glob), lambda: self._session(glob))
 
-    def as_whom(self, bucket: str = "") -> Credentials:
-        """The credentials of the source, or those that it has for *bucket*."""
+    def credentials_for(self, bucket: str = "") -> Credentials:
+        """Return the source's credentials, or its own credentials for *bucket*."""
         glob = self.source.own_credentials(bucket)
         return self.source.bucket_credentials[glob] if glob else self.source.credentials
 
-    def errors(self, *beginnings: str) -> list[Finding]:
-        """Return the errors found so far whose ids begin so."""
-        wanted = beginnings or ("",)
-        return [each for each in self.found if each.level == "error" and each.id.startswith(wanted)]
+    def errors(self, *prefixes: str) -> list[Finding]:
+        """Return the errors found so far with an id that begins with one of *prefixes*, or all."""
+        wanted = prefixes or ("",)
+        return [
+            each for each in self.findings if each.level == "error" and each.id.startswith(wanted)
+        ]
 
-    def keep_from(self, service: str, region: str, because: str) -> None:
-        """Ask *service* in *region* nothing any more: the finding *because* says why."""
-        self._behind.setdefault((service, region), because)
+    def block_service(self, service: str, region: str, cause: str) -> None:
+        """Make no more calls to *service* in *region*, because of the finding with id *cause*."""
+        self._blocked.setdefault((service, region), cause)
 
-    def keep_silent(self, because: str) -> None:
-        """Ask AWS nothing any more: as whom it would be is not known."""
-        self._voiceless = because
+    def block_all_calls(self, cause: str) -> None:
+        """Make no more calls to AWS: the finding with id *cause* left no credentials."""
+        self._all_blocked_by = cause
 
-    def kept_from(self, service: str, region: str) -> str:
-        """Return the id of the finding because of which nothing is asked; else nothing."""
-        return self._voiceless or self._behind.get((service, region), "")
+    def blocked_by(self, service: str, region: str) -> str:
+        """Return the id of the finding that blocks calls to *service*; empty if none does."""
+        return self._all_blocked_by or self._blocked.get((service, region), "")
 
-    def ask(self, call: Call) -> Answer:
-        """Ask AWS, once and for a bounded time; the answer says what came of it."""
-        seconds = self.shared.left(CALL)
+    def ask(self, call: AwsCall) -> AwsAnswer:
+        """Make *call* once, with a timeout; return the response or the failure as an answer."""
+        seconds = self.shared.seconds_left(CALL)
         if seconds <= 0:
-            return Answer(call, behind=OUT_OF_TIME)
-        whom = call.service, call.region
-        if behind := self.kept_from(*whom):
-            return Answer(call, behind=behind)
-        if silent := self._silent.get(whom):
-            return Answer(call, fault=silent)
+            return AwsAnswer(call, blocked_by=OUT_OF_TIME)
+        host = call.service, call.region
+        if cause := self.blocked_by(*host):
+            return AwsAnswer(call, blocked_by=cause)
+        if silent := self._silent.get(host):
+            return AwsAnswer(call, fault=silent)
         operation = call.operation
         try:
-            said = bounded.within(
+            response = deadlines.run_within(
                 seconds,
-                lambda: getattr(self._for(call), operation)(**call.given),
+                lambda: getattr(self._client_for(call), operation)(**call.parameters),
             )
         except TimeoutError:
             fault = Fault("network", f"{call}: no answer within {seconds:.0f} s")
-            answer = Answer(call, fault=fault)
-        except aws.ERRORS as error:
-            answer = failed(call, error)
+            answer = AwsAnswer(call, fault=fault)
+        except faults.AWS_ERRORS as error:
+            answer = failure_answer(call, error)
         else:
-            return answered(call, said)
-        if answer.fault is not None and answer.fault.reason in UNHEARD:
-            self._silent.setdefault(whom, answer.fault)  # who is silent is not asked again
+            return success_answer(call, response)
+        if answer.fault is not None and answer.fault.reason in NOT_REACHED:
+            self._silent.setdefault(host, answer.fault)  # it is not called again
         return answer
 
-    def ask_once(self, call: Call) -> Answer:
-        """Ask what was not asked yet; else give the answer there is."""
-        return self.known.get(_key(call), lambda: self.ask(call))
+    def ask_once(self, call: AwsCall) -> AwsAnswer:
+        """Make *call* if it was not made before; return the one answer."""
+        return self.cache.get(_key(call), lambda: self.ask(call))
 
-    def together(self, calls: Sequence[Call], most: float = 2 * CALL) -> list[Answer]:
-        """Ask all of *calls* at the same time; those not answered in *most* seconds are said so."""
-        asked = [bounded.start(partial(self.ask_once, call)) for call in calls]
-        ends = time.monotonic() + self.shared.left(most)
+    def ask_all(self, calls: Sequence[AwsCall], most: float = 2 * CALL) -> list[AwsAnswer]:
+        """Make *calls* at the same time, each once; return their answers.
+
+        A call without an answer after *most* seconds counts as blocked by the time limit.
+        """
+        pending = [deadlines.start_thread(partial(self.ask_once, call)) for call in calls]
+        ends = time.monotonic() + self.shared.seconds_left(most)
         answers = []
-        for call, future in zip(calls, asked, strict=True):
+        for call, future in zip(calls, pending, strict=True):
             try:
                 answers.append(future.result(max(0.0, ends - time.monotonic())))
             except TimeoutError:
-                answers.append(Answer(call, behind=OUT_OF_TIME))
+                answers.append(AwsAnswer(call, blocked_by=OUT_OF_TIME))
         return answers
 
     def client(self, service: str, region: str) -> Any:
-        """Return a client that gives up early and, of S3, follows no redirect."""
-        return self.known.get(("client", service, region), lambda: self._client(service, region))
+        """Return a client with short timeouts; for S3, one that follows no redirect."""
+        return self.cache.get(("client", service, region), lambda: self._client(service, region))
 
-    def _for(self, call: Call) -> Any:
-        bucket = str(call.given.get("Bucket", ""))
+    def _client_for(self, call: AwsCall) -> Any:
+        bucket = str(call.parameters.get("Bucket", ""))
         if call.service == "s3" and self.source.own_credentials(bucket):
             return self.stores(bucket).client(call.region)
         return self.client(call.service, call.region)
@@ -160,57 +169,60 @@ class Subject:
     def _client(self, service: str, region: str) -> Any:
         if service == "s3":
             return self.stores().client(region)
-        queue = self.source.queue
-        ours = service == "sqs"
-        return aws.client(
+        return clients.make_client(
             self.session,
             service,
             region,
-            egress=self.shared.settings.egress,
-            endpoint=queue.endpoint if ours and region == queue.region else None,
-            fips=self.source.fips or (ours and queue.fips),
-            dualstack=self.source.dualstack or (ours and queue.dualstack),
-            connect=CONNECT,
-            read=CALL,
-            attempts=1,
+            network=self.service_network(service, region),
+            limits=clients.CallLimits(CONNECT, CALL, attempts=1),
         )
 
+    @property
+    def network(self) -> Network:
+        """How the source connects to AWS."""
+        source = self.source
+        return self.shared.settings.network.with_hosts(fips=source.fips, dualstack=source.dualstack)
+
+    def service_network(self, service: str, region: str) -> Network:
+        """How the source connects to *service* in *region*; SQS as its queue's URL says."""
+        queue = self.source.queue
+        if service != "sqs":
+            return self.network
+        endpoint = queue.endpoint if region == queue.region else None
+        return queue_network(self.network, replace(queue, endpoint=endpoint))
+
     def stores(self, bucket: str = "") -> Stores:
-        """The ways to *bucket*, as whom it is read."""
+        """Return the S3 clients for *bucket*, with the credentials that the line uses for it."""
         key = ("stores", self.source.own_credentials(bucket))
-        return self.known.get(key, lambda: Stores(self.reading(bucket), self.reach))
+        return self.cache.get(key, lambda: Stores(self.session_for(bucket), self.bucket_access))
 
     @property
-    def reach(self) -> Reach:
-        """How the line reaches the buckets, with less patience."""
+    def bucket_access(self) -> BucketAccess:
+        """How the line accesses the buckets, with shorter timeouts."""
         source = self.source
-        return Reach(
+        return BucketAccess(
             home=source.queue.region,
-            egress=self.shared.settings.egress,
+            network=self.network,
             bucket_region=source.bucket_region,
             strict_region=source.strict_region,
-            fips=source.fips,
-            dualstack=source.dualstack,
             owner=source.expected_bucket_owner,
-            connect=CONNECT,
-            stall=CALL,
-            whole=2 * CALL,
+            connect_timeout=CONNECT,
+            read_timeout=CALL,
+            total_timeout=2 * CALL,
         )
 
     def _session(self, glob: str = "") -> boto3.Session:
-        return aws.session(
+        return sessions.make_session(
             self.source.bucket_credentials[glob] if glob else self.source.credentials,
             source=self.name,
             sts_region=self.source.queue.region,
-            egress=self.shared.settings.egress,
-            fips=self.source.fips,
-            dualstack=self.source.dualstack,
+            network=self.network,
         )
 
 
-def _key(call: Call) -> tuple[Any, ...]:
-    return ("call", call.service, call.operation, call.region, _frozen(call.given))
+def _key(call: AwsCall) -> tuple[Any, ...]:
+    return ("call", call.service, call.operation, call.region, _canonical(call.parameters))
 
 
-def _frozen(given: Mapping[str, Any]) -> str:
-    return repr(sorted(given.items()))
+def _canonical(parameters: Mapping[str, Any]) -> str:
+    return repr(sorted(parameters.items()))

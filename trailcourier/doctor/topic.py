@@ -1,259 +1,272 @@
-"""From the topic to the queue: subscribed, confirmed, and allowed by every policy on the way."""
+"""From the topic to the queue: the subscription, and every policy and key on the way."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from trailcourier.doctor import bucket, order, policies, queue, statements, trails, trouble
+from trailcourier.doctor import (
+    aws_findings,
+    bucket,
+    policies,
+    prerequisites,
+    queue,
+    statements,
+    trails,
+)
 from trailcourier.doctor.attributes import Attributes
-from trailcourier.doctor.call import Answer, Call
-from trailcourier.doctor.finding import Entries, Entry, Finding, Level
-from trailcourier.doctor.policies import Request
+from trailcourier.doctor.aws_call import AwsAnswer, AwsCall
+from trailcourier.doctor.finding import CatalogueEntry, Entries, Finding, Level
+from trailcourier.doctor.policies import PolicyQuestion
 from trailcourier.doctor.subject import Subject
 
-MOST = 3  # topics looked at
-PAGES = 20  # of subscriptions, a hundred each
+MOST = 3  # topics checked
+PAGES = 20  # pages of subscriptions read, a hundred each
 TRAIL, S3, SNS = "cloudtrail.amazonaws.com", "s3.amazonaws.com", "sns.amazonaws.com"
 
-TOLD: Entries = {
-    "TC401": Entry(
-        "What announces log files to this queue?",
-        ("ok", "unproved"),
-        "SNS topics, S3 itself or EventBridge: known from the queue's policy, from the trails and "
-        "from the bucket's notifications, whichever may be seen.",
+ENTRIES: Entries = {
+    "TC401": CatalogueEntry(
+        "What notifies this queue of log files?",
+        ("ok", "not-checked"),
+        "SNS topics, S3 itself or EventBridge. Doctor finds them in the queue's policy, the trails "
+        "and the bucket's notification configuration, as far as it may read these.",
     ),
-    "TC402": Entry(
+    "TC402": CatalogueEntry(
         "Is the queue subscribed to the topic?",
-        ("ok", "unproved", "warning", "error"),
+        ("ok", "not-checked", "warning", "error"),
         "Without a subscription the topic sends nothing. Subscribing in the SQS console also "
-        "writes the queue's policy; elsewhere that has to be written by hand (TC405).",
+        "writes the queue's policy; any other way, write that policy by hand (TC405).",
     ),
-    "TC403": Entry(
+    "TC403": CatalogueEntry(
         "Is the subscription confirmed?",
         ("error",),
-        "A subscription made from another account waits for a confirmation, and the token for it "
-        "lies in the queue: `trailcourier quarantine show` prints the command.",
+        "A subscription made from another account has to be confirmed. The message with the token "
+        "is in the queue; `trailcourier quarantine show` prints the command that confirms it.",
     ),
-    "TC404": Entry(
+    "TC404": CatalogueEntry(
         "May CloudTrail publish to the topic?",
-        ("ok", "unproved", "error"),
+        ("ok", "not-checked", "error"),
         "The topic's policy has to allow `cloudtrail.amazonaws.com` `sns:Publish` for the trail. "
-        "What CloudTrail could not publish it does not publish later: after the repair only new "
-        "files are announced.",
+        "CloudTrail does not repeat a notification that failed: after the repair it announces "
+        "only new files.",
     ),
-    "TC405": Entry(
+    "TC405": CatalogueEntry(
         "May the topic send to the queue?",
-        ("ok", "unproved", "error"),
+        ("ok", "not-checked", "error"),
         "The queue's policy has to allow `sns.amazonaws.com` `sqs:SendMessage` for the topic.",
     ),
-    "TC406": Entry(
-        "Does the subscription let everything through?",
-        ("ok", "unproved", "warning"),
-        "A filter policy drops what it does not match, unseen. CloudTrail's notices have no "
-        "attributes to filter by.",
+    "TC406": CatalogueEntry(
+        "Does the subscription pass every notification?",
+        ("ok", "not-checked", "warning"),
+        "A filter policy silently drops what it does not match. CloudTrail's notifications have no "
+        "message attributes to filter by.",
     ),
-    "TC407": Entry(
-        "May those who send use the keys on the way?",
-        ("ok", "unproved", "error"),
-        "An encrypted topic needs a customer key whose policy lets CloudTrail use it, an encrypted "
-        "queue one that lets SNS (`kms:GenerateDataKey*` and `kms:Decrypt`). The AWS-managed key "
-        "`alias/aws/sns` cannot be given such a policy.",
+    "TC407": CatalogueEntry(
+        "May the senders use the keys of topic and queue?",
+        ("ok", "not-checked", "error"),
+        "An encrypted topic needs a customer key whose policy allows CloudTrail to use it "
+        "(`kms:GenerateDataKey*` and `kms:Decrypt`); an encrypted queue needs one that allows SNS "
+        "the same. The policy of the AWS-managed key `alias/aws/sns` cannot be changed.",
     ),
 }
 
 
-@order.after(*order.KEYS, "TC301", "TC302", says="TC401")
-def look(subject: Subject) -> Iterator[Finding]:
-    """Look how announcements come into the queue."""
-    if first := queue.attributes(subject).behind:
-        yield trouble.behind("TC401", first)
+@prerequisites.skip_after_errors(
+    *prerequisites.CREDENTIAL_ERRORS, "TC301", "TC302", reports="TC401"
+)
+def check_topics(subject: Subject) -> Iterator[Finding]:
+    """Check how notifications get from the bucket or trail to the queue, by topics."""
+    if cause := queue.ask_attributes(subject).blocked_by:
+        yield aws_findings.blocked_finding("TC401", cause)
         return
     topics, others = _topics(subject), _others(subject)
     if not topics and not others:
-        yield _unseen(subject)
+        yield _senders_not_seen(subject)
         return
-    yield Finding("ok", "TC401", f"log files are announced by {', '.join([*topics, *others])}")
-    subscriptions = {topic: _subscription(subject, topic) for topic in topics}
+    yield Finding(
+        "ok", "TC401", f"{', '.join([*topics, *others])} may notify this queue of log files"
+    )
+    subscriptions = {topic: _find_subscription(subject, topic) for topic in topics}
     some = any(isinstance(each, Mapping) for each in subscriptions.values()) or bool(others)
     for topic, found in subscriptions.items():
-        yield _subscribed(subject, topic, found, "warning" if some else "error")
-        yield from _topic(subject, topic)
-        yield from _into_queue(subject, topic)
+        yield _check_subscription(subject, topic, found, "warning" if some else "error")
+        yield from _check_publishers(subject, topic)
+        yield from _check_queue_policy(subject, topic)
         if isinstance(found, Mapping) and _confirmed(found):
-            yield _filter(subject, topic, found["SubscriptionArn"])
+            yield _check_filter(subject, topic, found["SubscriptionArn"])
 
 
-def _unseen(subject: Subject) -> Finding:
-    text = "what announces log files to this queue is not seen"
-    if denied := bucket.unannounced(subject):
-        return trouble.unseen(subject, denied, "TC401", text)
-    fix = "Let the queue's attributes (TC306) or the trails (TC501) be seen."
-    return Finding("unproved", "TC401", text, fix)
+def _senders_not_seen(subject: Subject) -> Finding:
+    text = "what notifies this queue of log files is not known"
+    if denied := bucket.denied_notifications(subject):
+        return aws_findings.not_seen_finding(subject, denied, "TC401", text)
+    fix = "Allow reading the queue's attributes (TC306) or the trails (TC501)."
+    return Finding("not-checked", "TC401", text, fix)
 
 
 def _topics(subject: Subject) -> list[str]:
-    """Return the topics that the policy, the trails or the buckets name."""
-    named = [trail.get("SnsTopicARN") for trail in trails.seen(subject).ours]
-    named += sorted(trails.senders(subject).get("sns", ()))
+    """Return the topics that the queue's policy, the trails or the buckets name."""
+    named = [trail.get("SnsTopicARN") for trail in trails.find_trails(subject).ours]
+    named += sorted(trails.queue_senders(subject).get("sns", ()))
     named += [
         each["TopicArn"]
-        for place in bucket.places(subject)
-        for each in bucket.notifications(subject, place).get("TopicConfigurations", [])
+        for place in bucket.find_buckets(subject)
+        for each in bucket.read_notifications(subject, place).get("TopicConfigurations", [])
     ]
     return list(dict.fromkeys(each for each in named if each))[:MOST]
 
 
 def _others(subject: Subject) -> list[str]:
-    """Return what else may send to the queue: buckets and EventBridge rules."""
-    senders = trails.senders(subject)
+    """Return the buckets and EventBridge rules that may send to the queue."""
+    senders = trails.queue_senders(subject)
     return sorted(senders.get("s3", set()) | senders.get("events", set()))
 
 
-def announced_otherwise(subject: Subject) -> bool:
-    """Say whether something beside the trail's topic announces: S3 or EventBridge."""
+def notified_without_trail_topic(subject: Subject) -> bool:
+    """Return whether S3 or EventBridge notifies, instead of the trail's own topic."""
     return bool(_others(subject)) or any(
-        bucket.notifications(subject, place).get(each)
-        for place in bucket.places(subject)
+        bucket.read_notifications(subject, place).get(each)
+        for place in bucket.find_buckets(subject)
         for each in ("TopicConfigurations", "QueueConfigurations")
     )
 
 
 def _queue_arn(subject: Subject) -> str:
-    return queue.said(subject).arn(subject)
+    return queue.read_attributes(subject).arn(subject)
 
 
-def _subscription(subject: Subject, topic: str) -> Mapping[str, Any] | Answer | None:
-    """Return the queue's subscription to *topic*, None if there is none, or why it is not seen."""
+def _find_subscription(subject: Subject, topic: str) -> Mapping[str, Any] | AwsAnswer | None:
+    """Return the queue's subscription to *topic*, None without one, or the answer that failed."""
     ours = _queue_arn(subject)
     token: dict[str, Any] = {}
     for _ in range(PAGES):
-        answer = subject.ask_once(
-            _sns("list_subscriptions_by_topic", "ListSubscriptionsByTopic", topic, **token)
-        )
+        call = _sns("list_subscriptions_by_topic", "ListSubscriptionsByTopic", topic, **token)
+        answer = subject.ask_once(call)
         if not answer.good:
             return answer
-        for each in answer.said["Subscriptions"]:
+        for each in answer.response["Subscriptions"]:
             if each["Protocol"] == "sqs" and each["Endpoint"] == ours:
                 found: Mapping[str, Any] = each
                 return found
-        token = {"NextToken": answer.said.get("NextToken")}
+        token = {"NextToken": answer.response.get("NextToken")}
         if not token["NextToken"]:
             return None
     return None
 
 
-def _sns(operation: str, action: str, topic: str, **given: Any) -> Call:
-    said = {"TopicArn": topic, **given} if "SubscriptionArn" not in given else given
-    return Call("sns", operation, statements.region(topic), f"sns:{action}", topic, said)
+def _sns(operation: str, action: str, topic: str, **given: Any) -> AwsCall:
+    parameters = given if "SubscriptionArn" in given else {"TopicArn": topic, **given}
+    return AwsCall(
+        "sns", operation, statements.arn_region(topic), f"sns:{action}", topic, parameters
+    )
 
 
 def _confirmed(subscription: Mapping[str, Any]) -> bool:
-    """Say whether it has an ARN; one that waits says ``PendingConfirmation`` in its place."""
+    """Return whether it has an ARN; an unconfirmed one has ``PendingConfirmation`` instead."""
     return str(subscription["SubscriptionArn"]).startswith("arn:")
 
 
-def _subscribed(
-    subject: Subject, topic: str, found: Mapping[str, Any] | Answer | None, level: Level
+def _check_subscription(
+    subject: Subject, topic: str, found: Mapping[str, Any] | AwsAnswer | None, level: Level
 ) -> Finding:
-    if isinstance(found, Answer):
-        lost = "whether the queue is subscribed to it is not seen"
-        return trouble.unseen(subject, found, "TC402", lost)
+    if isinstance(found, AwsAnswer):
+        lost = "whether the queue is subscribed to it is not known"
+        return aws_findings.not_seen_finding(subject, found, "TC402", lost)
     if found is None:
         text = f"the queue is not subscribed to {topic}"
         endpoint = f"--protocol sqs --notification-endpoint {_queue_arn(subject)}"
-        return Finding(level, "TC402", text, f"aws sns subscribe --topic-arn {topic} {endpoint}")
+        return Finding(
+            level, "TC402", text, f"Subscribe it: aws sns subscribe --topic-arn {topic} {endpoint}"
+        )
     if not _confirmed(found):
         text = f"the queue's subscription to {topic} is not confirmed ({found['SubscriptionArn']})"
-        fix = "The token lies in the queue: `trailcourier quarantine show` prints the command."
+        fix = "Confirm it: `trailcourier quarantine show` prints the command, with the token."
         return Finding("error", "TC403", text, fix)
-    text = f"the queue is subscribed to {topic}, and that is confirmed"
+    text = f"the queue is subscribed to {topic}, and the subscription is confirmed"
     return Finding("ok", "TC402", text)
 
 
-def _filter(subject: Subject, topic: str, subscription: str) -> Finding:
-    asked = _sns(
-        "get_subscription_attributes",
-        "GetSubscriptionAttributes",
-        topic,
-        SubscriptionArn=subscription,
-    )
-    answer = subject.ask_once(asked)
+def _check_filter(subject: Subject, topic: str, subscription: str) -> Finding:
+    operation, action = "get_subscription_attributes", "GetSubscriptionAttributes"
+    answer = subject.ask_once(_sns(operation, action, topic, SubscriptionArn=subscription))
     if not answer.good:
-        lost = "whether the subscription filters is not seen"
-        return trouble.unseen(subject, answer, "TC406", lost)
-    policy = answer.said["Attributes"].get("FilterPolicy")
+        lost = "whether the subscription has a filter policy is not known"
+        return aws_findings.not_seen_finding(subject, answer, "TC406", lost)
+    policy = answer.response["Attributes"].get("FilterPolicy")
     if policy and policy != "{}":
         text = f"the subscription has a filter policy, which drops what it does not match: {policy}"
-        return Finding("warning", "TC406", text, f"Take it away from {subscription}.")
+        return Finding("warning", "TC406", text, f"Remove the filter policy from {subscription}.")
     return Finding("ok", "TC406", "the subscription has no filter policy")
 
 
-def _topic(subject: Subject, topic: str) -> Iterator[Finding]:
-    """Look whether who publishes to *topic* may do so."""
+def _check_publishers(subject: Subject, topic: str) -> Iterator[Finding]:
+    """Check whether the trail and the bucket that use *topic* may publish to it."""
     answer = subject.ask_once(_sns("get_topic_attributes", "GetTopicAttributes", topic))
     if not answer.good:
-        lost = "whether CloudTrail may publish to it is not seen"
-        yield trouble.unseen(subject, answer, "TC404", lost)
+        lost = "whether CloudTrail may publish to it is not known"
+        yield aws_findings.not_seen_finding(subject, answer, "TC404", lost)
         return
-    said: Mapping[str, str] = answer.said["Attributes"]
+    attributes: Mapping[str, str] = answer.response["Attributes"]
     publishers = _publishers(subject, topic)
     for service, source in publishers:
-        request = Request(service, "sns:Publish", topic, source, statements.account(source))
-        yield _verdict("TC404", said.get("Policy", ""), request)
-    if key := said.get("KmsMasterKeyId"):
+        request = PolicyQuestion(
+            service, "sns:Publish", topic, source, statements.arn_account(source)
+        )
+        yield _judge_policy("TC404", attributes.get("Policy", ""), request)
+    if key := attributes.get("KmsMasterKeyId"):
         for service in dict(publishers):
-            yield _key(subject, key, topic, service)
+            yield _check_key(subject, key, topic, service)
 
 
 def _publishers(subject: Subject, topic: str) -> Sequence[tuple[str, str]]:
     by_trail = [
         (TRAIL, trail["TrailARN"])
-        for trail in trails.seen(subject).ours
+        for trail in trails.find_trails(subject).ours
         if trail.get("SnsTopicARN") == topic
     ]
     by_bucket = [
-        (S3, bucket.arn(subject, place.name))
-        for place in bucket.places(subject)
-        for each in bucket.notifications(subject, place).get("TopicConfigurations", [])
+        (S3, bucket.bucket_arn(subject, place.name))
+        for place in bucket.find_buckets(subject)
+        for each in bucket.read_notifications(subject, place).get("TopicConfigurations", [])
         if each["TopicArn"] == topic
     ]
     return by_trail + by_bucket
 
 
-def _into_queue(subject: Subject, topic: str) -> Iterator[Finding]:
-    """Look whether *topic* may send to the queue."""
-    seen = queue.attributes(subject)
-    if not seen.good:
-        text = f"whether the queue's policy lets {topic} send is not seen"
-        yield Finding("unproved", "TC405", text, "TC306 says what would show it.")
+def _check_queue_policy(subject: Subject, topic: str) -> Iterator[Finding]:
+    """Check whether *topic* may send to the queue."""
+    answer = queue.ask_attributes(subject)
+    if not answer.good:
+        text = f"whether the queue's policy allows {topic} to send is not known"
+        yield Finding("not-checked", "TC405", text, "Allow the call that TC306 names.")
         return
-    said, arn = Attributes(seen), _queue_arn(subject)
-    request = Request(SNS, "sqs:SendMessage", arn, topic, statements.account(topic))
-    yield _verdict("TC405", said.text("Policy"), request)
-    key = said.text("KmsMasterKeyId")
-    if key and not key.endswith("alias/aws/sqs"):  # that one is told by TC310
-        yield _key(subject, key, arn, SNS)
+    attributes, arn = Attributes(answer), _queue_arn(subject)
+    request = PolicyQuestion(SNS, "sqs:SendMessage", arn, topic, statements.arn_account(topic))
+    yield _judge_policy("TC405", attributes.text("Policy"), request)
+    key = attributes.text("KmsMasterKeyId")
+    if key and not key.endswith("alias/aws/sqs"):  # TC310 reports that one
+        yield _check_key(subject, key, arn, SNS)
 
 
-def _verdict(id_: str, policy: str, request: Request) -> Finding:
+def _judge_policy(id_: str, policy: str, request: PolicyQuestion) -> Finding:
     what = f"{request.service} {request.action} on {request.resource} for {request.source}"
     match policies.allows(policy, request):
         case "yes":
             return Finding("ok", id_, f"the policy allows {what}")
         case "unknown":
-            text = f"whether the policy allows {what} depends on conditions that are not known here"
-            return Finding("unproved", id_, text, f"This would: {_needed(request)}")
+            text = f"whether the policy allows {what} depends on conditions unknown to doctor"
+            fix = f"Check the conditions; this statement allows it: {_statement(request)}"
+            return Finding("not-checked", id_, text, fix)
         case "no":
-            fix = f"Add to the policy of {request.resource}: {_needed(request)}"
+            fix = f"Add to the policy of {request.resource}: {_statement(request)}"
             return Finding("error", id_, f"the policy does not allow {what}", fix)
 
 
-def _needed(request: Request) -> str:
+def _statement(request: PolicyQuestion) -> str:
     principal = {"Service": request.service}
-    if request.action.startswith("kms:"):  # a key's policy speaks of this key alone
-        return statements.statement(
+    if request.action.startswith("kms:"):  # in a key's policy, "*" means this key
+        return statements.allow_statement(
             ["kms:GenerateDataKey*", "kms:Decrypt"], "*", Principal=principal
         )
-    return statements.statement(
+    return statements.allow_statement(
         [request.action],
         request.resource,
         Principal=principal,
@@ -261,20 +274,27 @@ def _needed(request: Request) -> str:
     )
 
 
-def _key(subject: Subject, key: str, encrypted: str, service: str) -> Finding:
-    """Look whether *service* may use *key*, with which *encrypted* is encrypted."""
-    region = statements.region(encrypted)
+def _check_key(subject: Subject, key: str, encrypted: str, service: str) -> Finding:
+    """Check whether *service* may use *key*, which encrypts the topic or queue *encrypted*."""
+    region = statements.arn_region(encrypted)
     if key.endswith("alias/aws/sns"):
         text = f"{encrypted} is encrypted with alias/aws/sns, which {service} may not use"
-        return Finding("error", "TC407", text, "Encrypt it with a customer key, or not at all.")
+        return Finding(
+            "error",
+            "TC407",
+            text,
+            "Encrypt the topic with a customer key that allows it, or not at all.",
+        )
     described = subject.ask_once(
-        Call("kms", "describe_key", region, "kms:DescribeKey", key, {"KeyId": key})
+        AwsCall("kms", "describe_key", region, "kms:DescribeKey", key, {"KeyId": key})
     )
-    arn = described.said["KeyMetadata"]["Arn"] if described.good else key
+    arn = described.response["KeyMetadata"]["Arn"] if described.good else key
     given = {"KeyId": arn, "PolicyName": "default"}
-    answer = subject.ask_once(Call("kms", "get_key_policy", region, "kms:GetKeyPolicy", arn, given))
+    answer = subject.ask_once(
+        AwsCall("kms", "get_key_policy", region, "kms:GetKeyPolicy", arn, given)
+    )
     if answer.good:
-        request = Request(service, "kms:GenerateDataKey", arn, encrypted)
-        return _verdict("TC407", answer.said["Policy"], request)
-    lost = f"whether {service} may use this key of {encrypted} is not seen"
-    return trouble.unseen(subject, answer, "TC407", lost)
+        request = PolicyQuestion(service, "kms:GenerateDataKey", arn, encrypted)
+        return _judge_policy("TC407", answer.response["Policy"], request)
+    lost = f"whether {service} may use this key, which encrypts {encrypted}, is not known"
+    return aws_findings.not_seen_finding(subject, answer, "TC407", lost)

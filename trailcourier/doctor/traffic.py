@@ -1,7 +1,8 @@
-"""What lies in the bucket beside what comes through the queue: one without the other is the clue.
+"""Compares the log files in the bucket with the messages in the queue.
 
-The order in which the manual looks when no logs come: the policy, the region, whether logs exist,
-whether the region of the source is the bucket's.
+One without the other shows where records stop.  The advice keeps the manual's order for a source
+that receives no logs: the policies, the region, whether logs exist, whether the source's region is
+the bucket's.
 """
 
 from collections.abc import Iterator
@@ -9,55 +10,54 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from trailcourier.doctor import broker, bucket, logs, order, queue, trails
-from trailcourier.doctor.finding import Entries, Entry, Finding
+from trailcourier.doctor import broker, bucket, newest_log, prerequisites, queue, trails
+from trailcourier.doctor.finding import CatalogueEntry, Entries, Finding
 from trailcourier.doctor.subject import Subject
-from trailcourier.printable import age
+from trailcourier.text import age
 
-JUST_NOW = 900  # seconds; what is newer may still be on its way through the line
+JUST_NOW = 900  # seconds; a newer file may not have passed the line yet
 KINDS = ("", "NotVisible", "Delayed")
 IN_ORDER = (  # the manual's, for a source that receives no logs
-    "Look in this order: whether the policies are right (TC3, TC6), whether the right region is "
-    "asked (TC302), whether log files exist in the bucket (TC605; TC5 says whether a trail writes "
-    "them), whether the source's region is the bucket's (TC602)."
+    "Check in this order: the policies (TC3, TC6); the queue's region (TC302); whether log files "
+    "exist in the bucket (TC605; TC5 shows whether a trail writes them); whether the source's "
+    "region is the bucket's (TC602)."
 )
 
-TOLD: Entries = {
-    "TC700": Entry(
-        "Do files and messages go together?",
-        ("ok", "unproved"),
-        "Log files are in the bucket, and messages that announce them come. Not judged where an "
-        "error was found before, for what is wrong here would only follow from it, nor in the "
-        "first quarter of an hour of a trail.",
+ENTRIES: Entries = {
+    "TC700": CatalogueEntry(
+        "Do log files and messages match?",
+        ("ok", "not-checked"),
+        "The bucket holds log files, and messages about them arrive. Not checked after an earlier "
+        "error, which would be the cause, nor in the first 15 minutes of a trail.",
     ),
-    "TC701": Entry(
-        "Files, and no messages?",
+    "TC701": CatalogueEntry(
+        "Are there log files but no messages?",
         ("error",),
-        "CloudTrail writes, and nothing announces it to this queue, or another reader takes the "
-        "messages away. Look at TC4: the subscription and the policies. Only files written after "
-        "the repair are announced.",
+        "CloudTrail writes log files, but nothing notifies this queue of them, or another reader "
+        "takes the messages. Check the subscription and the policies (TC4). After the repair, "
+        "only new files are announced.",
     ),
-    "TC702": Entry(
-        "Messages, and no files?",
+    "TC702": CatalogueEntry(
+        "Are there messages but no log files?",
         ("error",),
-        "The messages speak of another bucket than the one looked at, or a lifecycle rule takes "
-        "files away before they are read.",
+        "The messages name another bucket than the one checked, or a lifecycle rule deletes files "
+        "before they are read.",
     ),
-    "TC703": Entry(
-        "Neither files nor messages?",
+    "TC703": CatalogueEntry(
+        "Are there neither log files nor messages?",
         ("error",),
-        f"Nothing arrives at all. {IN_ORDER}",
+        f"Nothing arrives. {IN_ORDER}",
     ),
 }
 
 
 class Facts(msgspec.Struct, frozen=True):
-    """Times are seconds ago, None for never.
+    """The facts that are compared; times are seconds ago, None for never.
 
-    *newest* is the newest log file, *settled* the newest that has long been announced if anything
-    announces; *messages* are those that wait or are held.  *delivered* is the line's last delivery
-    and *known* whether there is a ledger to know it.  *kept* is for how long the queue keeps a
-    message, *begun* when the first of the trails began to log, where that is seen.
+    *newest* is the newest log file, *settled* the newest that is old enough to have been announced;
+    *messages* counts those that wait or are under lease.  *delivered* is the last delivery, *known*
+    whether a ledger could be read for it.  *kept* is the queue's message retention, *begun* when
+    the first of the trails began to log, if known.
     """
 
     newest: float | None
@@ -69,80 +69,83 @@ class Facts(msgspec.Struct, frozen=True):
     begun: float | None = None
 
 
-@order.after("TC", says="TC700")
-def look(subject: Subject) -> Iterator[Finding]:
-    """Judge what lies in the bucket and what comes through the queue, side by side."""
-    facts = _facts(subject)
+@prerequisites.skip_after_errors("TC", reports="TC700")
+def check_traffic(subject: Subject) -> Iterator[Finding]:
+    """Compare the log files in the bucket with the messages in the queue."""
+    facts = _collect_facts(subject)
     if isinstance(facts, str):
-        yield Finding("unproved", "TC700", f"files and messages are not compared: {facts}")
+        text = f"log files and messages were not compared: {facts}"
+        yield Finding("not-checked", "TC700", text, "Repair the finding that it names first.")
         return
-    yield _judged(facts)
+    yield judge(facts)
 
 
-def _facts(subject: Subject) -> Facts | str:
-    """Return the facts, or which of them is not seen."""
-    seen, line = queue.attributes(subject), broker.line(subject)
-    places = bucket.places(subject)
-    if not seen.good:
-        return "how many messages wait is not seen (TC306)"
+def _collect_facts(subject: Subject) -> Facts | str:
+    """Return the facts, or a text that says which one is not known, with its finding."""
+    answer, state = queue.ask_attributes(subject), broker.read_source_state(subject)
+    places = bucket.find_buckets(subject)
+    if not answer.good:
+        return "how many messages wait is not known (TC306)"
     if not places:
         return "no bucket is known (TC601)"
-    found = [logs.recent(subject, place.name, place.region) for place in places]
-    if any(each.trouble is not None for each in found):
-        return "what lies in the bucket is not seen (TC604)"
+    found = [newest_log.find_newest_logs(subject, place.name, place.region) for place in places]
+    if any(each.failure is not None for each in found):
+        return "which log files the bucket holds is not known (TC604)"
     now = datetime.now(UTC)
     ages = [(now - file.modified).total_seconds() for each in found for file in each.newest]
-    said = queue.said(subject)
-    counts = [said.number(f"ApproximateNumberOfMessages{name}") for name in KINDS]
+    attributes = queue.read_attributes(subject)
+    counts = [attributes.number(f"ApproximateNumberOfMessages{name}") for name in KINDS]
     if counts[0] is None:
-        return "the queue does not say how many messages wait (TC311)"
+        return "how many messages wait is not known (TC311)"
     waiting = sum(each or 0 for each in counts)
     return Facts(
         newest=min(ages, default=None),
         settled=min((each for each in ages if each > JUST_NOW), default=None),
-        messages=waiting + (line.standing.messages if line else 0),
-        delivered=line.standing.last_success_seconds if line else None,
-        known=line is not None,
-        kept=said.number("MessageRetentionPeriod") or 0,
-        begun=max(trails.began(subject), default=None),
+        messages=waiting + (state.standing.messages if state else 0),
+        delivered=state.standing.last_success_seconds if state else None,
+        known=state is not None,
+        kept=attributes.number("MessageRetentionPeriod") or 0,
+        begun=max(trails.logging_ages(subject), default=None),
     )
 
 
-def _judged(facts: Facts) -> Finding:
-    messages = f"messages that wait or are held: {facts.messages}"
+def judge(facts: Facts) -> Finding:
+    """Return the finding for *facts*."""
+    messages = f"messages that wait or are under lease: {facts.messages}"
     if facts.newest is None and facts.messages:
-        fix = "Name in `buckets` the bucket the messages name: `trailcourier quarantine list`."
+        fix = "Add the bucket that the messages name to `buckets`: `trailcourier quarantine list`."
         return Finding("error", "TC702", f"the bucket holds no log file; {messages}", fix)
     if facts.newest is None:
-        return _nothing(facts.begun)
+        return _judge_nothing(facts.begun)
     newest = f"the newest log file is {age(facts.newest)} old"
     if facts.messages:
         return Finding("ok", "TC700", f"{newest}; {messages}")
-    if _came(facts):
-        return Finding("ok", "TC700", f"{newest}; the line delivered {age(facts.delivered)} ago")
+    if _was_delivered(facts):
+        return Finding("ok", "TC700", f"{newest}; the last delivery was {age(facts.delivered)} ago")
     if facts.settled is None or facts.settled > facts.kept or not facts.known:
-        text = f"{newest} and no message waits: that may be well, and is not proved"
-        return Finding("unproved", "TC700", text, "Look again when a file is 15 min old.")
-    text = f"a log file is {age(facts.settled)} old, no message waits, and the line delivered " + (
-        f"last {age(facts.delivered)} ago" if facts.delivered is not None else "nothing yet"
+        text = f"{newest} and no message waits: whether the queue gets messages is not known"
+        return Finding("not-checked", "TC700", text, "Run doctor again when a file is 15 min old.")
+    last = "never" if facts.delivered is None else f"{age(facts.delivered)} ago"
+    text = (
+        f"a log file is {age(facts.settled)} old, no message waits, and the last delivery: {last}"
     )
     fix = (
-        "See that the topic reaches the queue (TC4), and that nobody else reads this queue. Only "
-        "what is written from now on is announced."
+        "Check that the topic reaches the queue (TC4), and that nobody else reads this queue. Only "
+        "files written after the repair are announced."
     )
     return Finding("error", "TC701", text, fix)
 
 
-def _nothing(begun: float | None) -> Finding:
-    text = "the bucket holds no log file and the queue nothing"
+def _judge_nothing(begun: float | None) -> Finding:
+    text = "the bucket holds no log file and the queue no message"
     if begun is not None and begun < JUST_NOW:
         text = f"{text}, and the trail began to log only {age(begun)} ago"
-        fix = "Look again when it is 15 min old: the first file takes that long."
-        return Finding("unproved", "TC700", text, fix)
+        fix = "Run doctor again when it is 15 min old: the first file takes that long."
+        return Finding("not-checked", "TC700", text, fix)
     return Finding("error", "TC703", text, IN_ORDER)
 
 
-def _came(facts: Facts) -> bool:
-    """Say whether the line delivered after the newest file was written, or not long before."""
+def _was_delivered(facts: Facts) -> bool:
+    """Return whether the last delivery came after the newest file, or shortly before it."""
     newest, delivered = facts.newest, facts.delivered
     return newest is not None and delivered is not None and delivered <= newest + JUST_NOW

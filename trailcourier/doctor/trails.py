@@ -1,4 +1,4 @@
-"""The trails there are, and which of them feed this source."""
+"""The trails that are visible, and which of them feed the source."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -8,74 +8,77 @@ import msgspec
 
 from trailcourier import keys
 from trailcourier.doctor import policies, queue, statements
-from trailcourier.doctor.call import Answer, Call
+from trailcourier.doctor.aws_call import AwsAnswer, AwsCall
 from trailcourier.doctor.subject import Subject
 
-MOST = 3  # looked at
+MOST = 3  # trails checked
 
 Trail = Mapping[str, Any]
 
 
-class Seen(msgspec.Struct, frozen=True):
-    """All *trails* that are seen, those that are *ours*, and an answer that was none."""
+class TrailSearch(msgspec.Struct, frozen=True):
+    """All visible *trails*, those that feed the source (*ours*), and a call that failed."""
 
     trails: Sequence[Trail] = ()
     ours: Sequence[Trail] = ()
-    trouble: Answer | None = None
+    failure: AwsAnswer | None = None
 
 
-def seen(subject: Subject) -> Seen:
-    """Return the trails that are seen from where the queue, its topics and the bucket are."""
-    return subject.known.get("trails", lambda: _seen(subject))
+def find_trails(subject: Subject) -> TrailSearch:
+    """Return the trails visible in the regions of the queue, its topics and the bucket."""
+    return subject.cache.get("trails", lambda: _search_trails(subject))
 
 
-def _seen(subject: Subject) -> Seen:
+def _search_trails(subject: Subject) -> TrailSearch:
     source = subject.source
-    announced = {statements.region(arn) for arn in senders(subject).get("sns", ())}
+    announced = {statements.arn_region(arn) for arn in queue_senders(subject).get("sns", ())}
     where = {source.queue.region, source.bucket_region or source.queue.region, *announced}
-    answers = subject.together([_describe(each) for each in sorted(where)])
+    answers = subject.ask_all([_describe_call(each) for each in sorted(where)])
     found = {
         trail["TrailARN"]: trail
         for answer in answers
         if answer.good
-        for trail in answer.said.get("trailList", [])
+        for trail in answer.response.get("trailList", [])
     }
     missed = next((each for each in answers if not each.good), None)
-    return Seen(list(found.values()), _ours(subject, list(found.values())), missed)
+    return TrailSearch(list(found.values()), _ours(subject, list(found.values())), missed)
 
 
-def _describe(region: str) -> Call:
+def _describe_call(region: str) -> AwsCall:
     given = {"includeShadowTrails": True}
-    return Call("cloudtrail", "describe_trails", region, "cloudtrail:DescribeTrails", "*", given)
+    return AwsCall("cloudtrail", "describe_trails", region, "cloudtrail:DescribeTrails", "*", given)
 
 
 def _ours(subject: Subject, trails: Sequence[Trail]) -> list[Trail]:
-    """Return those whose topic may send to the queue, or whose bucket is one of the source's."""
-    topics, buckets = senders(subject).get("sns", set()), subject.source.buckets
+    """Return the trails whose topic may send to the queue, or whose bucket the source allows.
+
+    If neither topics nor buckets are known, return all.
+    """
+    topics, buckets = queue_senders(subject).get("sns", set()), subject.source.buckets
     found = [
         trail
         for trail in trails
         if trail.get("SnsTopicARN") in topics
-        or (buckets and keys.allowed(trail["S3BucketName"], buckets))
+        or (buckets and keys.is_allowed(trail["S3BucketName"], buckets))
     ]
     return found if found or buckets or topics else list(trails)
 
 
-def status(subject: Subject, trail: Trail) -> Answer:
-    """Return how *trail* does where it is at home."""
-    return subject.ask_once(asking(trail, trail["HomeRegion"]))
+def ask_status(subject: Subject, trail: Trail) -> AwsAnswer:
+    """Return the status of *trail* in its home region."""
+    return subject.ask_once(status_call(trail, trail["HomeRegion"]))
 
 
-def asking(trail: Trail, region: str) -> Call:
-    """Return the call that asks how *trail* does in *region*."""
+def status_call(trail: Trail, region: str) -> AwsCall:
+    """Return the call for the status of *trail* in *region*."""
     arn = trail["TrailARN"]
     action = "cloudtrail:GetTrailStatus"
-    return Call("cloudtrail", "get_trail_status", region, action, arn, {"Name": arn})
+    return AwsCall("cloudtrail", "get_trail_status", region, action, arn, {"Name": arn})
 
 
-def began(subject: Subject) -> list[float]:
-    """Return how many seconds ago each trail that logs began to, as far as that is seen."""
-    states = [status(subject, trail).said for trail in seen(subject).ours[:MOST]]
+def logging_ages(subject: Subject) -> list[float]:
+    """Return how many seconds ago each trail of the source that logs began to, if known."""
+    states = [ask_status(subject, trail).response for trail in find_trails(subject).ours[:MOST]]
     now = datetime.now(UTC)
     return [
         (now - said["StartLoggingTime"]).total_seconds()
@@ -84,8 +87,8 @@ def began(subject: Subject) -> list[float]:
     ]
 
 
-def senders(subject: Subject) -> dict[str, set[str]]:
-    """Return what may send to the queue by its policy: by service, the ARNs of topics and such."""
-    answer = queue.attributes(subject)
-    said = answer.said.get("Attributes", {}) if answer.good else {}
+def queue_senders(subject: Subject) -> dict[str, set[str]]:
+    """Return what the queue's policy lets send: for each service, the ARNs of topics and such."""
+    answer = queue.ask_attributes(subject)
+    said = answer.response.get("Attributes", {}) if answer.good else {}
     return policies.senders(said.get("Policy", ""), "sqs:SendMessage")

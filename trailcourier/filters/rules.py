@@ -1,7 +1,7 @@
-"""The language of a source's filter: tables of field paths and what each must be.
+"""The configuration of a source's filter: tables of field paths and the values they must have.
 
-A rule matches when all of its conditions do.  A field that is missing or null is absent, and
-nothing but ``{ present = false }`` matches it.
+A rule matches if all of its conditions match.  A field that is missing or null is absent; only
+``{ present = false }`` matches it.
 """
 
 import re
@@ -16,7 +16,7 @@ NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 FORMS = "a value, a list of values, { not = [values] } or { present = true or false }"
 
 # https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html
-# CloudTrail adds fields now and then, so others are allowed, but not these in another case.
+# CloudTrail adds fields now and then, so other names are allowed, but not these in another case.
 # eventId is in aggregated records, eventID in all others.
 FIELDS = frozenset({
     "additionalEventData", "addendum", "annotation", "apiVersion", "awsRegion",
@@ -32,7 +32,7 @@ FIELDS_IN_ANY_CASE = {name.lower(): name for name in sorted(FIELDS, reverse=True
 
 
 class Condition(BaseModel):
-    """What the field at *path* must be; exactly one of the others is set."""
+    """What the field at *path* must be; exactly one of the other attributes is set."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -44,7 +44,7 @@ class Condition(BaseModel):
     def __str__(self) -> str:
         if self.present is not None:
             return f"{self.path} {'present' if self.present else 'absent'}"
-        values = " or ".join(map(_written, self.one_of or self.none_of))
+        values = " or ".join(map(_format_value, self.one_of or self.none_of))
         return f"{self.path} {'is' if self.one_of else 'is not'} {values}"
 
 
@@ -61,18 +61,18 @@ class Rule(BaseModel):
     def _from_table(cls, table: Any) -> Any:
         if not isinstance(table, dict) or "conditions" in table:
             return table
-        fields = {path: asked for path, asked in table.items() if path != "name"}
+        fields = {path: wanted for path, wanted in table.items() if path != "name"}
         if not fields:
-            raise ValueError("a rule without a field would match every record")
-        conditions = [_condition(path, asked) for path, asked in fields.items()]
+            raise ValueError("a rule without a field would match every record: add one")
+        conditions = [_parse_condition(path, wanted) for path, wanted in fields.items()]
         return {"name": table.get("name", ""), "conditions": conditions}
 
     @model_validator(mode="after")
-    def _is_nameable(self) -> Self:
+    def _has_valid_name(self) -> Self:
         if self.name == NO_KEEP_RULE or (self.name and not NAME.fullmatch(self.name)):
             raise ValueError(
-                f"name {self.name!r}: up to 64 letters, digits, dots, dashes and underscores, "
-                f"and not {NO_KEEP_RULE!r}"
+                f"name {self.name!r}: use up to 64 letters, digits, dots, dashes and underscores, "
+                f"but not {NO_KEEP_RULE!r}"
             )
         return self
 
@@ -81,7 +81,7 @@ class Rule(BaseModel):
 
 
 class FilterRules(BaseModel):
-    """A record passes if no *drop* rule matches, and *keep* is left out or one of it matches."""
+    """A record passes if no *drop* rule matches it and, if *keep* is set, a *keep* rule does."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -91,40 +91,40 @@ class FilterRules(BaseModel):
     )
 
     @model_validator(mode="after")
-    def _says_something(self) -> Self:
+    def _has_rules(self) -> Self:
         if self.keep == ():
-            raise ValueError("keep is empty, so nothing would pass; leave it out")
+            raise ValueError("keep is empty, so no record would pass: remove it")
         if not self.drop and self.keep is None:
             raise ValueError("neither drop nor keep; to send everything set unfiltered = true")
         return self
 
     def named_drops(self) -> list[tuple[str, Rule]]:
-        """The drop rules with the names their records are counted under."""
+        """Return the drop rules with the names under which their records are counted."""
         return [(rule.name or f"drop-{n}", rule) for n, rule in enumerate(self.drop, 1)]
 
 
-def _written(value: Value) -> str:
+def _format_value(value: Value) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return value if isinstance(value, str) and value and value.isprintable() else repr(value)
 
 
-def _condition(path: str, asked: Any) -> Condition:
+def _parse_condition(path: str, wanted: Any) -> Condition:
     if not all(path.split(".")):
-        raise ValueError(f"{path!r} is no field: names with dots between them are expected")
+        raise ValueError(f"{path!r} is not a field path (example: userIdentity.type)")
     first = path.partition(".")[0]
-    if first not in FIELDS and (meant := FIELDS_IN_ANY_CASE.get(first.lower())):
-        raise ValueError(f"{path}: case matters in field names; did you mean {meant}?")
-    match asked:
+    if first not in FIELDS and (field := FIELDS_IN_ANY_CASE.get(first.lower())):
+        raise ValueError(f"{path}: case matters in field names; did you mean {field}?")
+    match wanted:
         case {"present": bool(present), **others} if not others:
             return Condition(path=path, present=present)
         case {"not": none_of, **others} if not others:
-            return Condition(path=path, none_of=_values(path, none_of))
-    return Condition(path=path, one_of=_values(path, asked))
+            return Condition(path=path, none_of=_parse_values(path, none_of))
+    return Condition(path=path, one_of=_parse_values(path, wanted))
 
 
-def _values(path: str, asked: Any) -> tuple[Value, ...]:
-    values = tuple(asked) if isinstance(asked, list | tuple) else (asked,)
+def _parse_values(path: str, wanted: Any) -> tuple[Value, ...]:
+    values = tuple(wanted) if isinstance(wanted, list | tuple) else (wanted,)
     if not values or not all(isinstance(value, str | bool | int | float) for value in values):
         raise ValueError(f"{path}: expected {FORMS}")
     return values
@@ -152,8 +152,10 @@ DEFAULT_RULE = FilterRules.model_validate(
 
 
 def describe(rules: FilterRules) -> str:
-    """What *rules* drop, in one line."""
+    """Return a one-line description of what *rules* drop."""
     parts = [f"drops {name} ({rule})" for name, rule in rules.named_drops()]
     if rules.keep is not None:
-        parts.append("drops what is not " + " or not ".join(f"({rule})" for rule in rules.keep))
+        parts.append(
+            "drops records that are not " + " or not ".join(f"({rule})" for rule in rules.keep)
+        )
     return "; ".join(parts)

@@ -1,45 +1,52 @@
-"""Admission: what is to be done with a message that was just received."""
+"""Admission: what to do with a message that was just received."""
 
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import msgspec
 
-from trailcourier.ledger.entries import encoded_ref, room
-from trailcourier.ledger.quarantine import Entry, encoded, entry_id
+from trailcourier.ledger.entries import encode_limits, encode_ref
+from trailcourier.ledger.quarantine import QuarantineEntry, encode_entry, entry_id
 from trailcourier.ledger.scopes import bucket_scope
 from trailcourier.ledger.script import Script
 from trailcourier.ledger.store import Store, announced_content, object_id
-from trailcourier.models import Message, ObjectRef
+from trailcourier.models import Message, ObjectRef, Outcome
 
 
-class Named(msgspec.Struct, frozen=True):
-    """An object as a message names it; *verdict* is its outcome where no read is needed.
+class JudgedObject(msgspec.Struct, frozen=True):
+    """An object that a message names.
 
-    *body* is the beginning of the message, for the entry of one that is refused so; *vouched* says
-    that CloudTrail itself names it, although its key has no known shape.
+    *outcome* is known where the object need not be read, else None.  *body* is the beginning of the
+    message, for the quarantine entry of an object that is refused unread.  *named_by_cloudtrail*
+    says that CloudTrail's own notification names it, although its key has no known shape.
     """
 
     ref: ObjectRef
-    verdict: str = ""
+    outcome: Outcome | None = None
     body: str = ""
-    vouched: bool = False
+    named_by_cloudtrail: bool = False
 
 
 class Admitted(msgspec.Struct, frozen=True):
-    """What to do with a message just received.
+    """What to do with a message that was just received.
 
-    "work": it is leased, and *indices* are the objects that need work; "settle": none does;
-    "held": it was leased before, and "finished" that one needs nothing any more; "quarantined": it
-    was refused before; "full": *bucket*, with an account, has as many parked objects as are held.
-    *known* counts objects delivered before, *again* are those that are in
-    quarantine already and stay there, *judged* the others of which the verdict is the outcome.
+    | kind | meaning |
+    |---|---|
+    | "work" | the message is leased; the objects at *indices* need work |
+    | "settle" | the message is leased; no object needs work |
+    | "held" | it was leased before, and some objects are still open |
+    | "finished" | it was leased before, and no object is open any more |
+    | "quarantined" | it was refused before |
+    | "full" | *bucket* (with an account) has as many parked objects as it may have |
+
+    *delivered_before* counts objects that were delivered before.  The objects at *refused_before*
+    are in quarantine already and stay there; those at *judged* end with the outcome they came with.
     """
 
     kind: Literal["work", "settle", "held", "finished", "quarantined", "full"]
     indices: tuple[int, ...] = ()
-    known: int = 0
-    again: tuple[int, ...] = ()
+    delivered_before: int = 0
+    refused_before: tuple[int, ...] = ()
     judged: tuple[int, ...] = ()
     bucket: str = ""
 
@@ -47,39 +54,41 @@ class Admitted(msgspec.Struct, frozen=True):
 ADMIT_MESSAGE = Script("admit_message")
 
 
-def admitted(
-    store: Store, message: Message, named: Sequence[Named], *, visibility: int, beside: int,
-    topic: str,
+def admit_message(
+    store: Store, message: Message, named: Sequence[JudgedObject], *, visibility: int,
+    non_create: int, topic: str,
 ) -> Admitted:  # fmt: skip
     """Ask the ledger what to do with *message*; see ``Leases.admit``."""
     answer = store.call(
         ADMIT_MESSAGE, store.token(), message.id, message.receipt, message.receive_count,
-        visibility * 1000, message.sent, message.sender, topic, store.spans, len(named), beside,
-        room(store), store.numbers.parked,
-        *_flat(message, named),
+        visibility * 1000, message.sent, message.sender, topic, store.spans, len(named), non_create,
+        encode_limits(store), store.numbers.parked,
+        *_arguments(message, named),
     )  # fmt: skip
-    kind, bucket, *more = answer
-    if not more:
+    kind, bucket, *details = answer
+    if not details:
         return Admitted(kind.decode(), bucket=bucket.decode())
-    indices, known, again, judged = more
-    return Admitted(kind.decode(), tuple(indices), known, tuple(again), tuple(judged))
+    indices, delivered, refused, judged = details
+    return Admitted(kind.decode(), tuple(indices), delivered, tuple(refused), tuple(judged))
 
 
-def _flat(message: Message, named: Sequence[Named]) -> Iterator[str | bytes]:
+def _arguments(message: Message, named: Sequence[JudgedObject]) -> Iterator[str | bytes]:
+    """Yield what the script takes for each object, in the order its header gives."""
     for each in named:
         ref = each.ref
         yield object_id(ref)
         yield announced_content(ref)
-        yield encoded_ref(ref)
+        yield encode_ref(ref)
         yield bucket_scope(ref)
-        yield each.verdict
+        yield str(each.outcome or "")
         yield entry_id(ref)
-        yield encoded(_entry(message, each)) if each.verdict.startswith("refused") else b""
-        yield "1" if each.vouched else ""
+        refused = each.outcome is not None and each.outcome.status == "refused"
+        yield encode_entry(_entry(message, each)) if refused else b""
+        yield "1" if each.named_by_cloudtrail else ""
 
 
-def _entry(message: Message, each: Named) -> Entry:
-    reason = each.verdict.partition(":")[2]
-    return Entry(
+def _entry(message: Message, each: JudgedObject) -> QuarantineEntry:
+    reason = each.outcome.reason if each.outcome else ""
+    return QuarantineEntry(
         entry_id(each.ref), "object", reason, str(each.ref), each.ref, message.id, body=each.body
     )

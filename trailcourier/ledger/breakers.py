@@ -1,15 +1,19 @@
-"""Breakers: what fails is left alone for a while; the rest goes on."""
+"""Breakers: what fails again and again is left alone for a while; everything else goes on."""
 
 from collections.abc import Collection
 
 import msgspec
 
+from trailcourier.breaker_name import BreakerName
 from trailcourier.ledger.script import Script
 from trailcourier.ledger.store import Store
 
 
 class Breaker(msgspec.Struct, frozen=True):
-    """One breaker that is open; times are milliseconds."""
+    """An open breaker: *since* is when it opened (ms), *reason* and *text* are its last failure's.
+
+    ``BreakerName`` takes *name* apart.
+    """
 
     name: str
     since: int
@@ -25,19 +29,20 @@ LIST_OPEN_BREAKERS = Script("list_open_breakers")
 
 
 class Breakers:
-    """The breakers of one source's queue and buckets, and of its sinks, which sources share."""
+    """Answers which breakers are open: those of one source, and of sinks, which sources share."""
 
     def __init__(self, store: Store, sinks: Collection[str] | None) -> None:
         self._store = store
         self._sinks = sinks
 
-    def failed(
+    def count_failure(
         self, name: str, what: str, *, reason: str, text: str, limit: int = 0, host: str = ""
     ) -> str:
-        """Count a failure of *what*; the breaker that this one opens, empty for none.
+        """Count a failure of *what*; return the breaker that it opens, empty for none.
 
-        *limit* failures do; left out, as many as the configuration says.  With a *host*, the
-        failure may be its own: it is, where other hosts have control workers.
+        *limit* distinct failures open it; 0 stands for the configured number.  Give *host* where
+        the failure may be that host's own: where other hosts have control workers, it counts for
+        the host's breaker.
         """
         numbers = self._store.numbers
         opened: bytes = self._store.call(
@@ -46,25 +51,25 @@ class Breakers:
         )  # fmt: skip
         return opened.decode()
 
-    def succeeded(self, name: str, host: str = "") -> tuple[str, ...]:
-        """Close the breaker, and that of *host* alone; those that were open."""
+    def note_success(self, name: str, host: str = "") -> tuple[str, ...]:
+        """Close the breaker, and the one of *host* alone; return those that were open."""
         closed = self._store.call(NOTE_SUCCESS, self._store.token(), name, host)
         return tuple(each.decode() for each in closed)
 
     def reset(self, name: str) -> None:
-        """Close the breaker for a fresh try; no success is claimed by that."""
+        """Close the breaker for a new attempt, without noting a success."""
         self._store.call(RESET_BREAKER, name)
 
     def sweep(self) -> None:
-        """Forget failures that are no longer counted, and the breakers of hosts that are gone."""
+        """Remove failures that no longer count, and the breakers of hosts that are gone."""
         self._store.call(SWEEP_BREAKERS)
 
-    def open(self) -> list[Breaker]:
-        """Every open breaker that holds this source up, or may."""
-        return [breaker for breaker in self.every() if self._concerns(breaker.name)]
+    def list_open(self) -> list[Breaker]:
+        """List every open breaker that holds this source up, or may."""
+        return [breaker for breaker in self.list_all() if self._concerns(breaker.name)]
 
-    def every(self) -> list[Breaker]:
-        """Every open breaker, of any source."""
+    def list_all(self) -> list[Breaker]:
+        """List every open breaker of any source, by name."""
         found = [
             Breaker(name.decode(), since, reason.decode(), text.decode())
             for name, since, reason, text in self._store.call(LIST_OPEN_BREAKERS)
@@ -72,7 +77,7 @@ class Breakers:
         return sorted(found, key=lambda breaker: breaker.name)
 
     def _concerns(self, name: str) -> bool:
-        kind, _, rest = name.partition(":")
-        if kind == "sink":
-            return self._sinks is None or rest.partition("@")[0] in self._sinks
-        return rest.partition(":")[0].partition("@")[0] == self._store.source
+        breaker = BreakerName.parse(name)
+        if breaker.kind == "sink":
+            return self._sinks is None or breaker.owner in self._sinks
+        return breaker.owner == self._store.source

@@ -1,7 +1,7 @@
-"""Claims: which forward works on which object, and how far it is.
+"""Claims: which forward works on which object, and its progress.
 
-A claim names its deadline, a token and the task that holds it.  Every write of a forward carries
-its token; one that has been overtaken is refused.
+A claim consists of a deadline, a token and the id of the task that holds it.  Every write of a
+forward carries its token; the ledger refuses the writes of a forward that another has overtaken.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,15 +12,16 @@ import msgspec
 from trailcourier.errors import Stale
 from trailcourier.ledger.script import Script
 from trailcourier.ledger.store import Store, content_digest
-from trailcourier.models import ObjectRef
+from trailcourier.models import ObjectRef, Outcome
 
 Granted = Literal["go", "alone", "ours", "held", "done", "gone", "parked", "refused"]
 
 
 class Claim(msgspec.Struct, frozen=True):
-    """A forward's hold on one object: pass it back with every write.
+    """A forward's hold on one object; it is passed back with every write.
 
-    *known* are the object's marks when it was claimed: others since then are somebody else's.
+    *marks* are the object's delivery marks when it was claimed: if they have changed, another task
+    has delivered the object.  *claimed_at* is in milliseconds of the broker's clock.
     """
 
     message: str
@@ -29,42 +30,64 @@ class Claim(msgspec.Struct, frozen=True):
     task_id: str
     oid: bytes
     ref: ObjectRef
-    known: bytes = b""
+    marks: bytes = b""
+    claimed_at: int = 0
 
 
-class Standing(msgspec.Struct, frozen=True):
+class ObjectProgress(msgspec.Struct, frozen=True):
     """What earlier tries of an object left behind.
 
-    *progress* is, per sink, the ordinal of the next input record, and holds for *etag* only;
-    *rejected* is, per sink, the records it refused; *counted* says that the sums know them;
-    *contents* are digests already delivered; *vouched* are the sinks that accepted other records
-    since one of them rejected all it was offered of this object.
+    Of the content with this *etag*, by sink: *progress* is the ordinal of the next input record;
+    *rejected* are the records that the sink refused; *in_doubt* are records before *progress* not
+    yet known to be at fault; *rejected_alone* are those that the sink rejected when sent alone and
+    that are still in doubt; *refused* is how many refused records the sums have counted.
+
+    *counted* says that the sums have counted the object's records.  *accepted* names the sinks that
+    accepted any of its records.  *delivered_digests* are the contents delivered before.
+    *vouching_sinks* accepted other records from this host since they last rejected one of this
+    object's records that was sent alone.
     """
 
     etag: str = ""
     progress: Mapping[str, int] = {}
     rejected: Mapping[str, tuple[int, ...]] = {}
+    in_doubt: Mapping[str, tuple[int, ...]] = {}
+    rejected_alone: Mapping[str, tuple[int, ...]] = {}
     counted: bool = False
-    contents: bytes = b""
-    vouched: tuple[str, ...] = ()
+    refused: Mapping[str, int] = {}
+    accepted: tuple[str, ...] = ()
+    delivered_digests: bytes = b""
+    vouching_sinks: tuple[str, ...] = ()
 
     def delivered(self, etag: str) -> bool:
-        """Whether the content with this etag was delivered before."""
+        """Say whether the content with this etag was delivered before."""
         digest = content_digest(etag)
-        held = (self.contents[at : at + 4] for at in range(0, len(self.contents), 4))
-        return digest in held
+        digests = self.delivered_digests
+        return digest in (digests[at : at + 4] for at in range(0, len(digests), 4))
 
 
-class Answer(msgspec.Struct, frozen=True):
-    """What the ledger says to a forward that wants to start; *outcome* where it is decided.
+class ClaimAnswer(msgspec.Struct, frozen=True):
+    """The ledger's answer to a forward that asks for a claim.
 
-    *settle* as in Written: this was its message's last open object.
+    | kind | meaning |
+    |---|---|
+    | "go" | *claim* is granted; *progress* is what earlier tries left behind |
+    | "alone" | ask again when nothing else runs in this process: the object killed workers |
+    | "ours" | the task that asks holds the claim already |
+    | "held" | another task holds the claim, or this forward's generation is an old one |
+    | "done" | the object has its final *outcome* |
+    | "gone" | the message has no lease any more |
+    | "parked" | the object was parked behind the open *breaker* |
+    | "refused" | *claim* is granted only to refuse the object: it killed too many workers |
+
+    *settle* asks for a settle: this was the last open object of its message.
     """
 
     kind: Granted
     claim: Claim | None = None
-    standing: Standing = Standing()
-    outcome: str = ""
+    progress: ObjectProgress = ObjectProgress()
+    outcome: Outcome | None = None
+    breaker: str = ""
     settle: bool = False
 
 
@@ -74,69 +97,84 @@ NOTE_PROGRESS = Script("note_progress")
 
 
 class Claims:
-    """The claims of one source's objects."""
+    """Answers whether a forward may work on an object of one source."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     def claim(
         self, message: str, index: int, generation: int, *, token: str, task_id: str,
-        sinks: Sequence[str], alone: bool = False,
-    ) -> Answer:  # fmt: skip
-        """Ask to work on one object of a lease; *alone* says that nothing runs beside it."""
+        sinks: Sequence[str], alone: bool = False, host: str = "",
+    ) -> ClaimAnswer:  # fmt: skip
+        """Ask to work on one object of a lease; *alone* says nothing else runs in this process."""
         numbers = self._store.numbers
         answer = self._store.call(
             CLAIM_OBJECT, message, index, generation, token, task_id, int(alone),
             numbers.claim * 1000, self._store.spans, numbers.starts_alone, numbers.starts_refused,
-            int(numbers.breaker_probe * 1000), self._store.source, numbers.parked, *sinks,
+            int(numbers.breaker_probe * 1000), self._store.source, numbers.parked, host, *sinks,
         )  # fmt: skip
         kind: Granted = answer[0].decode()
         if kind == "done":
-            return Answer("done", outcome=answer[1].decode(), settle=answer[2:] == [1])
+            outcome = Outcome.parse(answer[1].decode())
+            return ClaimAnswer("done", outcome=outcome, settle=answer[2:] == [1])
         if kind == "parked":
-            return Answer("parked", outcome=answer[1].decode())
+            return ClaimAnswer("parked", breaker=answer[1].decode())
         if kind not in ("go", "refused"):
-            return Answer(kind)
+            return ClaimAnswer(kind)
         ref = msgspec.json.decode(answer[1], type=ObjectRef)
-        known = answer[3] if kind == "go" else b""
-        claim = Claim(message, index, token, task_id, answer[2], ref, known)
+        marks, claimed_at = (answer[3], answer[6]) if kind == "go" else (b"", 0)
+        claim = Claim(message, index, token, task_id, answer[2], ref, marks, claimed_at)
         if kind == "refused":
-            return Answer("refused", claim)
-        return Answer("go", claim, _standing(answer[3], answer[4], answer[5]))
+            return ClaimAnswer("refused", claim)
+        return ClaimAnswer("go", claim, _decode_progress(answer[3], answer[4], answer[5]))
 
     def renew(self, claims: Sequence[Claim]) -> list[bool]:
-        """Prolong each claim; False for one that was overtaken."""
+        """Renew each claim; False for a claim that another task has overtaken."""
         if not claims:
             return []
         flat = [
             part
             for c in claims
-            for part in (c.message, c.index, c.oid, c.token, c.task_id, c.known)
+            for part in (c.message, c.index, c.oid, c.token, c.task_id, c.marks)
         ]
         life = self._store.numbers.claim * 1000
         answers = self._store.call(RENEW_CLAIMS, life, self._store.spans, *flat)
         return [bool(answer) for answer in answers]
 
-    def progress(self, claim: Claim, etag: str, state: Mapping[str, str | int]) -> None:
-        """Note how far each sink is; raises Stale where the claim was overtaken."""
+    def note_progress(self, claim: Claim, etag: str, state: Mapping[str, str | int]) -> None:
+        """Note each sink's progress; raises Stale where another task has overtaken the claim."""
         flat = [part for item in state.items() for part in item]
         done = self._store.call(
             NOTE_PROGRESS, claim.message, claim.index, claim.oid, claim.token, claim.task_id,
-            self._store.numbers.claim * 1000, claim.known, self._store.spans, etag, *flat,
+            self._store.numbers.claim * 1000, claim.marks, self._store.spans, etag, *flat,
         )  # fmt: skip
         if not done:
             raise Stale(f"the claim on {claim.ref} was overtaken")
 
 
-def _standing(contents: bytes, flat: Sequence[bytes], vouched: Sequence[bytes]) -> Standing:
+def _decode_progress(
+    digests: bytes, flat: Sequence[bytes], vouching: Sequence[bytes]
+) -> ObjectProgress:
     state = dict(zip((name.decode() for name in flat[::2]), flat[1::2], strict=True))
-    return Standing(
+
+    def numbers(field: str) -> Mapping[str, int]:
+        return {name[2:]: int(value) for name, value in state.items() if name.startswith(field)}
+
+    def ordinals(field: str) -> Mapping[str, tuple[int, ...]]:
+        return {
+            name[2:]: msgspec.json.decode(value, type=tuple[int, ...])
+            for name, value in state.items() if name.startswith(field)
+        }  # fmt: skip
+
+    return ObjectProgress(
         etag=state.get("e", b"").decode(),
-        progress={name[2:]: int(v) for name, v in state.items() if name.startswith("p:")},
-        rejected={
-            name[2:]: tuple(msgspec.json.decode(v)) for name, v in state.items() if name[:2] == "j:"
-        },
+        progress=numbers("p:"),
+        rejected=ordinals("j:"),
+        in_doubt=ordinals("l:"),
+        rejected_alone=ordinals("a:"),
         counted="n" in state,
-        contents=contents,
-        vouched=tuple(name.decode() for name in vouched),
+        refused=numbers("c:"),
+        accepted=tuple(numbers("o:")),
+        delivered_digests=digests,
+        vouching_sinks=tuple(name.decode() for name in vouching),
     )

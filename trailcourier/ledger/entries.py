@@ -1,4 +1,4 @@
-"""Entries of quarantine, as scripts take them."""
+"""Arguments about quarantine entries, encoded as scripts take them."""
 
 import msgspec
 
@@ -6,8 +6,8 @@ from trailcourier.ledger.store import Store
 from trailcourier.models import ObjectRef
 
 
-def room(store: Store) -> bytes:
-    """How many entries are kept, as scripts take it."""
+def encode_limits(store: Store) -> bytes:
+    """Encode how many entries quarantine keeps: with details, without them, and of messages."""
     numbers = store.numbers
     return msgspec.json.encode(
         {
@@ -18,6 +18,6 @@ def room(store: Store) -> bytes:
     )
 
 
-def encoded_ref(ref: ObjectRef | None) -> bytes:
-    """What a retry needs to know of an object."""
+def encode_ref(ref: ObjectRef | None) -> bytes:
+    """Encode what a retry needs to know of an object; empty without one."""
     return msgspec.json.encode(ref) if ref else b""

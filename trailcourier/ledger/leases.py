@@ -1,18 +1,19 @@
-"""Leases: what we hold of the queue, message by message."""
+"""Leases: our hold on each message of the queue."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Literal
 
 import msgspec
 
-from trailcourier.ledger.admission import Admitted, Named, admitted
+from trailcourier.ledger.admission import Admitted, JudgedObject, admit_message
 from trailcourier.ledger.script import Script
 from trailcourier.ledger.store import Store
 from trailcourier.models import Message
 
 
-class Verdict(msgspec.Struct, frozen=True):
-    """How a message stands: *receipt* is empty for one carried without SQS (a retry).
+class MessageVerdict(msgspec.Struct, frozen=True):
+    """What to do with a message; *receipt* is empty for a retry, which has no SQS message.
 
     *sent* is SentTimestamp in milliseconds; 0 where SQS did not say.
     """
@@ -24,14 +25,15 @@ class Verdict(msgspec.Struct, frozen=True):
     sent: int = 0
 
 
-class Expiring(msgspec.Struct, frozen=True):
-    """A lease whose visibility is to be extended; *age* is seconds since its receive."""
+class ExpiringLease(msgspec.Struct, frozen=True):
+    """A lease whose visibility must be extended; *age* is seconds since its receive."""
 
     message: str
     receipt: str
     age: float
 
 
+NONE: Mapping[str, str] = MappingProxyType({})
 JUDGE_MESSAGES = Script("judge_messages")
 FORGET_MESSAGES = Script("forget_messages")
 TAKE_EXPIRING_LEASES = Script("take_expiring_leases")
@@ -43,8 +45,8 @@ MEASURE_LEASES = Script("measure_leases")
 class HeldMessages(msgspec.Struct, frozen=True):
     """The extremes of the messages held.
 
-    *oldest* is when one was sent or, where SQS did not say, admitted: milliseconds, None without
-    any.  *receives* is how often one was received.
+    *oldest* is when the oldest was sent or, where SQS did not say, admitted: milliseconds, None
+    without any.  *receives* is how often the one received most was received.
     """
 
     oldest: int | None
@@ -52,71 +54,78 @@ class HeldMessages(msgspec.Struct, frozen=True):
 
 
 class Leases:
-    """What one source holds of its queue."""
+    """Answers what to do with each message that one source has received."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     def admit(
-        self, message: Message, named: Sequence[Named], *, visibility: int, beside: int = 0,
-        topic: str = "",
+        self, message: Message, named: Sequence[JudgedObject], *, visibility: int,
+        non_create: int = 0, topic: str = "",
     ) -> Admitted:  # fmt: skip
         """Lease *message* and say which of its objects need work.
 
-        *visibility* is seconds; *beside* counts what the message says of objects that nobody
-        created; *topic* is the ARN it came through.  A live lease only takes the newer handle: of
-        the higher receive count, or of the later admission.  A retry has no receipt.
+        *visibility* is seconds.  *non_create* counts S3 events of the message that are not about a
+        created object.  *topic* is the ARN of the SNS topic it came through.  A message that is
+        leased already only takes the newer receipt: the one with the higher receive count, or of
+        equal counts the one admitted later.  A retry has no receipt.
         """
-        return admitted(
-            self._store, message, named, visibility=visibility, beside=beside, topic=topic,
-        )  # fmt: skip
+        return admit_message(
+            self._store, message, named, visibility=visibility, non_create=non_create, topic=topic
+        )
 
-    def verdicts(self, messages: Sequence[str]) -> list[Verdict]:
-        """How each message stands; who is told to delete or leave has ten seconds to do so."""
+    def judge(self, messages: Sequence[str]) -> list[MessageVerdict]:
+        """Say what to do with each message; "delete" and "leave" go to one caller for 10 s."""
         if not messages:
             return []
         answers = self._store.call(JUDGE_MESSAGES, 10_000, self._store.token(), *messages)
         return [
-            Verdict(mid.decode(), kind.decode(), handle.decode(), receives, sent)
-            for mid, kind, handle, receives, sent in answers
+            MessageVerdict(mid.decode(), kind.decode(), receipt.decode(), receives, sent)
+            for mid, kind, receipt, receives, sent in answers
         ]
 
-    def forget(self, messages: Sequence[str], sum_field: str = "") -> int:
-        """Drop leases, counting under *sum_field* what became of them; how many objects were open.
+    def forget(
+        self, messages: Iterable[str], sum_field: str = "", receipts: Mapping[str, str] = NONE
+    ) -> int:
+        """Drop leases and count them under *sum_field*; return how many objects were still open.
 
-        Those of a retry count as no message.
+        A lease whose receipt differs from the one in *receipts* stays, because its message was
+        received again meanwhile.  The lease of a retry is not counted as a message.
         """
-        if not messages:
+        pairs = [part for each in messages for part in (each, receipts.get(each, ""))]
+        if not pairs:
             return 0
-        return int(self._store.call(FORGET_MESSAGES, self._store.token(), sum_field, *messages))
+        return int(self._store.call(FORGET_MESSAGES, self._store.token(), sum_field, *pairs))
 
-    def expiring(self) -> list[Expiring]:
-        """Leases with less than half their visibility left, each told to one caller only."""
+    def take_expiring(self) -> list[ExpiringLease]:
+        """Take leases with less than half of their visibility left, each for one caller only."""
         half = self._store.numbers.visibility * 500
         answers = self._store.call(TAKE_EXPIRING_LEASES, self._store.token(), half, 10_000, 200)
-        return [Expiring(m.decode(), handle.decode(), age / 1000) for m, handle, age in answers]
+        return [
+            ExpiringLease(m.decode(), receipt.decode(), age / 1000) for m, receipt, age in answers
+        ]
 
-    def extended(self, leases: Sequence[tuple[str, str, int]]) -> None:
-        """Note message, handle and seconds of each lease that SQS has extended."""
+    def note_extended(self, leases: Sequence[tuple[str, str, int]]) -> None:
+        """Note (message, receipt, seconds) of each lease that SQS has extended."""
         if leases:
             flat = (part for lease in leases for part in lease)
             self._store.call(NOTE_EXTENDED_LEASES, self._store.token(), *flat)
 
-    def ready(self) -> list[str]:
-        """Messages whose objects are all done; who finishes one from now on asks for a settle."""
+    def take_finished(self) -> list[str]:
+        """Take messages whose objects are all done; the next that finishes asks for a settle."""
         self._store.client.delete(f"{self._store.own}settling")
-        return self.complete(since=0)
+        return self.take_unsettled(since=0)
 
-    def finished(self) -> int:
-        """How many messages are done with and wait to be settled."""
+    def count_finished(self) -> int:
+        """Count the messages whose objects are all done and which wait to be settled."""
         return int(self._store.client.zcard(f"{self._store.own}done"))
 
-    def held(self) -> HeldMessages:
-        """How old the oldest message is, and how often one was received."""
+    def measure_held(self) -> HeldMessages:
+        """Measure how old the oldest message held is, and the most receives of one."""
         oldest, receives = self._store.call(MEASURE_LEASES)
         return HeldMessages(oldest or None, receives)
 
-    def complete(self, *, since: float) -> list[str]:
-        """Messages whose objects have all been done for *since* seconds, yet nobody settled."""
+    def take_unsettled(self, *, since: float) -> list[str]:
+        """Take messages whose objects were all done *since* seconds ago and are not settled."""
         done = self._store.call(TAKE_DONE_MESSAGES, self._store.token(), int(since * 1000))
         return [mid.decode() for mid in done]

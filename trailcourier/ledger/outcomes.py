@@ -1,31 +1,37 @@
-"""Outcomes: what became of an object, written once, with everything that follows from it.
+"""Outcomes: what became of each object, written together with everything that follows from it.
 
-One script writes the outcome, the sums, the marks and the breakers, so that none of them can be
-there without the others.  ``delivered`` is final.
+One script writes the outcome, the sums, the delivery marks and the breakers, so that none of them
+exists without the others.  ``delivered`` is final.
 """
 
 from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from trailcourier.dispositions import REASONS
 from trailcourier.errors import Stale
 from trailcourier.ledger.claims import Claim
-from trailcourier.ledger.entries import encoded_ref, room
-from trailcourier.ledger.quarantine import Entry, encoded, entry_id
+from trailcourier.ledger.entries import encode_limits, encode_ref
+from trailcourier.ledger.quarantine import QuarantineEntry, encode_entry, entry_id
 from trailcourier.ledger.scopes import Failing
 from trailcourier.ledger.script import Script
 from trailcourier.ledger.store import Store
 from trailcourier.models import Outcome
+from trailcourier.reasons import REASONS
 
 
 class Report(msgspec.Struct, frozen=True):
-    """What a forward tells the ledger at its end.
+    """What a forward reports to the ledger at its end.
 
-    *sums* are counter increments that count once, with a final outcome; *state* is progress and
-    rejected records to keep; *succeeded* names breakers that saw a success, and *ago* how many
-    milliseconds ago, where that was not just now; *breakers* are those that count this failure;
-    *etag* is the content read; *delivered* are the digests to remember.
+    | field | meaning |
+    |---|---|
+    | *etag* | the content that was read |
+    | *sums* | counter increments, counted once, with a final outcome |
+    | *state* | progress and rejected records to keep, as fields of the object's hash |
+    | *succeeded* | the breakers that saw a success |
+    | *succeeded_at* | when, in ms of the broker's clock; a breaker not in it saw it just now |
+    | *breakers* | the breakers that count this failure, the narrowest first |
+    | *waits_for* | the breaker the object waits for, where none counts the failure |
+    | *delivered* | the content digests to remember as delivered, 4 bytes each |
     """
 
     outcome: Outcome
@@ -33,62 +39,62 @@ class Report(msgspec.Struct, frozen=True):
     sums: Mapping[str, int] = {}
     state: Mapping[str, str | int] = {}
     succeeded: Sequence[str] = ()
-    ago: Mapping[str, int] = {}
+    succeeded_at: Mapping[str, int] = {}
     breakers: Sequence[Failing] = ()
+    waits_for: str = ""
     delivered: bytes = b""
 
 
-class Written(msgspec.Struct, frozen=True):
-    """What a forward's outcome came to.
+class WrittenOutcome(msgspec.Struct, frozen=True):
+    """What the ledger made of a forward's report.
 
-    *settle* asks for a settle: its message has no open object left, and nobody else has asked for
-    those finished just now.  *opened* is the breaker that this failure opened, if one did; *closed*
-    are those that it was the first success of.  *unfit* is the breaker of this host alone that is
-    open: other hosts should take what this one would.  *again*: it was refused, as it had been
-    before.
+    *settle* asks for a settle: the message has no open object left, and no other forward has asked
+    for the messages finished just now.  *opened* is the breaker that this failure opened, if any;
+    *closed* are those that its successes closed.  *host_breaker* is this host's own open breaker:
+    while it is open, other hosts should take the objects.  *refused_before* says that the object
+    was refused, and was in quarantine already.
     """
 
     outcome: Outcome
     settle: bool
     opened: str = ""
     closed: Sequence[str] = ()
-    unfit: str = ""
-    again: bool = False
+    host_breaker: str = ""
+    refused_before: bool = False
 
 
 WRITE_OUTCOME = Script("write_outcome")
 
 
 class Outcomes:
-    """The outcomes of one source's objects."""
+    """Answers what the outcome of an object of one source is, once a forward has reported."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     def finish(
         self, claim: Claim, report: Report, *, jitter: float, host: str = "",
-        entry: Entry | None = None,
-    ) -> Written:  # fmt: skip
-        """Write an object's outcome; *jitter* in 0..1 scales the wait of a parked one.
+        entry: QuarantineEntry | None = None,
+    ) -> WrittenOutcome:  # fmt: skip
+        """Write an object's outcome; *jitter* in 0..1 scales the wait of a parked object.
 
-        *host* is the name of the host that worked on it, as heartbeats tell it; *entry* is its
-        entry in quarantine, should it be refused.
-
-        The answer may be another outcome: tries used up turn parked into refused.  Raises Stale
-        where the claim was overtaken.
+        *host* is the host that worked on it, named as in heartbeats; *entry* is its quarantine
+        entry, should it be refused.  The answer may be another outcome: when an object has used up
+        its tries, parked becomes refused.  Raises Stale where another task has overtaken the claim.
         """
         answer = self._store.call(
             WRITE_OUTCOME, claim.message, claim.index, claim.oid, claim.token, claim.task_id,
             self._facts(report, jitter, host), msgspec.json.encode(report.sums), self._store.spans,
-            report.delivered, report.etag, entry_id(claim.ref), claim.known,
-            encoded(entry) if entry else b"", encoded_ref(claim.ref), room(self._store),
+            report.delivered, report.etag, entry_id(claim.ref), claim.marks,
+            encode_entry(entry) if entry else b"", encode_ref(claim.ref),
+            encode_limits(self._store),
         )  # fmt: skip
         if answer[0] == b"stale":
             raise Stale(f"the claim on {claim.ref} was overtaken")
         outcome = Outcome(answer[0].decode(), answer[1].decode(), report.outcome.detail)
         closed = [name.decode() for name in answer[4]]
-        opened, unfit, again = answer[3].decode(), answer[5].decode(), answer[6:] == [1]
-        return Written(outcome, bool(answer[2]), opened, closed, unfit, again)
+        opened, host_breaker, before = answer[3].decode(), answer[5].decode(), answer[6:] == [1]
+        return WrittenOutcome(outcome, bool(answer[2]), opened, closed, host_breaker, before)
 
     def _facts(self, report: Report, jitter: float, host: str) -> bytes:
         numbers, outcome = self._store.numbers, report.outcome
@@ -99,15 +105,16 @@ class Outcomes:
                 "reason": outcome.reason,
                 "text": outcome.detail[:500],
                 "ok": report.succeeded,
-                "ago": report.ago,
+                "at": report.succeeded_at,
                 "state": report.state,
                 "breakers": report.breakers,
+                "waits_for": report.waits_for,
                 "host": host,
                 "alive": numbers.heartbeat * 1000,
                 "parked": numbers.parked,
                 "tries": reason.tries if reason else 0,
                 "alone": numbers.starts_alone,
-                "beside": bool(reason and reason.beside_success),
+                "needs_success": bool(reason and reason.only_if_others_succeed),
                 "failures": numbers.breaker_failures,
                 "first": numbers.park_first * 1000,
                 "last": numbers.park_last * 1000,

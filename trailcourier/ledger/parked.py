@@ -1,30 +1,20 @@
-"""Parked objects: which of them may be tried again now, and what they wait for.
+"""Parked objects: which of them to retry now, and what they wait for.
 
-They wait in scopes, one for each breaker and one for those that wait for none.  A breaker that
-closed releases its scope step by step: one object, then two, four, ...  All scopes take turns, so
-that a large one does not keep the others waiting.
+Parked objects are grouped by the breaker they wait for; those that wait for none are a group too.
+A breaker that closed releases its group step by step: one object, then two, four, ...  The groups
+take turns, so that a large one does not keep the others waiting.
 """
-
-from collections.abc import Sequence
 
 import msgspec
 
+from trailcourier.ledger.dispatch import DueObject, decode_due
 from trailcourier.ledger.script import Script
 from trailcourier.ledger.store import Store
 from trailcourier.models import ObjectRef
 
 
-class Due(msgspec.Struct, frozen=True):
-    """An object to dispatch (again), under its new generation."""
-
-    message: str
-    index: int
-    generation: int
-    ref: ObjectRef
-
-
-class Waiting(msgspec.Struct, frozen=True):
-    """A parked object: why, behind which breaker, if behind one, and what went wrong, in words."""
+class ParkedObject(msgspec.Struct, frozen=True):
+    """A parked object: the reason, the breaker it waits for (empty for none), and the details."""
 
     ref: ObjectRef
     reason: str
@@ -33,42 +23,36 @@ class Waiting(msgspec.Struct, frozen=True):
 
 
 TAKE_READY_OBJECTS = Script("take_ready_objects")
-HURRY_PARKED_OBJECTS = Script("hurry_parked_objects")
+MAKE_PARKED_DUE = Script("make_parked_due")
 LIST_PARKED_OBJECTS = Script("list_parked_objects")
 
 
 class Parked:
-    """The parked objects of one source."""
+    """Answers which parked objects of one source to retry, and what each waits for."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def ready(self, room: int) -> tuple[Due, ...]:
-        """Up to *room* objects to try again now: due, or released, or as probes of a breaker."""
+    def take_ready(self, room: int) -> tuple[DueObject, ...]:
+        """Take up to *room* objects to retry now: due, released, or as probes of a breaker."""
         if room <= 0:
             return ()
         numbers = self._store.numbers
         longest = int(numbers.breaker_probe * 1000)
         last = int(numbers.park_last * 1000) + longest + 60_000
-        return as_due(
+        return decode_due(
             self._store.call(TAKE_READY_OBJECTS, self._store.token(), room, longest, last)
         )
 
-    def hurry(self) -> None:
-        """Let every parked object be due now."""
-        self._store.call(HURRY_PARKED_OBJECTS)
+    def make_due(self) -> None:
+        """Make every parked object due now."""
+        self._store.call(MAKE_PARKED_DUE)
 
-    def waiting(self, most: int) -> tuple[Waiting, ...]:
-        """About *most* parked objects, some of each scope, the next due of each first."""
+    def list_some(self, most: int) -> tuple[ParkedObject, ...]:
+        """List about *most* parked objects: some of each breaker's, the next due first."""
         return tuple(
-            Waiting(msgspec.json.decode(ref, type=ObjectRef), *(each.decode() for each in told))
-            for ref, *told in self._store.call(LIST_PARKED_OBJECTS, most)
+            ParkedObject(
+                msgspec.json.decode(ref, type=ObjectRef), *(each.decode() for each in rest)
+            )
+            for ref, *rest in self._store.call(LIST_PARKED_OBJECTS, most)
         )
-
-
-def as_due(rows: Sequence[tuple[bytes, int, int, bytes]]) -> tuple[Due, ...]:
-    """What a script answered, as objects to dispatch."""
-    return tuple(
-        Due(mid.decode(), index, generation, msgspec.json.decode(ref, type=ObjectRef))
-        for mid, index, generation, ref in rows
-    )

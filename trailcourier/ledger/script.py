@@ -1,9 +1,9 @@
-"""The Lua of the ledger: each script is a file of ``scripts/``, with the shared parts it names.
+"""The Lua scripts of the ledger: each is a file of ``scripts/`` behind the parts it includes.
 
-A script's header says its KEYS, its ARGV, its answer, and why it may run twice.  A line such as
-``-- include: clock, once`` names parts, which are the files of ``scripts/shared/``; a part may
-include others.  Each part comes once, after those that it includes itself, so a script defines only
-what it needs.
+A script's header gives its KEYS, its ARGV, its answer, and why it may run twice.  A line such as
+``-- include: clock, kept_answer`` names parts, which are files of ``scripts/shared/``; a part may
+include others.  Each part appears once, after the parts it includes itself, so a script defines
+only what it needs.
 """
 
 import hashlib
@@ -17,31 +17,31 @@ _INCLUDE = re.compile(r"^-- include: (.+)$", re.MULTILINE)
 
 
 class Part(NamedTuple):
-    """A piece of a script, and the file of ``scripts/`` that it stands in."""
+    """A piece of a script, and the file of ``scripts/`` that holds it."""
 
     file: str
     text: str
 
 
 class Script:
-    """The script ``scripts/<name>.lua``, or *text* instead of it, as Redis is sent it."""
+    """The script ``scripts/<name>.lua`` as it is sent to Redis; *text* replaces the file."""
 
     def __init__(self, name: str, text: str | None = None) -> None:
         own = _read(f"{name}.lua") if text is None else Part(f"{name}.lua", text)
         self.name = name
-        self.parts = assembled(own)
+        self.parts = assemble(own)
         self.text = "".join(part.text for part in self.parts)
         self.sha = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
 
 
 def scripts() -> tuple[Script, ...]:
-    """Every script of the ledger."""
+    """Return every script of the ledger."""
     files = sorted(file.name for file in FOLDER.iterdir() if file.name.endswith(".lua"))
     return tuple(Script(name.removesuffix(".lua")) for name in files)
 
 
-def assembled(script: Part) -> tuple[Part, ...]:
-    """*script* behind all that it includes."""
+def assemble(script: Part) -> tuple[Part, ...]:
+    """Return the parts that *script* includes, then *script* itself."""
     found: dict[str, Part] = {}
     _include(script, found)
     return tuple(found.values())

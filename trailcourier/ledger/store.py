@@ -1,9 +1,9 @@
-"""One source's corner of one Redis; ``schema.md`` says what is kept there, key by key.
+"""One source's keys in Redis; ``schema.md`` describes each of them.
 
-Times are Redis TIME in milliseconds, so hosts need not agree.  No decision rests on the life of a
-key: a deadline is a value that scripts compare with NOW, and a key's own life only removes what
-nobody needs any more.  A client whose answer was lost asks again, so every script may run twice
-with the same token, answers the same, and counts once.
+Times are Redis TIME in milliseconds, so the clocks of hosts need not agree.  No decision rests on a
+key's TTL: a deadline is a value that scripts compare with NOW, and a TTL only removes what nobody
+needs any more.  A client that lost a reply calls the script again, so every script may run twice
+with the same token: it gives the same answer and counts once.
 """
 
 import hashlib
@@ -11,16 +11,22 @@ from typing import Any
 
 import redis
 
-from trailcourier.client import Client
 from trailcourier.clock import SYSTEM_CLOCK, Clock
+from trailcourier.ledger.redis_client import Client
 from trailcourier.ledger.script import Script
 from trailcourier.models import Numbers, ObjectRef
 
 FORMAT = 1
 
+READ_CLOCK = Script("read_clock")
+
 
 class Store:
-    """One source's corner of one Redis."""
+    """One source's keys in Redis, and how its scripts are called.
+
+    *everyone* begins the keys of the fleet, *own* those of this source.  *spans* is for how many
+    periods of three days a delivered object is remembered.
+    """
 
     def __init__(
         self,
@@ -40,25 +46,29 @@ class Store:
         self.token = clock.token
 
     def call(self, script: Script, *args: str | bytes | float) -> Any:
-        """Run *script*; Redis is sent its text only where it does not know it yet."""
+        """Run *script*; its text is sent only where Redis does not know it yet."""
         keys_and_args = (self.everyone, self.own, *args)
         try:
             return self.client.own.evalsha(script.sha, 2, *keys_and_args)
         except redis.exceptions.NoScriptError:
             return self.client.own.eval(script.text, 2, *keys_and_args)
 
+    def read_clock(self) -> int:
+        """Read the ledger's clock, in milliseconds."""
+        return int(self.call(READ_CLOCK))
+
 
 def object_id(ref: ObjectRef) -> bytes:
-    """The 12-byte name of an object within its source: bucket and key, not content."""
+    """Return the 12-byte name of an object within its source: bucket and key, not content."""
     named = f"{ref.bucket}\0{ref.key}".encode("utf-8", "surrogatepass")
     return hashlib.blake2b(named, digest_size=12).digest()
 
 
 def content_digest(etag: str | None) -> bytes:
-    """Four bytes for one content of an object; empty where the notice names none."""
+    """Return four bytes that stand for one content of an object; empty without an etag."""
     return hashlib.blake2b(etag.encode(), digest_size=4).digest() if etag else b""
 
 
 def announced_content(ref: ObjectRef) -> bytes:
-    """The digest of the content a notice names: its etag, else its version, else none."""
+    """Return the digest of the content that a notification names by etag or version, if it does."""
     return content_digest(ref.etag or (ref.version and f"version:{ref.version}"))

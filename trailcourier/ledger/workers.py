@@ -1,12 +1,14 @@
-"""Who is at work: every process of a fleet, as it tells the ledger of itself with each pulse.
+"""The registry of every process of the fleet, which each keeps up to date with its heartbeats.
 
-Two hashes, which belong to no source: ``workers`` has for each process when it was last heard of,
-how many objects it carries at once, and its Presence as JSON, with a ``|`` between them; ``seen``
-has when a process of each role was last heard of.  Times are the ledger's clock in milliseconds.
+Two hashes hold it, which belong to no source.  ``workers`` has a field for each process: the time
+of its last heartbeat, how many objects it forwards at once, and its Presence as JSON, joined by
+``|``.  ``seen`` has the time of the last heartbeat from each role.  Times are the ledger's clock in
+milliseconds.
 
-That clock may be set too.  After a step forward nobody is alive until the next pulse.  After a step
-back what was noted before lies in the future: it proves nothing, and the next pulse of anybody
-notes it as long gone, so that no dead process stays alive until the clock is there again.
+That clock may be set too.  After a step forward, no process counts as alive until its next
+heartbeat.  After a step back, earlier heartbeats lie in the future and prove nothing: the next
+heartbeat of any process dates them as long past, so that no dead process counts as alive until the
+clock has caught up.
 """
 
 from collections.abc import Mapping
@@ -17,15 +19,15 @@ from trailcourier.ledger.script import Script
 from trailcourier.ledger.store import Store
 
 ROLES = CONTROL, OBJECTS, BEAT = ("control", "objects", "beat")
-KEPT = 600  # seconds for which a process that is gone is still told of
-SLACK = 10  # seconds in the future that are no step of the clock, but its being set by degrees
+KEPT = 600  # seconds for which a process that is gone is still listed
+SLACK = 10  # seconds a heartbeat may lie in the future: the clock may be slewed, not stepped
 
 
 class Presence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a process says of itself.
+    """What a process reports about itself with each heartbeat.
 
-    *roles* are of CONTROL, OBJECTS and BEAT.  *config* is a digest of its configuration; *ahead*
-    is by how many seconds its clock is ahead of the ledger's, None before it was compared.
+    *roles* are some of CONTROL, OBJECTS and BEAT.  *config* is a digest of its configuration.
+    *ahead* is the number of seconds its clock is ahead of the ledger's; None before it compared.
     """
 
     roles: tuple[str, ...] = ()
@@ -37,7 +39,7 @@ class Presence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class FleetProcess(msgspec.Struct, frozen=True):
-    """A process: when it was last heard of, in milliseconds, and whether it counts as alive."""
+    """A process: the time of its last heartbeat (ms), and whether it counts as alive."""
 
     name: str
     heard: int
@@ -46,10 +48,10 @@ class FleetProcess(msgspec.Struct, frozen=True):
     presence: Presence
 
 
-class Roll(msgspec.Struct, frozen=True):
-    """All processes known at *now*, and when one of each role was last heard of; milliseconds.
+class FleetRoster(msgspec.Struct, frozen=True):
+    """All processes known at *now*, and the last heartbeat from each role; milliseconds.
 
-    *impaired* is why the broker takes no writes, where it was asked and does not.
+    *impaired* says why the broker takes no writes; empty where it takes them or was not asked.
     """
 
     now: int
@@ -58,12 +60,12 @@ class Roll(msgspec.Struct, frozen=True):
     impaired: str = ""
 
     def alive(self, role: str) -> tuple[FleetProcess, ...]:
-        """The processes of *role* that are alive."""
+        """Return the processes of *role* that are alive."""
         return tuple(each for each in self.seen if each.alive and role in each.presence.roles)
 
     @property
     def threads(self) -> int:
-        """How many objects all live workers together carry at once."""
+        """Return how many objects all live workers together forward at once."""
         return sum(each.threads for each in self.seen if each.alive)
 
 
@@ -72,8 +74,8 @@ COUNT_THREADS = Script("count_threads")
 LIST_PROCESSES = Script("list_processes")
 
 
-class Workers:
-    """The processes of all sources: they belong to none."""
+class WorkerRegistry:
+    """Answers which processes of the fleet are alive; they belong to no source."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -82,26 +84,26 @@ class Workers:
     def _life(self) -> int:
         return self._store.numbers.heartbeat * 1000
 
-    def heartbeat(self, worker: str, threads: int, presence: Presence = Presence()) -> int:  # noqa: B008 - it is frozen
-        """Say that *worker* is alive, with so many object threads; all sources know of it.
+    def note_heartbeat(self, worker: str, threads: int, presence: Presence = Presence()) -> int:  # noqa: B008 - it is frozen
+        """Note that *worker* is alive, with so many object threads, for all sources.
 
         Returns the ledger's clock, in milliseconds.
         """
-        told = msgspec.json.encode(presence)
+        encoded = msgspec.json.encode(presence)
         lives = (self._life, KEPT * 1000)
-        answer = self._store.call(NOTE_HEARTBEAT, worker, threads, told, *lives, *presence.roles)
+        answer = self._store.call(NOTE_HEARTBEAT, worker, threads, encoded, *lives, *presence.roles)
         return int(answer)
 
-    def gone(self, worker: str) -> None:
-        """Say that *worker* is leaving."""
+    def remove(self, worker: str) -> None:
+        """Remove *worker*, which is stopping."""
         self._store.client.hdel(f"{self._store.everyone}workers", worker)
 
-    def threads(self) -> int:
-        """How many objects all live workers together carry at once."""
+    def count_threads(self) -> int:
+        """Return how many objects all live workers together forward at once."""
         return int(self._store.call(COUNT_THREADS, self._life))
 
-    def roll(self) -> Roll:
-        """Who is at work and who was until lately, by name; nothing is written."""
+    def list_processes(self) -> FleetRoster:
+        """List processes by name, alive or gone for at most ``KEPT`` seconds; writes nothing."""
         now, rows, last = self._store.call(LIST_PROCESSES, self._life)
         seen = [
             FleetProcess(
@@ -109,12 +111,12 @@ class Workers:
                 heard,
                 bool(alive),
                 threads,
-                msgspec.json.decode(told, type=Presence),
+                msgspec.json.decode(presence, type=Presence),
             )
-            for name, heard, alive, threads, told in rows
+            for name, heard, alive, threads, presence in rows
         ]
         pairs = zip(last[::2], last[1::2], strict=True)
-        return Roll(
+        return FleetRoster(
             now,
             tuple(sorted(seen, key=lambda each: each.name)),
             {role.decode(): int(at) for role, at in pairs},

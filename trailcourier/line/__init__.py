@@ -1,7 +1,7 @@
 """The line: what happens between a message received and a message deleted.
 
-receive -> carry -> settle, and tend for what these left open.  Plain functions of a Line; the
-workers' tasks call them, and so do tests, without Celery.
+poll -> forward -> settle, and maintenance for what these left open.  Plain functions of a Line;
+the workers' tasks call them, and so do tests, without Celery.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Literal
 
 from trailcourier.clock import SYSTEM_CLOCK, Clock
 from trailcourier.ledger import Ledger
-from trailcourier.line.process import Process
+from trailcourier.line.limits import ProcessLimits
 from trailcourier.models import Numbers
 from trailcourier.records import Limits
-from trailcourier.sinks import Outlet
+from trailcourier.sinks import ConfiguredSink
 
 if TYPE_CHECKING:  # AWS's libraries cost a second to import, and the clock does without them
+    from trailcourier.aws.sqs import Queue
     from trailcourier.objects import Reader, Readers
-    from trailcourier.sqs import Queue
 
 Keep = Callable[[Sequence[bytes]], Sequence[str | None]]
 """For each record the name of the rule that drops it, or None where it passes."""
@@ -31,9 +31,9 @@ class Line:
     queue: "Queue"
     ledger: Ledger
     reader: "Reader | Readers"
-    outlets: tuple[Outlet, ...]
+    configured_sinks: tuple[ConfiguredSink, ...]
     keep: Keep
-    process: Process
+    process: ProcessLimits
     numbers: Numbers = field(default_factory=Numbers)
     limits: Limits = field(default_factory=Limits)
     buckets: tuple[str, ...] = ()
@@ -44,4 +44,4 @@ class Line:
     @property
     def sinks(self) -> tuple[str, ...]:
         """The names of the sinks, as breakers know them."""
-        return tuple(outlet.name for outlet in self.outlets)
+        return tuple(sink.name for sink in self.configured_sinks)

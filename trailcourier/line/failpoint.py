@@ -1,4 +1,4 @@
-"""Named places at which a test may kill the process; armed by wiring, in tests only."""
+"""Named points at which a test may kill the process; wiring arms them, in tests only."""
 
 import os
 import signal
@@ -26,19 +26,19 @@ _armed: dict[str, Path] = {}
 
 
 def arm(setting: str) -> None:
-    """Arm ``name@marker``, or several with commas between.
+    """Arm ``name@marker``, or several separated by commas.
 
-    The first process to come by makes the file *marker*, then dies.
+    The first process that reaches the point creates the file *marker* and dies.
     """
     for each in setting.split(","):
         name, _, marker = each.partition("@")
         if name not in POINTS:
-            raise ValueError(f"no fail point is called {name!r}")
+            raise ValueError(f"there is no fail point {name!r}")
         _armed[name] = Path(marker)
 
 
 def failpoint(name: str) -> None:
-    """Die here, as by ``kill -9``, if armed and nobody has died here yet."""
+    """Die here as by ``kill -9``, if this point is armed and no process has died here yet."""
     marker = _armed.get(name)
     if marker is None:
         return

@@ -1,17 +1,28 @@
-"""Whether this host can do the work it takes, or should leave it to others.
+"""Whether this host can do the work it takes, or should leave it to other hosts.
 
-A host whose disk is full or whose route is gone fails fast, so it would take every task and fail
-it.  While a breaker of this host alone is open, its workers take one object now and then.
+A host with a full disk or a lost route fails fast, so it would take every task and fail it.  While
+a breaker of this host alone is open, its workers take one object now and then.
 """
 
 import threading
 from collections.abc import Collection
 
 from trailcourier.clock import Clock
+from trailcourier.models import Numbers
+
+ROUNDS = 3  # of maintenance; each may dispatch again what this host failed
+
+
+def pause(numbers: Numbers) -> float:
+    """Return the seconds between two objects of an unfit host.
+
+    Long enough that another host takes an object before this one takes it again.
+    """
+    return max(numbers.breaker_probe, ROUNDS * numbers.maintenance)
 
 
 class Fitness:
-    """What keeps the workers of this process from taking objects; safe from every thread."""
+    """Open breakers of this host alone, which limit what its workers take; thread-safe."""
 
     def __init__(self, host: str, clock: Clock) -> None:
         self.host = host
@@ -21,12 +32,12 @@ class Fitness:
         self._probe_at = 0.0
 
     def failed(self, breaker: str, why: str) -> None:
-        """Note that *breaker*, which is this host's own, is open."""
+        """Note that *breaker*, of this host alone, is open."""
         with self._lock:
             self._failing[breaker] = why
 
     def recovered(self, still_open: Collection[str]) -> None:
-        """Note which breakers are open now; the others hold nothing up any more."""
+        """Keep only the breakers in *still_open*."""
         with self._lock:
             for breaker in self._failing.keys() - set(still_open):
                 del self._failing[breaker]
@@ -38,7 +49,7 @@ class Fitness:
                 self._failing.pop(breaker, None)
 
     def room(self, wanted: int, pause: float) -> int:
-        """How many of *wanted* objects to take now: one every *pause* seconds while unfit."""
+        """Return how many of *wanted* objects to take now: one each *pause* seconds while unfit."""
         with self._lock:
             if not self._failing or not wanted:
                 return wanted

@@ -1,40 +1,41 @@
-"""The line's dealings with its queue, where an answer changes what is held.
+"""Calls to the queue whose answer changes leases in the ledger.
 
 ``commit`` is the only function that deletes messages.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 
 import redis
 
-from trailcourier import observe
-from trailcourier.dispositions import REASONS
+from trailcourier.aws.sqs import BatchResult, NotAllowed
+from trailcourier.breaker_name import delete_breaker, queue_breaker
 from trailcourier.errors import Fault
-from trailcourier.ledger.left import LeftMessage
+from trailcourier.ledger.left_messages import LeftMessage
 from trailcourier.line import Line
 from trailcourier.line.failpoint import failpoint
 from trailcourier.models import Message
-from trailcourier.sqs import Changed, NotAllowed
+from trailcourier.observability import log
+from trailcourier.reasons import REASONS
 
-LET_GO = 60  # seconds; a lease is not extended to the very end of the twelve hours
+MARGIN = 60  # seconds by which a lease ends before SQS's limit of 12 hours
 BACK_OFF_FIRST = 60
 BACK_OFF_LAST = 900
-NO_REDRIVE_LAST = 43_000  # SQS holds nothing for longer than 12 hours in all
+NO_REDRIVE_LAST = 43_000  # seconds; SQS hides a message for 12 hours at most
 
 
 def receive(line: Line, most: int, wait: int) -> list[Message] | None:
-    """Receive up to *most* messages; None where the queue failed, which its breaker counts."""
-    breaker = f"queue:{line.source}"
+    """Receive up to *most* messages; None if the queue failed, which its breaker counts."""
+    breaker = str(queue_breaker(line.source))
     try:
         messages = line.queue.receive(most=most, wait=wait, visibility=visibility(line))
     except Fault as fault:
-        what = f"receive:{line.clock.token()}"  # each failure counts as one of its own
-        failed(line, fault)
+        what = f"receive:{line.clock.token()}"  # so that each failure counts
+        log_failure(line, fault)
         _count_failure(line, breaker, what, fault)
         return None
-    observe.fact("messages_received", source=line.source, messages=len(messages))
+    log.emit("messages_received", source=line.source, messages=len(messages))
     with given_back(line, messages):
         _count_success(line, breaker)
     failpoint("after-receive")
@@ -43,11 +44,10 @@ def receive(line: Line, most: int, wait: int) -> list[Message] | None:
 
 @contextmanager
 def given_back(line: Line, messages: Sequence[Message]) -> Iterator[list[Message]]:
-    """Give *messages* back to the queue where an error comes before they are all accounted for.
+    """Make *messages* visible again if the block raises before all of them are accounted for.
 
-    The block appends to the list that it is given, in their order, those that are: each has a
-    lease, or it was said what became of it.  Where the ledger went away these come again too, and
-    their leases take the newer handles.
+    The block appends each message that is leased, or whose outcome was logged, in their order.  If
+    the ledger itself went away, those are made visible too: their leases take the newer receipts.
     """
     accounted: list[Message] = []
     try:
@@ -56,144 +56,151 @@ def given_back(line: Line, messages: Sequence[Message]) -> Iterator[list[Message
         rest = messages[len(accounted) :]
         back = messages if isinstance(error, redis.RedisError) else rest
         if back:
-            _give_back(line, back, len(rest), error)
+            _show_again(line, back, len(rest), error)
         raise
 
 
-def _give_back(line: Line, messages: Sequence[Message], rest: int, error: Exception) -> None:
-    """Give *messages* back at once: else nobody would see them before their visibility ends."""
-    with suppress(Fault):  # then they come when it ends
+def _show_again(line: Line, messages: Sequence[Message], rest: int, error: Exception) -> None:
+    """Make *messages* visible at once, so that nobody waits for their visibility to end."""
+    with suppress(Fault):  # then SQS redelivers them when it ends
         line.queue.extend([(m.id, m.receipt, 0) for m in messages])
-    observe.fact("messages_given_back", source=line.source, messages=len(messages),
+    log.emit("messages_given_back", source=line.source, messages=len(messages),
                  not_admitted=rest, why=str(error))  # fmt: skip
 
 
-def hand_back(line: Line, messages: Sequence[Message]) -> None:
-    """Give back *messages* that came while the worker stops."""
+def show_late(line: Line, messages: Sequence[Message]) -> None:
+    """Make *messages* visible again that arrived while the worker stops."""
     extend(line, [(m.id, m.receipt, 0) for m in messages])
     if messages:
-        observe.fact("messages_came_late", source=line.source, messages=len(messages))
+        log.emit("messages_came_late", source=line.source, messages=len(messages))
 
 
-def release(line: Line, messages: Sequence[str], sum_field: str) -> None:
-    """Forget the leases of *messages*, which come again, and say how many objects were open."""
-    unfinished = line.ledger.leases.forget(messages, sum_field)
+def release(line: Line, receipts: Mapping[str, str], sum_field: str) -> None:
+    """Drop the leases of messages that SQS will redeliver, and log how many objects were open.
+
+    *receipts* maps each message to the receipt by which this was decided.  A message that was
+    received again since keeps its lease.
+    """
+    unfinished = line.ledger.leases.forget(receipts, sum_field, receipts)
     if unfinished:
-        observe.fact("objects_unfinished", source=line.source, objects=unfinished)
+        log.emit("objects_unfinished", source=line.source, objects=unfinished)
 
 
 def visibility(line: Line) -> int:
-    """The seconds a receive asks for: longer where they cannot be extended."""
+    """Return the visibility to ask for, in seconds: longer where it cannot be extended."""
     numbers = line.numbers
-    return numbers.visibility_degraded if line.ledger.flow.degraded() else numbers.visibility
+    return numbers.visibility_degraded if line.ledger.mode.is_degraded() else numbers.visibility
 
 
-def extend(line: Line, entries: Sequence[tuple[str, str, int]]) -> Changed | None:
-    """Change visibility of (message, receipt, seconds); None where that is not allowed or failed.
+def extend(line: Line, entries: Sequence[tuple[str, str, int]]) -> BatchResult | None:
+    """Change the visibility of (message, receipt, seconds); None if that is denied or failed.
 
-    The first denial puts the source into its degraded way of working for an hour.
+    The first denial puts the source into degraded mode for an hour: no extensions.
     """
-    if not entries or line.ledger.flow.degraded():
+    if not entries or line.ledger.mode.is_degraded():
         return None
     try:
         changed = line.queue.extend(entries)
     except NotAllowed as denied:
-        if line.ledger.flow.degrade():
-            observe.fact("degraded", source=line.source, why=str(denied))
+        if line.ledger.mode.note_degraded():
+            log.emit("degraded", source=line.source, why=str(denied))
     except Fault as fault:
-        failed(line, fault)
+        log_failure(line, fault)
     else:
-        _say(line, changed)
+        _log_failed(line, changed)
         return changed
     return None
 
 
 def commit(line: Line, entries: Sequence[tuple[str, str]], *, leased: bool = True) -> list[str]:
-    """Delete (message, receipt); the answer is which messages are deleted.
+    """Delete (message, receipt); return the messages that were deleted.
 
-    A lease on what the queue no longer knows by that receipt is forgotten, for it comes again; what
-    failed otherwise stays in the ledger for the next tend.  Messages that are not *leased* were
-    never admitted: each that is not deleted is the caller's to account for.
+    If SQS no longer accepts a receipt, the lease is dropped: SQS redelivers the message.  Whatever
+    else failed stays in the ledger for the next maintenance.  Without *leased* the messages were
+    never admitted, and the caller accounts for those that were not deleted.
     """
     if not entries:
         return []
     failpoint("before-delete")
-    breaker = f"delete:{line.source}"  # holds nothing up: what is delivered and stays is said
+    breaker = str(delete_breaker(line.source))  # blocks nothing; `status` shows it
     try:
         changed = line.queue.delete(entries)
     except Fault as fault:
-        failed(line, fault)
+        log_failure(line, fault)
         _count_failure(line, breaker, "delete", fault, limit=1)
         return []
     failpoint("after-delete")
     _count_success(line, breaker)
     if leased:
-        lost(line, changed)
-    _say(line, changed)
+        drop_lost(line, changed, dict(entries))
+    _log_failed(line, changed)
     return list(changed.done)
 
 
-def lost(line: Line, changed: Changed) -> None:
-    """Forget leases the queue no longer knows by our receipt; the ledger absorbs their return."""
+def drop_lost(line: Line, changed: BatchResult, receipts: Mapping[str, str]) -> None:
+    """Drop leases whose receipt SQS no longer accepts; the ledger deduplicates their redelivery."""
     for message, code in changed.lost.items():
-        observe.fact("lease_lost", source=line.source, message=message, error=code)
-    release(line, list(changed.lost), "leases:lost")
+        log.emit("lease_lost", source=line.source, message=message, error=code)
+    release(line, {each: receipts[each] for each in changed.lost}, "leases:lost")
 
 
 def back_off(
     line: Line, message: str, receipt: str, times: int, *, first: int = BACK_OFF_FIRST
 ) -> None:
-    """Keep a message away, for *first* seconds at first and longer each of the *times* it comes."""
+    """Hide a message: *first* seconds the first time, twice as long each of the *times* after."""
     last = NO_REDRIVE_LAST if most_receives(line) == 0 else BACK_OFF_LAST
     seconds = min(last, first * 2 ** min(times - 1, 20))
     extend(line, [(message, receipt, seconds)])
 
 
 def most_receives(line: Line) -> int | None:
-    """How often the queue delivers a message; 0 without a redrive policy, None if unknown."""
+    """Return maxReceiveCount of the queue; 0 without a redrive policy, None if unknown."""
     try:
-        return line.queue.redrive()
-    except Fault as fault:  # one that cannot be asked keeps nothing else waiting
-        failed(line, fault)
+        return line.queue.max_receives()
+    except Fault as fault:  # the caller can do without it
+        log_failure(line, fault)
         return None
 
 
 def leave(line: Line, messages: Sequence[LeftMessage]) -> None:
-    """Leave messages to the queue, hidden for as long as it allows: that costs the fewest receives.
+    """Leave messages to the queue, hidden for as long as SQS allows: that costs fewest receives.
 
-    They are known, so that they can be handed back when their bucket recovers.
+    The ledger lists them before they are hidden, so that they can be made visible when their bucket
+    recovers: a hidden message that nobody lists would be away for half a day.
     """
-    longest = line.numbers.lease_life - LET_GO
+    longest, left = line.numbers.lease_life - MARGIN, line.ledger.left
     entries = [(m.message, m.receipt, max(0, int(longest - m.age))) for m in messages]
-    changed = extend(line, entries)
-    done = set(changed.done) if changed else set()
-    hidden = {message: seconds for message, _, seconds in entries if message in done}
-    line.ledger.left.note([each for each in messages if each.message in done], hidden)
+    if not line.ledger.mode.is_degraded():
+        left.note(messages, {message: seconds for message, _, seconds in entries})
+        changed = extend(line, entries)
+        if changed or line.ledger.mode.is_degraded():  # else some may be hidden: keep all listed
+            done = changed.done if changed else ()
+            left.forget([each for each in messages if each.message not in done])
     for bucket, those in Counter(each.bucket for each in messages).items():
-        observe.fact("messages_left_full", source=line.source, bucket=bucket, messages=those)
+        log.emit("messages_left_full", source=line.source, bucket=bucket, messages=those)
 
 
-def failed(line: Line, fault: Fault) -> None:
-    """Say that the queue did not do what was asked."""
-    observe.fact("queue_failed", source=line.source, error=fault.reason, detail=fault.detail)
+def log_failure(line: Line, fault: Fault) -> None:
+    """Log that the queue did not do what was asked."""
+    log.emit("queue_failed", source=line.source, error=fault.reason, detail=fault.detail)
 
 
 def _count_failure(line: Line, breaker: str, what: str, fault: Fault, limit: int = 0) -> None:
     reason, text = fault.reason, fault.detail
-    opened = line.ledger.breakers.failed(
+    opened = line.ledger.breakers.count_failure(
         breaker, what, reason=reason, text=text, limit=limit,
         host=line.process.fitness.host if REASONS[reason].may_be_local else "",
     )  # fmt: skip
     if opened:
-        observe.fact("breaker_opened", source=line.source, breaker=opened, why=str(fault))
+        log.emit("breaker_opened", source=line.source, breaker=opened, why=str(fault))
 
 
 def _count_success(line: Line, breaker: str) -> None:
-    for closed in line.ledger.breakers.succeeded(breaker, line.process.fitness.host):
-        observe.fact("breaker_closed", source=line.source, breaker=closed)
+    for closed in line.ledger.breakers.note_success(breaker, line.process.fitness.host):
+        log.emit("breaker_closed", source=line.source, breaker=closed)
 
 
-def _say(line: Line, changed: Changed) -> None:
-    """Say which messages of a batch are as they were."""
+def _log_failed(line: Line, changed: BatchResult) -> None:
+    """Log which messages of a batch SQS left unchanged."""
     for message, code in changed.failed.items():
-        observe.fact("queue_failed", source=line.source, message=message, error=code)
+        log.emit("queue_failed", source=line.source, message=message, error=code)

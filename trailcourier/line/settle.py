@@ -1,36 +1,36 @@
-"""What becomes of a message, given what became of its objects."""
+"""Settle: delete a message, keep it, or leave it to the queue, by the outcomes of its objects."""
 
 from collections.abc import Sequence
 
-from trailcourier import metrics, observe
-from trailcourier.ledger.leases import Verdict
+from trailcourier.aws.sqs import BATCH
+from trailcourier.ledger.leases import MessageVerdict
 from trailcourier.line import Line, queue
-from trailcourier.sqs import BATCH
+from trailcourier.observability import log, metrics
 
 
 def settle(line: Line, messages: Sequence[str] | None) -> int:
-    """Delete each message whose objects are all delivered or skipped; leave those with a refusal.
+    """Delete messages whose objects are all delivered or skipped; leave those with a refusal.
 
-    How many of both there were.  None: every message that is ready, so that those finished together
-    are deleted together.
-    Reads the ledger and nothing else, so it may be called twice or too early: a message with an
-    object still open, or without a lease, is not touched.
+    Returns how many were deleted or left.  *messages* None means all that are ready: messages that
+    finish together are deleted with one call.  Settling reads the ledger and nothing else, so it
+    may run twice or too early: a message with an open object, or without a lease, stays as it is.
     """
     if messages is None:
         gather(line)
-        messages = line.ledger.leases.ready()
-    verdicts = line.ledger.leases.verdicts(messages)
-    carried = [v for v in verdicts if v.kind == "delete" and v.receipt]
+        messages = line.ledger.leases.take_finished()
+    verdicts = line.ledger.leases.judge(messages)
+    delivered = [v for v in verdicts if v.kind == "delete" and v.receipt]
     left = [v for v in verdicts if v.kind == "leave" and v.receipt]
     retries = [v.message for v in verdicts if v.kind in ("delete", "leave") and not v.receipt]
-    deleted = queue.commit(line, [(v.message, v.receipt) for v in carried])
+    receipts = {v.message: v.receipt for v in verdicts}
+    deleted = queue.commit(line, [(v.message, v.receipt) for v in delivered])
     if deleted:
-        _say(line, deleted, carried)
-        line.ledger.leases.forget(deleted, "messages:deleted")
+        _log_deleted(line, deleted, delivered)
+        line.ledger.leases.forget(deleted, "messages:deleted", receipts)
     for verdict in left:
-        observe.fact("message_left", source=line.source, message=verdict.message)
+        log.emit("message_left", source=line.source, message=verdict.message)
         queue.back_off(line, verdict.message, verdict.receipt, verdict.receive_count)
-    line.ledger.leases.forget([v.message for v in left], "messages:left")
+    line.ledger.leases.forget([v.message for v in left], "messages:left", receipts)
     line.ledger.leases.forget(retries)
     if messages:
         line.ledger.traces.note("settle")
@@ -38,19 +38,19 @@ def settle(line: Line, messages: Sequence[str] | None) -> int:
 
 
 def gather(line: Line) -> None:
-    """Wait a moment for more messages to be finished, unless there are enough for one delete.
+    """Wait a moment for more messages to finish, unless one delete is full already.
 
-    Records are where they belong already; ten messages deleted with one call cost a tenth.
+    Their records are delivered, so waiting risks nothing; ten deletes in one call cost a tenth.
     """
-    if line.ledger.leases.finished() < BATCH:
+    if line.ledger.leases.count_finished() < BATCH:
         line.clock.wait(line.numbers.settle_gather)
 
 
-def _say(line: Line, deleted: Sequence[str], carried: Sequence[Verdict]) -> None:
-    """Say which messages are deleted, and how long after they were sent."""
-    observe.fact("messages_deleted", source=line.source, messages=deleted, number=len(deleted))
+def _log_deleted(line: Line, deleted: Sequence[str], delivered: Sequence[MessageVerdict]) -> None:
+    """Log which messages were deleted, and measure how long after they were sent."""
+    log.emit("messages_deleted", source=line.source, messages=deleted, number=len(deleted))
     now, gone = line.clock.now(), set(deleted)
-    for verdict in carried:
+    for verdict in delivered:
         if verdict.sent and verdict.message in gone:
             lag = max(0.0, now - verdict.sent / 1000)
-            metrics.measured("delivery_lag_seconds", lag, source=line.source)
+            metrics.observe("delivery_lag_seconds", lag, source=line.source)

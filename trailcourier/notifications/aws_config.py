@@ -1,8 +1,8 @@
-"""AWS Config's notices: it shares CloudTrail's topic where Control Tower set both up."""
+"""AWS Config's notices, which arrive on CloudTrail's topic if Control Tower set up both."""
 
 from typing import Any
 
-from trailcourier.notifications.notice import Notification, refuse, shown
+from trailcourier.notifications.notice import Notification, quote, refuse
 
 MESSAGE_TYPES = frozenset(  # "How AWS Config Works" of its developer guide
     {
@@ -19,9 +19,9 @@ MESSAGE_TYPES = frozenset(  # "How AWS Config Works" of its developer guide
 )
 
 
-def notice(value: dict[str, Any]) -> Notification:
-    """Recognise a notice of AWS Config by its messageType."""
+def read_notice(value: dict[str, Any]) -> Notification:
+    """Recognise a notice of AWS Config by its messageType; it announces no log."""
     kind = value["messageType"]
     if not isinstance(kind, str) or kind not in MESSAGE_TYPES:
-        refuse(f"the messageType {shown(kind)} is none of AWS Config's")
-    return Notification("aws-config", unread="aws-config")
+        refuse(f"the messageType {quote(kind)} is not one of AWS Config's")
+    return Notification("aws-config", no_log="aws-config")

@@ -1,12 +1,12 @@
-"""CloudTrail's own notices: ``{"s3Bucket": ..., "s3ObjectKey": [...]}``, and its trial."""
+"""CloudTrail's notifications, ``{"s3Bucket": ..., "s3ObjectKey": [...]}``, and its test message."""
 
 from typing import Any
 
 import msgspec
 
-from trailcourier.notifications.notice import Notification, converted, distinct, ref, refuse
+from trailcourier.notifications.notice import Notification, convert, deduplicate, make_ref, refuse
 
-VALIDATION = "CloudTrail validation message."  # a text, no JSON
+VALIDATION = "CloudTrail validation message."  # plain text, not JSON
 
 
 class _Notice(msgspec.Struct):
@@ -14,11 +14,11 @@ class _Notice(msgspec.Struct):
     keys: list[str] | str = msgspec.field(name="s3ObjectKey")
 
 
-def notice(value: dict[str, Any]) -> Notification:
-    """Return the objects a notice names; their keys are literal."""
-    said = converted(value, _Notice, "CloudTrail's notice")
-    keys = [said.keys] if isinstance(said.keys, str) else said.keys
+def read_notice(value: dict[str, Any]) -> Notification:
+    """Return the announced objects; their keys are literal."""
+    notice = convert(value, _Notice, "CloudTrail's notification")
+    keys = [notice.keys] if isinstance(notice.keys, str) else notice.keys
     if not keys:
-        refuse("CloudTrail's notice: s3ObjectKey names no key")
-    refs = (ref(f"s3ObjectKey[{at}]", said.bucket, key) for at, key in enumerate(keys))
-    return Notification("cloudtrail", distinct(refs), own=True)
+        refuse("CloudTrail's notification: s3ObjectKey contains no key")
+    refs = (make_ref(f"s3ObjectKey[{n}]", notice.bucket, key) for n, key in enumerate(keys))
+    return Notification("cloudtrail", deduplicate(refs), from_cloudtrail=True)

@@ -4,9 +4,16 @@ from typing import Any
 
 import msgspec
 
-from trailcourier.notifications.notice import Named, Notification, converted, ref, refuse, shown
+from trailcourier.notifications.notice import (
+    AnnouncedObject,
+    Notification,
+    convert,
+    make_ref,
+    quote,
+    refuse,
+)
 
-NON_CREATE = frozenset(  # of S3; one that is new is not understood rather than skipped
+NON_CREATE = frozenset(  # S3's detail-types; an unknown one is not understood, not skipped
     {
         "Object ACL Updated",
         "Object Access Tier Changed",
@@ -23,14 +30,14 @@ NON_CREATE = frozenset(  # of S3; one that is new is not understood rather than 
 )
 
 
-class _Event(msgspec.Struct):
+class _EventBridgeEvent(msgspec.Struct):
     kind: str = msgspec.field(name="detail-type")
     source: str
     region: Any = None
     detail: Any = None
 
 
-class _Object(msgspec.Struct):
+class _EventBridgeObject(msgspec.Struct):
     key: str
     etag: str | None = None
     etag_of_moto: str | None = msgspec.field(name="eTag", default=None)
@@ -39,32 +46,32 @@ class _Object(msgspec.Struct):
 
 
 class _Detail(msgspec.Struct):
-    bucket: Named
-    object: _Object
+    bucket: AnnouncedObject
+    object: _EventBridgeObject
 
 
-def event(value: dict[str, Any]) -> Notification:
-    """Return the object an event announces; its key is literal."""
-    said = converted(value, _Event, "an EventBridge event")
-    if said.kind.endswith("via CloudTrail"):
-        refuse(f"EventBridge sends {shown(said.kind)}: one event, which is not supported; a file "
-               "is announced by CloudTrail's own notice or by S3")  # fmt: skip
-    if said.source == "aws.config":
-        return Notification("eventbridge", unread="aws-config")
-    if said.source != "aws.s3":
-        refuse(f"EventBridge sends {shown(said.kind)} of {shown(said.source)}, not of aws.s3")
-    if said.kind in NON_CREATE:
-        return Notification("eventbridge", unread="s3-non-create", skipped={said.kind: 1})
-    if said.kind != "Object Created":
-        refuse(f"EventBridge sends {shown(said.kind)} of aws.s3, which is unknown")
-    detail = converted(said.detail, _Detail, "detail")
-    created = ref(
+def read_event(value: dict[str, Any]) -> Notification:
+    """Return the announced object; its key is literal."""
+    event = convert(value, _EventBridgeEvent, "an EventBridge event")
+    if event.kind.endswith("via CloudTrail"):
+        refuse(f"EventBridge sends {quote(event.kind)}: a single record, which is not supported; "
+               "send the notifications of CloudTrail or S3 for log files instead")  # fmt: skip
+    if event.source == "aws.config":
+        return Notification("eventbridge", no_log="aws-config")
+    if event.source != "aws.s3":
+        refuse(f"EventBridge sends {quote(event.kind)} of {quote(event.source)}, not of aws.s3")
+    if event.kind in NON_CREATE:
+        return Notification("eventbridge", no_log="s3-non-create", skipped={event.kind: 1})
+    if event.kind != "Object Created":
+        refuse(f"EventBridge sends {quote(event.kind)} of aws.s3, which is unknown")
+    detail = convert(event.detail, _Detail, "detail")
+    created = make_ref(
         "detail",
         detail.bucket.name,
         detail.object.key,
         version=detail.object.version,
         etag=detail.object.etag or detail.object.etag_of_moto,
-        region=said.region,
+        region=event.region,
         size=detail.object.size,
     )
     return Notification("eventbridge", (created,))

@@ -1,4 +1,4 @@
-"""What every shape of message comes to, and the checks all of them share."""
+"""The decoded notification, and the checks that all shapes share."""
 
 import re
 from collections.abc import Iterable
@@ -6,54 +6,55 @@ from typing import Any, NoReturn, TypeVar
 
 import msgspec
 
-from trailcourier import keys, regions
+from trailcourier import keys
+from trailcourier.aws import regions
 from trailcourier.errors import Fault
 from trailcourier.models import ObjectRef
 
-UNREAD = {
+NO_LOG = {
     "aws-config": "A notice of AWS Config, which Control Tower sends to CloudTrail's topic.",
-    "cloudtrail-validation": "CloudTrail tries out the topic when it is set on a trail.",
-    "s3-non-create": "S3 says that an object was deleted, restored, tagged or moved.",
-    "s3-test-event": "S3 tries out the destination when bucket notifications are configured.",
+    "cloudtrail-validation": "CloudTrail tests the topic when it is set on a trail.",
+    "s3-non-create": "S3 reports that an object was deleted, restored, tagged or moved.",
+    "s3-test-event": "S3 tests the destination when bucket notifications are configured.",
 }
-KEY_BYTES = 1024  # the longest key S3 takes, in UTF-8
+KEY_BYTES = 1024  # S3's limit for a key, in UTF-8
 
-_OPAQUE = re.compile(r"[!-~]{1,1024}")
+_TOKEN = re.compile(r"[!-~]{1,1024}")
 
 _T = TypeVar("_T")
 
 
 class Notification(msgspec.Struct, frozen=True):
-    """What one message says.
+    """One decoded notification.
 
-    *shape* is the path to it, such as ``sns/s3``; there are few, so it may label a counter.
-    *objects* are distinct and in order.  *own* is true for CloudTrail's own notice.  *unread* is a
-    key of UNREAD if the message positively announces no log.  *skipped* counts, by kind of event,
-    the entries beside the objects that announce none.
+    *shape* is its path, for example ``sns/s3``; there are few, so it may label a counter.
+    *objects* are distinct and in order.  *from_cloudtrail*: CloudTrail sent it, not S3.  *no_log*
+    is a key of NO_LOG if the notification positively announces no log.  *skipped* counts the
+    entries that announce no object, by kind of event.
     """
 
     shape: str
     objects: tuple[ObjectRef, ...] = ()
-    own: bool = False
-    unread: str = ""
+    from_cloudtrail: bool = False
+    no_log: str = ""
     skipped: dict[str, int] = {}
 
 
-class Named(msgspec.Struct):
-    """The part of an event that names a bucket."""
+class AnnouncedObject(msgspec.Struct):
+    """The part of an S3 event that names a bucket."""
 
     name: str
 
 
-def converted(value: object, shape: type[_T], where: str) -> _T:
-    """Return *value* as a *shape*; refuse it, naming the place, if it is none."""
+def convert(value: object, shape: type[_T], where: str) -> _T:
+    """Return *value* as a *shape*; refuse the notification, naming *where*, if it does not fit."""
     try:
         return msgspec.convert(value, type=shape)
     except msgspec.ValidationError as error:
-        refuse(f"{where}: {shown(str(error), 160)}")
+        refuse(f"{where}: {quote(str(error), 160)}")
 
 
-def ref(
+def make_ref(
     where: str,
     bucket: str,
     key: str,
@@ -63,56 +64,56 @@ def ref(
     region: object = None,
     size: object = None,
 ) -> ObjectRef:
-    """Check what will be asked of S3; *region* and *size* are hints, dropped if they are odd."""
-    if not keys.BUCKET.fullmatch(bucket):  # it becomes a host
-        refuse(f"{where}: the bucket {shown(bucket)} has no bucket's name")
+    """Return a checked ObjectRef; *region* and *size* are hints, and dropped if invalid."""
+    if not keys.BUCKET.fullmatch(bucket):  # it becomes part of a host name
+        refuse(f"{where}: {quote(bucket)} is not a valid bucket name")
     if not 0 < len(key.encode()) <= KEY_BYTES:
-        refuse(f"{where}: a key of {len(key.encode())} bytes; S3 takes 1 to {KEY_BYTES}")
+        refuse(f"{where}: the key has {len(key.encode())} bytes; S3 allows 1 to {KEY_BYTES}")
     return ObjectRef(
         bucket,
         key,
-        # an object put while versioning was off is version "null", and read without naming it
-        version=_opaque(version if version != "null" else None, f"{where}: the version"),
-        etag=_opaque(etag.strip('"') if etag else None, f"{where}: the etag"),
-        region=_region(region),
+        # an object stored while versioning was off has version "null"; read it without a version
+        version=_checked_token(version if version != "null" else None, f"{where}: the version"),
+        etag=_checked_token(etag.strip('"') if etag else None, f"{where}: the etag"),
+        region=_region_or_none(region),
         size=size if type(size) is int and 0 <= size < 2**63 else None,
     )
 
 
-def distinct(refs: Iterable[ObjectRef]) -> tuple[ObjectRef, ...]:
-    """Keep the first of each bucket, key, version and etag."""
+def deduplicate(refs: Iterable[ObjectRef]) -> tuple[ObjectRef, ...]:
+    """Return *refs* without repetitions of the same bucket, key, version and etag."""
     seen: dict[tuple[Any, ...], ObjectRef] = {}
     for each in refs:
         seen.setdefault((each.bucket, each.key, each.version, each.etag), each)
     return tuple(seen.values())
 
 
-def shown(what: object, most: int = 80) -> str:
-    """Return at most *most* characters of *what*, quoted and escaped; of no text only its type."""
-    if not isinstance(what, str):
-        return f"<{type(what).__name__}>"
-    escaped = ascii(what[:most])[1:-1]
-    whole = len(what) <= most and len(escaped) <= most
-    return f"'{escaped}'" if whole else f"'{escaped[:most]}...'"
+def quote(value: object, length: int = 80) -> str:
+    """Return up to *length* characters of a text, quoted and escaped; else the value's type."""
+    if not isinstance(value, str):
+        return f"<{type(value).__name__}>"
+    escaped = ascii(value[:length])[1:-1]
+    fits = len(value) <= length and len(escaped) <= length
+    return f"'{escaped}'" if fits else f"'{escaped[:length]}...'"
 
 
 def refuse(detail: str) -> NoReturn:
-    """Say that the message is not understood, and why."""
+    """Raise the Fault of a notification that is not understood; *detail* says why."""
     raise Fault("not-understood", detail)
 
 
-def _opaque(text: str | None, where: str) -> str | None:
+def _checked_token(text: str | None, where: str) -> str | None:
     if not text:
         return None
-    if not _OPAQUE.fullmatch(text):
-        refuse(f"{where} {shown(text)} is none that S3 gives")
+    if not _TOKEN.fullmatch(text):
+        refuse(f"{where} {quote(text)} is not one that S3 assigns")
     return text
 
 
-def _region(hint: object) -> str | None:
+def _region_or_none(hint: object) -> str | None:
     if not isinstance(hint, str) or len(hint) > 32:
         return None
     try:
-        return regions.code(hint)
+        return regions.parse_code(hint)
     except ValueError:
         return None

@@ -9,17 +9,17 @@ import msgspec
 
 from trailcourier.models import ObjectRef
 from trailcourier.notifications.notice import (
-    Named,
+    AnnouncedObject,
     Notification,
-    converted,
-    distinct,
-    ref,
+    convert,
+    deduplicate,
+    make_ref,
+    quote,
     refuse,
-    shown,
 )
 
-# What stands before the colon of "Supported event types".  A kind that is new is not understood
-# rather than skipped: it may announce an object.
+# The part of "Supported event types" before the colon.  An unknown kind is not understood, and not
+# skipped: it may announce an object.
 NON_CREATE = frozenset(
     {
         "IntelligentTiering",
@@ -38,7 +38,7 @@ NON_CREATE = frozenset(
 _STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
-class _Object(msgspec.Struct):
+class _S3Object(msgspec.Struct):
     key: str
     etag: str | None = msgspec.field(name="eTag", default=None)
     version: str | None = msgspec.field(name="versionId", default=None)
@@ -46,8 +46,8 @@ class _Object(msgspec.Struct):
 
 
 class _Content(msgspec.Struct):
-    bucket: Named
-    object: _Object
+    bucket: AnnouncedObject
+    object: _S3Object
 
 
 class _Entry(msgspec.Struct):
@@ -58,55 +58,55 @@ class _Entry(msgspec.Struct):
     s3: Any = None
 
 
-class _Event(msgspec.Struct):
+class _S3Event(msgspec.Struct):
     entries: list[_Entry] = msgspec.field(name="Records")
 
 
-def event(value: dict[str, Any]) -> Notification:
-    """Return the objects whose creation an event announces.
+def read_event(value: dict[str, Any]) -> Notification:
+    """Return the objects whose creation the event announces.
 
     An event without entries is not understood: it announces neither an object nor another change.
     """
-    entries = converted(value, _Event, "an S3 event").entries
+    entries = convert(value, _S3Event, "an S3 event").entries
     if not entries:
-        refuse("an S3 event: Records holds no entry")
+        refuse("an S3 event: Records is empty")
     refs: list[ObjectRef] = []
     skipped: Counter[str] = Counter()
-    for at, entry in enumerate(entries):
-        kind = _kind(entry, f"Records[{at}]")
+    for index, entry in enumerate(entries):
+        kind = _kind(entry, f"Records[{index}]")
         if kind == "ObjectCreated":
-            refs.append(_created(entry, f"Records[{at}]"))
+            refs.append(_created_object(entry, f"Records[{index}]"))
         else:
             skipped[kind] += 1
-    unread = "" if refs else "s3-non-create"
-    return Notification("s3", distinct(refs), unread=unread, skipped=dict(skipped))
+    no_log = "" if refs else "s3-non-create"
+    return Notification("s3", deduplicate(refs), no_log=no_log, skipped=dict(skipped))
 
 
-def test(value: dict[str, Any]) -> Notification:
-    """Recognise what S3 sends when notifications are configured."""
+def read_test_event(value: dict[str, Any]) -> Notification:
+    """Recognise the event that S3 sends when bucket notifications are configured."""
     if value["Event"] != "s3:TestEvent":
-        refuse(f"the Event {shown(value['Event'])} is not s3:TestEvent")
-    return Notification("s3-test-event", unread="s3-test-event")
+        refuse(f"the Event {quote(value['Event'])} is not s3:TestEvent")
+    return Notification("s3-test-event", no_log="s3-test-event")
 
 
 def _kind(entry: _Entry, where: str) -> str:
-    """Return what eventName begins with; some servers like S3 write ``s3:`` before it."""
+    """Return the first part of eventName; some S3-compatible servers prefix it with ``s3:``."""
     if entry.source != "aws:s3":
-        refuse(f"{where}: eventSource is {shown(entry.source)}, not aws:s3")
+        refuse(f"{where}: eventSource is {quote(entry.source)}, not aws:s3")
     if entry.version.partition(".")[0] != "2":
-        refuse(f"{where}: eventVersion is {shown(entry.version)}, not 2")
+        refuse(f"{where}: eventVersion is {quote(entry.version)}, not 2")
     kind = entry.name.removeprefix("s3:").partition(":")[0]
     if kind != "ObjectCreated" and kind not in NON_CREATE:
-        refuse(f"{where}: eventName {shown(entry.name)} is unknown")
+        refuse(f"{where}: eventName {quote(entry.name)} is unknown")
     return kind
 
 
-def _created(entry: _Entry, where: str) -> ObjectRef:
-    content = converted(entry.s3, _Content, f"{where}.s3")
-    return ref(
+def _created_object(entry: _Entry, where: str) -> ObjectRef:
+    content = convert(entry.s3, _Content, f"{where}.s3")
+    return make_ref(
         where,
         content.bucket.name,
-        _form_decoded(content.object.key, where),
+        _decode_key(content.object.key, where),
         version=content.object.version,
         etag=content.object.etag,
         region=entry.region,
@@ -114,12 +114,15 @@ def _created(entry: _Entry, where: str) -> ObjectRef:
     )
 
 
-def _form_decoded(key: str, where: str) -> str:
-    """Decode what S3 encoded; a guess at what it never writes could name another object."""
+def _decode_key(key: str, where: str) -> str:
+    """Form-decode a key.
+
+    A key that S3 would not have encoded so is refused: a guess could name another object.
+    """
     try:
         decoded = unquote_plus(key, errors="strict")
     except UnicodeDecodeError:
-        refuse(f"{where}: the key {shown(key)} is escaped, but not from UTF-8")
+        refuse(f"{where}: the key {quote(key)} is percent-encoded, but not as UTF-8")
     if _STRAY_PERCENT.search(key):
-        refuse(f"{where}: the key {shown(key)} is not form-encoded")
+        refuse(f"{where}: the key {quote(key)} is not form-encoded")
     return decoded

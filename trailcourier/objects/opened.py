@@ -1,4 +1,4 @@
-"""An object whose size and etag are known and whose bytes are still to come."""
+"""An S3 object whose size and etag are known and whose body is not read yet."""
 
 import time
 from collections.abc import Callable
@@ -10,20 +10,23 @@ from botocore.response import StreamingBody
 from obstore.exceptions import BaseError
 from urllib3.exceptions import HTTPError
 
-from trailcourier import aws
+from trailcourier.aws import responses
 from trailcourier.errors import Fault
 from trailcourier.models import ObjectRef
 
 if TYPE_CHECKING:
     from obstore import GetResult
 
-PIECE = 1 << 20  # bytes taken from obstore at once
-SIP = 1 << 16  # and from boto3, which looks at the clock only between two
-LOOKED_AT = 4096  # bytes at the beginning of a body
+OBSTORE_CHUNK = 1 << 20  # bytes per read from obstore
+BOTO3_CHUNK = 1 << 16  # bytes per read from boto3; the deadline is checked between two reads
+INSPECTED = 4096  # bytes at the beginning of a body
 
 
-class Opened(Protocol):
-    """*size* is what ``body`` will return, in bytes as stored; *etag* is without its quotes."""
+class OpenedObject(Protocol):
+    """An object with an open response.
+
+    *size* is the length of ``body`` in bytes, as stored; *etag* is without quotes.
+    """
 
     ref: ObjectRef
     etag: str
@@ -31,56 +34,60 @@ class Opened(Protocol):
     region: str
 
     def body(self) -> bytes:
-        """Return all bytes, once; raises Fault if not all came.  They are held once only."""
+        """Return all bytes, as one copy; call it once.  Raises Fault if some are missing."""
         ...
 
     def close(self) -> None:
-        """Let go of the connection; harmless when done."""
+        """Close the connection; may be called again, and after ``body``."""
         ...
 
 
 class OpenedByObstore:
-    """The answer obstore got.
+    """An object opened by obstore.
 
-    obstore shows no request id.  A body that begins like a web page's, or like another service's
-    error, is therefore taken from *again*, which opens the object by boto3.
+    obstore does not expose the request id.  So if a body begins like a web page or like an error
+    of another service, *open_by_boto3* opens the object again and its body is returned instead.
     """
 
     def __init__(
-        self, ref: ObjectRef, region: str, result: "GetResult", again: Callable[[], Opened]
+        self,
+        ref: ObjectRef,
+        region: str,
+        result: "GetResult",
+        open_by_boto3: Callable[[], OpenedObject],
     ) -> None:
         self.ref = ref
         self.region = region
         self.etag = (result.meta["e_tag"] or "").strip('"')
         self.size = result.meta["size"]
         self._result: GetResult | None = result
-        self._again = again
+        self._open_by_boto3 = open_by_boto3
 
     def body(self) -> bytes:
         if self._result is None:
-            raise ValueError(f"{self.ref}: read after close")
+            raise ValueError(f"{self.ref}: body() after close()")
         data = BytesIO()
         try:
-            # a broken connection is taken up again where it broke, if the etag is still the same
-            for piece in self._result.stream(min_chunk_size=PIECE):
-                data.write(piece)
+            # obstore resumes a broken connection where it broke, if the etag is still the same
+            for chunk in self._result.stream(min_chunk_size=OBSTORE_CHUNK):
+                data.write(chunk)
         except BaseError as error:
-            said = str(error).partition("\n\n")[0]
-            raise _cut(self, data.tell(), said) from error
+            message = str(error).partition("\n\n")[0]
+            raise _incomplete(self, data.tell(), message) from error
         finally:
             self.close()
-        whole = _whole(self, data)
-        if not like_a_page(whole):
-            return whole
-        del whole, data
-        return self._confirmed()
+        body = _complete(self, data)
+        if not looks_foreign(body):
+            return body
+        del body, data
+        return self._read_by_boto3()
 
-    def _confirmed(self) -> bytes:
-        """Return the body as boto3 gets it, if it is of the same content."""
-        opened = self._again()
+    def _read_by_boto3(self) -> bytes:
+        """Return the body as boto3 reads it; raises Fault if its etag differs."""
+        opened = self._open_by_boto3()
         if opened.etag != self.etag:
             opened.close()
-            raise _cut(self, 0, f"its etag is {opened.etag} now, and was {self.etag}")
+            raise _incomplete(self, 0, f"its etag changed from {self.etag} to {opened.etag}")
         return opened.body()
 
     def close(self) -> None:
@@ -88,63 +95,67 @@ class OpenedByObstore:
 
 
 class OpenedByBoto3:
-    """The answer boto3 got.
+    """An object opened by boto3.
 
-    *host* gave it; *signed* says that it has a request id, so that its body is S3's whatever it is.
+    *host* sent the response; *from_s3* says that it has S3's request id, so that its body is S3's
+    whatever it contains.  *timeout* bounds the reading of the body, in seconds.
     """
 
     def __init__(
         self, ref: ObjectRef, region: str, *, etag: str, size: int, stream: StreamingBody,
-        whole: float, host: str, signed: bool,
+        timeout: float, host: str, from_s3: bool,
     ) -> None:  # fmt: skip
         self.ref = ref
         self.region = region
         self.etag = etag.strip('"')
         self.size = size
         self._stream = stream
-        self._deadline = time.monotonic() + whole
+        self._deadline = time.monotonic() + timeout
         self._host = host
-        self._signed = signed
+        self._from_s3 = from_s3
 
     def body(self) -> bytes:
         data = BytesIO()
         try:
-            while (piece := self._stream.read(SIP)) and time.monotonic() < self._deadline:
-                data.write(piece)
+            while (chunk := self._stream.read(BOTO3_CHUNK)) and time.monotonic() < self._deadline:
+                data.write(chunk)
         except (BotoCoreError, HTTPError, OSError) as error:
-            raise _cut(self, data.tell(), str(error)) from error
+            raise _incomplete(self, data.tell(), str(error)) from error
         finally:
             self.close()
-        body = _whole(self, data)
-        if not self._signed and like_a_page(body):
-            raise not_aws(self.ref, self._host, body)
+        body = _complete(self, data)
+        if not self._from_s3 and looks_foreign(body):
+            raise foreign_answer(self.ref, self._host, body)
         return body
 
     def close(self) -> None:
         self._stream.close()
 
 
-def like_a_page(body: bytes) -> bool:
-    """Say whether *body* begins as a web page does, or as JSON that is no log file.
+def looks_foreign(body: bytes) -> bool:
+    """Return whether *body* begins like a web page, or like JSON that is not a log file.
 
     A log file is gzip, or JSON that begins with ``Records``.
     """
-    beginning = body[:LOOKED_AT].lstrip(b"\xef\xbb\xbf \t\r\n")
+    beginning = body[:INSPECTED].lstrip(b"\xef\xbb\xbf \t\r\n")
     return beginning[:1] == b"<" or (beginning[:1] == b"{" and b'"Records"' not in beginning)
 
 
-def not_aws(ref: ObjectRef, host: str, body: bytes = b"", kind: str = "") -> Fault:
-    """The fault of an answer that is not S3's."""
-    return Fault("not-aws", f"{ref}: {aws.foreign(host, 200, kind, body)}", where=ref.bucket)
+def foreign_answer(ref: ObjectRef, host: str, body: bytes = b"", content_type: str = "") -> Fault:
+    """Return the Fault for a response that is not from S3."""
+    message = responses.describe_foreign(host, 200, content_type, body)
+    return Fault("not-aws", f"{ref}: {message}", where=ref.bucket)
 
 
-def _whole(opened: Opened, data: BytesIO) -> bytes:
-    """Return what *data* holds, which takes no copy, if it is all of *opened*."""
+def _complete(opened: OpenedObject, data: BytesIO) -> bytes:
+    """Return the bytes in *data*, without a copy; raises Fault if some of *opened* are missing."""
     if data.tell() != opened.size:
-        raise _cut(opened, data.tell(), "and no more came")
+        raise _incomplete(opened, data.tell(), "the connection ended")
     return data.getvalue()
 
 
-def _cut(opened: Opened, came: int, why: str) -> Fault:
+def _incomplete(opened: OpenedObject, received: int, why: str) -> Fault:
     ref = opened.ref
-    return Fault("cut-short", f"{ref}: {came} of {opened.size} bytes: {why}", where=ref.bucket)
+    return Fault(
+        "cut-short", f"{ref}: received {received} of {opened.size} bytes: {why}", where=ref.bucket
+    )

@@ -1,4 +1,4 @@
-"""The connections of one source to its buckets: obstore's stores and boto3's clients."""
+"""The connections of one source to its buckets: obstore stores and boto3 clients."""
 
 import functools
 import re
@@ -14,8 +14,8 @@ from botocore.exceptions import NoCredentialsError
 from botocore.httpsession import get_cert_path
 from obstore.store import S3Store
 
-from trailcourier import aws
-from trailcourier.objects.reach import Reach
+from trailcourier.aws import clients
+from trailcourier.objects.access import BucketAccess
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -23,69 +23,64 @@ if TYPE_CHECKING:
 
 RETRIES = 2
 RETRY_FOR = timedelta(seconds=10)
-KEPT = 64  # stores and clients; a message can name any bucket
+CACHED = 64  # stores and clients, at most: a message can name any bucket
 
-_PROBE = "k"
+_SAMPLE_KEY = "k"
 
 
-class Host(msgspec.Struct, frozen=True):
-    """Where one bucket answers; *virtual* says that the host names the bucket, not the path."""
+class BucketHost(msgspec.Struct, frozen=True):
+    """The base URL of one bucket; *virtual*: the host contains the bucket's name, not the path."""
 
     url: str
     virtual: bool
 
 
 class Stores:
-    """Made when first asked for, then kept; all threads share one."""
+    """Creates stores and clients at first use and caches them; threads may share one."""
 
-    def __init__(self, session: boto3.Session, reach: Reach) -> None:
+    def __init__(self, session: boto3.Session, access: BucketAccess) -> None:
         self._session = session
-        self._reach = reach
+        self._access = access
         self._making = threading.Lock()
-        self._store = functools.lru_cache(KEPT)(self._new_store)
-        self._client = functools.lru_cache(KEPT)(self._new_client)
+        self._store = functools.lru_cache(CACHED)(self._new_store)
+        self._client = functools.lru_cache(CACHED)(self._new_client)
 
     def store(self, bucket: str, region: str) -> S3Store:
-        """Return the store for *bucket*, its credentials fresh.
+        """Return the store for *bucket*, with current credentials.
 
-        Raises what botocore raises where there are no credentials, in this thread and not in
-        obstore's.
+        Raises botocore's errors if there are none: in this thread, not in one of obstore's.
         """
         self._credentials()
         with self._making:
             return self._store(bucket, region)
 
     def client(self, region: str) -> "S3Client":
-        """Return a client that does not follow redirects, and tries twice at most."""
+        """Return a client that does not follow redirects and makes at most two attempts."""
         with self._making:
             return self._client(region)
 
     def _new_client(self, region: str) -> "S3Client":
-        reach = self._reach
-        made = cast(
+        access = self._access
+        client = cast(
             "S3Client",
-            aws.client(
+            clients.make_client(
                 self._session,
                 "s3",
                 region,
-                egress=reach.egress,
-                fips=reach.fips,
-                dualstack=reach.dualstack,
-                connect=reach.connect,
-                read=reach.stall,
-                attempts=2,
+                network=access.network,
+                limits=clients.CallLimits(access.connect_timeout, access.read_timeout, attempts=2),
             ),
         )
-        made.meta.events.register_last("before-parameter-build.s3", _no_redirect)
-        made.meta.events.register_first("before-endpoint-resolution.s3", _regional)
-        return made
+        client.meta.events.register_last("before-parameter-build.s3", _disable_redirects)
+        client.meta.events.register_first("before-endpoint-resolution.s3", _use_regional_host)
+        return client
 
     def _new_store(self, bucket: str, region: str) -> S3Store:
         host = _host(self._client(region), bucket)
         return S3Store(
             bucket,
             endpoint=host.url,
-            # each of these is said, for what is not said obstore takes from the environment
+            # every option is set, because obstore reads missing ones from the environment
             aws_endpoint_url_s3=host.url,
             virtual_hosted_style_request=host.virtual,
             region=region,
@@ -94,16 +89,16 @@ class Stores:
             request_payer=False,
             unsigned_payload=False,
             credential_provider=self._credentials,
-            client_options=_options(self._reach, host.url),
+            client_options=_client_options(self._access, host.url),
             retry_config=_RETRY,
         )
 
     def _credentials(self) -> "S3Credential":
-        """Return the keys of this moment; obstore asks before each request, botocore renews."""
-        held = self._session.get_credentials()
-        if held is None:
+        """Return the current keys; obstore calls this before each request, botocore renews them."""
+        credentials = self._session.get_credentials()
+        if credentials is None:
             raise NoCredentialsError
-        keys = held.get_frozen_credentials()
+        keys = credentials.get_frozen_credentials()
         return {
             "access_key_id": keys.access_key or "",
             "secret_access_key": keys.secret_key or "",
@@ -123,10 +118,10 @@ _RETRY: "RetryConfig" = {
 }
 
 
-def readable(key: str) -> bool:
-    """Say whether obstore asks for exactly *key*.
+def obstore_can_read(key: str) -> bool:
+    """Return whether obstore requests exactly *key*.
 
-    It drops a leading and a trailing slash, and refuses empty and dot segments and control
+    It removes a leading and a trailing slash, and rejects empty segments, dot segments and control
     characters.
     """
     return not _UNREADABLE.search(key)
@@ -136,49 +131,49 @@ _UNREADABLE = re.compile(r"^/|/$|//|(?:^|/)\.{1,2}(?:/|$)|[\x00-\x1f\x7f]|^$")
 
 
 def has_dots(key: str) -> bool:
-    """Say whether *key* has a segment ``.`` or ``..``, which a proxy may resolve."""
+    """Return whether *key* has a segment ``.`` or ``..``, which a proxy may resolve."""
     return any(segment in {".", ".."} for segment in key.split("/"))
 
 
-def _no_redirect(context: dict[str, Any], **_: Any) -> None:
-    """Have botocore believe that it followed a redirect already, so that it raises instead."""
+def _disable_redirects(context: dict[str, Any], **_: Any) -> None:
+    """Mark the request as redirected already, so that botocore raises instead of following."""
     context.setdefault("s3_redirect", {})["redirected"] = True
 
 
-def _regional(context: dict[str, Any], **_: Any) -> None:
-    """Have botocore name a bucket's host in a signed URL as in a request: by its region."""
+def _use_regional_host(context: dict[str, Any], **_: Any) -> None:
+    """Make presigned URLs use the bucket's regional host, as requests do."""
     context["use_global_endpoint"] = False
 
 
-def _host(client: "S3Client", bucket: str) -> Host:
-    """Return where botocore's endpoint rules say that *bucket* answers."""
-    signed = client.generate_presigned_url("get_object", {"Bucket": bucket, "Key": _PROBE})
-    url = signed.partition("?")[0].removesuffix(f"/{_PROBE}")
+def _host(client: "S3Client", bucket: str) -> BucketHost:
+    """Return the host of *bucket* by botocore's endpoint rules, from a presigned URL."""
+    presigned = client.generate_presigned_url("get_object", {"Bucket": bucket, "Key": _SAMPLE_KEY})
+    url = presigned.partition("?")[0].removesuffix(f"/{_SAMPLE_KEY}")
     if url.endswith(f"/{bucket}"):
-        return Host(url.removesuffix(f"/{bucket}"), virtual=False)
-    return Host(url, virtual=True)
+        return BucketHost(url.removesuffix(f"/{bucket}"), virtual=False)
+    return BucketHost(url, virtual=True)
 
 
-def _options(reach: Reach, url: str) -> "ClientConfig":
-    parts, proxy = urlsplit(url), reach.egress.proxy(url)
+def _client_options(access: BucketAccess, url: str) -> "ClientConfig":
+    parts, proxy = urlsplit(url), access.network.proxy(url)
     options: ClientConfig = {
         "allow_http": parts.scheme == "http",
-        "connect_timeout": timedelta(seconds=reach.connect),
-        "read_timeout": timedelta(seconds=reach.stall),
-        "timeout": timedelta(seconds=reach.whole),
+        "connect_timeout": timedelta(seconds=access.connect_timeout),
+        "read_timeout": timedelta(seconds=access.read_timeout),
+        "timeout": timedelta(seconds=access.total_timeout),
         "user_agent": "trailcourier",
-        # the certificates boto3 trusts, for a machine may have none; obstore adds its own
-        "root_certificate": _bundle(reach.egress.ca_bundle),
-        "proxy_url": proxy or _NO_PROXY,
+        # boto3's CA bundle, as a machine may have none; obstore adds its own
+        "root_certificate": _read_bundle(access.network.ca_bundle),
+        "proxy_url": proxy or _UNUSED_PROXY,
     }
     if proxy is None:
         options["proxy_excludes"] = parts.hostname or ""
     return options
 
 
-_NO_PROXY = "http://127.0.0.1:9"  # never asked: without a proxy_url obstore reads the environment
+_UNUSED_PROXY = "http://127.0.0.1:9"  # without a proxy_url obstore reads the environment
 
 
 @functools.cache
-def _bundle(named: Path | None) -> bytes:
-    return Path(named or str(get_cert_path(True))).read_bytes()
+def _read_bundle(path: Path | None) -> bytes:
+    return Path(path or str(get_cert_path(True))).read_bytes()

@@ -1,29 +1,35 @@
-"""The AWS side of a collector: planned as data, applied, exported and taken back.
+"""The AWS side of a collector: planned as data, then applied, exported or destroyed.
 
-``plan`` is pure; ``apply`` walks it and does what is not so yet; ``destroy`` walks it backwards.
+``plan`` is pure. ``apply`` goes through the plan in order and makes the calls that are still
+needed; ``destroy`` goes through it backwards.
 """
 
-from trailcourier.provision.asking import Asker, Clients
-from trailcourier.provision.layout import Layout
+from trailcourier.provision.apply import StepReport, apply, preview_apply
+from trailcourier.provision.calls import Clients, StepRunner
+from trailcourier.provision.destroy import destroy, preview_destroy
+from trailcourier.provision.names import Layout
 from trailcourier.provision.plan import plan
-from trailcourier.provision.request import Found, Request, problems, unknown
-from trailcourier.provision.retreat import destroy, outlook
+from trailcourier.provision.request import (
+    AccountFacts,
+    SetupRequest,
+    check_request,
+    list_unknown,
+)
 from trailcourier.provision.steps import Step
-from trailcourier.provision.walk import Told, apply, survey
 
 __all__ = [
-    "Asker",
+    "AccountFacts",
     "Clients",
-    "Found",
     "Layout",
-    "Request",
+    "SetupRequest",
     "Step",
-    "Told",
+    "StepReport",
+    "StepRunner",
     "apply",
+    "check_request",
     "destroy",
-    "outlook",
+    "list_unknown",
     "plan",
-    "problems",
-    "survey",
-    "unknown",
+    "preview_apply",
+    "preview_destroy",
 ]

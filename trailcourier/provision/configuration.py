@@ -1,4 +1,4 @@
-"""The tables of the collector's configuration that use what was set up."""
+"""The tables of ``trailcourier.toml`` for the source that setup created."""
 
 import contextlib
 import json
@@ -11,9 +11,9 @@ from typing import Any
 
 import msgspec
 
-from trailcourier import regions
+from trailcourier.aws import regions
 from trailcourier.errors import ConfigError
-from trailcourier.provision.layout import Layout
+from trailcourier.provision.names import Layout
 
 ARCHIVE = """\
 [sinks.archive]
@@ -22,16 +22,16 @@ path = "events"
 """
 
 
-class Held(msgspec.Struct, frozen=True):
-    """What a configuration file holds already: its text, its sinks, its sources by queue URL."""
+class ExistingConfiguration(msgspec.Struct, frozen=True):
+    """A configuration file as it is: its text, its sinks, and the queue URL of each source."""
 
     text: str = ""
     sinks: tuple[str, ...] = ()
     sources: dict[str, str] = {}
 
 
-class Credential(msgspec.Struct, frozen=True):
-    """The references that the credentials table names; never a secret itself."""
+class CredentialReferences(msgspec.Struct, frozen=True):
+    """The references that the credentials table holds; never a secret itself."""
 
     access_key_id: str = ""
     secret_access_key: str = ""
@@ -39,116 +39,121 @@ class Credential(msgspec.Struct, frozen=True):
 
 
 def queue_url(layout: Layout) -> str:
-    """The queue's URL as AWS forms it."""
-    host = f"sqs.{layout.region}.{regions.suffix(layout.partition)}"
+    """Return the queue's URL in AWS's form."""
+    host = f"sqs.{layout.region}.{regions.host_suffix(layout.partition)}"
     return f"https://{host}/{layout.account}/{layout.queue}"
 
 
-def address(layout: Layout, url: str) -> regions.QueueAddress:
-    """What a queue's URL says; an emulator's does not say the region."""
+def queue_address(layout: Layout, url: str) -> regions.QueueAddress:
+    """Return the address in a queue's URL; the URL of an emulator does not name the region."""
     try:
-        return regions.queue(url)
+        return regions.parse_queue_url(url)
     except ValueError:
-        return regions.queue(url, layout.region)
+        return regions.parse_queue_url(url, layout.region)
 
 
-def held(path: Path) -> Held:
-    """Read what is at *path*; raises ConfigError if it is no configuration of ours."""
+def read_existing(path: Path) -> ExistingConfiguration:
+    """Read the file at *path*; empty if there is none.
+
+    Raises ConfigError if it cannot be read or is not a configuration of ours.
+    """
     try:
         text = path.read_text(encoding="utf-8")
         tree = tomllib.loads(text)
     except FileNotFoundError:
-        return Held()
+        return ExistingConfiguration()
     except (OSError, ValueError) as error:
-        raise ConfigError([f"{path}: cannot be added to: {error}"]) from error
+        advice = "correct it or name another file with --write"
+        raise ConfigError([f"{path}: cannot be added to: {error}: {advice}"]) from error
     sources = tree.get("sources", {})
     if not isinstance(sources, dict) or not isinstance(tree.get("sinks", {}), dict):
-        raise ConfigError([f"{path}: cannot be added to: sources and sinks are no tables"])
-    urls = {name: _url(source) for name, source in sources.items()}
-    return Held(text, tuple(tree.get("sinks", {})), urls)
+        text = "sources and sinks have to be tables: correct it or name another file with --write"
+        raise ConfigError([f"{path}: cannot be added to: {text}"])
+    urls = {name: _queue_url_of(source) for name, source in sources.items()}
+    return ExistingConfiguration(text, tuple(tree.get("sinks", {})), urls)
 
 
-def _url(source: object) -> str:
+def _queue_url_of(source: object) -> str:
     return str(source.get("queue_url", "")) if isinstance(source, dict) else ""
 
 
-def refused(path: Path, layout: Layout, there: Held) -> str:
-    """Say why nothing can be written for this source, if so."""
+def find_conflict(path: Path, layout: Layout, existing: ExistingConfiguration) -> str:
+    """Return why the source cannot be written to the file; empty if it can."""
     name = layout.request.source
-    if name not in there.sources or _is_ours(there.sources[name], layout):
+    if name not in existing.sources or _names_our_queue(existing.sources[name], layout):
         return ""
     return (
-        f"{path}: has a source {name} already, with another queue, and what is there is kept: "
+        f"{path}: already has a source {name} with another queue, which setup does not change: "
         "choose another name with --source"
     )
 
 
-def _is_ours(url: str, layout: Layout) -> bool:
+def _names_our_queue(url: str, layout: Layout) -> bool:
     with contextlib.suppress(ValueError):
-        queue = regions.queue(url, layout.region)
+        queue = regions.parse_queue_url(url, layout.region)
         return (queue.account, queue.name) == (layout.account, layout.queue)
     return False
 
 
-def text(
+def render_source(
     layout: Layout,
     url: str,
     *,
-    credential: Credential = Credential(),  # noqa: B008 - frozen
+    credential: CredentialReferences = CredentialReferences(),  # noqa: B008 - frozen
     sinks: Sequence[str] = (),
 ) -> str:
-    """The source's tables, and a file sink where there are no *sinks*."""
+    """Return the source's tables, and those of a file sink where no *sinks* are named."""
     source: dict[str, Any] = {"queue_url": url}
     try:
-        regions.queue(url)
-    except ValueError:  # an emulator's, which does not say it
+        regions.parse_queue_url(url)
+    except ValueError:  # an emulator's URL does not name the region
         source["queue_region"] = layout.region
     source |= {
         "bucket_region": layout.bucket_region,
         "buckets": [layout.bucket],
         "sinks": list(sinks) or ["archive"],
     }
-    if owner := layout.request.bucket_account:  # a bucket of one's own is not asked for each file
+    if owner := layout.request.bucket_account:  # for our own, the check would cost CPU per file
         source["expected_bucket_owner"] = owner
     name = layout.request.source
     tables = [
         _table(f"sources.{name}", source),
-        _table(f"sources.{name}.credentials", _credentials(layout, credential)),
+        _table(f"sources.{name}.credentials", _credentials_table(layout, credential)),
         _table(
             f'sources.{name}.bucket_credentials."{layout.bucket}"',
-            _bucket_credentials(layout, credential),
+            _bucket_credentials_table(layout, credential),
         ),
         *([] if sinks else [ARCHIVE]),
     ]
     return "\n".join(filter(None, tables))
 
 
-def _credentials(layout: Layout, named: Credential) -> dict[str, Any]:
+def _credentials_table(layout: Layout, references: CredentialReferences) -> dict[str, Any]:
     match layout.request.reader:
         case "user":
-            return {"kind": "iam-user", **_key(named)}
+            return {"kind": "iam-user", **_access_key(references)}
         case "instance-profile":
             return {"kind": "instance-profile"}
         case "cross-account":
-            external = {"external_id": named.external_id}
+            external = {"external_id": references.external_id}
             return {"kind": "assume-role", "role_arn": layout.role_arn, **external}
-        case _:  # the default chain finds a pod's, and whatever else there is
+        case _:  # AWS's default chain finds a pod's credentials, among others
             return {}
 
 
-def _bucket_credentials(layout: Layout, named: Credential) -> dict[str, Any]:
-    """The role of the bucket's own account, taken as the collector itself."""
+def _bucket_credentials_table(layout: Layout, references: CredentialReferences) -> dict[str, Any]:
+    """Return the role of the bucket's account, which the collector assumes as itself."""
     role = layout.request.bucket_role
     if not role:
         return {}
-    held = {"kind": "assume-role", "role_arn": role, "external_id": named.external_id}
-    return {**held, **_key(named)} if layout.request.reader == "user" else held
+    table = {"kind": "assume-role", "role_arn": role, "external_id": references.external_id}
+    return {**table, **_access_key(references)} if layout.request.reader == "user" else table
 
 
-def _key(named: Credential) -> dict[str, str]:
+def _access_key(references: CredentialReferences) -> dict[str, str]:
     return {
-        "access_key_id": named.access_key_id,
-        "secret_access_key": named.secret_access_key,
+        "access_key_id": references.access_key_id,
+        "secret_access_key": references.secret_access_key,
     }
 
 
@@ -157,9 +162,13 @@ def _table(name: str, values: dict[str, Any]) -> str:
     return "\n".join([f"[{name}]", *lines, ""]) if lines else ""
 
 
-def write(path: Path, there: Held, added: str) -> None:
-    """Put *added* after what is *there*, in one stroke; raises ConfigError if it cannot be."""
-    before = there.text if not there.text or there.text.endswith("\n") else f"{there.text}\n"
+def append_to_file(path: Path, existing: ExistingConfiguration, added: str) -> None:
+    """Replace the file atomically by its *existing* text followed by *added*.
+
+    Raises ConfigError if the file cannot be written.
+    """
+    text = existing.text
+    before = text if not text or text.endswith("\n") else f"{text}\n"
     whole = f"{before}\n{added}" if before else added
     try:
         mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
@@ -168,6 +177,7 @@ def write(path: Path, there: Held, added: str) -> None:
         ) as file:
             file.write(whole)
         Path(file.name).chmod(mode)
-        os.replace(file.name, path)  # noqa: PTH105 - the one call that replaces
+        os.replace(file.name, path)  # noqa: PTH105 - replaces an existing file on every system
     except OSError as error:
-        raise ConfigError([f"{path}: cannot be written: {error.strerror}"]) from error
+        advice = "name a file in a folder that you can write to"
+        raise ConfigError([f"{path}: cannot be written: {error.strerror}: {advice}"]) from error

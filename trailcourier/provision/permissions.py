@@ -1,7 +1,7 @@
-"""What whoever runs setup must be allowed, and what is missing where AWS says no; pure.
+"""The IAM permissions that setup's caller needs, and which one is missing when AWS denies; pure.
 
-Most actions are called as the API is; the exceptions are those of AWS's service authorization
-reference.
+Most actions have the name of the API operation; the exceptions are those of AWS's service
+authorization reference.
 """
 
 import json
@@ -13,17 +13,17 @@ import msgspec
 from botocore.exceptions import ClientError
 
 from trailcourier.errors import Unreachable
-from trailcourier.provision.steps import Call, Step
+from trailcourier.provision.steps import Step, StepCall
 
 _PREFIXES = {"resourcegroupstaggingapi": "tag"}
-_ACTIONS = {  # where the action is not called as the API is
+_ACTIONS = {  # API operation -> IAM action, where the names differ
     "s3:HeadBucket": "s3:ListBucket",
     "s3:GetPublicAccessBlock": "s3:GetBucketPublicAccessBlock",
     "s3:PutPublicAccessBlock": "s3:PutBucketPublicAccessBlock",
     "s3:GetBucketNotificationConfiguration": "s3:GetBucketNotification",
     "s3:PutBucketNotificationConfiguration": "s3:PutBucketNotification",
 }
-_BESIDE = {  # what else a call needs
+_ADDITIONAL_ACTIONS = {  # API operation -> further actions that it needs
     "s3:CreateBucket": ("s3:TagResource",),
     "sqs:CreateQueue": ("sqs:TagQueue",),
     "sns:CreateTopic": ("sns:TagResource",),
@@ -39,73 +39,77 @@ DENIED = frozenset(
     {"AccessDenied", "AccessDeniedException", "AuthorizationError", "AuthorizationErrorException"}
     | {"UnauthorizedOperation", "Forbidden", "403"}
 )
-_WHO = re.compile(r"(arn:aws[a-z-]*:(?:iam|sts)::\S+?)(?: is not authorized|[\s,]|$)")
-_WHAT = re.compile(r"not authorized to perform:? ([A-Za-z0-9-]+:[A-Za-z*]+)")
-_ON = re.compile(r"on resource:? (arn:\S+?|\*)(?:[\s,]|\.?$)")
+_PRINCIPAL = re.compile(r"(arn:aws[a-z-]*:(?:iam|sts)::\S+?)(?: is not authorized|[\s,]|$)")
+_ACTION = re.compile(r"not authorized to perform:? ([A-Za-z0-9-]+:[A-Za-z*]+)")
+_RESOURCE = re.compile(r"on resource:? (arn:\S+?|\*)(?:[\s,]|\.?$)")
 
 
 class Denied(Unreachable):
-    """AWS does not let the caller do it; *statement* is what would."""
+    """AWS denied a call; *statement* is the policy statement that would allow it."""
 
     def __init__(self, message: str, statement: dict[str, Any]) -> None:
         super().__init__(message)
         self.statement = statement
 
 
-class Statement(msgspec.Struct, frozen=True):
-    """Actions on one resource."""
+class ResourceActions(msgspec.Struct, frozen=True):
+    """The IAM actions needed on one resource."""
 
     resource: str
     actions: tuple[str, ...]
 
 
-def action(call: Call) -> str:
-    """The IAM action that *call* needs first."""
+def iam_action(call: StepCall) -> str:
+    """Return the main IAM action that *call* needs."""
     prefix = _PREFIXES.get(call.service, call.service)
-    named = f"{prefix}:{call.operation}"
-    return _ACTIONS.get(named, named)
+    name = f"{prefix}:{call.operation}"
+    return _ACTIONS.get(name, name)
 
 
-def actions(calls: Iterable[Call]) -> list[str]:
-    """Every IAM action that *calls* need, each once."""
-    found: dict[str, None] = {}
+def iam_actions(calls: Iterable[StepCall]) -> list[str]:
+    """Return every IAM action that *calls* need, each once."""
+    actions: dict[str, None] = {}
     for call in calls:
-        found |= dict.fromkeys((action(call), *_BESIDE.get(str(call), ())))
-    return list(found)
+        actions |= dict.fromkeys((iam_action(call), *_ADDITIONAL_ACTIONS.get(str(call), ())))
+    return list(actions)
 
 
-def needed(steps: Iterable[Step]) -> list[Statement]:
-    """What applying and destroying *steps* needs, resource by resource."""
-    found: dict[str, dict[str, None]] = {}
+def required_permissions(steps: Iterable[Step]) -> list[ResourceActions]:
+    """Return what applying and destroying *steps* needs, resource by resource."""
+    by_resource: dict[str, dict[str, None]] = {}
     for step in steps:
         for call in step.calls:
-            on = call.on or step.resource
-            for each in actions([call]):
-                where = _passed(on) if each == "iam:PassRole" else on
-                found.setdefault(where, {})[each] = None
-    return [Statement(resource, tuple(names)) for resource, names in found.items()]
+            resource = call.resource or step.resource
+            for action in iam_actions([call]):
+                on = _role_of_profile(resource) if action == "iam:PassRole" else resource
+                by_resource.setdefault(on, {})[action] = None
+    return [ResourceActions(on, tuple(actions)) for on, actions in by_resource.items()]
 
 
-def _passed(profile: str) -> str:
-    """The role that an instance profile of the same name holds."""
+def _role_of_profile(profile: str) -> str:
+    """Return the ARN of the role in an instance profile; both have the same name."""
     return profile.replace(":instance-profile/", ":role/")
 
 
-def denied(error: ClientError, call: Call, resource: str, caller: str) -> Denied:
-    """Say who may not do what on what; AWS's own words count, for they are the more exact."""
-    told = str(error.response.get("Error", {}).get("Message", ""))
-    who, what, on = _WHO.search(told), _WHAT.search(told), _ON.search(told)
-    needed = _cased(what[1], call) if what else action(call)
-    where = on[1] if on else resource
+def explain_denial(error: ClientError, call: StepCall, resource: str, caller: str) -> Denied:
+    """Return an error that names the principal, the action, the resource and the statement.
+
+    What AWS's message names takes precedence over *resource* and *caller*: it is more exact.
+    """
+    message = str(error.response.get("Error", {}).get("Message", ""))
+    who, what, on = _PRINCIPAL.search(message), _ACTION.search(message), _RESOURCE.search(message)
+    action = _with_usual_case(what[1], call) if what else iam_action(call)
+    denied_on = on[1] if on else resource
     principal = who[1] if who else caller or "the caller"
-    statement = {"Effect": "Allow", "Action": needed, "Resource": where}
-    words = f"AWS denied {call}: {principal} may not {needed} on {where}"
-    if call.operation == "HeadBucket":
-        words += ", or the bucket is another account's, for all accounts share their names"
-    return Denied(f"{words}. The statement that is missing: {json.dumps(statement)}", statement)
+    statement = {"Effect": "Allow", "Action": action, "Resource": denied_on}
+    text = f"AWS denied {call}: {principal} is not allowed {action} on {denied_on}"
+    if call.operation == "HeadBucket":  # bucket names are global
+        text += ", or the bucket belongs to another account (then choose another --bucket)"
+    text += f". Allow it with this statement, then run this again: {json.dumps(statement)}"
+    return Denied(text, statement)
 
 
-def _cased(named: str, call: Call) -> str:
-    """*named* as policies write it: SQS says its actions in small letters."""
-    mine = (action(call), str(call), *_BESIDE.get(str(call), ()))
-    return next((known for known in mine if known.lower() == named.lower()), named)
+def _with_usual_case(action: str, call: StepCall) -> str:
+    """Return *action* as policies write it: SQS's messages have it in lower case."""
+    known = (iam_action(call), str(call), *_ADDITIONAL_ACTIONS.get(str(call), ()))
+    return next((each for each in known if each.lower() == action.lower()), action)

@@ -1,75 +1,75 @@
-"""The plan: from what is asked for and what was found, the steps in their order; pure.
+"""Build the plan: the steps for a request, in order; pure.
 
-A further thing is one function in ``resources/`` and one line here.
+A new resource takes one function in ``resources/`` and one line here.
 """
 
 from collections.abc import Iterator
 
-from trailcourier.provision.layout import Layout
-from trailcourier.provision.request import Found, Request
+from trailcourier.provision.names import Layout
+from trailcourier.provision.request import AccountFacts, SetupRequest
 from trailcourier.provision.resources import bucket, key, queue, reader, rule, topic, trail
 from trailcourier.provision.steps import Step
 
 
-def plan(request: Request, found: Found = Found()) -> tuple[Step, ...]:  # noqa: B008 - frozen
-    """Return every step, each after those that it needs."""
-    layout = Layout(request, found)
+def plan(request: SetupRequest, facts: AccountFacts = AccountFacts()) -> tuple[Step, ...]:  # noqa: B008 - frozen
+    """Return every step, each after the steps that it needs."""
+    layout = Layout(request, facts)
     return (
-        *_key(layout),
-        queue.dead_letters(layout),
+        *_key_steps(layout),
+        queue.dead_letter_queue(layout),
         queue.queue(layout),
-        *_bucket(layout),
-        *_announcements(layout),
-        *_trail(layout),
-        *_reader(layout),
+        *_bucket_steps(layout),
+        *_delivery_steps(layout),
+        *_trail_steps(layout),
+        *_reader_steps(layout),
     )
 
 
-def _key(layout: Layout) -> Iterator[Step]:
-    asked = layout.request.kms_key
-    if asked == "new":
+def _key_steps(layout: Layout) -> Iterator[Step]:
+    requested = layout.request.kms_key
+    if requested == "new":
         yield key.key(layout)
-    if asked and (asked == "new" or asked.split(":")[4] == layout.account):
+    if requested and (requested == "new" or requested.split(":")[4] == layout.account):
         yield key.policy(layout)
 
 
-def _bucket(layout: Layout) -> Iterator[Step]:
-    if layout.foreign_bucket:
+def _bucket_steps(layout: Layout) -> Iterator[Step]:
+    if layout.bucket_in_other_account:
         return
     if layout.request.existing_bucket:
         yield bucket.existing(layout)
     else:
         yield bucket.bucket(layout)
-        yield bucket.privacy(layout)
+        yield bucket.public_access_block(layout)
     if layout.request.trail:
         yield bucket.policy(layout)
 
 
-def _announcements(layout: Layout) -> Iterator[Step]:
+def _delivery_steps(layout: Layout) -> Iterator[Step]:
     match layout.request.delivery:
         case "sns":
-            yield from _topic(layout)
+            yield from _topic_steps(layout)
             yield queue.policy(layout)
             yield topic.subscription(layout)
         case "s3":
             yield queue.policy(layout)
-            yield bucket.to_queue(layout)
+            yield bucket.notify_queue(layout)
         case "eventbridge":
             yield queue.policy(layout)
             yield rule.rule(layout)
             yield rule.target(layout)
-            yield bucket.to_eventbridge(layout)
+            yield bucket.notify_eventbridge(layout)
 
 
-def _topic(layout: Layout) -> Iterator[Step]:
-    if layout.foreign_topic:
+def _topic_steps(layout: Layout) -> Iterator[Step]:
+    if layout.topic_in_other_account:
         return
     yield topic.existing(layout) if layout.request.topic else topic.topic(layout)
     if layout.request.trail:
         yield topic.policy(layout)
 
 
-def _trail(layout: Layout) -> Iterator[Step]:
+def _trail_steps(layout: Layout) -> Iterator[Step]:
     if not layout.request.trail:
         return
     if layout.request.organization:
@@ -79,7 +79,7 @@ def _trail(layout: Layout) -> Iterator[Step]:
     yield trail.logging(layout)
 
 
-def _reader(layout: Layout) -> Iterator[Step]:
+def _reader_steps(layout: Layout) -> Iterator[Step]:
     match layout.request.reader:
         case "user":
             yield reader.group(layout)
@@ -89,9 +89,9 @@ def _reader(layout: Layout) -> Iterator[Step]:
             yield reader.access_key(layout)
         case "none":
             return
-        case held:
+        case reads_as:
             yield reader.role(layout)
             yield reader.role_policy(layout)
-            if held == "instance-profile":
-                yield reader.profile(layout)
-                yield reader.profile_role(layout)
+            if reads_as == "instance-profile":
+                yield reader.instance_profile(layout)
+                yield reader.instance_profile_role(layout)

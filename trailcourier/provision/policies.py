@@ -1,17 +1,17 @@
-"""Statements of every policy that the AWS side needs; pure.
+"""The statements of every policy on the AWS side; pure.
 
-Each names exactly who may do what: what a service does on somebody's behalf is tied to the trail,
-topic, bucket or rule it does it for (``aws:SourceArn``), so that nobody else's may.
+Each statement for a service is limited by ``aws:SourceArn`` to our trail, topic, bucket or rule, so
+that nobody else can use the service to write to our resources.
 """
 
 from typing import Any
 
-from trailcourier.provision.layout import Layout
+from trailcourier.provision.names import Layout
 from trailcourier.provision.request import Encrypted
 
 Statement = dict[str, Any]
 
-CLOUDTRAIL = "cloudtrail.amazonaws.com"  # the same in every partition, as sns, s3 and events are
+CLOUDTRAIL = "cloudtrail.amazonaws.com"  # the same in every partition, like sns, s3 and events
 _SENDERS = {
     "sns": "sns.amazonaws.com",
     "s3": "s3.amazonaws.com",
@@ -19,13 +19,13 @@ _SENDERS = {
 }
 
 
-def bucket(layout: Layout) -> tuple[Statement, ...]:
-    """What lets CloudTrail write log files into the bucket, for this trail alone."""
+def bucket_statements(layout: Layout) -> tuple[Statement, ...]:
+    """Let CloudTrail write log files to the bucket, for this trail only."""
     for_trail = {"aws:SourceArn": layout.trail_arn}
     owners = [layout.account, *([layout.organization] if layout.request.organization else [])]
     return (
         {
-            "Sid": layout.sid("AclCheck"),
+            "Sid": layout.statement_id("AclCheck"),
             "Effect": "Allow",
             "Principal": {"Service": CLOUDTRAIL},
             "Action": "s3:GetBucketAcl",
@@ -33,11 +33,11 @@ def bucket(layout: Layout) -> tuple[Statement, ...]:
             "Condition": {"StringEquals": for_trail},
         },
         {
-            "Sid": layout.sid("Write"),
+            "Sid": layout.statement_id("Write"),
             "Effect": "Allow",
             "Principal": {"Service": CLOUDTRAIL},
             "Action": "s3:PutObject",
-            "Resource": [f"{layout.bucket_arn}/{layout.logs}{owner}/*" for owner in owners],
+            "Resource": [f"{layout.bucket_arn}/{layout.log_prefix}{owner}/*" for owner in owners],
             "Condition": {
                 "StringEquals": {**for_trail, "s3:x-amz-acl": "bucket-owner-full-control"}
             },
@@ -45,11 +45,11 @@ def bucket(layout: Layout) -> tuple[Statement, ...]:
     )
 
 
-def topic(layout: Layout) -> tuple[Statement, ...]:
-    """What lets CloudTrail announce this trail's files on the topic."""
+def topic_statements(layout: Layout) -> tuple[Statement, ...]:
+    """Let CloudTrail publish this trail's notifications to the topic."""
     return (
         {
-            "Sid": layout.sid("Publish"),
+            "Sid": layout.statement_id("Publish"),
             "Effect": "Allow",
             "Principal": {"Service": CLOUDTRAIL},
             "Action": "sns:Publish",
@@ -59,16 +59,16 @@ def topic(layout: Layout) -> tuple[Statement, ...]:
     )
 
 
-def queue(layout: Layout) -> tuple[Statement, ...]:
-    """What lets the topic, the bucket or the rule, and nobody else, send to the queue."""
+def queue_statements(layout: Layout) -> tuple[Statement, ...]:
+    """Let only the topic, the bucket or the rule send to the queue."""
     delivery = layout.request.delivery
     sources = {"sns": layout.topic_arn, "s3": layout.bucket_arn, "eventbridge": layout.rule_arn}
     condition: dict[str, Any] = {"ArnEquals": {"aws:SourceArn": sources[delivery]}}
-    if delivery == "s3":  # a bucket's ARN does not say whose it is
+    if delivery == "s3":  # the ARN of a bucket does not contain its account
         condition["StringEquals"] = {"aws:SourceAccount": layout.account}
     return (
         {
-            "Sid": layout.sid("Send"),
+            "Sid": layout.statement_id("Send"),
             "Effect": "Allow",
             "Principal": {"Service": _SENDERS[delivery]},
             "Action": "sqs:SendMessage",
@@ -78,25 +78,26 @@ def queue(layout: Layout) -> tuple[Statement, ...]:
     )
 
 
-def key(layout: Layout) -> tuple[Statement, ...]:
-    """What CloudTrail and the queue's sender need of the KMS key, for what it encrypts."""
+def key_statements(layout: Layout) -> tuple[Statement, ...]:
+    """Let CloudTrail and the queue's sender use the KMS key for what it encrypts."""
     statements: list[Statement] = []
-    if layout.encrypted("logs") and layout.request.trail:
-        statements += _of_log_files(layout)
-    if layout.encrypted("logs") and layout.request.bucket_role:
-        statements += key_for(layout, layout.request.bucket_role)
-    if layout.encrypted("topic") and layout.request.trail:
-        statements.append(_through(layout, "Topic", CLOUDTRAIL))
-    if layout.encrypted("queue"):
-        statements.append(_through(layout, "Queue", _SENDERS[layout.request.delivery]))
+    if layout.encrypts("logs") and layout.request.trail:
+        statements += _log_file_key_statements(layout)
+    if layout.encrypts("logs") and layout.request.bucket_role:
+        statements += key_reader_statements(layout, layout.request.bucket_role)
+    if layout.encrypts("topic") and layout.request.trail:
+        statements.append(_service_key_statement(layout, "Topic", CLOUDTRAIL))
+    if layout.encrypts("queue"):
+        sender = _SENDERS[layout.request.delivery]
+        statements.append(_service_key_statement(layout, "Queue", sender))
     return tuple(statements)
 
 
-def key_owner(layout: Layout) -> tuple[Statement, ...]:
-    """What makes a new key its account's: IAM policies there decide who else uses it."""
+def key_owner_statements(layout: Layout) -> tuple[Statement, ...]:
+    """Let the account's IAM policies decide who may use a new key."""
     return (
         {
-            "Sid": layout.sid("Account"),
+            "Sid": layout.statement_id("Account"),
             "Effect": "Allow",
             "Principal": {"AWS": f"arn:{layout.partition}:iam::{layout.account}:root"},
             "Action": "kms:*",
@@ -105,23 +106,23 @@ def key_owner(layout: Layout) -> tuple[Statement, ...]:
     )
 
 
-def _of_log_files(layout: Layout) -> list[Statement]:
-    about = f"arn:{layout.partition}:cloudtrail:*:{layout.account}:trail/*"
+def _log_file_key_statements(layout: Layout) -> list[Statement]:
+    trails = f"arn:{layout.partition}:cloudtrail:*:{layout.account}:trail/*"
     for_trail = {"StringEquals": {"aws:SourceArn": layout.trail_arn}}
     return [
         {
-            "Sid": layout.sid("Encrypt"),
+            "Sid": layout.statement_id("Encrypt"),
             "Effect": "Allow",
             "Principal": {"Service": CLOUDTRAIL},
             "Action": "kms:GenerateDataKey*",
             "Resource": "*",
             "Condition": {
                 **for_trail,
-                "StringLike": {"kms:EncryptionContext:aws:cloudtrail:arn": about},
+                "StringLike": {"kms:EncryptionContext:aws:cloudtrail:arn": trails},
             },
         },
         {
-            "Sid": layout.sid("Describe"),
+            "Sid": layout.statement_id("Describe"),
             "Effect": "Allow",
             "Principal": {"Service": CLOUDTRAIL},
             "Action": "kms:DescribeKey",
@@ -131,9 +132,9 @@ def _of_log_files(layout: Layout) -> list[Statement]:
     ]
 
 
-def _through(layout: Layout, what: str, service: str) -> Statement:
+def _service_key_statement(layout: Layout, what: str, service: str) -> Statement:
     return {
-        "Sid": layout.sid(what),
+        "Sid": layout.statement_id(what),
         "Effect": "Allow",
         "Principal": {"Service": service},
         "Action": ["kms:GenerateDataKey*", "kms:Decrypt"],
@@ -141,38 +142,40 @@ def _through(layout: Layout, what: str, service: str) -> Statement:
     }
 
 
-def reader(layout: Layout, key_arn: Any = "") -> tuple[Statement, ...]:
-    """What the collector may do: the least it works with, or what it works well with."""
-    least = layout.form == "minimum"
-    queue = _queue_actions(layout, "Receive", "Delete")
-    if not least:
+def reader_statements(layout: Layout, key_arn: Any = "") -> tuple[Statement, ...]:
+    """Let the collector do its work: with the fewest permissions, or with all it makes use of."""
+    minimum = layout.policy_form == "minimum"
+    queue = _queue_statement(layout)
+    if not minimum:
         queue["Action"] += ["sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes"]
-    if layout.request.bucket_role:
-        return (queue, _take(layout.request.bucket_role), *_decrypt(layout, "queue", key_arn))
-    reads = _of_bucket(layout)
-    both = [*reads, queue] if least else [queue, *reads]
-    return (*both, *_decrypt(layout, "logs", key_arn))
+    if role := layout.request.bucket_role:
+        assume = {
+            "Sid": "TakeRole",
+            "Effect": "Allow",
+            "Action": "sts:AssumeRole",
+            "Resource": role,
+        }
+        return (queue, assume, *_decrypt_statements(layout, "queue", key_arn))
+    reads = _bucket_permissions(layout)
+    both = [*reads, queue] if minimum else [queue, *reads]
+    return (*both, *_decrypt_statements(layout, "logs", key_arn))
 
 
-def bucket_reader(layout: Layout) -> tuple[Statement, ...]:
-    """What the bucket's role may do, where the collector takes one for it."""
-    return (*_of_bucket(layout), *_decrypt(layout, "logs"))
+def bucket_role_statements(layout: Layout) -> tuple[Statement, ...]:
+    """Let the role that the collector assumes for the bucket read it."""
+    return (*_bucket_permissions(layout), *_decrypt_statements(layout, "logs"))
 
 
-def _of_bucket(layout: Layout) -> list[Statement]:
-    if layout.form == "minimum":
-        return [_minimum_of_bucket(layout)]
-    return _bucket_reads(layout)
+def _bucket_permissions(layout: Layout) -> list[Statement]:
+    if layout.policy_form == "minimum":
+        return [_minimum_bucket_statement(layout)]
+    return _recommended_bucket_statements(layout)
 
 
-def _take(role: str) -> Statement:
-    return {"Sid": "TakeRole", "Effect": "Allow", "Action": "sts:AssumeRole", "Resource": role}
-
-
-def _decrypt(layout: Layout, what: Encrypted, key_arn: Any = "") -> list[Statement]:
-    """What a reader of *what* needs of the key; one without a role for the bucket reads all."""
-    alone = not layout.request.bucket_role
-    if not (layout.request.kms_key and (alone or layout.encrypted(what))):
+def _decrypt_statements(layout: Layout, what: Encrypted, key_arn: Any = "") -> list[Statement]:
+    """Let a reader of *what* decrypt; without a role for the bucket, one reader reads all."""
+    reads_all = not layout.request.bucket_role
+    if not (layout.request.kms_key and (reads_all or layout.encrypts(what))):
         return []
     return [
         {
@@ -184,7 +187,7 @@ def _decrypt(layout: Layout, what: Encrypted, key_arn: Any = "") -> list[Stateme
     ]
 
 
-def _minimum_of_bucket(layout: Layout) -> Statement:
+def _minimum_bucket_statement(layout: Layout) -> Statement:
     return {
         "Sid": "ReadLogs",
         "Effect": "Allow",
@@ -193,20 +196,20 @@ def _minimum_of_bucket(layout: Layout) -> Statement:
     }
 
 
-def _queue_actions(layout: Layout, *verbs: str) -> Statement:
-    names = [f"sqs:{verb}Message" for verb in verbs]
-    return {"Sid": "Queue", "Effect": "Allow", "Action": names, "Resource": layout.queue_arn}
+def _queue_statement(layout: Layout) -> Statement:
+    actions = ["sqs:ReceiveMessage", "sqs:DeleteMessage"]
+    return {"Sid": "Queue", "Effect": "Allow", "Action": actions, "Resource": layout.queue_arn}
 
 
-def _bucket_reads(layout: Layout) -> list[Statement]:
-    # without a trail of our own the prefix is the other side's choice
-    below = layout.logs if layout.request.trail else ""
+def _recommended_bucket_statements(layout: Layout) -> list[Statement]:
+    # setup does not know the prefix of a trail that it does not create
+    prefix = layout.log_prefix if layout.request.trail else ""
     return [
         {
             "Sid": "ReadLogs",
             "Effect": "Allow",
             "Action": "s3:GetObject",
-            "Resource": f"{layout.bucket_arn}/{below}*",
+            "Resource": f"{layout.bucket_arn}/{prefix}*",
         },
         {
             "Sid": "ListAndLocate",
@@ -217,19 +220,19 @@ def _bucket_reads(layout: Layout) -> list[Statement]:
     ]
 
 
-def bucket_for(layout: Layout, principal: str) -> tuple[Statement, ...]:
-    """What the bucket's own account has to say yes to, for a reader of another."""
+def bucket_reader_statements(layout: Layout, principal: str) -> tuple[Statement, ...]:
+    """Let a *principal* of another account read; for the policy of the bucket."""
     return tuple(
-        {**each, "Sid": layout.sid(each["Sid"]), "Principal": {"AWS": principal}}
-        for each in _bucket_reads(layout)
+        {**each, "Sid": layout.statement_id(each["Sid"]), "Principal": {"AWS": principal}}
+        for each in _recommended_bucket_statements(layout)
     )
 
 
-def key_for(layout: Layout, principal: str) -> tuple[Statement, ...]:
-    """What the key's own account has to say yes to, for a reader of another."""
+def key_reader_statements(layout: Layout, principal: str) -> tuple[Statement, ...]:
+    """Let a *principal* of another account decrypt; for the policy of the key."""
     return (
         {
-            "Sid": layout.sid("Decrypt"),
+            "Sid": layout.statement_id("Decrypt"),
             "Effect": "Allow",
             "Principal": {"AWS": principal},
             "Action": "kms:Decrypt",
@@ -238,20 +241,20 @@ def key_for(layout: Layout, principal: str) -> tuple[Statement, ...]:
     )
 
 
-def trust(layout: Layout, external_id: Any = "") -> tuple[Statement, ...]:
-    """Who may take the reader's role."""
+def trust_statements(layout: Layout, external_id: Any = "") -> tuple[Statement, ...]:
+    """Let the reader assume its role; for the role's trust policy."""
     if layout.request.reader == "cross-account":
-        return (taken_by(layout.request.principal, external_id),)
+        return (assume_role_statement(layout.request.principal, external_id),)
     if layout.request.reader == "pod-identity":
         service, action = "pods.eks.amazonaws.com", ["sts:AssumeRole", "sts:TagSession"]
-        return (_service_trust(service, action),)
-    # EC2's principal is the one that has another name in China
+        return (_service_trust_statement(service, action),)
+    # of all these services, only EC2's principal has another name in China
     ec2 = "ec2.amazonaws.com.cn" if layout.partition == "aws-cn" else "ec2.amazonaws.com"
-    return (_service_trust(ec2, "sts:AssumeRole"),)
+    return (_service_trust_statement(ec2, "sts:AssumeRole"),)
 
 
-def taken_by(principal: str, external_id: Any) -> Statement:
-    """What lets *principal* take a role, if it says the external id."""
+def assume_role_statement(principal: str, external_id: Any) -> Statement:
+    """Let *principal* assume a role if it gives the external id."""
     return {
         "Sid": "Collector",
         "Effect": "Allow",
@@ -261,7 +264,7 @@ def taken_by(principal: str, external_id: Any) -> Statement:
     }
 
 
-def _service_trust(service: str, action: str | list[str]) -> Statement:
+def _service_trust_statement(service: str, action: str | list[str]) -> Statement:
     return {
         "Sid": "Collector",
         "Effect": "Allow",

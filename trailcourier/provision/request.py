@@ -1,6 +1,6 @@
-"""What is asked for: the choices of whoever sets the AWS side up, and what was found out for them.
+"""The options that a set-up is requested with, and the facts that AWS adds; pure.
 
-Pure.  ``problems`` says everything that is wrong with the choices, each with its option.
+``check_request`` returns everything that is wrong with the options, each problem with its option.
 """
 
 import re
@@ -9,17 +9,18 @@ from typing import Literal
 
 import msgspec
 
-from trailcourier import keys, regions
+from trailcourier import keys
+from trailcourier.aws import regions
 
 Delivery = Literal["sns", "s3", "eventbridge"]
 Reader = Literal["user", "instance-profile", "pod-identity", "cross-account", "none"]
-Form = Literal["minimum", "recommended", "kms", "cross-account"]
+PolicyForm = Literal["minimum", "recommended", "kms", "cross-account"]
 Encrypted = Literal["logs", "queue", "topic"]
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{1,26}[a-z0-9]")
 _BUCKETS = {
     False: (keys.NEW_BUCKET, "3 to 63 of a-z, 0-9, . and -"),
-    True: (keys.BUCKET, "a bucket's name, which has none but A-Z, a-z, 0-9, ., - and _"),
+    True: (keys.BUCKET, "the name of a bucket: A-Z, a-z, 0-9, ., - and _ only"),
 }
 _SOURCE = re.compile(r"[a-z0-9-]{1,40}")
 _PREFIX = re.compile(r"[A-Za-z0-9!_.'()/=-]{1,200}")
@@ -31,13 +32,13 @@ _ROLE = re.compile(r"arn:(aws[a-z-]*):iam::(\d{12}):role/[A-Za-z0-9_+=,.@-]{1,64
 _PRINCIPAL = re.compile(r"arn:(aws[a-z-]*):iam::(\d{12}):(root|user/.+|role/.+)", re.ASCII)
 
 
-class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """The choices; what is empty is made, asked for, or not wanted.
+class SetupRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """The options of one set-up. What is empty is created, asked of AWS, or not wanted.
 
-    *name* begins the name of everything.  *data_events* are buckets, or ``("all",)``.  *topic* is
-    the ARN of one that is there.  *kms_key* is an ARN or ``"new"``, for what *encrypt* lists.
-    *principal* is who assumes the role of a cross-account reader, *bucket_role* a role of the
-    bucket's account that the collector takes to read it.
+    *name* begins the name of every resource. *data_events* are bucket names, or ``("all",)``.
+    *topic* is the ARN of an existing topic. *kms_key* is an ARN or ``"new"``; it encrypts what
+    *encrypt* lists. *principal* is who assumes the role of a cross-account reader. *bucket_role*
+    is a role in the bucket's account that the collector assumes to read the bucket.
     """
 
     name: str = "trailcourier"
@@ -61,16 +62,16 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     encrypt: tuple[Encrypted, ...] = ("logs",)
     reader: Reader = "user"
     principal: str = ""
-    policy: Form | Literal[""] = ""
+    policy: PolicyForm | Literal[""] = ""
 
     @property
     def needs_external_id(self) -> bool:
-        """Whether a role is among them that is taken with an external id."""
+        """Whether a role is among them that is assumed with an external id."""
         return self.reader == "cross-account" or bool(self.bucket_role)
 
 
-class Found(msgspec.Struct, frozen=True):
-    """What AWS said that a plan needs: whose account this is, where a bucket lies."""
+class AccountFacts(msgspec.Struct, frozen=True):
+    """What a plan needs to know from AWS: the account, the caller, a bucket's region."""
 
     account: str = ""
     caller: str = ""
@@ -78,47 +79,61 @@ class Found(msgspec.Struct, frozen=True):
     organization_id: str = ""
 
 
-def unknown(request: Request, found: Found) -> list[str]:
-    """Say what a plan cannot know yet, and how it is found out."""
-    said = []
-    if not (request.account or found.account):
-        said.append("the account: --account, or else sts:GetCallerIdentity says it")
-    if request.existing_bucket and not (request.bucket_region or found.bucket_region):
-        said.append("the bucket's region: --bucket-region, or else s3:HeadBucket says it")
-    if request.organization and not (request.organization_id or found.organization_id):
-        said.append("the organisation: --organization-id, or else AWS Organizations says it")
-    return said
+def list_unknown(request: SetupRequest, facts: AccountFacts) -> list[str]:
+    """Return what a plan does not know yet, and which option or AWS call supplies it."""
+    unknown = []
+    if not (request.account or facts.account):
+        unknown.append("the account: give --account, or credentials for sts:GetCallerIdentity")
+    if request.existing_bucket and not (request.bucket_region or facts.bucket_region):
+        unknown.append(
+            "the bucket's region: give --bucket-region, or credentials for s3:HeadBucket"
+        )
+    if request.organization and not (request.organization_id or facts.organization_id):
+        unknown.append(
+            "the organisation: give --organization-id, or credentials for "
+            "organizations:DescribeOrganization"
+        )
+    return unknown
 
 
-def problems(request: Request) -> list[str]:
-    """Say what is wrong, one line each."""
-    said = [*_spelling(request), *_sense(request), *_partitions(request)]
-    return said or misplaced(request)
+def check_request(request: SetupRequest) -> list[str]:
+    """Return what is wrong with the options, one line each."""
+    problems = [
+        *_check_spelling(request),
+        *_check_combinations(request),
+        *_check_partitions(request),
+    ]
+    return problems or check_regions(request)
 
 
-def misplaced(request: Request, bucket_region: str = "") -> list[str]:
-    """Say what lies in another region than AWS wants, with the bucket in *bucket_region*.
+def check_regions(request: SetupRequest, bucket_region: str = "") -> list[str]:
+    """Return what is in another region than AWS requires, with the bucket in *bucket_region*.
 
-    A bucket that is there and whose region nobody said may be anywhere.
+    An existing bucket whose region is not known may be in any.
     """
     new = "" if request.existing_bucket else request.region
     bucket = bucket_region or request.bucket_region or new
-    said = []
+    problems = []
     if request.delivery != "sns" and bucket not in {"", request.region}:
-        said.append(
-            f"--delivery {request.delivery}: the queue has to be in the bucket's region, {bucket}"
+        problems.append(
+            f"--delivery {request.delivery}: the queue has to be in the bucket's region, {bucket}: "
+            f"give --region {bucket}"
         )
     if not _KEY.fullmatch(request.kms_key):
-        return said
+        return problems
     key = request.kms_key.split(":")[3]
     if "logs" in request.encrypt and request.trail and bucket not in {"", key}:
-        said.append(f"--kms-key: is in {key}, and log files want one of the bucket's, {bucket}")
+        problems.append(
+            f"--kms-key: the key is in {key}; log files need one in the bucket's region, {bucket}"
+        )
     if {"queue", "topic"} & set(request.encrypt) and key != request.region:
-        said.append(f"--kms-key: is in {key}, and queue and topic want one of {request.region}")
-    return said
+        problems.append(
+            f"--kms-key: the key is in {key}; queue and topic need one in {request.region}"
+        )
+    return problems
 
 
-def _spelling(request: Request) -> Iterator[str]:
+def _check_spelling(request: SetupRequest) -> Iterator[str]:
     rules = (
         ("--name", request.name, _NAME, "3 to 28 of a-z, 0-9 and -, a letter first"),
         ("--source", request.source, _SOURCE, "1 to 40 of a-z, 0-9 and -"),
@@ -133,72 +148,75 @@ def _spelling(request: Request) -> Iterator[str]:
     )
     for option, value, rule, wanted in rules:
         if value and not rule.fullmatch(value):
-            yield f"{option} {value}: it takes {wanted}"
+            yield f"{option} {value}: expected {wanted}"
     if request.prefix.startswith("/") or request.prefix.endswith("/"):
-        yield "--prefix: neither begins nor ends with a slash; CloudTrail puts one after it"
+        yield "--prefix: leave out the slash at its beginning and end; CloudTrail adds one after it"
     if request.kms_key not in {"", "new"} and not _KEY.fullmatch(request.kms_key):
-        yield '--kms-key: is neither "new" nor the ARN of a key: arn:aws:kms:REGION:ACCOUNT:key/ID'
+        yield '--kms-key: expected "new" or the ARN of a key: arn:aws:kms:REGION:ACCOUNT:key/ID'
 
 
-def _sense(request: Request) -> Iterator[str]:
+def _check_combinations(request: SetupRequest) -> Iterator[str]:
     if request.delivery != "sns":
-        yield from _direct(request)
+        yield from _check_direct_delivery(request)
     if not request.trail:
-        yield from _without_a_trail(request)
-    told = (
+        yield from _check_without_trail(request)
+    rules = (
         (request.existing_bucket and not request.bucket,
-         "--existing-bucket: needs --bucket, which says its name"),
+         "--existing-bucket: name the bucket with --bucket"),
         (request.bucket_account and not request.existing_bucket,
-         "--bucket-account: a bucket of another account is there already: --existing-bucket"),
+         "--bucket-account: setup creates no bucket in another account: add --existing-bucket"),
         (request.bucket_role and request.bucket_role.split(":")[4:5] != [request.bucket_account],
-         "--bucket-role: is a role of the bucket's own account: say which with --bucket-account"),
+         "--bucket-role: name its account, which has to be the bucket's, with --bucket-account"),
         (request.reader == "cross-account" and not request.principal,
-         "--principal: say who may assume the role: arn:aws:iam::ACCOUNT:role/NAME"),
+         "--principal: name who may assume the role: arn:aws:iam::ACCOUNT:role/NAME"),
         (request.policy == "kms" and not request.kms_key,
-         "--policy kms: say which key with --kms-key"),
+         "--policy kms: name the key with --kms-key"),
         (request.policy == "cross-account" and not request.bucket_account,
-         "--policy cross-account: say whose bucket it is with --bucket-account"),
+         "--policy cross-account: name the bucket's account with --bucket-account"),
         ("all" in request.data_events and len(request.data_events) > 1,
-         "--data-events: all, or buckets by name, not both"),
+         "--data-events: give all, or bucket names, not both"),
         (request.kms_key == "new" and request.bucket_region not in {"", request.region}
          and len(request.encrypt) > 1,
-         "--encrypt: one new key cannot serve the bucket's region and the queue's"),
+         "--encrypt: one new key serves one region: name only logs, or only queue and topic"),
     )  # fmt: skip
-    yield from (words for wrong, words in told if wrong)
+    yield from (text for is_wrong, text in rules if is_wrong)
 
 
-def _direct(request: Request) -> Iterator[str]:
+def _check_direct_delivery(request: SetupRequest) -> Iterator[str]:
     if request.topic or request.raw:
-        yield f"--topic and --raw go with --delivery sns, not with {request.delivery}"
+        yield f"--topic and --raw need --delivery sns, not {request.delivery}"
     if request.bucket_account:
         yield (
-            f"--delivery {request.delivery}: is configured on the bucket, which is another "
-            "account's: use its topic (--topic ARN)"
+            f"--delivery {request.delivery}: is configured on the bucket, which is in another "
+            "account: use that account's topic (--topic ARN)"
         )
 
 
-def _without_a_trail(request: Request) -> Iterator[str]:
+def _check_without_trail(request: SetupRequest) -> Iterator[str]:
     if not request.existing_bucket:
-        yield "--no-trail: the log files lie somewhere: --existing-bucket --bucket NAME"
+        yield "--no-trail: name the bucket of the log files: --existing-bucket --bucket NAME"
     if request.delivery == "sns" and not request.topic:
         yield (
-            "--no-trail: nobody would publish to a new topic; name the trail's own with --topic, "
-            "or take --delivery s3 or eventbridge"
+            "--no-trail: nothing would publish to a new topic: name the trail's topic with "
+            "--topic, or use --delivery s3 or eventbridge"
         )
     if request.organization or request.data_events or request.prefix:
-        yield "--organization, --data-events and --prefix are about a trail of setup's own"
+        yield (
+            "--no-trail: --organization, --data-events and --prefix apply only to a trail that "
+            "setup creates: leave them out"
+        )
 
 
-def _partitions(request: Request) -> Iterator[str]:
-    here = regions.partition(request.region)
-    named = (
+def _check_partitions(request: SetupRequest) -> Iterator[str]:
+    partition = regions.partition_of(request.region)
+    arns = (
         ("--topic", _TOPIC.fullmatch(request.topic)),
         ("--kms-key", _KEY.fullmatch(request.kms_key)),
         ("--principal", _PRINCIPAL.fullmatch(request.principal)),
         ("--bucket-role", _ROLE.fullmatch(request.bucket_role)),
     )
-    for option, found in named:
-        if found and found[1] != here:
-            yield f"{option}: is in partition {found[1]}, and {request.region} in {here}"
-    if request.bucket_region and regions.partition(request.bucket_region) != here:
-        yield f"--bucket-region: is in another partition than {request.region}"
+    for option, match in arns:
+        if match and match[1] != partition:
+            yield f"{option}: is in partition {match[1]}, but {request.region} is in {partition}"
+    if request.bucket_region and regions.partition_of(request.bucket_region) != partition:
+        yield f"--bucket-region: is in another partition than {request.region} (--region)"

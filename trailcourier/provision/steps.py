@@ -1,4 +1,4 @@
-"""A step of the plan, as data: what will be there, how to see it, make it and undo it."""
+"""A step of the plan, as data: one resource, and the calls that read, create and delete it."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -9,8 +9,8 @@ from botocore import xform_name
 Document = Mapping[str, Any]
 
 
-class Known(msgspec.Struct, frozen=True):
-    """Stands in a parameter for what is known only once an earlier call has answered."""
+class Placeholder(msgspec.Struct, frozen=True):
+    """Stands in a parameter for a value that an earlier call returns when the plan runs."""
 
     name: str
 
@@ -18,49 +18,56 @@ class Known(msgspec.Struct, frozen=True):
         return f"<{self.name}>"
 
 
-class Call(msgspec.Struct, frozen=True, kw_only=True):
-    """One call of AWS, in AWS's own words.
+class StepCall(msgspec.Struct, frozen=True, kw_only=True):
+    """One AWS API call, with AWS's names for the operation and its parameters.
 
-    *gives* says what to keep of the answer, by JMESPath; in a look, what is not in the answer is
-    not there.  *on* is the ARN it is about, where that is not the step's.
+    *outputs* maps a placeholder's name to the JMESPath of its value in the answer. Where a read
+    call's answer lacks one of them, the resource does not exist. *resource* is the ARN that the
+    call is about, where it differs from the step's.
     """
 
     service: str
     operation: str
     parameters: Document = {}
     region: str = ""
-    gives: Mapping[str, str] = {}
-    on: str = ""
+    outputs: Mapping[str, str] = {}
+    resource: str = ""
 
     @property
     def method(self) -> str:
-        """The name of boto3's method."""
+        """The name of the boto3 client's method."""
         return xform_name(self.operation)
 
     def __str__(self) -> str:
         return f"{self.service}:{self.operation}"
 
 
-def caller(service: str, region: str, **always: Any) -> Callable[..., Call]:
-    """Return what makes calls of one service in one region, *always* with these parameters."""
+def call_factory(service: str, region: str, **shared: Any) -> Callable[..., StepCall]:
+    """Return a function that builds calls of *service* in *region* with the *shared* parameters."""
 
     def call(
-        operation: str, gives: Mapping[str, str] | None = None, on: str = "", **parameters: Any
-    ) -> Call:
-        return Call(
+        operation: str,
+        outputs: Mapping[str, str] | None = None,
+        resource: str = "",
+        **parameters: Any,
+    ) -> StepCall:
+        return StepCall(
             service=service,
             operation=operation,
             region=region,
-            parameters={**always, **parameters},
-            gives=gives or {},
-            on=on,
+            parameters={**shared, **parameters},
+            outputs=outputs or {},
+            resource=resource,
         )
 
     return call
 
 
 class Fields(msgspec.Struct, frozen=True):
-    """The answer has these values *at* a JMESPath; *lenient* ones only where it has them at all."""
+    """The answer holds these *values* at JMESPath *at*.
+
+    The fields named in *lenient* are compared only where the answer has them.
+    """
 
     at: str
     values: Document
@@ -68,67 +75,61 @@ class Fields(msgspec.Struct, frozen=True):
 
 
 class Statements(msgspec.Struct, frozen=True):
-    """The policy *at* a JMESPath holds these statements, by Sid, beside any others."""
+    """The policy at JMESPath *at* holds these statements, known by Sid, among any others."""
 
     at: str
     statements: tuple[Document, ...]
 
 
-class Notification(msgspec.Struct, frozen=True):
-    """The bucket's notification configuration holds this entry, by Id, beside any others."""
+class BucketNotification(msgspec.Struct, frozen=True):
+    """The bucket's notification configuration holds this entry, known by Id, among any others."""
 
     kind: str  # QueueConfigurations, or EventBridgeConfiguration
     entry: Document
 
 
-Want = Fields | Statements | Notification | None
+ExpectedState = Fields | Statements | BucketNotification | None
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that will be so.
-
-    *look* asks in order; a code of *absent*, or a kept value that is not there, means that it is
-    to be *made*.  *mend* sets right what differs (left out: *make* does).  Ours is what *mark*
-    says (left out: the last look), or what the step *of* says; a step with *adds* only adds to what
-    may be anybody's.  *undo* takes it away, once for each there are of *many*; of a document, its
-    second call is for when nothing would be left of it.  *left* says why ``destroy`` leaves it.
-    What is denied of a *foreign* step is for the other side to allow.
-    """
+    """One resource, or one part of a resource, and how to read, create, update and delete it."""
 
     id: str
-    words: str
-    resource: str  # its ARN, for a missing permission
-    look: tuple[Call, ...]
-    make: tuple[Call, ...]
-    want: Want = None
-    absent: frozenset[str] = frozenset()
-    mend: tuple[Call, ...] = ()
-    undo: tuple[Call, ...] = ()
-    mark: Call | None = None
-    of: str = ""
-    adds: bool = False
-    many: bool = False
-    foreign: bool = False
-    left: str = ""
+    summary: str  # what is so once the step is applied, in one line; names the resource
+    resource: str  # its ARN, for the statement of a missing permission
+    read_calls: tuple[StepCall, ...]  # made in order, to see whether it exists
+    create_calls: tuple[StepCall, ...]  # empty: setup never creates it
+    expected: ExpectedState = None  # what the last read call's answer is compared with
+    absent_codes: frozenset[str] = frozenset()  # error codes that mean "does not exist"
+    update_calls: tuple[StepCall, ...] = ()  # correct what differs; empty: the create calls do
+    # empty: it goes with its parent. A second call deletes a policy that would become empty
+    delete_calls: tuple[StepCall, ...] = ()
+    tags_call: StepCall | None = None  # reads its tags; none: the last read call has them
+    parent: str = ""  # the step whose ownership decides for this one
+    additive: bool = False  # adds an entry to a resource, whoever owns that
+    repeated: bool = False  # there may be several; deleting repeats until none is left
+    other_account: bool = False  # a denial is for another account to resolve
+    keep_reason: str = ""  # why ``destroy`` does not delete it
 
     @property
-    def calls(self) -> Iterator[Call]:
-        """Every call that applying or destroying may make."""
-        yield from self.look
-        if self.mark:
-            yield self.mark
-        yield from (*self.make, *self.mend, *self.undo)
+    def calls(self) -> Iterator[StepCall]:
+        """Every call that apply or destroy may make."""
+        yield from self.read_calls
+        if self.tags_call:
+            yield self.tags_call
+        yield from (*self.create_calls, *self.update_calls, *self.delete_calls)
 
 
-MERGED = Known("merged")  # the policy or configuration that is there, with ours in it
+# the policy or notification configuration as it exists in AWS, with our entries merged in
+MERGED = Placeholder("merged")
 
 
-def shown(value: Any) -> Any:
-    """*value* with what is not known yet as ``<name>``: for eyes and JSON."""
-    if isinstance(value, Known):
+def show_placeholders(value: Any) -> Any:
+    """Return *value* with each placeholder written as ``<name>``, for display and JSON."""
+    if isinstance(value, Placeholder):
         return str(value)
     if isinstance(value, Mapping):
-        return {str(name): shown(each) for name, each in value.items()}
+        return {str(name): show_placeholders(each) for name, each in value.items()}
     if isinstance(value, list | tuple | frozenset):
-        return [shown(each) for each in value]
+        return [show_placeholders(each) for each in value]
     return value

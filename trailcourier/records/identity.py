@@ -1,8 +1,8 @@
-"""Which event a record is."""
+"""The event id of a record."""
 
 import msgspec
 
-LONGEST = 64  # characters; CloudTrail's are UUIDs of 36
+EVENT_ID_LENGTH = 64  # characters, at most; CloudTrail's are UUIDs of 36
 
 
 class _Head(msgspec.Struct):
@@ -10,8 +10,8 @@ class _Head(msgspec.Struct):
 
 
 def event_id(record: bytes) -> str:
-    """The eventID of *record*, at most 64 characters of it; empty where it has none."""
+    """Return the eventID of *record*, at most 64 characters of it; empty if it has none."""
     try:
-        return msgspec.json.decode(record, type=_Head).event_id[:LONGEST]
-    except msgspec.DecodeError:  # no eventID that is text: what it says cannot name the event
+        return msgspec.json.decode(record, type=_Head).event_id[:EVENT_ID_LENGTH]
+    except msgspec.DecodeError:  # eventID is not a text, and cannot identify the event
         return ""

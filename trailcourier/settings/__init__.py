@@ -1,4 +1,4 @@
-"""The configuration: one file, the environment over it, and every problem said at once.
+"""Loads the configuration: one file, overridden by the environment; reports all problems at once.
 
 Only this package reads the environment.
 """
@@ -11,17 +11,17 @@ from typing import Any
 from pydantic import ValidationError
 
 from trailcourier.errors import ConfigError
-from trailcourier.settings import across, environment, problems
-from trailcourier.settings.shape import Broker, Configuration, Flower, Settings, Workers
+from trailcourier.settings import cross_checks, environment, problems
+from trailcourier.settings.shape import Broker, Configuration, Flower, Settings, WorkerSettings
 from trailcourier.settings.source import Source
 
-__all__ = ["Broker", "Flower", "Settings", "Source", "Workers", "find", "load"]
+__all__ = ["Broker", "Flower", "Settings", "Source", "WorkerSettings", "find", "load"]
 
 PLACES = (Path("trailcourier.toml"), Path("/etc/trailcourier/trailcourier.toml"))
 
 
 def find() -> Path | None:
-    """Return the file that ``load`` reads when it is given none, if there is one."""
+    """Return the file that ``load`` reads by default, if there is one."""
     named = environment.environ().get(environment.CONFIG)
     if named:
         return Path(named)
@@ -34,38 +34,38 @@ def load(
     *,
     tables: Collection[str] = environment.SECTIONS,
 ) -> Settings:
-    """Read the configuration from *path*, else where ``find`` says, and from the environment.
+    """Read the configuration from *path*, by default the file of ``find``, and the environment.
 
-    *env* stands in for the environment of this process.  A process that needs no more than some
-    *tables* is given no more, and is not asked for the secrets that others name.
+    *env* replaces the environment of this process.  A process that needs only some *tables* names
+    them; then it needs no secret of the others.
 
-    Raises ConfigError with every problem there is.
+    Raises ConfigError with every problem.
     """
     env = environment.environ() if env is None else env
     path = path or find()
-    said = environment.variables(env)
-    if path is None and not said.tree:
-        raise ConfigError([_nowhere()])
-    tree = environment.merged(_read(path) if path else {}, said.tree)
+    variables = environment.variables(env)
+    if path is None and not variables.tree:
+        raise ConfigError([_no_file()])
+    tree = environment.merged(_read(path) if path else {}, variables.tree)
     read = {name: tree[name] for name in tree if name in tables or name not in environment.SECTIONS}
     file = str(path or "environment")
-    egress, wrong_egress = environment.egress(env)
-    wrong = [*said.problems, *environment.foreign(env)]
+    network, wrong_egress = environment.network(env)
+    wrong = [*variables.problems, *environment.foreign(env)]
     found = Configuration()
     try:
         found = Configuration.model_validate(
             environment.merged(environment.defaults(env), read), context={"environ": env}
         )
     except ValidationError as error:
-        wrong += problems.told(error, file, said.said_by)
+        wrong += problems.lines(error, file, variables.set_by)
     if "sources" in tables:
-        wrong += [f"{file}: {each}" for each in across.problems(tree)]
-    wrong += problems.strangers(across.unexpected(said.strangers, tree))
+        wrong += [f"{file}: {each}" for each in cross_checks.problems(tree)]
+    wrong += problems.unknown_variables(cross_checks.unexplained(variables.unknown, tree))
     wrong += wrong_egress
     if wrong:
         raise ConfigError(wrong)
     return Settings(
-        **dict(found), path=path, egress=egress, fail_point=env.get(environment.FAIL_POINT, "")
+        **dict(found), path=path, network=network, fail_point=env.get(environment.FAIL_POINT, "")
     )
 
 
@@ -80,9 +80,9 @@ def _read(path: Path) -> dict[str, Any]:
         raise ConfigError([f"{path}: is not TOML: {error}"]) from error
 
 
-def _nowhere() -> str:
+def _no_file() -> str:
     places = ", ".join(f"./{each}" if not each.is_absolute() else str(each) for each in PLACES)
     return (
         f"no configuration: looked for {environment.CONFIG} and {places}; write one of these "
-        "(`trailcourier setup apply --write FILE` does), or name a file with --config"
+        "(`trailcourier setup apply --write FILE` does), or give a file with --config"
     )

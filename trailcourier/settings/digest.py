@@ -1,6 +1,6 @@
-"""One short name for a configuration, by which two hosts see whether they have the same.
+"""The digest of a configuration, by which hosts see whether they have the same one.
 
-A setting that is one process's own may differ within a fleet, so it is left out.
+Settings that may differ between the processes of a fleet are left out.
 """
 
 import hashlib
@@ -12,27 +12,27 @@ from trailcourier.secret import Secret
 from trailcourier.settings.shape import Settings
 
 OWN_NUMBERS = frozenset({"receive_wait", "memory_mib"})
-"""Of ``[line]``: `run --drain` receives with a wait of its own, and hosts differ in memory."""
+"""Of ``[line]``: `run --drain` sets its own wait for receives, and hosts differ in memory."""
 
 OWN_OF_SINKS = frozenset({"ca_file"})
-"""Of a sink: hosts may keep certificates in different places, as they may secrets."""
+"""Of a sink: hosts may keep certificates, like secrets, in different places."""
 
 
 def digest(found: Settings) -> str:
-    """Twelve hexadecimal digits for what decides how the line works.
+    """Return twelve hexadecimal digits for the settings that decide how the line works.
 
-    That is sources, sinks, the line's numbers and the broker's namespace.  A secret counts as one
-    and no more: hosts may keep it in different places, and nothing of it may leave the process.
+    These are sources, sinks, the line's numbers and the broker's namespace.  Every secret counts as
+    the same: hosts may keep it in different places, and nothing of it may leave the process.
     """
-    told = {
+    settings = {
         "namespace": found.broker.namespace,
-        "line": found.line.model_dump(exclude=set(OWN_NUMBERS)),
+        "line": found.numbers.model_dump(exclude=set(OWN_NUMBERS)),
         "sources": {name: each.model_dump() for name, each in found.sources.items()},
         "sinks": {
             name: each.model_dump(exclude=set(OWN_OF_SINKS)) for name, each in found.sinks.items()
         },
     }
-    text = json.dumps(told, sort_keys=True, default=_plain)
+    text = json.dumps(settings, sort_keys=True, default=_plain)
     return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
 
 
@@ -45,4 +45,4 @@ def _plain(value: Any) -> Any:
         case set() | frozenset():
             return sorted(value)
         case _:
-            raise TypeError(f"a setting of the type {type(value).__name__} has no text")
+            raise TypeError(f"a setting of the type {type(value).__name__} cannot be digested")

@@ -1,8 +1,9 @@
-"""What the environment says: the one reader of it.
+"""Reads the environment; no other module does.
 
-``TRAILCOURIER_SOURCES__PROD__QUEUE_URL`` is the key ``sources.prod.queue_url``; names of sources
-and sinks are lowered, their underscores become hyphens, and an empty variable counts as unset.
-``TRAILCOURIER_LOG_LEVEL`` and ``TRAILCOURIER_LOG_FORMAT`` are short for keys of ``workers``.
+``TRAILCOURIER_SOURCES__PROD__QUEUE_URL`` sets the key ``sources.prod.queue_url``.  In names of
+sources and sinks, letters become lower case and underscores hyphens.  An empty variable counts as
+unset.  ``TRAILCOURIER_LOG_LEVEL`` and ``TRAILCOURIER_LOG_FORMAT`` are short for keys of
+``workers``.
 """
 
 import os
@@ -16,7 +17,7 @@ import msgspec
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError
 
-from trailcourier.egress import Egress
+from trailcourier.aws.network import Network
 from trailcourier.settings.shape import Configuration
 
 PREFIX = "TRAILCOURIER_"
@@ -24,22 +25,22 @@ CONFIG = "TRAILCOURIER_CONFIG"
 FAIL_POINT = "TRAILCOURIER_FAIL_POINT"
 
 SECTIONS = tuple(Configuration.model_fields)
-_NAMED = ("sources", "sinks")  # tables of tables, each under a name of the operator's
-# what Kubernetes and Docker set for a service that happens to be called trailcourier-…
+_NAMED = ("sources", "sinks")  # tables of tables, whose names the operator chooses
+# what Kubernetes and Docker set for a service called trailcourier-…
 _SERVICE_LINK = re.compile(r"\w+_(SERVICE_(HOST|PORT\w*)|PORT(_\d+_(TCP|UDP|SCTP)(_\w+)?)?)")
 _SHORT = {
     "TRAILCOURIER_LOG_LEVEL": "TRAILCOURIER_WORKERS__LOG_LEVEL",
     "TRAILCOURIER_LOG_FORMAT": "TRAILCOURIER_WORKERS__LOG_FORMAT",
 }
 _ENDPOINT = "AWS_ENDPOINT_URL"
-_IN_PROGRAM = {CONFIG, FAIL_POINT}
+_NO_KEYS = {CONFIG, FAIL_POINT}
 
 _OTHER_BROKER = (
-    "Celery would use this broker or result backend, and not `broker.url` as the rest of the fleet "
-    "does. Unset it, and pass neither -b nor --result-backend."
+    "Celery would use this broker or result backend instead of `broker.url`, which the rest of the "
+    "fleet uses. Unset it, and pass neither -b nor --result-backend."
 )
 _OTHER_CODE = (
-    "Celery would take settings or code from there that Trailcourier does not know. Unset it, and "
+    "Celery would load settings or code that Trailcourier does not know. Unset it, and "
     "pass neither --config nor --loader."
 )
 # celery/app/utils.py (Settings), celery/bin/celery.py (each option has a variable, and another
@@ -59,22 +60,22 @@ FOREIGN = {
     "LOADER": _OTHER_CODE,
     "RESULT_BACKEND": _OTHER_BROKER,
 }
-"""The variables that Celery obeys before our configuration, and what is wrong with each."""
+"""Variables that Celery obeys before our configuration, and the error for each."""
 
 KeyPath = tuple[str, ...]
 
 
 class Variables(msgspec.Struct):
-    """The keys that the environment sets: *tree* as the file has it, and who said each."""
+    """The keys that variables set: *tree* in the form of the file, *set_by* which variable each."""
 
     tree: dict[str, Any] = {}
-    said_by: dict[KeyPath, str] = {}
-    strangers: list[str] = []
+    set_by: dict[KeyPath, str] = {}
+    unknown: list[str] = []
     problems: list[str] = []
 
 
 class _Shape(Configuration, BaseSettings):
-    """Tells pydantic-settings which keys hold tables and lists; never made."""
+    """Tells pydantic-settings which keys are tables and lists; never instantiated."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__")
 
@@ -89,21 +90,23 @@ def variables(env: Mapping[str, str]) -> Variables:
     found = Variables()
     source = EnvSettingsSource(_Shape)
     for name, value in sorted(env.items()):
-        if not name.upper().startswith(PREFIX) or name in _IN_PROGRAM or not value:
+        if not name.upper().startswith(PREFIX) or name in _NO_KEYS or not value:
             continue
         whole = _SHORT.get(name, name)
         path = _path(whole)
         if path is None:
-            found.strangers.append(name)
+            found.unknown.append(name)
             continue
-        source.env_vars = {whole.lower(): value}  # one at a time, so that what is wrong has a name
+        source.env_vars = {
+            whole.lower(): value
+        }  # one at a time, so that an error names its variable
         try:
             tree = source()
-        except SettingsError:  # it quotes the value
-            found.problems.append(f"{name}: is not the JSON that this key takes")
+        except SettingsError:  # its text quotes the value
+            found.problems.append(f"{name}: must be JSON for this key")
             continue
         found.tree = merged(found.tree, _hyphened(tree))
-        found.said_by[path] = name
+        found.set_by[path] = name
     return found
 
 
@@ -127,7 +130,7 @@ def _hyphened(tree: dict[str, Any]) -> dict[str, Any]:
 
 
 def merged(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Return both trees as one; where they differ, *above* counts."""
+    """Merge two trees; where both have a key, the value of *above* counts."""
     tree = dict(below)
     for key, value in above.items():
         was = tree.get(key)
@@ -139,17 +142,17 @@ def merged(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def service_link(name: str) -> bool:
-    """Say whether Kubernetes or Docker set *name*, for a service that is called like us."""
+    """Whether Kubernetes or Docker set *name*, for a service called trailcourier."""
     return _SERVICE_LINK.fullmatch(name) is not None
 
 
 def foreign(env: Mapping[str, str]) -> list[str]:
-    """Return a problem for each variable by which Celery would leave our configuration."""
+    """Return a problem for each variable that Celery would obey instead of our configuration."""
     return [f"{name}: {what}" for name, what in FOREIGN.items() if env.get(name)]
 
 
-def egress(env: Mapping[str, str]) -> tuple[Egress, list[str]]:
-    """Return how this process reaches the outside, and what is wrong with that."""
+def network(env: Mapping[str, str]) -> tuple[Network, list[str]]:
+    """Return how this process reaches other hosts, and the problems of these variables."""
     endpoints = {
         name.removeprefix(_ENDPOINT): value
         for name, value in env.items()
@@ -162,13 +165,13 @@ def egress(env: Mapping[str, str]) -> tuple[Egress, list[str]]:
     }
     bundle = env.get("AWS_CA_BUNDLE") or None
     problems = [
-        f"{_ENDPOINT}{service}: is no URL: http://HOST:PORT is one"
+        f"{_ENDPOINT}{service}: must be a URL such as http://HOST:PORT"
         for service, value in endpoints.items()
         if not _is_web(value)
     ]
     if bundle and not Path(bundle).is_file():
-        problems.append("AWS_CA_BUNDLE: names no file")
-    way_out = Egress(
+        problems.append("AWS_CA_BUNDLE: the file that it names does not exist")
+    network = Network(
         endpoint_url=endpoints.pop("", None),
         endpoints=tuple(sorted((key[1:].lower(), value) for key, value in endpoints.items())),
         https_proxy=proxies["https_proxy"],
@@ -176,7 +179,7 @@ def egress(env: Mapping[str, str]) -> tuple[Egress, list[str]]:
         no_proxy=proxies["no_proxy"] or "",
         ca_bundle=Path(bundle) if bundle else None,
     )
-    return way_out, problems
+    return network, problems
 
 
 def _is_web(url: str) -> bool:
@@ -188,9 +191,10 @@ def _is_web(url: str) -> bool:
 
 
 def defaults(env: Mapping[str, str]) -> dict[str, Any]:
-    """Return the keys whose defaults the environment gives: systemd's or XDG's state directory.
+    """Return keys whose defaults the environment sets: systemd's or XDG's state directory.
 
-    In systemd's lie the files of file sinks too, which others may read; so ours is a folder in it.
+    systemd's directory also holds the files of file sinks, which other users may read; so the
+    default is a folder in it.
     """
     if env.get("STATE_DIRECTORY"):
         return {"workers": {"state_dir": f"{env['STATE_DIRECTORY'].split(':', 1)[0]}/state"}}

@@ -1,4 +1,4 @@
-"""What is wrong with a configuration, one line each: where, which key, and what to do."""
+"""Turns the problems of a configuration into lines: where, which key, and what to do."""
 
 import difflib
 import json
@@ -11,42 +11,46 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from trailcourier.printable import meant
+from trailcourier.models import ExpertNumbers
 from trailcourier.settings.environment import CONFIG, PREFIX, SECTIONS, KeyPath
-from trailcourier.settings.shape import Configuration
+from trailcourier.settings.shape import Configuration, LineSettings
+from trailcourier.text import did_you_mean
 
 _WRAPPED = {Annotated, Union, UnionType}
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _UNTAGGED = {"union_tag_not_found", "union_tag_invalid"}
-_WORDS = {  # pydantic's type of an error -> ours, where its own words do not do
+_WORDS = {  # words for types of pydantic's errors, where its own are unclear
     "missing": "missing",
-    "model_type": "is no table",
-    "model_attributes_type": "is no table",
-    "dict_type": "is no table",
-    "tuple_type": "is no list",
+    "model_type": "must be a table",
+    "model_attributes_type": "must be a table",
+    "dict_type": "must be a table",
+    "tuple_type": "must be a list",
     "recursion_loop": "contains itself",
 }
 
 
-def told(error: ValidationError, file: str, said_by: Mapping[KeyPath, str]) -> list[str]:
-    """Return a line for each thing *error* holds; values never appear in one."""
-    return [_line(each, file, said_by) for each in error.errors(include_url=False)]
+def lines(error: ValidationError, file: str, set_by: Mapping[KeyPath, str]) -> list[str]:
+    """Return a line for each problem in *error*, without its value.
+
+    *set_by* names the variables that set keys.
+    """
+    return [_line(each, file, set_by) for each in error.errors(include_url=False)]
 
 
-def strangers(names: Iterable[str]) -> list[str]:
-    """Return a line for each variable that sets nothing."""
+def unknown_variables(names: Iterable[str]) -> list[str]:
+    """Return a line for each variable that sets no key, with the nearest name."""
     static = [
         variable((section, key))
         for section in SECTIONS
         for key in _keys(Configuration.model_fields[section].annotation)
     ]
-    lines = []
+    found = []
     for name in names:
         head, sep, tail = name.removeprefix(PREFIX).partition("__")
         near = difflib.get_close_matches(head.lower(), SECTIONS, n=1) if sep else []
         whole = [f"{PREFIX}{near[0].upper()}__{tail}"] if near else []
-        lines.append(f"{name}: unknown variable{meant(name, whole + static + [CONFIG])}")
-    return lines
+        found.append(f"{name}: unknown variable{did_you_mean(name, whole + static + [CONFIG])}")
+    return found
 
 
 def variable(path: Sequence[str]) -> str:
@@ -55,7 +59,7 @@ def variable(path: Sequence[str]) -> str:
 
 
 def key(path: Iterable[int | str]) -> str:
-    """Return *path* as a person writes it: ``sources.prod.buckets[0]``."""
+    """Return *path* as TOML writes it: ``sources.prod.buckets[0]``."""
     text = ""
     for part in path:
         if isinstance(part, int):
@@ -65,23 +69,26 @@ def key(path: Iterable[int | str]) -> str:
     return text.removeprefix(".")
 
 
-def _line(error: ErrorDetails, file: str, said_by: Mapping[KeyPath, str]) -> str:
+def _line(error: ErrorDetails, file: str, set_by: Mapping[KeyPath, str]) -> str:
     untagged = error["type"] in _UNTAGGED
-    told_apart = [error["ctx"]["discriminator"].strip("'")] if untagged else []
-    path, table = _path((*error["loc"], *told_apart))
+    discriminator = [error["ctx"]["discriminator"].strip("'")] if untagged else []
+    path, table = _path((*error["loc"], *discriminator))
     names = tuple(str(part) for part in path)
-    speaker = next(
-        (said_by[names[:end]] for end in range(len(names), 0, -1) if names[:end] in said_by), None
+    setter = next(
+        (set_by[names[:end]] for end in range(len(names), 0, -1) if names[:end] in set_by), None
     )
-    where = speaker or f"{file}: {key(path)}"
+    where = setter or f"{file}: {key(path)}"
     if untagged:
         return f"{where}: must be one of {', '.join(_tags(table))}"
     if error["type"] != "extra_forbidden":
         return f"{where}: {_words(error)}"
+    if table is LineSettings and names[-1] in ExpertNumbers.model_fields:
+        moved = (*names[:-1], "expert", names[-1])
+        return f"{where}: moved to {variable(moved) if setter else key(moved)}"
     known = _keys(table)
-    if speaker:
+    if setter:
         known = [variable((*names[:-1], each)) for each in known]
-    return f"{where}: unknown key{meant(speaker or names[-1], known)}"
+    return f"{where}: unknown key{did_you_mean(setter or names[-1], known)}"
 
 
 def _words(error: ErrorDetails) -> str:
@@ -93,15 +100,15 @@ def _words(error: ErrorDetails) -> str:
     if error["type"] in _WORDS:
         return _WORDS[error["type"]]
     text = error["msg"]
-    for theirs, ours in (("Input should be", "must be"), ("String should", "must")):
-        text = text.replace(theirs, ours)
+    for before, after in (("Input should be", "must be"), ("String should", "must")):
+        text = text.replace(before, after)
     return text[:1].lower() + text[1:]
 
 
 def _path(loc: Sequence[int | str]) -> tuple[list[int | str], Any]:
-    """Return *loc* as the file has it, and the type of the table that its end lies in.
+    """Return *loc* as a path in the file, and the type of the table that has its last key.
 
-    pydantic also puts there which member of a union it tried, and whether a key is meant.
+    In *loc*, pydantic also names the member of a union that it tried, and marks keys.
     """
     here: Any = Configuration
     table: Any = None
@@ -118,7 +125,7 @@ def _path(loc: Sequence[int | str]) -> tuple[list[int | str], Any]:
 
 
 def _members(annotation: Any) -> Iterator[Any]:
-    """Yield what *annotation* can be, without its wrapping."""
+    """Yield the types that *annotation* allows, without wrappers."""
     if get_origin(annotation) in _WRAPPED:
         inner = get_args(annotation)
         for each in inner[:1] if get_origin(annotation) is Annotated else inner:
@@ -140,9 +147,9 @@ def _keys(annotation: Any) -> list[str]:
 
 
 def _tags(annotation: Any) -> dict[str, Any]:
-    """Return the members of a union by what each calls itself in the key that tells them apart.
+    """Return the members of a discriminated union by their tags.
 
-    A member may be such a union itself, of those that have one ``type`` and several ways.
+    A member may be such a union itself, such as a sink type with several ways.
     """
     key = _discriminator(annotation)
     if key is None:

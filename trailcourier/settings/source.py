@@ -1,4 +1,4 @@
-"""One event source as the operator writes it: ``[sources.NAME]``."""
+"""The model of one event source: ``[sources.NAME]``."""
 
 import json
 from fnmatch import fnmatchcase
@@ -7,21 +7,22 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic_settings import NoDecode
 
-from trailcourier import filters, regions
-from trailcourier.credentials import Credentials
+from trailcourier import filters
+from trailcourier.aws import regions
+from trailcourier.aws.credentials import Credentials
 from trailcourier.filters import DEFAULT_RULE, FilterRules
-from trailcourier.settings import known
+from trailcourier.settings import botocore_data
 
 
 def listed(value: object) -> object:
-    """Take a list from a variable too: ``a,b`` or JSON."""
+    """Read a list also from a variable: ``a,b`` or JSON."""
     if not isinstance(value, str):
         return value
     if value.lstrip().startswith("["):
         try:
             return json.loads(value)
         except ValueError:
-            raise ValueError("is no list: write a,b or a JSON array") from None
+            raise ValueError("must be a list: a,b or a JSON array") from None
     return [part.strip() for part in value.split(",") if part.strip()]
 
 
@@ -31,46 +32,47 @@ Names = Annotated[
 
 
 class Source(BaseModel):
-    """Where messages come from, as whom, what is read and kept, and where it goes."""
+    """Where messages come from, with which credentials, what is read and kept, and the sinks."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    method: Literal["sqs"] = Field("sqs", description="how new log files are learned of")
-    queue_region: str | None = Field(None, description="only where the URL does not say it")
-    queue_url: str = Field(description="a standard queue's, in any form that AWS gives")
+    method: Literal["sqs"] = Field("sqs", description="how new log files are announced")
+    queue_region: str | None = Field(None, description="only if the URL does not contain it")
+    queue_url: str = Field(description="the URL of a standard queue, in any form that AWS uses")
     bucket_region: str | None = Field(
-        None, description="left out: the message's, else asked once per bucket"
+        None, description="by default the message's, else looked up once per bucket"
     )
     buckets: Names = Field(
         (),
-        description="names, or globs together with `expected_bucket_owner`; a message that names "
-        "another bucket is refused",
+        description="names, or globs together with `expected_bucket_owner`; an object of another "
+        "bucket is refused",
     )
-    unfiltered: bool = Field(False, description="pass every record on, as it is")
+    unfiltered: bool = Field(False, description="deliver every record, unchanged")
     filter: FilterRules = Field(
-        DEFAULT_RULE, description="rules of your own, in place of the one for AWS's own reads"
+        DEFAULT_RULE,
+        description="your rules, instead of the default rule for reads by AWS services",
     )
-    sinks: Names = Field(min_length=1, description="each takes every record that passes")
+    sinks: Names = Field(min_length=1, description="each gets every record that the filter keeps")
     credentials: Credentials = Credentials()
     bucket_credentials: dict[Annotated[str, Field(min_length=1)], Credentials] = Field(
         default_factory=dict,
-        description="others for some buckets: a table for each glob, of which the first counts; "
-        '`"*"` keeps `credentials` to the queue',
+        description="other credentials for some buckets: a table for each glob, the first match "
+        'counts; with `"*"`, `credentials` is for the queue alone',
     )
     unknown_key: Literal["read", "skip", "refuse"] = Field(
-        "refuse", description="what becomes of an announced key in none of CloudTrail's shapes"
+        "refuse", description="what to do with a key that has none of CloudTrail's shapes"
     )
-    keys: Names = Field((), description="globs; keys that match are read whatever their shape")
-    strict_region: bool = Field(False, description="park, where a bucket is in another region")
+    keys: Names = Field((), description="globs; a key that matches is read whatever its shape")
+    strict_region: bool = Field(False, description="park objects of a bucket in another region")
     fips: bool = Field(False, description="use FIPS endpoints")
-    dualstack: bool = Field(False, description="use endpoints that have IPv6 addresses too")
+    dualstack: bool = Field(False, description="use endpoints that also have IPv6 addresses")
     expected_bucket_owner: str | None = Field(
         None,
         pattern=r"^\d{12}$",
-        description="an account; S3 refuses a bucket of any other. Reads take 1.6 ms more of CPU",
+        description="an account; S3 denies buckets of any other. A read takes 1.6 ms more CPU time",
     )
     pollers: int = Field(
-        1, ge=1, le=64, description="polls at a time; one is good for some 200 messages a second"
+        1, ge=1, le=64, description="concurrent polls; one receives about 200 messages a second"
     )
     max_compressed_mib: int = Field(
         64, ge=1, le=1024, description="a log file larger than this, as stored, is refused"
@@ -88,26 +90,26 @@ class Source(BaseModel):
     @field_validator("queue_region", "bucket_region")
     @classmethod
     def _by_code(cls, value: str | None) -> str | None:
-        return None if value is None else known.region(regions.code(value))
+        return None if value is None else botocore_data.region(regions.parse_code(value))
 
     @field_validator("queue_url")
     @classmethod
     def _is_a_queue(cls, value: str, info: ValidationInfo) -> str:
-        if "queue_region" not in info.data:  # itself wrong, and said so
+        if "queue_region" not in info.data:  # its own problem is reported
             return value
-        address = regions.queue(value, info.data["queue_region"])
-        known.region(address.region)
+        address = regions.parse_queue_url(value, info.data["queue_region"])
+        botocore_data.region(address.region)
         return address.url
 
     @field_validator("bucket_region")
     @classmethod
-    def _beside_the_queue(cls, value: str | None, info: ValidationInfo) -> str | None:
-        _one_partition(regions.partition(value) if value else None, info)
+    def _bucket_in_partition_of_queue(cls, value: str | None, info: ValidationInfo) -> str | None:
+        _one_partition(regions.partition_of(value) if value else None, info)
         return value
 
     @field_validator("fips")
     @classmethod
-    def _there_are_such(cls, value: bool, info: ValidationInfo) -> bool:
+    def _fips_endpoints_exist(cls, value: bool, info: ValidationInfo) -> bool:
         queue = _queue(info) if value else None
         if queue and queue.partition == "aws-cn":
             raise ValueError("there are no FIPS endpoints in China: leave it out")
@@ -115,9 +117,9 @@ class Source(BaseModel):
 
     @field_validator("filter")
     @classmethod
-    def _rules_are_meant(cls, value: object, info: ValidationInfo) -> object:
+    def _rules_or_unfiltered(cls, value: object, info: ValidationInfo) -> object:
         if info.data.get("unfiltered"):
-            raise ValueError("rules beside unfiltered = true: leave one of them out")
+            raise ValueError("cannot be combined with unfiltered = true: leave one of them out")
         return value
 
     @field_validator("sinks")
@@ -129,13 +131,13 @@ class Source(BaseModel):
 
     @field_validator("credentials")
     @classmethod
-    def _role_beside_the_queue(cls, value: Credentials, info: ValidationInfo) -> Credentials:
+    def _role_in_partition_of_queue(cls, value: Credentials, info: ValidationInfo) -> Credentials:
         _one_partition(value.partition, info)
         return value
 
     @field_validator("bucket_credentials")
     @classmethod
-    def _roles_beside_the_queue(
+    def _roles_in_partition_of_queue(
         cls, value: dict[str, Credentials], info: ValidationInfo
     ) -> dict[str, Credentials]:
         for each in value.values():
@@ -143,23 +145,23 @@ class Source(BaseModel):
         return value
 
     def own_credentials(self, bucket: str) -> str:
-        """The glob whose credentials read *bucket*; empty where the source's do."""
+        """Return the glob whose credentials read *bucket*, or nothing for the source's own."""
         globs = (glob for glob in self.bucket_credentials if fnmatchcase(bucket, glob))
         return next(globs, "")
 
     @property
     def drops(self) -> str:
-        """Say in a line what is not passed on."""
+        """Return in a line which records the filter drops."""
         return "drops nothing" if self.unfiltered else filters.describe(self.filter)
 
     @property
     def queue(self) -> regions.QueueAddress:
-        """What the queue's URL says."""
-        return regions.queue(self.queue_url, self.queue_region)
+        """The address of the queue, from its URL."""
+        return regions.parse_queue_url(self.queue_url, self.queue_region)
 
 
 def _one_partition(partition: str | None, info: ValidationInfo) -> None:
-    """Refuse to reach from one partition into another: no credential is good in two."""
+    """Raise ValueError if *partition* is not the queue's: credentials are valid in one only."""
     queue = _queue(info)
     if partition and queue and partition != queue.partition:
         raise ValueError(
@@ -168,7 +170,7 @@ def _one_partition(partition: str | None, info: ValidationInfo) -> None:
 
 
 def _queue(info: ValidationInfo) -> regions.QueueAddress | None:
-    """The queue, where neither its URL nor its region is wrong, which is said there."""
+    """Return the queue, or None if its URL or region is wrong, which is reported there."""
     if not {"queue_url", "queue_region"} <= info.data.keys():
         return None
-    return regions.queue(info.data["queue_url"], info.data["queue_region"])
+    return regions.parse_queue_url(info.data["queue_url"], info.data["queue_region"])

@@ -1,7 +1,8 @@
-"""Where records are delivered.
+"""The sinks: where records are delivered.
 
-A sink is one file: a frozen pydantic config (its Terms and what it needs besides) with
-``open(name, egress) -> Sink``, and what it opens.  The union of the configs is the registry.
+Each sink is one module with a frozen pydantic config, which extends ``DeliverySettings``, and the
+sink that its ``open(name, network)`` returns.  ``SinkConfig``, the union of the configs, is the
+registry.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,25 +12,25 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from trailcourier.egress import Egress
+from trailcourier.aws.network import Network
 from trailcourier.models import Origin
-from trailcourier.sinks import sending
-from trailcourier.sinks.bisection import Accepted
-from trailcourier.sinks.delivery import Delivery, Sink
+from trailcourier.sinks import batches
+from trailcourier.sinks.bisection import PROBE_AFTER, Accepted
+from trailcourier.sinks.config import DeliverySettings
 from trailcourier.sinks.file import File
 from trailcourier.sinks.insightidr import InsightIDR
+from trailcourier.sinks.protocol import Delivery, Sink
 from trailcourier.sinks.stdout import Stdout
-from trailcourier.sinks.terms import Terms
 
 SinkConfig = Annotated[File | InsightIDR | Stdout, Field(discriminator="type")]
 
 
 @dataclass(frozen=True)
-class Outlet:
-    """A sink and the terms it takes records on: what the line sends to."""
+class ConfiguredSink:
+    """A sink and its delivery settings; the line sends records through it."""
 
     sink: Sink
-    terms: Terms
+    settings: DeliverySettings
 
     @property
     def name(self) -> str:
@@ -49,23 +50,35 @@ class Outlet:
         *,
         stopping: Event,
         accepted: Accepted = "nothing",
-    ) -> Iterator[sending.Taken]:
-        """Send *records*, each with its ordinal, and tell piece by piece what became of them.
+        probe_after: int = PROBE_AFTER,
+    ) -> Iterator[batches.SettledPiece]:
+        """Send *records*, each with its ordinal, and yield each piece once it is settled.
 
-        *accepted* is what the sink is known to have accepted.  Nothing is sent unless the pieces
-        are asked for.  Raises Fault; what was told before it is settled, the rest is not.
+        *accepted* is what the sink accepted before, and *probe_after* how many rejections in a row
+        say nothing about the sink.  Sends only while the caller iterates.  Raises Fault: what was
+        yielded before is settled, the rest is not.
         """
-        return sending.deliver(
-            delivery, records, terms=self.terms, stopping=stopping, accepted=accepted
-        )
+        return batches.deliver(
+            delivery, records, settings=self.settings, stopping=stopping, accepted=accepted,
+            probe_after=probe_after,
+        )  # fmt: skip
 
     def close(self) -> None:
         self.sink.close()
 
 
-def outlet(name: str, config: SinkConfig, egress: Egress) -> Outlet:
-    """Open the sink that *config* describes; *egress* is its way out."""
-    return Outlet(config.open(name, egress), config)
+def open_sink(name: str, config: SinkConfig, network: Network) -> ConfiguredSink:
+    """Open the sink that *config* describes; *network* has the proxies and the CA bundle."""
+    return ConfiguredSink(config.open(name, network), config)
 
 
-__all__ = ["Accepted", "Delivery", "Outlet", "Sink", "SinkConfig", "Terms", "outlet"]
+__all__ = [
+    "PROBE_AFTER",
+    "Accepted",
+    "ConfiguredSink",
+    "Delivery",
+    "DeliverySettings",
+    "Sink",
+    "SinkConfig",
+    "open_sink",
+]

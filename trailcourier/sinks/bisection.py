@@ -1,9 +1,11 @@
-"""Which records of a batch a sink rejects, and whether the sink itself is at fault.
+"""Find the records that a sink rejects, and distinguish them from a fault of the sink itself.
 
-A rejection says something about a record only where the sink accepts others.  A sink that answers
-400 to everything would otherwise have every record refused, one request each.  So a rejection is
-believed once the sink has accepted another record since.  Where it has not, single records from
-other places of the batch are sent as probes, and if it rejects these too, it is the sink's fault.
+A rejection says something about a record only if the sink accepts others.  A sink that answers
+400 to everything would otherwise have every record refused, at one request each.  So a record is
+refused only if the sink rejected it when it was sent alone, accepted another record since, and
+rejects it alone again: the sink may have recovered in between.  Until then the record is in doubt.
+While the sink accepts nothing, single records from other places of the batch are sent as probes.
+If the sink rejects these too, the fault is the sink's.  See ``docs/decisions/012``.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -12,21 +14,23 @@ from typing import Literal
 
 from trailcourier.errors import Fault, Rejected
 
-MANY = 16  # requests rejected in a row, before one that accepted others of the object is probed
+PROBE_AFTER = 16  # rejected requests in a row, from a sink that accepted others of the object
 
 Accepted = Literal["nothing", "before", "since"]
-"""What a sink has accepted: nothing of the object yet; other records of it before the batch; or
-anything at all since it first rejected these records."""
+"""What the sink accepted before this batch: ``nothing`` of the object; ``before``: other records of
+the object; ``since``: any record after it rejected each record of this batch when sent alone."""
 
 Piece = tuple[int, int, Rejected | None]
-"""(start, end, None) for records that were accepted, (start, start + 1, why) for a rejected one."""
+"""(start, end, None) for accepted records, (start, start + 1, rejection) for a rejected one."""
 
 
 class Bisection:
-    """One batch on its way into a sink, halved until the rejected single records are known.
+    """Sends one batch to a sink, and halves it until each rejected record is known.
 
-    No more than *at_once* records are sent together, and none is sent more than
-    1 + log2(len(batch)) times, rounded up.
+    At most *max_records* records are sent in one request, and no record is sent more than
+    2 + log2(len(batch)) times, rounded up.  *accepted* is what the sink accepted before the batch.
+    If the sink accepts other records of the object, probes begin after *probe_after* rejected
+    requests in a row; else after the first.
     """
 
     def __init__(
@@ -35,92 +39,118 @@ class Bisection:
         batch: Sequence[bytes],
         stopping: Event,
         *,
-        at_once: int | None = None,
+        max_records: int | None = None,
         accepted: Accepted = "nothing",
+        probe_after: int = PROBE_AFTER,
     ) -> None:
         self._send = send
         self._batch = batch
         self._stopping = stopping
-        step = at_once or len(batch) or 1
+        step = max_records or len(batch) or 1
         ranges = [(at, min(at + step, len(batch))) for at in range(0, len(batch), step)]
-        self._waiting = ranges[::-1]  # not settled yet, the next one last
-        self._probed: dict[int, Rejected | None] = {}  # sent ahead of their turn
-        self._held: list[Piece] = []  # rejections that nothing accepted since then confirms
-        self._accepts = accepted != "nothing"
-        self._sure = len(batch) if accepted == "since" else 0  # below this, rejections are believed
-        self._slice = 0  # end of what was sent together and rejected last
-        self._in_a_row = 0  # rejected requests since the last accepted one
-        self._why = ""  # the last rejection, in words
+        self._to_send = ranges[::-1]  # a stack: the next range is the last
+        self._probes: dict[int, Rejected | None] = {}  # by record; sent out of order
+        self._results: dict[int, tuple[int, Rejected | None]] = {}  # by start; not yielded yet
+        self._in_doubt: list[int] = []  # rejected alone, and the sink accepted nothing since
+        self._sink_accepts = accepted != "nothing"
+        self._believe_rejections = accepted == "since"
+        self._probe_after = probe_after
+        self._rejections_in_row = 0
+        self.last_rejection = ""  # the detail, for a person
 
     def pieces(self) -> Iterator[Piece]:
         """Send the batch, and yield each piece once it is settled, from left to right.
 
-        Raises Fault with reason ``sink-rejects-all`` where the sink accepts none, and with reason
-        ``stopping`` between two requests once *stopping* is set.
+        Ends before a record that is in doubt.  Raises Fault with the reason ``sink-rejects-all`` if
+        the sink accepts no record, and with ``stopping`` between two requests once *stopping* is
+        set.
         """
-        while self._waiting:
-            start, end = self._waiting.pop()
-            if start in self._probed:
-                yield from self._confirmed()
-                yield start, end, self._probed.pop(start)
-                continue
-            rejected = self._sent(start, end)
-            if rejected is None:
-                yield from self._confirmed()
-                yield start, end, None
-                continue
-            self._note(start, end, rejected)
-            if start < self._sure:
-                yield from self._confirmed()
-        if self._held and not self._accepts:
-            raise self._fault()
-        yield from self._confirmed()
+        while self._to_send:
+            self._settle_range(*self._to_send.pop())
+            if self._in_doubt and not self._rejections_in_row:
+                self._resend_in_doubt()
+            yield from self._settled_pieces()
+        if self._in_doubt and not self._sink_accepts:
+            raise self._rejects_all()
 
     @property
-    def ahead(self) -> list[int]:
-        """Records that were accepted as probes, and whose turn has not come."""
-        return [at for at, rejected in sorted(self._probed.items()) if rejected is None]
+    def accepted_ahead(self) -> list[int]:
+        """Accepted records that are not yielded, because a record before them is not settled."""
+        ranges = [(start, end) for start, (end, why) in self._results.items() if why is None]
+        probes = [at for at, rejection in self._probes.items() if rejection is None]
+        return sorted({*probes, *(at for each in ranges for at in range(*each))})
 
-    def _sent(self, start: int, end: int) -> Rejected | None:
+    @property
+    def rejected_alone(self) -> list[int]:
+        """Records that were rejected when sent alone, and are not settled."""
+        probes = [at for at, rejection in self._probes.items() if rejection is not None]
+        return sorted({*self._in_doubt, *probes})
+
+    def _settle_range(self, start: int, end: int) -> None:
+        """Send one range, unless it is a record that was accepted as a probe."""
+        was_probe = start in self._probes
+        if was_probe and self._probes[start] is None:
+            self._results[start] = end, self._probes.pop(start)
+            return
+        rejection = self._send_range(start, end)
+        self._probes.pop(start, None)
+        single = end - start == 1
+        if rejection is None or (single and (was_probe or self._believe_rejections)):
+            self._results[start] = end, rejection
+        else:
+            self._handle_rejection(start, end, rejection)
+
+    def _send_range(self, start: int, end: int) -> Rejected | None:
         if self._stopping.is_set():
-            raise Fault("stopping", "the worker was told to stop before all records were sent")
+            raise Fault("stopping", "the worker is stopping and has not sent all records")
         try:
             self._send(self._batch[start:end])
         except Rejected as error:
-            self._in_a_row, self._why = self._in_a_row + 1, error.detail
+            self._rejections_in_row, self.last_rejection = self._rejections_in_row + 1, error.detail
             return error
-        self._accepts, self._in_a_row = True, 0
-        self._sure = max(self._sure, self._slice)
+        self._sink_accepts, self._rejections_in_row = True, 0
         return None
 
-    def _note(self, start: int, end: int, rejected: Rejected) -> None:
-        """Halve what was rejected, or hold a single record's rejection; probe if it is time."""
-        self._slice = max(self._slice, end)
+    def _handle_rejection(self, start: int, end: int, rejection: Rejected) -> None:
+        """Halve a rejected range, or put a single record in doubt; then probe if it is time."""
         if end - start == 1:
-            self._held.append((start, end, rejected))
+            self._results[start] = end, rejection
+            self._in_doubt.append(start)
         else:
-            self._waiting += _halves(start, end)
-        patience = MANY if self._accepts else 1
-        if start >= self._sure and self._in_a_row >= patience and self._waiting:
-            self._probe()
+            self._to_send += _halves(start, end)
+        probe_after = self._probe_after if self._sink_accepts else 1
+        due = self._rejections_in_row >= probe_after and not self._believe_rejections
+        if due and self._to_send:
+            self._send_probes()
 
-    def _probe(self) -> None:
-        """Send single records of what is left until one is accepted; raises Fault if none is."""
-        ranges = reversed(self._waiting)
-        left = [at for each in ranges for at in range(*each) if at not in self._probed]
+    def _resend_in_doubt(self) -> None:
+        """Send the records in doubt again, now that the sink accepted another one."""
+        while self._in_doubt:
+            at = self._in_doubt[0]
+            self._results[at] = at + 1, self._send_range(at, at + 1)
+            del self._in_doubt[0]
+        self._rejections_in_row = 0
+
+    def _send_probes(self) -> None:
+        """Send up to four single records until the sink accepts one; raises Fault if it does not.
+
+        They are the first, the last, the middle and the smallest of the records not sent alone yet.
+        """
+        ranges = reversed(self._to_send)
+        left = [at for each in ranges for at in range(*each) if at not in self._probes]
         if not left:
             return
-        smallest = min(left, key=lambda at: len(self._batch[at]))  # it may pass where size decides
+        smallest = min(left, key=lambda at: len(self._batch[at]))  # the sink may limit the size
         for at in dict.fromkeys((left[0], left[-1], left[len(left) // 2], smallest)):
-            self._probed[at] = self._sent(at, at + 1)
-            if self._probed[at] is None:
-                self._waiting = [part for each in self._waiting for part in self._around(*each)]
+            self._probes[at] = self._send_range(at, at + 1)
+            if self._probes[at] is None:
+                self._to_send = [part for each in self._to_send for part in self._split(*each)]
                 return
-        raise self._fault()
+        raise self._rejects_all()
 
-    def _around(self, start: int, end: int) -> Iterator[tuple[int, int]]:
-        """Cut a range at the probes in it; the rightmost part first, as ranges wait."""
-        for at in sorted((at for at in self._probed if start <= at < end), reverse=True):
+    def _split(self, start: int, end: int) -> Iterator[tuple[int, int]]:
+        """Split a range at its probes; yields the rightmost part first, as on the stack."""
+        for at in sorted((at for at in self._probes if start <= at < end), reverse=True):
             if at + 1 < end:
                 yield at + 1, end
             yield at, at + 1
@@ -128,16 +158,21 @@ class Bisection:
         if start < end:
             yield start, end
 
-    def _confirmed(self) -> Iterator[Piece]:
-        held, self._held = self._held, []
-        yield from held
+    def _settled_pieces(self) -> Iterator[Piece]:
+        """Yield the results before the first record in doubt."""
+        while self._results:
+            start = next(iter(self._results))
+            if start in self._in_doubt:
+                return
+            end, rejection = self._results.pop(start)
+            yield start, end, rejection
 
-    def _fault(self) -> Fault:
-        rows = self._in_a_row
-        told = f"{rows} requests in a row were rejected, the last with: {self._why}"
-        if rows == 1:
-            told = f"the only request was rejected: {self._why}"
-        return Fault("sink-rejects-all", told)
+    def _rejects_all(self) -> Fault:
+        count = self._rejections_in_row
+        detail = f"it rejected {count} requests in a row, the last with: {self.last_rejection}"
+        if count == 1:
+            detail = f"it rejected the only request: {self.last_rejection}"
+        return Fault("sink-rejects-all", detail)
 
 
 def _halves(start: int, end: int) -> list[tuple[int, int]]:

@@ -1,12 +1,12 @@
-"""The end of a wait, as a time of ``time.monotonic``."""
+"""Deadlines: when a wait must end, as a time of ``time.monotonic``."""
 
 import contextlib
 import time
 from collections.abc import Iterator
 
 
-def left(deadline: float) -> float:
-    """Return the seconds until *deadline*; raises TimeoutError if there are none."""
+def seconds_left(deadline: float) -> float:
+    """Return the seconds until *deadline*; raises TimeoutError if it has passed."""
     seconds = deadline - time.monotonic()
     if seconds <= 0:
         raise TimeoutError
@@ -14,9 +14,9 @@ def left(deadline: float) -> float:
 
 
 @contextlib.contextmanager
-def within(words: str) -> Iterator[None]:
-    """Have a TimeoutError say *words*."""
+def timeout_message(text: str) -> Iterator[None]:
+    """Give a TimeoutError of the block the message *text*."""
     try:
         yield
     except TimeoutError as error:
-        raise TimeoutError(words) from error
+        raise TimeoutError(text) from error

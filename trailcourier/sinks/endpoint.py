@@ -1,7 +1,7 @@
-"""An HTTP endpoint that takes records: one POST, and what its answer means.
+"""An HTTP endpoint that accepts records: one POST, and what its response means.
 
-Goes through the proxy, and trusts the CA bundle, that the environment names, as boto3 does.  What
-it is sent to may hold a token, so no URL of it is ever told beyond its host.
+Uses the proxy and the CA bundle that the environment names, as boto3 does.  A URL may hold a token,
+so errors and logs show its host alone.
 """
 
 import os
@@ -14,129 +14,132 @@ import urllib3
 from urllib3 import exceptions
 from urllib3.util import Retry, Timeout, make_headers
 
-from trailcourier.egress import Egress
+from trailcourier.aws import tls_contexts
+from trailcourier.aws.network import Network
 from trailcourier.errors import Fault, Rejected
-from trailcourier.printable import printable
-from trailcourier.sinks import trust
+from trailcourier.reason_names import ReasonName
+from trailcourier.sinks import certificates
+from trailcourier.text import printable
 
-CONTENT = frozenset({400, 413, 422})  # what was sent is at fault, not who sent it or when
-REASONS: Mapping[int, str] = {
+CONTENT_STATUSES = frozenset({400, 413, 422})  # the content is at fault, not who sent it or when
+REASONS: Mapping[int, ReasonName] = {
     401: "sink-credentials",
     403: "sink-credentials",
-    407: "sink-unreachable",  # the proxy between
+    407: "sink-unreachable",  # the proxy wants credentials
     408: "sink-busy",
     429: "sink-busy",
 }
-CONNECTIONS = 64  # more than a process has threads; idle ones cost nothing
-SAID = 2048  # bytes read of an answer that is not the one wanted
-TOLD = 200  # characters of it that are told
-SECRET = 8  # characters; a part of a URL as long as this may be a token
+MAX_CONNECTIONS = 64  # more than a process has threads; idle ones cost nothing
+BODY_READ = 2048  # bytes read of a response's body
+BODY_SHOWN = 200  # characters of it that an error shows
+TOKEN_LENGTH = 8  # characters; a part of a URL that has as many may be a token
 
 _FAILURES = (exceptions.HTTPError, HTTPException, OSError)
 
 
 class Endpoint:
-    """Used by all threads of a process.
+    """Posts records to an HTTP endpoint; all threads of a process use it.
 
-    *accepts* is the one status that says that a body was accepted: a login page that answers in
-    the endpoint's place says 200 as well.  *reasons* are those of further statuses.
+    *accepted_status* is the only status that means that the body was accepted: a login page that
+    answers in the endpoint's place has status 200 too.  *reasons* maps further statuses to reasons.
     """
 
     def __init__(
         self,
         *,
         sink: str,
-        egress: Egress,
-        accepts: int,
+        network: Network,
+        accepted_status: int,
         connect: float,
         timeout: float,
-        reasons: Mapping[int, str] = {},
+        reasons: Mapping[int, ReasonName] = {},
     ) -> None:
         self._sink = sink
-        self._egress = egress
-        self._accepts = accepts
+        self._network = network
+        self._accepted_status = accepted_status
         self._reasons = {**REASONS, **reasons}
         self._timeout = Timeout(connect=connect, read=timeout)
-        self._trusted = trust.context(egress.ca_bundle)
+        self._tls_context = tls_contexts.for_sink(network.ca_bundle)
         self._pools: dict[tuple[int, str | None], urllib3.PoolManager] = {}
 
-    def post(self, url: str, body: bytes, *, kind: str) -> None:
-        """Send *body*, of content type *kind*, and return once it is accepted.
+    def post(self, url: str, body: bytes, *, content_type: str) -> None:
+        """Post *body*, whose content type is *content_type*, and return once it is accepted.
 
-        Raises Rejected if it is at fault itself, else Fault.
+        Raises Rejected if the body is at fault, else Fault.
         """
         try:
             with self._pool(url).request(
                 "POST",
                 url,
                 body=body,
-                headers={"Content-Type": kind, "User-Agent": "trailcourier"},
+                headers={"Content-Type": content_type, "User-Agent": "trailcourier"},
                 timeout=self._timeout,
                 retries=False,
-                redirect=False,  # it would take the body, and the token, somewhere else
+                redirect=False,  # it would send the body and the token to another host
                 preload_content=False,
-            ) as answer:
-                said = answer.read(SAID)
-                if answer.status == self._accepts:
+            ) as response:
+                response_body = response.read(BODY_READ)
+                if response.status == self._accepted_status:
                     return
         except _FAILURES as error:
-            detail = self._told(url, self._words(error))
-            raise Fault("sink-unreachable", detail, where=self._sink) from None  # it may quote url
-        raise self._fault(url, answer, said)
+            detail = self._without_secrets(url, self._describe(error))
+            # the error may quote the URL, so it is not chained
+            raise Fault("sink-unreachable", detail, where=self._sink) from None
+        raise self._fault(url, response, response_body)
 
     def close(self) -> None:
-        """Let go of idle connections."""
+        """Close idle connections."""
         while self._pools:
             self._pools.popitem()[1].clear()
 
     def _pool(self, url: str) -> urllib3.PoolManager:
-        proxy = self._egress.proxy(url)
-        key = os.getpid(), proxy  # a forked child makes connections of its own
+        proxy = self._network.proxy(url)
+        key = os.getpid(), proxy  # a forked child opens its own connections
         if key not in self._pools:
-            self._pools.setdefault(key, self._made(proxy))
+            self._pools.setdefault(key, self._make_pool(proxy))
         return self._pools[key]
 
-    def _made(self, proxy: str | None) -> urllib3.PoolManager:
+    def _make_pool(self, proxy: str | None) -> urllib3.PoolManager:
         if proxy is None:
-            return urllib3.PoolManager(maxsize=CONNECTIONS, ssl_context=self._trusted)
+            return urllib3.PoolManager(maxsize=MAX_CONNECTIONS, ssl_context=self._tls_context)
         parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
         user = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}"
         return urllib3.ProxyManager(
             f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}",
             proxy_headers=make_headers(proxy_basic_auth=user) if parts.username else None,
-            maxsize=CONNECTIONS,
-            ssl_context=self._trusted,
-            proxy_ssl_context=self._trusted,
+            maxsize=MAX_CONNECTIONS,
+            ssl_context=self._tls_context,
+            proxy_ssl_context=self._tls_context,
         )
 
-    def _fault(self, url: str, answer: urllib3.BaseHTTPResponse, said: bytes) -> Fault:
-        status = answer.status
-        words = f"answered {status}, where {self._accepts} says accepted"
-        if said:
-            words += f': "{said.decode(errors="replace")[:TOLD]}"'
-        detail = self._told(url, words)
-        if status in CONTENT:
+    def _fault(self, url: str, response: urllib3.BaseHTTPResponse, body: bytes) -> Fault:
+        status = response.status
+        text = f"it answered {status} instead of {self._accepted_status}"
+        if body:
+            text += f': "{body.decode(errors="replace")[:BODY_SHOWN]}"'
+        detail = self._without_secrets(url, text)
+        if status in CONTENT_STATUSES:
             return Rejected(detail, where=self._sink)
         reason = self._reasons.get(status, "sink-error")
-        return Fault(reason, detail, where=self._sink, after=_after(answer))
+        return Fault(reason, detail, where=self._sink, after=_retry_after(response))
 
-    def _told(self, url: str, words: str) -> str:
-        """Say *words* of the endpoint, with nothing of its URL in them but the host."""
+    def _without_secrets(self, url: str, text: str) -> str:
+        """Return *text* after the endpoint's host, without any other part of its URL."""
         for secret in sorted(_secrets(url), key=len, reverse=True):
-            words = words.replace(secret, "***")
+            text = text.replace(secret, "***")
         parts = urlsplit(url)
-        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}: {printable(words)}"
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}: {printable(text)}"
 
-    def _words(self, error: BaseException) -> str:
+    def _describe(self, error: BaseException) -> str:
         match error:
             case exceptions.ReadTimeoutError():
                 return f"no answer within {self._timeout.read_timeout:g} s"
-            case exceptions.NewConnectionError():  # to urllib3 a kind of the next
+            case exceptions.NewConnectionError():  # a subclass of ConnectTimeoutError
                 return _cause(error)
             case exceptions.ConnectTimeoutError():
                 return f"no connection within {self._timeout.connect_timeout:g} s"
             case exceptions.SSLError():
-                return f"{_cause(error)}; AWS_CA_BUNDLE names other certificates to trust"
+                return f"{_cause(error)}; to trust other certificates, set AWS_CA_BUNDLE"
             case exceptions.ProxyError():
                 return f"the proxy: {_cause(error)}"
             case _:
@@ -144,24 +147,25 @@ class Endpoint:
 
 
 def _cause(error: BaseException) -> str:
-    """Return the words of what was met first: those around it tell of objects in memory."""
+    """Return the text of the innermost error: the outer ones show memory addresses of objects."""
     inner = next((each for each in error.args if isinstance(each, BaseException)), error.__cause__)
     if inner is not None:
         return _cause(inner)
     if isinstance(error, ssl.SSLError):
-        return trust.words(error)
+        return certificates.describe_error(error)
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
 def _secrets(url: str) -> Iterator[str]:
+    """Yield each part of *url* that may be a token or a password."""
     parts = urlsplit(url)
     yield from (each for each in (parts.path, parts.query, parts.password) if each and each != "/")
-    yield from (each for each in parts.path.split("/") if len(each) >= SECRET)
+    yield from (each for each in parts.path.split("/") if len(each) >= TOKEN_LENGTH)
 
 
-def _after(answer: urllib3.BaseHTTPResponse) -> float:
-    """Return the seconds that *answer* asks to be left alone."""
+def _retry_after(response: urllib3.BaseHTTPResponse) -> float:
+    """Return the seconds in the Retry-After header of *response*, 0 without one."""
     try:
-        return float(Retry().get_retry_after(answer) or 0)
+        return float(Retry().get_retry_after(response) or 0)
     except (exceptions.InvalidHeader, OverflowError, ValueError):
         return 0

@@ -1,13 +1,13 @@
-"""Folders that only this user and root can change, and files in them reached without a link.
+"""Folders that only this user and root can change, opened without following symbolic links.
 
-Whoever may write to the folder of a file sink could put a link in it, and have this user write
-where only this user may.  So the folder, and each one below it, must belong to this user or to
-root, give no other user the right to write, and be no symbolic link.  They are opened one inside
-the other, so that nothing can be put in the place of one that was looked at.
+A user who may write to the folder of a file sink could put a link in it, and so make this process
+write to a file that only this process may write.  So the folder and each folder below it must
+belong to this user or root, must not be writable by others, and must not be a symbolic link.  Each
+folder is opened relative to the open one above it, so that nobody can replace it after the check.
 
-Above the folder links are followed, as ``/tmp`` and ``/var/run`` are links on many systems; each
-link and folder on the way must belong to this user or root, and nobody else may replace what is in
-it: not writable, or sticky.  A folder of root's that its group may write to is left to root.
+Above the folder links are followed, because ``/tmp`` and ``/var/run`` are links on many systems.
+Each link and folder on the way must belong to this user or root, and must not be writable by
+others, unless it is sticky.  A folder of root's may be writable by its group: root decided that.
 """
 
 import contextlib
@@ -21,13 +21,13 @@ from pathlib import Path
 from typing import Self
 
 MODE = 0o750
-LINKS = 40  # as many as Linux follows
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-_NO_FOLDER = (errno.ENOTDIR, errno.ELOOP)  # what opening a link may say where none is followed
+MAX_LINKS = 40  # as many as Linux follows
+_FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_LINK_ERRORS = (errno.ENOTDIR, errno.ELOOP)  # of opening a link with O_NOFOLLOW
 
 
 class Untrusted(OSError):
-    """A folder that others may change; *why* says how, *fix* what to do."""
+    """Other users may change the folder; *why* says how, *fix* what to do."""
 
     def __init__(self, path: Path | str, why: str, fix: str) -> None:
         self.why = f"{path} {why}"
@@ -36,10 +36,10 @@ class Untrusted(OSError):
 
 
 class Folder:
-    """An open folder; what is in it is reached through it.  OSError passes through everything.
+    """An open folder, and access to its content; methods raise OSError.
 
-    With *trusting* links are followed and nobody's rights are looked at.  *path* is for words, and
-    text: to make a Path of it costs more than to open it.
+    With *trusting* links are followed, and owners and modes are not checked.  *path* is for
+    messages; it is a str because making a Path costs more than opening the folder.
     """
 
     def __init__(self, path: str, fd: int, *, trusting: bool) -> None:
@@ -47,27 +47,27 @@ class Folder:
         self.fd = fd
         self._trusting = trusting
 
-    def inside(self, name: str) -> "tuple[Folder, bool]":
-        """Open the folder *name* in this one; whether it was not there, and was made."""
-        path, made = f"{self.path}/{name}", False
+    def open_or_create(self, name: str) -> "tuple[Folder, bool]":
+        """Open the folder *name* in this one; also returns whether it was created."""
+        path, created = f"{self.path}/{name}", False
         try:
-            return _opened(path, name, trusting=self._trusting, within=self.fd), made
+            return _open(path, name, trusting=self._trusting, parent_fd=self.fd), created
         except FileNotFoundError:
             with contextlib.suppress(FileExistsError):
                 os.mkdir(name, MODE, dir_fd=self.fd)
-                made = True
-        return _opened(path, name, trusting=self._trusting, within=self.fd), made
+                created = True
+        return _open(path, name, trusting=self._trusting, parent_fd=self.fd), created
 
     def names(self) -> list[str]:
-        """What is in it."""
-        return os.listdir(self.fd)  # noqa: PTH208  a path knows nothing of an open folder
+        """Return the names of what is in the folder."""
+        return os.listdir(self.fd)  # noqa: PTH208  Path cannot list an open folder
 
-    def copy(self) -> "Folder":
-        """This folder once more, to be closed by itself."""
+    def duplicate(self) -> "Folder":
+        """Return this folder with its own descriptor, to be closed separately."""
         return Folder(self.path, os.dup(self.fd), trusting=self._trusting)
 
     def sync(self) -> None:
-        """Wait until the disk has the names in it."""
+        """Wait until the names in the folder are on disk."""
         os.fsync(self.fd)
 
     def close(self) -> None:
@@ -82,93 +82,95 @@ class Folder:
         self.close()
 
 
-def opened(path: Path, *, trusting: bool) -> Folder:
-    """Open the folder at *path*, an absolute one; it is made if the one it lies in is there.
+def open_folder(path: Path, *, trusting: bool) -> Folder:
+    """Open the folder at the absolute *path*; creates it if its parent exists.
 
-    Raises Untrusted, unless *trusting*.
+    Raises Untrusted if others may change it, unless *trusting*.
     """
     if not trusting:
-        look_above(path)
+        check_parents(path)
     try:
-        return _opened(str(path), str(path), trusting=trusting)
+        return _open(str(path), str(path), trusting=trusting)
     except FileNotFoundError:
         with contextlib.suppress(FileExistsError):
             path.mkdir(MODE)
-    return _opened(str(path), str(path), trusting=trusting)
+    return _open(str(path), str(path), trusting=trusting)
 
 
-def look(path: Path, users: Collection[int] | None = None) -> None:
-    """Raise Untrusted where others than *users* may change the folder at *path*, if it is there.
+def check_folder(path: Path, users: Collection[int] | None = None) -> None:
+    """Raise Untrusted if other users than *users* may change the folder at *path*.
 
-    Left out, *users* are this one and root.  Nothing is made.
+    *users* are this process's user and root by default.  Creates nothing; a folder that does not
+    exist passes.
     """
-    look_above(path, users)
+    check_parents(path, users)
     with contextlib.suppress(FileNotFoundError):
         found = path.lstat()
         if stat.S_ISLNK(found.st_mode):
             raise _is_link(path)
-        _look_at(path, found, users)
+        _check(path, found, users)
 
 
-def look_above(path: Path, users: Collection[int] | None = None) -> None:
-    """Raise Untrusted where others may replace what lies on the way to *path*."""
+def check_parents(path: Path, users: Collection[int] | None = None) -> None:
+    """Raise Untrusted if others may replace a folder or link on the way to *path*."""
     with contextlib.suppress(FileNotFoundError):
-        for place, found in _way(path.parent):
-            _owned(place, found, users)
+        for place, found in _walk(path.parent):
+            _check_owner(place, found, users)
             everybody = found.st_mode & stat.S_IWOTH
             group = found.st_mode & stat.S_IWGRP and found.st_uid != 0
             sticky = found.st_mode & stat.S_ISVTX
             if stat.S_ISDIR(found.st_mode) and (everybody or group) and not sticky:
-                _unwritable(place, found)
+                _check_writers(place, found)
 
 
-def replaceable(found: os.stat_result) -> bool:
-    """Whether others than its owner and root may replace what lies in a folder."""
+def others_may_replace(found: os.stat_result) -> bool:
+    """Whether others than the folder's owner and root may replace what is in it."""
     everybody = found.st_mode & stat.S_IWOTH
     group = found.st_mode & stat.S_IWGRP and found.st_uid != 0 and not _own_group(found)
     return bool((everybody or group) and not found.st_mode & stat.S_ISVTX)
 
 
-def _opened(path: str, name: str, *, trusting: bool, within: int | None = None) -> Folder:
+def _open(path: str, name: str, *, trusting: bool, parent_fd: int | None = None) -> Folder:
     follow = 0 if trusting else os.O_NOFOLLOW
     try:
-        fd = os.open(name, _FOLDER | follow, dir_fd=within)
+        fd = os.open(name, _FOLDER_FLAGS | follow, dir_fd=parent_fd)
     except OSError as error:
-        if error.errno in _NO_FOLDER and not trusting and _links(name, within):
+        if error.errno in _LINK_ERRORS and not trusting and _is_symlink(name, parent_fd):
             raise _is_link(path) from error
         raise
     try:
         if not trusting:
-            _look_at(path, os.fstat(fd))
+            _check(path, os.fstat(fd))
     except BaseException:
         os.close(fd)
         raise
     return Folder(path, fd, trusting=trusting)
 
 
-def _links(name: str, within: int | None) -> bool:
-    return stat.S_ISLNK(os.stat(name, dir_fd=within, follow_symlinks=False).st_mode)
+def _is_symlink(name: str, parent_fd: int | None) -> bool:
+    return stat.S_ISLNK(os.stat(name, dir_fd=parent_fd, follow_symlinks=False).st_mode)
 
 
 def _is_link(path: Path | str) -> Untrusted:
-    return Untrusted(path, "is a symbolic link", "put the folder itself there, name it in `path`")
+    fix = "replace it with a folder, name its target in `path`"
+    return Untrusted(path, "is a symbolic link", fix)
 
 
-def _look_at(path: Path | str, found: os.stat_result, users: Collection[int] | None = None) -> None:
-    _owned(path, found, users)
+def _check(path: Path | str, found: os.stat_result, users: Collection[int] | None = None) -> None:
+    _check_owner(path, found, users)
     if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        _unwritable(path, found)
+        _check_writers(path, found)
 
 
-def _owned(path: Path | str, found: os.stat_result, users: Collection[int] | None) -> None:
-    us = {0, os.geteuid()} if users is None else users
-    if found.st_uid not in us:
-        why = f"belongs to user {found.st_uid}, who is neither root nor the one this runs as"
+def _check_owner(path: Path | str, found: os.stat_result, users: Collection[int] | None) -> None:
+    trusted = {0, os.geteuid()} if users is None else users
+    if found.st_uid not in trusted:
+        why = f"belongs to user {found.st_uid}, who is neither root nor this process's user"
         raise Untrusted(path, why, "change its owner")
 
 
-def _unwritable(path: Path | str, found: os.stat_result) -> None:
-    """Raise Untrusted, unless it is the owner's own group that may write."""
+def _check_writers(path: Path | str, found: os.stat_result) -> None:
+    """Raise Untrusted, unless only the owner's own group may write."""
     if found.st_mode & stat.S_IWOTH:
         raise Untrusted(path, "may be written to by everybody", f"`chmod go-w {path}`")
     if not _own_group(found):
@@ -176,22 +178,22 @@ def _unwritable(path: Path | str, found: os.stat_result) -> None:
 
 
 def _own_group(found: os.stat_result) -> bool:
-    """Whether the group is its owner's alone: many systems make one for each user."""
+    """Whether the owner is the group's only member: many systems make a group for each user."""
     try:
         user, group = pwd.getpwuid(found.st_uid), grp.getgrgid(found.st_gid)
     except KeyError:
         return False
-    alone = {*group.gr_mem} <= {user.pw_name}
-    return alone and user.pw_gid == found.st_gid and user.pw_name == group.gr_name
+    only_member = {*group.gr_mem} <= {user.pw_name}
+    return only_member and user.pw_gid == found.st_gid and user.pw_name == group.gr_name
 
 
-def _way(path: Path) -> Iterator[tuple[str, os.stat_result]]:
-    """Each folder, and each link, that the kernel passes on its way to *path*, and *path*."""
+def _walk(path: Path) -> Iterator[tuple[str, os.stat_result]]:
+    """Yield each folder and link that the kernel visits to open *path*, and *path* itself."""
     at, links = "", 0
     yield "/", os.lstat("/")
-    waiting = [*path.parts[1:]][::-1]
-    while waiting:
-        name = waiting.pop()
+    names = [*path.parts[1:]][::-1]  # a stack
+    while names:
+        name = names.pop()
         here = at.rpartition("/")[0] if name == ".." else f"{at}/{name}"
         found = os.lstat(here or "/")
         yield here or "/", found
@@ -199,8 +201,8 @@ def _way(path: Path) -> Iterator[tuple[str, os.stat_result]]:
             at = here
             continue
         links += 1
-        if links > LINKS:
+        if links > MAX_LINKS:
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
-        to = Path(here).readlink()
-        at = "" if to.is_absolute() else at
-        waiting += [part for part in to.parts if part != "/"][::-1]
+        target = Path(here).readlink()
+        at = "" if target.is_absolute() else at
+        names += [part for part in target.parts if part != "/"][::-1]

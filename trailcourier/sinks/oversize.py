@@ -1,11 +1,11 @@
-"""A record larger than its sink takes: refused, or cut down and marked, never silently.
+"""Records that are larger than the sink accepts: refused, or truncated and marked.
 
-Cutting leaves a smaller JSON object: its largest members are ``null``, those that say who did what
-and when keep the bytes AWS wrote, and one member more says what was done::
+A truncated record is a smaller JSON object.  Its largest members are ``null``.  The members that
+say who did what and when keep the bytes AWS wrote.  One more member says what was done::
 
     "trailcourierTruncated":{"bytes":400123,"sha256":"...","members":["requestParameters"]}
 
-``bytes`` and ``sha256`` are the record's as AWS wrote it, so the whole one can be found again.
+``bytes`` and ``sha256`` are those of the record as AWS wrote it, so that it can be found.
 """
 
 import hashlib
@@ -13,12 +13,12 @@ import hashlib
 import msgspec
 
 from trailcourier.errors import Rejected
-from trailcourier.sinks.terms import Oversize
+from trailcourier.sinks.config import Oversize
 
 MARKER = "trailcourierTruncated"
 
-# Who did what, when and where (the CloudTrail record reference); these are never cut.
-KEPT = frozenset(
+# Who did what, when and where (CloudTrail record reference): these members are never removed.
+KEPT_MEMBERS = frozenset(
     {
         "eventVersion",
         "eventTime",
@@ -44,8 +44,8 @@ _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _NULL = msgspec.Raw(b"null")
 
 
-def fit(record: bytes, limit: int, policy: Oversize) -> bytes:
-    """Return *record* itself, or one of at most *limit* bytes; raises Rejected if it cannot."""
+def fit_record(record: bytes, limit: int, policy: Oversize) -> bytes:
+    """Return *record*, truncated to *limit* bytes if *policy* allows it; else raises Rejected."""
     if len(record) <= limit:
         return record
     if policy == "refuse":
@@ -53,43 +53,43 @@ def fit(record: bytes, limit: int, policy: Oversize) -> bytes:
     try:
         members = _members.decode(record)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise _too_large(record, limit, f"it cannot be cut: {error}") from error
-    return _cut(record, members, limit)
+        raise _too_large(record, limit, f"it cannot be truncated: {error}") from error
+    return _truncate(record, members, limit)
 
 
-def _cut(record: bytes, members: dict[str, msgspec.Raw], limit: int) -> bytes:
-    """Null the largest of *members*, one by one, until what is left fits."""
-    members.pop(MARKER, None)  # the one there may be is ours
+def _truncate(record: bytes, members: dict[str, msgspec.Raw], limit: int) -> bytes:
+    """Set the largest of *members* to null, one by one, until the record fits."""
+    members.pop(MARKER, None)  # of an earlier truncation; AWS writes no such member
     mark = {"bytes": len(record), "sha256": hashlib.sha256(record).hexdigest()}
-    gone: list[str] = []
-    size = len(_object(members, mark, gone))
+    removed: list[str] = []
+    size = len(_object(members, mark, removed))
     for gain, name in sorted(_gains(members), reverse=True):
         if size <= limit:
             break
         members[name] = _NULL
-        gone.append(name)
+        removed.append(name)
         size -= gain
-    smaller = _object(members, mark, gone)
-    if len(smaller) > limit:
-        raise _too_large(record, limit, "what identifies it is too large by itself")
-    return smaller
+    truncated = _object(members, mark, removed)
+    if len(truncated) > limit:
+        raise _too_large(record, limit, "the members that are never removed are too large")
+    return truncated
 
 
 def _gains(members: dict[str, msgspec.Raw]) -> list[tuple[int, str]]:
-    """Say which members may go and how many bytes each frees: a null and a name take some."""
+    """Return the bytes that each member frees, less its null and its name in the marker."""
     return [
         (memoryview(raw).nbytes - len(b"null") - len(msgspec.json.encode(name)) - len(b","), name)
         for name, raw in members.items()
-        if name not in KEPT
+        if name not in KEPT_MEMBERS
     ]
 
 
-def _object(members: dict[str, msgspec.Raw], mark: dict[str, object], gone: list[str]) -> bytes:
-    return msgspec.json.encode({**members, MARKER: {**mark, "members": gone}})
+def _object(members: dict[str, msgspec.Raw], mark: dict[str, object], removed: list[str]) -> bytes:
+    return msgspec.json.encode({**members, MARKER: {**mark, "members": removed}})
 
 
 def _too_large(record: bytes, limit: int, advice: str) -> Rejected:
     return Rejected(
-        f"a record of {len(record)} bytes, where the sink takes {limit}; {advice}",
+        f"the record has {len(record)} bytes, and the sink accepts {limit}; {advice}",
         reason="record-too-large",
     )

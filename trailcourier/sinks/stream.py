@@ -1,4 +1,4 @@
-"""Lines over TCP or TLS to one address, each batch accepted whole or not at all."""
+"""Send lines over TCP or TLS to one address; each batch is accepted as a whole or not at all."""
 
 import os
 import re
@@ -11,11 +11,12 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
-from trailcourier.egress import Egress, Peer
+from trailcourier.aws import tls_contexts
+from trailcourier.aws.network import Network, Peer
 from trailcourier.errors import Fault
-from trailcourier.sinks import tcp, trust
-from trailcourier.sinks.session import Tls
-from trailcourier.sinks.terms import Terms
+from trailcourier.sinks import certificates, tcp
+from trailcourier.sinks.config import DeliverySettings
+from trailcourier.sinks.tls import TlsPeer
 
 _HOST = re.compile(r"[A-Za-z0-9._:%-]{1,253}")
 
@@ -29,25 +30,27 @@ def _is_host(value: str) -> str:
     except UnicodeError:
         bare = ""
     if not _HOST.fullmatch(bare) or bare.count(":") == 1:
-        raise ValueError("is no host: logs.example.com is one, without scheme and port")
+        raise ValueError(
+            "is not a host name or address (example: logs.example.com, without scheme and port)"
+        )
     return bare
 
 
 Host = Annotated[str, AfterValidator(_is_host)]
 
 
-class OverTcp(Terms):
-    """What an operator says of a sink that is a stream of lines."""
+class TcpSettings(DeliverySettings):
+    """The settings of a sink that sends lines over TCP or TLS."""
 
     port: int
     accept_when: AcceptWhen
-    tls: bool = Field(True, description="encrypt, and check who it is; false: plain TCP")
-    ca_file: trust.CaFile | None = Field(
+    tls: bool = Field(True, description="encrypt, and check the certificate; false: plain TCP")
+    ca_file: certificates.CaFile | None = Field(
         None,
-        description="certificates to trust; left out: those of AWS_CA_BUNDLE, else the system's",
+        description="certificates to trust, in PEM; left out: AWS_CA_BUNDLE's, else the system's",
     )
     server_name: Host | None = Field(
-        None, description="the name its certificate has, where that is not `host`"
+        None, description="the name in its certificate, if that is not the host"
     )
     connect_seconds: float = Field(
         5, gt=0, le=20, description="time a connection and its TLS handshake may take"
@@ -60,21 +63,21 @@ class OverTcp(Terms):
     @classmethod
     def _with_tls(cls, value: Path | str | None, info: ValidationInfo) -> Path | str | None:
         if value is not None and info.data.get("tls") is False:
-            raise ValueError("has no use beside tls = false: leave one of them out")
+            raise ValueError("has no effect with tls = false: leave one of them out")
         return value
 
-    def at(self, host: str) -> tuple[Peer, ...]:
-        """Say whom it connects to, if that is *host*."""
+    def peers_at(self, host: str) -> tuple[Peer, ...]:
+        """Return the peer that this sink connects to, which is *host*."""
         named = f"[{host}]" if ":" in host else host
         url = f"{'tls' if self.tls else 'tcp'}://{named}:{self.port}"
         return (Peer(url, self.ca_file, self.server_name or ""),)
 
-    def stream(self, sink: str, host: str, egress: Egress) -> "Stream":
-        """Open the stream to *host*; nothing is connected yet.  Raises ConfigError."""
+    def open_stream(self, sink: str, host: str, network: Network) -> "Stream":
+        """Return a stream to *host*, not yet connected; raises ConfigError."""
         tls = None
         if self.tls:
-            trusted = trust.context(self.ca_file or egress.ca_bundle)
-            tls = Tls(trusted, self.server_name or host)
+            context = tls_contexts.for_sink(self.ca_file or network.ca_bundle)
+            tls = TlsPeer(context, self.server_name or host)
         return Stream(
             tcp.Address(host, self.port),
             sink=sink,
@@ -86,11 +89,12 @@ class OverTcp(Terms):
 
 
 class Stream:
-    """Used by all threads of a process; a connection is used by one batch at a time.
+    """Sends batches of lines to one address; all threads of a process use it.
 
-    ``read`` takes a connection for each batch and ends it.  ``acknowledged`` keeps connections, as
-    many as were ever used at once, and looks at one before it is used again: its other end may have
-    gone.  After an error none is kept, for what broke one may have broken all.
+    A connection is used by one batch at a time.  With ``read`` each batch has its own connection.
+    With ``acknowledged`` connections stay open, as many as were ever used at the same time, and
+    each is checked before it is used again, as the peer may have closed it.  An error closes all
+    idle connections, because its cause may have broken them too.
     """
 
     def __init__(
@@ -98,7 +102,7 @@ class Stream:
         address: tcp.Address,
         *,
         sink: str,
-        tls: Tls | None,
+        tls: TlsPeer | None,
         accept_when: AcceptWhen,
         connect: float,
         timeout: float,
@@ -106,7 +110,7 @@ class Stream:
         self._address = address
         self._sink = sink
         self._tls = tls
-        self._reads = accept_when == "read" or tcp.QUEUE is None
+        self._wait_until_read = accept_when == "read" or tcp.UNACKNOWLEDGED_QUERY is None
         self._connect_within = connect
         self._timeout = timeout
         self._idle: deque[tcp.Connection] = deque()
@@ -115,67 +119,67 @@ class Stream:
     def send(self, data: bytes) -> None:
         """Send *data*, whole lines, and return once it is accepted; raises Fault."""
         try:
-            if self._reads:
-                self._until_read(data)
+            if self._wait_until_read:
+                self._send_until_read(data)
             else:
-                self._until_acknowledged(data)
+                self._send_until_acknowledged(data)
         except OSError as error:
             self.close()
-            detail = f"{self._address}: {self._words(error)}"
+            detail = f"{self._address}: {self._describe(error)}"
             raise Fault("sink-unreachable", detail, where=self._sink) from error
 
     def close(self) -> None:
-        """Let go of the connections that no batch uses."""
-        while connection := self._idle_one():
+        """Close the connections that no batch uses."""
+        while connection := self._pop_idle():
             connection.close()
 
-    def _until_read(self, data: bytes) -> None:
-        with self._new() as connection:
+    def _send_until_read(self, data: bytes) -> None:
+        with self._connect() as connection:
             deadline = time.monotonic() + self._timeout
             connection.write(data, deadline)
             connection.finish(deadline)
 
-    def _until_acknowledged(self, data: bytes) -> None:
-        connection = self._kept() or self._new()
+    def _send_until_acknowledged(self, data: bytes) -> None:
+        connection = self._reuse() or self._connect()
         try:
             deadline = time.monotonic() + self._timeout
             connection.write(data, deadline)
-            connection.acknowledged(deadline)
+            connection.wait_acknowledged(deadline)
         except BaseException:
-            connection.close()  # a line half written must not go on with another
+            connection.close()  # an unfinished line must not continue with another
             raise
         self._idle.append(connection)
 
-    def _new(self) -> tcp.Connection:
+    def _connect(self) -> tcp.Connection:
         return tcp.connect(self._address, self._tls, time.monotonic() + self._connect_within)
 
-    def _kept(self) -> tcp.Connection | None:
-        """Return an open connection nobody uses, the one used last first."""
-        if self._owner != os.getpid():  # this process was forked, and these are its parent's
+    def _reuse(self) -> tcp.Connection | None:
+        """Return an open idle connection, the last used one first; None if there is none."""
+        if self._owner != os.getpid():  # a forked child: the connections are its parent's
             self.close()
             self._owner = os.getpid()
-        while connection := self._idle_one():
+        while connection := self._pop_idle():
             try:
-                connection.look()
+                connection.check_open()
             except OSError:
                 connection.close()
             else:
                 return connection
         return None
 
-    def _idle_one(self) -> tcp.Connection | None:
+    def _pop_idle(self) -> tcp.Connection | None:
         try:
-            return self._idle.pop()  # nobody else gets it
+            return self._idle.pop()  # atomic: no other thread gets it
         except IndexError:
             return None
 
-    def _words(self, error: OSError) -> str:
+    def _describe(self, error: OSError) -> str:
         match error:
             case ssl.SSLCertVerificationError():
-                return f"{trust.words(error)}; see `ca_file` and `server_name`"
+                return f"{certificates.describe_error(error)}; check `ca_file` and `server_name`"
             case ssl.SSLError():
-                return trust.words(error)
+                return certificates.describe_error(error)
             case socket.gaierror():
-                return f"no such host ({error.strerror})"
+                return f"DNS does not resolve the host ({error.strerror})"
             case _:
                 return error.strerror or str(error)

@@ -1,9 +1,9 @@
-"""One connection over TCP or TLS, on which it can be known how far the other side is.
+"""One connection over TCP or TLS that can find out what the peer has received.
 
-That the kernel took what was written says nothing: it took 60 kB for a peer that had read nothing
-and then broke the connection.  Two things say more.  ``acknowledged``: the other side's kernel has
-every byte, and the connection is still open.  ``finish``: the program there has read every byte,
-for it ended its own side after it had met the end of ours.
+A successful write proves nothing: the kernel took 60 kB for a peer that had read nothing and then
+reset the connection.  Two methods prove more.  After ``wait_acknowledged`` the peer's kernel has
+every byte, and the connection is still open.  After ``finish`` the peer's program has read every
+byte, because it ended its side after it had read to the end of ours.
 """
 
 import contextlib
@@ -15,21 +15,23 @@ import termios
 import time
 from typing import NamedTuple, Self
 
-from trailcourier.printable import printable
-from trailcourier.sinks.deadline import left, within
-from trailcourier.sinks.session import Session, Tls
+from trailcourier.sinks.deadline import seconds_left, timeout_message
+from trailcourier.sinks.tls import TlsPeer, TlsSession
+from trailcourier.text import printable
 
-# SIOCOUTQ, by the name and so the number that every architecture of Linux gives it
-QUEUE = termios.TIOCOUTQ if sys.platform == "linux" else None
+# SIOCOUTQ under its portable name: its number differs between architectures of Linux
+UNACKNOWLEDGED_QUERY = termios.TIOCOUTQ if sys.platform == "linux" else None
 FIRST_PAUSE = 0.0001  # seconds; about a round trip between two hosts of one network
-LONGEST_PAUSE = 0.02
-OVERTAKEN = 1.0  # seconds; a kernel says what it has within a fifth of one, and the way adds to it
-HEARD = 100  # bytes of what the other side says, for a person
-READS = 64  # at one look; what says more than so many times 4 KiB is no receiver of lines
-_ALERT = b"\x15\x03"  # how TLS begins to say that it did not understand
+LONGEST_PAUSE = 0.02  # seconds
+LATE_ACKNOWLEDGEMENT = 1.0  # seconds; a kernel acknowledges within 0.2 s, plus the way
+SHOWN_BYTES = 100  # of the peer's answer, in an error
+MAX_READS = 64  # of 4 KiB in one check; a peer that sends more does not receive lines
+_TLS_ALERT = b"\x15\x03"  # the start of a TLS alert
 
 
 class Address(NamedTuple):
+    """A host and port; as text, ``host:port`` or ``[IPv6]:port``."""
+
     host: str
     port: int
 
@@ -38,92 +40,98 @@ class Address(NamedTuple):
 
 
 class Connection:
-    """One open connection; used by one thread at a time, and by none after an error.
+    """One open connection; used by one thread at a time, and not used after an error.
 
-    Everything raises OSError: TimeoutError where *deadline*, of ``time.monotonic``, has passed.
+    Methods raise OSError, and TimeoutError once *deadline*, a time of ``time.monotonic``, passes.
     """
 
-    def __init__(self, connected: socket.socket | Session) -> None:
+    def __init__(self, connected: socket.socket | TlsSession) -> None:
         self._socket = connected
-        self._heard = b""
+        self._received = b""
 
     def write(self, data: bytes, deadline: float) -> None:
-        """Let the kernel take all of *data*."""
+        """Write all of *data* to the kernel's send buffer."""
         rest = memoryview(data)
-        with within("the other side did not take all of it in time"):
+        with timeout_message("the other side did not take all of it in time"):
             while rest:
-                self._socket.settimeout(left(deadline))
+                self._socket.settimeout(seconds_left(deadline))
                 rest = rest[self._socket.send(rest) :]
 
-    def look(self) -> None:
-        """Raise if the other side has ended the connection, or broke it.
+    def check_open(self) -> None:
+        """Raise if the peer has ended or reset the connection; does not wait.
 
-        What it says is read, never waited for: behind it its end would not be seen.  TLS talks
-        under the surface, of tickets and keys; that is no end.
+        Data of the peer is read first, because its end is only visible behind it.  TLS messages of
+        the protocol itself, such as session tickets and key updates, are not an end.
         """
         self._socket.settimeout(0)
-        for _ in range(READS):
+        for _ in range(MAX_READS):
             try:
-                heard = self._socket.recv(4096)
+                data = self._socket.recv(4096)
             except BlockingIOError:
                 break
-            if not heard:
-                raise ConnectionResetError(f"the other side ended the connection{self._said()}")
-            self._hear(heard)
+            if not data:
+                raise ConnectionResetError(f"the other side ended the connection{self._answer()}")
+            self._keep_answer(data)
         else:
-            raise ConnectionAbortedError(f"it talks, as no receiver of lines does{self._said()}")
-        self._check()
+            detail = "it sends data, which a receiver of lines does not do"
+            raise ConnectionAbortedError(f"{detail}{self._answer()}")
+        self._check_error()
 
-    def acknowledged(self, deadline: float) -> None:
-        """Wait until the other side's kernel has every byte and the connection is still open."""
+    def wait_acknowledged(self, deadline: float) -> None:
+        """Wait until the peer's kernel has every byte, and check that the connection is open."""
         pause = FIRST_PAUSE
-        with within("not all of it was acknowledged in time"):
-            # no event tells when that queue gets empty, so it is looked at again and again; after a
-            # reset it never does
+        with timeout_message("not all of it was acknowledged in time"):
+            # the kernel has no event for an empty queue, so it is polled; after a reset the queue
+            # never gets empty, so the connection is checked too
             while _unacknowledged(self._socket):
-                self.look()
-                time.sleep(min(pause, left(deadline)))
+                self.check_open()
+                time.sleep(min(pause, seconds_left(deadline)))
                 pause = min(2 * pause, LONGEST_PAUSE)
-        self.look()
+        self.check_open()
 
     def finish(self, deadline: float) -> None:
-        """End our side, and wait until the program at the other one has read all and ended its own.
+        """End our side, and wait until the peer's program has read everything and ended its side.
 
-        A program that dies with something unread has its kernel break the connection instead; one
-        that dies before our last byte arrives leaves this unacknowledged.  And one that answers is
-        no receiver of lines: an HTTP server reads to the end as well, to say that it understood
-        nothing.
+        If the program dies with unread data, its kernel resets the connection; if it dies before
+        our last byte arrives, that byte stays unacknowledged.  A peer that answers is not a
+        receiver of lines: an HTTP server also reads to the end, and then reports a bad request.
         """
-        with within("the other side did not read all and end its side in time; see `accept_when`"):
-            self._socket.settimeout(left(deadline))
+        with timeout_message(
+            "the other side did not read all and end its side in time; see `accept_when`"
+        ):
+            self._socket.settimeout(seconds_left(deadline))
             self._socket.shutdown(socket.SHUT_WR)
-            while heard := self._socket.recv(4096):
-                self._hear(heard)
-                self._socket.settimeout(left(deadline))
-        self._demand_all(deadline)
-        if self._heard:
-            raise ConnectionAbortedError(f"it answers, as no receiver of lines does{self._said()}")
+            while data := self._socket.recv(4096):
+                self._keep_answer(data)
+                self._socket.settimeout(seconds_left(deadline))
+        self._require_acknowledged(deadline)
+        if self._received:
+            detail = "it answers, which a receiver of lines does not do"
+            raise ConnectionAbortedError(f"{detail}{self._answer()}")
 
-    def _demand_all(self, deadline: float) -> None:
-        """Raise unless the other side's kernel has every byte, a moment after its end at most.
+    def _require_acknowledged(self, deadline: float) -> None:
+        """Raise unless the peer's kernel has every byte, at most a moment after the peer's end.
 
-        Over TLS its good-bye answers ours, and may overtake the word that our end has come too.
+        Over TLS the peer's close_notify answers ours, and may arrive before the acknowledgement of
+        our end of the connection.
         """
-        pause, ends = FIRST_PAUSE, min(deadline, time.monotonic() + OVERTAKEN)
+        pause, ends = FIRST_PAUSE, min(deadline, time.monotonic() + LATE_ACKNOWLEDGEMENT)
         while True:
-            self._check()
+            self._check_error()
             if not _unacknowledged(self._socket):
                 return
             if time.monotonic() >= ends:
-                raise ConnectionResetError(f"the other side ended before it had all{self._said()}")
+                raise ConnectionResetError(
+                    f"the other side ended before it had all{self._answer()}"
+                )
             time.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
 
     def close(self) -> None:
-        """Let go; never raises.
+        """Close the socket; never raises.
 
-        What the kernel still holds may yet arrive, and again with the next try.  To break the
-        connection would prevent that, and could take with it what was accepted and is not yet read.
+        Data in the send buffer may still arrive, and then once more with the retry.  A reset of the
+        connection would prevent this, but could also drop accepted data that the peer has not read.
         """
         with contextlib.suppress(OSError):
             self._socket.close()
@@ -134,32 +142,33 @@ class Connection:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _check(self) -> None:
+    def _check_error(self) -> None:
         code = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if code:
-            raise OSError(code, f"the connection broke{self._said()}")
+            raise OSError(code, f"the connection broke{self._answer()}")
 
-    def _hear(self, heard: bytes) -> None:
-        self._heard = (self._heard + heard)[:HEARD]
+    def _keep_answer(self, data: bytes) -> None:
+        self._received = (self._received + data)[:SHOWN_BYTES]
 
-    def _said(self) -> str:
-        if self._heard.startswith(_ALERT):
+    def _answer(self) -> str:
+        """Return what the peer sent, as the end of an error message."""
+        if self._received.startswith(_TLS_ALERT):
             return "; it speaks TLS, so set `tls = true`"
-        if not self._heard:
+        if not self._received:
             return ""
-        return f'; it said "{printable(self._heard.decode("latin-1"))}"'
+        return f'; it sent "{printable(self._received.decode("latin-1"))}"'
 
 
-def connect(address: Address, tls: Tls | None, deadline: float) -> Connection:
+def connect(address: Address, tls: TlsPeer | None, deadline: float) -> Connection:
     """Connect to *address* before *deadline*; raises OSError."""
-    opened = _connected(address, deadline)
+    opened = _connect_tcp(address, deadline)
     try:
         opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         _keep_alive(opened)
         if tls:
-            with within("no TLS handshake in time; is that port plain TCP?"):
-                session = Session(opened, tls)
-                session.shake_hands(deadline)
+            with timeout_message("no TLS handshake in time; is that port plain TCP?"):
+                session = TlsSession(opened, tls)
+                session.handshake(deadline)
             return Connection(session)
     except BaseException:
         opened.close()
@@ -167,37 +176,37 @@ def connect(address: Address, tls: Tls | None, deadline: float) -> Connection:
     return Connection(opened)
 
 
-def _connected(address: Address, deadline: float) -> socket.socket:
-    """Try each address the name has, none of them for longer than its share of the time left.
+def _connect_tcp(address: Address, deadline: float) -> socket.socket:
+    """Try each address of the host name, each for at most an equal share of the time left.
 
-    The resolver has time limits of its own, which cannot be set from here.
+    The time limits of the resolver cannot be set here.
     """
-    with within("no connection in time"):
+    with timeout_message("no connection in time"):
         found = socket.getaddrinfo(*address, type=socket.SOCK_STREAM)
         problem: OSError = OSError("the name has no address")
-        for at, (family, kind, protocol, _, place) in enumerate(found):
-            one = socket.socket(family, kind, protocol)
+        for at, (family, kind, protocol, _, sockaddr) in enumerate(found):
+            opened = socket.socket(family, kind, protocol)
             try:
-                one.settimeout(left(deadline) / (len(found) - at))
-                one.connect(place)
+                opened.settimeout(seconds_left(deadline) / (len(found) - at))
+                opened.connect(sockaddr)
             except OSError as error:
-                one.close()
+                opened.close()
                 problem = error
             else:
-                return one
+                return opened
         raise problem
 
 
-def _keep_alive(one: socket.socket) -> None:
-    """Have the kernel find out within two minutes that an idle connection's other end is gone."""
-    one.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+def _keep_alive(opened: socket.socket) -> None:
+    """Let the kernel notice within two minutes that the peer of an idle connection is gone."""
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for name, value in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4)):
         if hasattr(socket, name):
-            one.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+            opened.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
-def _unacknowledged(one: socket.socket | Session) -> int:
-    """Return how many bytes the other side's kernel has not acknowledged; 0 where none can tell."""
-    if QUEUE is None:
+def _unacknowledged(connected: socket.socket | TlsSession) -> int:
+    """Return how many bytes the peer's kernel has not acknowledged; always 0 outside Linux."""
+    if UNACKNOWLEDGED_QUERY is None:
         return 0
-    return int(struct.unpack("i", fcntl.ioctl(one, QUEUE, bytes(4)))[0])
+    return int(struct.unpack("i", fcntl.ioctl(connected, UNACKNOWLEDGED_QUERY, bytes(4)))[0])

@@ -1,10 +1,10 @@
-"""The configuration made into open things, once per process; the only place that composes them.
+"""Opens what the configuration describes, once per process; the only place that composes parts.
 
-Here is what every process needs: the broker and the ledgers.  ``wiring.lines`` has what carries
-objects; it needs AWS's libraries, which cost a second to import, so the clock does without.
+This module opens what every process needs: the broker and the ledgers.  ``wiring.lines`` opens what
+forwards need: AWS's libraries take a second to import, and beat does without them.
 
-All is opened at first use and shared by all threads of the process; a worker that forks after that
-would share connections, so workers use threads.
+Everything is opened at its first use and shared by all threads of the process.  A worker that forks
+after that would share connections with its children, so workers use threads.
 """
 
 import socket
@@ -17,27 +17,27 @@ from typing import TypeVar
 import msgspec
 import redis
 
-from trailcourier import broker, observe
 from trailcourier import settings as configuration
-from trailcourier.client import Client, Login
 from trailcourier.clock import SYSTEM_CLOCK
 from trailcourier.errors import ConfigError
-from trailcourier.ledger import Ledger
+from trailcourier.ledger import Ledger, broker
+from trailcourier.ledger.redis_client import Client, Login
 from trailcourier.ledger.store import Store
-from trailcourier.ledger.workers import Roll, Workers
+from trailcourier.ledger.workers import FleetRoster, WorkerRegistry
 from trailcourier.line import failpoint
 from trailcourier.line.fitness import Fitness
+from trailcourier.observability import log
 from trailcourier.settings import Settings
 
 R = TypeVar("R")
 
 _opening = threading.RLock()
 _forgets: list[Callable[[], None]] = []
-_given: list[Settings] = []  # at most one
+_chosen: list[Settings] = []  # at most one
 
 
 def once(make: Callable[..., R]) -> Callable[..., R]:
-    """*make*, called once for each of its arguments however many threads ask at first."""
+    """Cache *make* by its arguments; threads that call it first at once share one result."""
     kept = cache(make)
     _forgets.append(kept.cache_clear)
 
@@ -51,31 +51,31 @@ def once(make: Callable[..., R]) -> Callable[..., R]:
 
 @once
 def settings() -> Settings:
-    """The configuration of this process; raises ConfigError with every problem."""
-    found = _given[0] if _given else configuration.load()
+    """Return the configuration of this process; raises ConfigError with every problem."""
+    found = _chosen[0] if _chosen else configuration.load()
     if found.fail_point:
         failpoint.arm(found.fail_point)
-    observe.configure(found.workers.log_format, found.workers.log_level)
+    log.configure(found.workers.log_format, found.workers.log_level)
     return found
 
 
-def configure(given: Settings) -> None:
-    """Use *given* for this process instead of what ``settings`` would find."""
+def configure(chosen: Settings) -> None:
+    """Use *chosen* in this process instead of the configuration that ``settings`` would load."""
     forget()
-    _given.append(given)
+    _chosen.append(chosen)
     settings()
 
 
 def forget() -> None:
-    """Open everything anew at its next use, from the configuration as it is then."""
-    _given.clear()
+    """Forget everything that is open; its next use opens it again, from the configuration then."""
+    _chosen.clear()
     for each in _forgets:
         each()
 
 
 @once
 def client() -> Client:
-    """The broker; raises ConfigError where none is configured."""
+    """Return the client of the broker; raises ConfigError if none is configured."""
     found = settings()
     ca_file = str(found.broker.ca_file) if found.broker.ca_file else None
     login = Login(found.broker_url)
@@ -83,13 +83,13 @@ def client() -> Client:
 
 
 def demand_broker() -> None:
-    """Raise, with one plain line, unless the broker answers and will do."""
-    broker.demand(client(), noeviction=settings().broker.require_noeviction)
+    """Raise ConfigError or Unreachable unless the broker answers and is usable."""
+    broker.check_requirements(client(), noeviction=settings().broker.require_noeviction)
 
 
 @contextmanager
 def answering() -> Iterator[None]:
-    """Raise Unreachable where the broker stops to answer within the block."""
+    """Raise Unreachable if the broker stops answering within the block."""
     try:
         yield
     except redis.RedisError as error:
@@ -98,31 +98,32 @@ def answering() -> Iterator[None]:
 
 @once
 def fitness() -> Fitness:
-    """Whether this host can do the work that its workers take."""
+    """Return the fitness of this host: whether it can do the work that its workers take."""
     return Fitness(socket.gethostname(), SYSTEM_CLOCK)
 
 
-def look_at_fitness() -> None:
-    """Learn which of this host's own breakers have closed; raises RedisError.
+def update_fitness() -> None:
+    """Read which of this host's own breakers have closed; raises RedisError.
 
-    One closes without a success here when a second host fails alike: it is nobody's own fault.
+    One also closes without a success here, when a second host fails the same way: then the fault
+    is not this host's own.
     """
     if fitness().why():
-        opened = ledger(next(iter(settings().sources))).breakers.every()
+        opened = ledger(next(iter(settings().sources))).breakers.list_all()
         fitness().recovered([each.name for each in opened])
 
 
 @once
 def ledger(source: str) -> Ledger:
-    """The ledger of *source*, known or not."""
+    """Return the ledger of *source*, also of one that the configuration does not have."""
     found = settings()
     given = found.sources.get(source)
     sinks = given.sinks if given else None
-    return Ledger(client(), source, found.line, found.broker.namespace, sinks)
+    return Ledger(client(), source, found.numbers, found.broker.namespace, sinks)
 
 
 def known(source: str) -> str:
-    """*source*, if the configuration has it; raises ConfigError with those it has."""
+    """Return *source*; raises ConfigError, which names the sources, if there is no such one."""
     names = settings().sources
     if source not in names:
         there = ", ".join(names) or "none"
@@ -131,13 +132,13 @@ def known(source: str) -> str:
 
 
 @once
-def workers() -> Workers:
-    """Who is at work; the processes of a fleet belong to no source."""
+def workers() -> WorkerRegistry:
+    """Return the registry of the fleet's processes, which belong to no source."""
     found = settings()
-    return Workers(Store(client(), "", found.line, found.broker.namespace))
+    return WorkerRegistry(Store(client(), "", found.numbers, found.broker.namespace))
 
 
-def roll() -> Roll:
-    """Who is at work, and what is the matter with the broker, if anything is."""
-    found = workers().roll()
-    return msgspec.structs.replace(found, impaired=broker.trouble(client()))
+def roll() -> FleetRoster:
+    """Return the processes of the fleet, and what impairs the broker, if anything."""
+    found = workers().list_processes()
+    return msgspec.structs.replace(found, impaired=broker.describe_trouble(client()))

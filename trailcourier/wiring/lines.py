@@ -1,30 +1,34 @@
-"""The lines of this process: the queue, reader and sinks of each source, open."""
+"""Opens the lines of this process: the queue, reader and sinks of each source."""
 
 from collections.abc import Callable
 from typing import Any, NoReturn
 
 import boto3
 
-from trailcourier import aws, deadletters, filters, observe, wiring
-from trailcourier.deadletters import DeadLetters
+from trailcourier import filters, wiring
+from trailcourier.aws import dead_letters, sessions
+from trailcourier.aws.dead_letters import DeadLetters
+from trailcourier.aws.network import Network
+from trailcourier.aws.sqs import Queue
 from trailcourier.errors import ConfigError, Fault
 from trailcourier.line import Keep, Line
-from trailcourier.line.process import Process
+from trailcourier.line.limits import ProcessLimits
 from trailcourier.models import ObjectRef
-from trailcourier.objects import Reach, Reader, Readers
+from trailcourier.objects import BucketAccess, Reader, Readers
+from trailcourier.observability import log
+from trailcourier.reason_names import ReasonName
 from trailcourier.records import Limits
 from trailcourier.settings import Source
-from trailcourier.sinks import Outlet, outlet
-from trailcourier.sqs import Queue
+from trailcourier.sinks import ConfiguredSink, open_sink
 
 MIB = 1024 * 1024
 
 
 @wiring.once
-def process() -> Process:
-    """What all forwards of this process share."""
-    numbers = wiring.settings().line
-    return Process(
+def process() -> ProcessLimits:
+    """Return the limits that all forwards of this process share."""
+    numbers = wiring.settings().numbers
+    return ProcessLimits(
         memory=numbers.memory_mib * MIB,
         claim=numbers.claim,
         stall=numbers.claim_stall,
@@ -33,47 +37,42 @@ def process() -> Process:
 
 
 @wiring.once
-def sink(name: str) -> Outlet:
-    """The sink called *name*, open; raises ConfigError with those there are."""
+def sink(name: str) -> ConfiguredSink:
+    """Open the sink *name*; raises ConfigError, which names the sinks, for an unknown one."""
     found = wiring.settings()
     there = found.sinks
     if name not in there:
         raise ConfigError([f"there is no sink {name!r}; configured: {', '.join(there) or 'none'}"])
-    return outlet(name, there[name], found.egress)
+    return open_sink(name, there[name], found.network)
 
 
 @wiring.once
 def queue(source: str) -> Queue:
-    """The queue of *source*, which the configuration has."""
+    """Open the queue of *source*, which the configuration has."""
     given = wiring.settings().sources[source]
-    return Queue(
-        _session(source),
-        given.queue,
-        egress=wiring.settings().egress,
-        fips=given.fips,
-        dualstack=given.dualstack,
-    )
+    return Queue(_session(source), given.queue, network=_network(given))
 
 
-def dead_letters(source: str, named: str = "") -> DeadLetters | None:
-    """The dead-letter queue of *source*, or the one whose URL is *named*; None without any."""
+def open_dead_letters(source: str, named: str = "") -> DeadLetters | None:
+    """Open the dead-letter queue of *source*, or that with the URL *named*; None without one."""
     address = wiring.settings().sources[source].queue
-    return deadletters.find(queue(source), address, named)
+    return dead_letters.find(queue(source), address, named)
 
 
 @wiring.once
 def line(source: str) -> Line:
-    """The line of *source*; raises Fault ``unknown-source`` where the configuration has none."""
+    """Open the line of *source*; raises Fault ``unknown-source`` if it is not configured."""
     given = wiring.settings().sources.get(source)
     if given is None:
         raise Fault("unknown-source", f"the configuration of this process has no source {source!r}")
     return _line(source, given)
 
 
-def carrying(source: str) -> Line:
-    """The line of *source* for a forward; one that parks every object where it cannot be opened.
+def for_forward(source: str) -> Line:
+    """Open the line of *source* for a forward; if that fails, one that parks every object.
 
-    Another worker may have what is missing here, or this one get it.
+    Parking is right because another worker may have what is missing here, or an operator may add
+    it.
     """
     if source not in wiring.settings().sources:
         return _parking(source, "unknown-source", "this worker's configuration has no such source")
@@ -85,17 +84,20 @@ def carrying(source: str) -> Line:
 
 @wiring.once
 def _session(source: str, buckets: str = "") -> boto3.Session:
-    """The session of *source*, or the one it has for the *buckets* of a glob."""
-    given, egress = wiring.settings().sources[source], wiring.settings().egress
-    as_whom = given.bucket_credentials[buckets] if buckets else given.credentials
-    return aws.session(
-        as_whom,
+    """Return the AWS session of *source*, or its session for the glob *buckets*."""
+    given = wiring.settings().sources[source]
+    credentials = given.bucket_credentials[buckets] if buckets else given.credentials
+    return sessions.make_session(
+        credentials,
         source=source,
         sts_region=given.queue.region,
-        egress=egress,
-        fips=given.fips,
-        dualstack=given.dualstack,
+        network=_network(given),
     )
+
+
+def _network(source: Source) -> Network:
+    """How *source* connects to AWS."""
+    return wiring.settings().network.with_hosts(fips=source.fips, dualstack=source.dualstack)
 
 
 def _line(name: str, source: Source) -> Line:
@@ -111,10 +113,10 @@ def _line(name: str, source: Source) -> Line:
         queue=queue(name),
         ledger=wiring.ledger(name),
         reader=_reader(name, source),
-        outlets=tuple(sink(each) for each in source.sinks),
+        configured_sinks=tuple(sink(each) for each in source.sinks),
         keep=_keep(source),
         process=process(),
-        numbers=found.line,
+        numbers=found.numbers,
         limits=limits,
         buckets=source.buckets,
         unknown_key=source.unknown_key,
@@ -123,42 +125,42 @@ def _line(name: str, source: Source) -> Line:
 
 
 def _reader(name: str, source: Source) -> Reader | Readers:
-    reach = Reach(
+    access = BucketAccess(
         home=source.queue.region,
-        egress=wiring.settings().egress,
+        network=_network(source),
         bucket_region=source.bucket_region,
         strict_region=source.strict_region,
-        fips=source.fips,
-        dualstack=source.dualstack,
         owner=source.expected_bucket_owner,
     )
     largest = source.max_compressed_mib * MIB
-    noticed = _noticed(name)
+    noticed = _event_logger(name)
 
     def reader(buckets: str = "") -> Reader:
         session, own = _session(name, buckets), bool(buckets)
-        return Reader(session, reach, max_compressed=largest, noticed=noticed, own=own)
+        return Reader(
+            session, access, max_compressed=largest, notify=noticed, bucket_credentials=own
+        )
 
     own = {glob: reader(glob) for glob in source.bucket_credentials}
     return Readers(reader(), own, source.own_credentials) if own else reader()
 
 
 def _keep(source: Source) -> Keep:
-    return filters.everything if source.unfiltered else filters.compile_rules(source.filter)
+    return filters.pass_everything if source.unfiltered else filters.compile_rules(source.filter)
 
 
-def _noticed(source: str) -> Callable[[str, dict[str, str]], None]:
-    def tell(event: str, fields: dict[str, str]) -> None:
-        observe.fact(event, source=source, **fields)
+def _event_logger(source: str) -> Callable[[str, dict[str, str]], None]:
+    def report(event: str, fields: dict[str, str]) -> None:
+        log.emit(event, source=source, **fields)
         wiring.ledger(source).sums.count({event.replace("_", "-"): 1})
 
-    return tell
+    return report
 
 
-class _Nowhere:
-    """Stands in for the queue and the bucket of a source that this process cannot open."""
+class _Unavailable:
+    """Replaces the queue and the reader of a source that this process cannot open."""
 
-    def __init__(self, reason: str, why: str) -> None:
+    def __init__(self, reason: ReasonName, why: str) -> None:
         self._fault = reason, why
 
     def open(self, ref: ObjectRef) -> NoReturn:
@@ -171,15 +173,15 @@ class _Nowhere:
 
 
 @wiring.once
-def _parking(source: str, reason: str, why: str) -> Line:
-    nowhere: Any = _Nowhere(reason, why)
+def _parking(source: str, reason: ReasonName, why: str) -> Line:
+    unavailable: Any = _Unavailable(reason, why)
     return Line(
         source=source,
-        queue=nowhere,
-        reader=nowhere,
+        queue=unavailable,
+        reader=unavailable,
         ledger=wiring.ledger(source),
-        outlets=(),
-        keep=filters.everything,
+        configured_sinks=(),
+        keep=filters.pass_everything,
         process=process(),
-        numbers=wiring.settings().line,
+        numbers=wiring.settings().numbers,
     )

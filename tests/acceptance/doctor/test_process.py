@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from tests.doctor_call import CONFIG
+from tests.support.doctor_call import CONFIG
 
 MAIN = [sys.executable, "-m", "trailcourier"]
 MORE = """
@@ -59,7 +59,9 @@ def test_a_person_reads_what_was_found_and_where_to_begin(environment, account, 
     assert (said.returncode, said.stderr) == (1, "")
     lines = said.stdout.splitlines()
     assert lines[0] == "prod"
-    assert any(line.startswith("  error     TC402  the queue is not subscribed") for line in lines)
+    assert any(
+        line.startswith("  error        TC402  the queue is not subscribed") for line in lines
+    )
     assert lines[-1] == "1 error; begin with TC402 (docs/doctor.md explains each id)."
 
 
@@ -67,7 +69,7 @@ def test_a_good_account_is_0_and_leaves_everything_as_it_was(environment, tmp_pa
     said = run(tmp_path, environment)
 
     assert (said.returncode, said.stderr) == (0, "")
-    assert said.stdout.splitlines()[-1].startswith("Nothing stands in the way; ")
+    assert said.stdout.splitlines()[-1].startswith("No errors; ")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["events", "trailcourier.toml"]
 
 
@@ -89,7 +91,7 @@ def test_on_a_terminal_it_says_what_it_is_looking_at(environment, tmp_path):
     reader.join(10)
     os.close(ours)
 
-    assert b"looking" in shown
+    assert b"checking" in shown
 
 
 @pytest.fixture

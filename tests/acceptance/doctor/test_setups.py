@@ -1,7 +1,7 @@
 """Set-ups that people get wrong, one thing each: doctor names it first, and nothing else as error.
 
-The account is moto's, set up as the manual says; ``tests/aws_front.py`` answers in its place where
-moto does not do what AWS does.
+The account is moto's, set up as the manual says; ``tests/support/aws_front.py`` answers in its
+place where moto does not do what AWS does.
 """
 
 import json
@@ -14,11 +14,12 @@ from typing import Any
 
 import pytest
 
-from tests.aws_answers import s3_error
-from tests.aws_front import ACCOUNT, KEY, OWNER, Holder, Role, json_error
-from tests.http_stub import Reply, Server
-from tests.tls import authority
-from tests.trail_account import (
+from tests.support.aws_answers import s3_error
+from tests.support.aws_front import ACCOUNT, KEY, OWNER, Holder, Role, json_error
+from tests.support.doctor_call import fall_silent
+from tests.support.http_stub import Reply, Server
+from tests.support.tls import authority
+from tests.support.trail_account import (
     BUCKET,
     DEAD_ARN,
     QUEUE,
@@ -111,8 +112,7 @@ def strange_certificate(w):
 
 
 def no_answer(w):
-    w.monkeypatch.setattr("trailcourier.doctor.subject.CALL", 0.5)
-    w.front.silent |= {"sqs", "s3", "sns", "cloudtrail"}
+    fall_silent(w.monkeypatch, w.front, "sqs", "s3", "sns", "cloudtrail")
 
 
 # credentials
@@ -176,7 +176,7 @@ def denied(action):
 
 
 def short_visibility(w):
-    w.more = "[line]\nvisibility = 20\n"
+    w.more = "[line.expert]\nvisibility = 20\n"
 
 
 def leases_lost(w):
@@ -461,11 +461,11 @@ def test_what_costs_something_is_the_first_warning_and_no_error(doctor, world, i
     assert said.of(id_)[0].fix
 
 
-def test_of_an_account_in_which_all_is_well_nothing_is_said_against(doctor):
+def test_a_healthy_account_has_no_warning_and_no_error(doctor):
     said = doctor()
 
     assert said.code == 0
-    assert {each.level for each in said.findings} == {"ok", "unproved"}
+    assert {each.level for each in said.findings} == {"ok", "not-checked"}
 
 
 # every action, missing
@@ -475,16 +475,16 @@ ACTIONS = {
     "sqs:ReceiveMessage": ("TC303", "error"),
     "sqs:DeleteMessage": ("TC304", "error"),
     "sqs:ChangeMessageVisibility": ("TC305", "warning"),
-    "sqs:GetQueueAttributes": ("TC306", "unproved"),
-    "cloudwatch:GetMetricStatistics": ("TC312", "unproved"),
+    "sqs:GetQueueAttributes": ("TC306", "not-checked"),
+    "cloudwatch:GetMetricStatistics": ("TC312", "not-checked"),
     "kms:Decrypt": ("TC310", "error"),
-    "kms:DescribeKey": ("TC310", "unproved"),
-    "kms:GetKeyPolicy": ("TC407", "unproved"),
-    "sns:ListSubscriptionsByTopic": ("TC402", "unproved"),
-    "sns:GetTopicAttributes": ("TC404", "unproved"),
-    "sns:GetSubscriptionAttributes": ("TC406", "unproved"),
-    "cloudtrail:DescribeTrails": ("TC501", "unproved"),
-    "cloudtrail:GetTrailStatus": ("TC504", "unproved"),
+    "kms:DescribeKey": ("TC310", "not-checked"),
+    "kms:GetKeyPolicy": ("TC407", "not-checked"),
+    "sns:ListSubscriptionsByTopic": ("TC402", "not-checked"),
+    "sns:GetTopicAttributes": ("TC404", "not-checked"),
+    "sns:GetSubscriptionAttributes": ("TC406", "not-checked"),
+    "cloudtrail:DescribeTrails": ("TC501", "not-checked"),
+    "cloudtrail:GetTrailStatus": ("TC504", "not-checked"),
     "s3:ListBucket": ("TC604", "warning"),
     "s3:GetObject": ("TC606", "error"),
 }
@@ -515,9 +515,7 @@ def statements(findings):
     return [json.loads(text) for each in findings for text in STATEMENT.findall(each.fix)]
 
 
-def test_s41_with_the_manuals_permissions_it_works_and_what_it_prints_lets_it_see_all(
-    doctor, account
-):
+def test_the_manuals_permissions_suffice_and_the_printed_statements_show_the_rest(doctor, account):
     holder = account.front.holders[KEY]
     holder.allowed = ("s3:Get*", "s3:List*", "sqs:ReceiveMessage", "sqs:DeleteMessage")
 

@@ -10,25 +10,26 @@ from typing import Any
 
 import pytest
 
-from tests.clocks import LongestJitter
-from tests.s3_stub import S3Stub
-from tests.servers import valkey
-from tests.sqs_stub import SqsStub
-from trailcourier import aws, broker, regions
-from trailcourier.credentials import Credentials
-from trailcourier.egress import Egress
-from trailcourier.ledger import Ledger
-from trailcourier.line import Line, receive
-from trailcourier.line.carry import Carried, carry
-from trailcourier.line.process import Process
+from tests.support.clocks import LongestJitter
+from tests.support.s3_stub import S3Stub
+from tests.support.servers import valkey
+from tests.support.sqs_stub import SqsStub
+from trailcourier.aws import regions, sessions
+from trailcourier.aws.credentials import Credentials
+from trailcourier.aws.network import Network
+from trailcourier.aws.sqs import Queue
+from trailcourier.host import embedded_broker
+from trailcourier.ledger import Ledger, broker
+from trailcourier.line import Line, poll
+from trailcourier.line.forward import Forwarded, forward_object
+from trailcourier.line.limits import ProcessLimits
+from trailcourier.line.maintenance import maintain
+from trailcourier.line.messages import Work
 from trailcourier.line.settle import settle
-from trailcourier.line.tend import tend
-from trailcourier.line.work import Work
 from trailcourier.models import Numbers
-from trailcourier.objects import Reach, Reader
-from trailcourier.sinks import outlet
+from trailcourier.objects import BucketAccess, Reader
+from trailcourier.sinks import open_sink
 from trailcourier.sinks.file import File
-from trailcourier.sqs import Queue
 
 BUCKET = "acme-logs"
 FOLDER = "AWSLogs/111122223333/CloudTrail/us-east-1/2026/11/23"
@@ -92,10 +93,12 @@ class World:
 
     def poll(self) -> int:
         """Receive once; how many messages came."""
-        return receive.poll(self.line, 0, self.publish, AfterOneRound())
+        return poll.poll(self.line, 0, self.publish, AfterOneRound())
 
-    def forward(self, work: Work, task: str = "") -> Carried:
-        carried = carry(self.line, work, task or f"task-{work.message}-{work.index}", NOBODY_STOPS)
+    def forward(self, work: Work, task: str = "") -> Forwarded:
+        carried = forward_object(
+            self.line, work, task or f"task-{work.message}-{work.index}", NOBODY_STOPS
+        )
         if carried.settle:
             settle(self.line, None)
         return carried
@@ -105,8 +108,8 @@ class World:
         work, self.work = self.work, []
         return [self.forward(each).status for each in work]
 
-    def tend(self, *, idle: bool = True) -> int:
-        return tend(self.line, self.publish, lambda: idle, NOBODY_STOPS)
+    def maintenance(self, *, idle: bool = True) -> int:
+        return maintain(self.line, self.publish, lambda: idle, NOBODY_STOPS)
 
     def run(self) -> list[str]:
         self.poll()
@@ -116,7 +119,7 @@ class World:
         """Move the clocks of the ledger and of the queue on."""
         name = f"{self.ledger.store.everyone}offset"
         self.ledger.store.client.incrby(name, int(seconds * 1000))
-        self.ledger.workers.heartbeat("worker", 8)
+        self.ledger.workers.note_heartbeat("worker", 8)
         self.sqs.advance(seconds)
 
     def delivered(self) -> list[str]:
@@ -130,7 +133,7 @@ class World:
         return [message.id for message in self.sqs.messages("trail")]
 
     def count(self) -> dict[str, int]:
-        return self.ledger.sums.all()
+        return self.ledger.sums.read()
 
 
 def expected(*names: int | str, count: int = 3) -> list[str]:
@@ -138,13 +141,13 @@ def expected(*names: int | str, count: int = 3) -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def running() -> Iterator[broker.Embedded]:
+def running() -> Iterator[embedded_broker.EmbeddedBroker]:
     with valkey() as started:
         yield started
 
 
 @pytest.fixture(scope="session")
-def server(running: broker.Embedded) -> str:
+def server(running: embedded_broker.EmbeddedBroker) -> str:
     return running.url
 
 
@@ -169,32 +172,36 @@ def make(server: str, sqs: SqsStub, s3: S3Stub, tmp_path: Path) -> Iterator[Make
     """Make a world; keywords go to its Line, but for ``numbers``, which go to its Numbers."""
     client = broker.connect(server)
     client.flushall()
-    egress = Egress(endpoints=(("s3", s3.url), ("sqs", sqs.url)))
+    network = Network(endpoints=(("s3", s3.url), ("sqs", sqs.url)))
 
     def made(*, numbers: dict[str, Any] | None = None, **given: Any) -> World:
         chosen = Numbers(**{"receive_wait": 0, "poll": 1, "settle_gather": 0, **(numbers or {})})
-        session = aws.session(_keys(), source="prod", sts_region="us-east-1", egress=egress)
-        address = regions.queue(sqs.queue_url("trail"), "us-east-1")
+        session = sessions.make_session(
+            _keys(), source="prod", sts_region="us-east-1", network=network
+        )
+        address = regions.parse_queue_url(sqs.queue_url("trail"), "us-east-1")
         archive = File(type="file", path=tmp_path / "out", fsync=False)
         line = Line(
             **{
                 "source": "prod",
-                "queue": Queue(session, address, egress=egress),
+                "queue": Queue(session, address, network=network),
                 "ledger": Ledger(client, "prod", chosen),
                 "reader": Reader(
                     session,
-                    Reach(home="us-east-1", egress=egress, stall=1, whole=3),
+                    BucketAccess(
+                        home="us-east-1", network=network, read_timeout=1, total_timeout=3
+                    ),
                     max_compressed=64 << 20,
                 ),
-                "outlets": (outlet("archive", archive, Egress()),),
+                "configured_sinks": (open_sink("archive", archive, Network()),),
                 "keep": lambda batch: [None] * len(batch),
-                "process": Process(memory=96 << 20, claim=30, stall=300),
+                "process": ProcessLimits(memory=96 << 20, claim=30, stall=300),
                 "numbers": chosen,
                 "clock": LongestJitter(),
                 **given,
             }
         )
-        line.ledger.workers.heartbeat("worker", 8)
+        line.ledger.workers.note_heartbeat("worker", 8)
         return World(line, sqs, s3, tmp_path / "out")
 
     yield made

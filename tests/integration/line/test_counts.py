@@ -7,10 +7,10 @@ import prometheus_client
 import pytest
 import redis
 
-from tests import announcements
 from tests.integration.line.conftest import BUCKET, FOLDER, key
-from trailcourier.line import receive
-from trailcourier.sqs import Changed
+from tests.support import announcements
+from trailcourier.aws.sqs import BatchResult
+from trailcourier.line import poll
 
 
 def told():
@@ -85,9 +85,9 @@ def accounted(world):
         for _ in range(3):
             world.run()
             world.pass_time(31)
-            world.tend()
+            world.maintenance()
             world.forward_all()
-        assert world.ledger.leases.held().oldest is None
+        assert world.ledger.leases.measure_held().oldest is None
         outcomes = settled() - before
         assert outcomes.total() == received() - came
         return outcomes
@@ -98,7 +98,7 @@ def accounted(world):
 @pytest.mark.parametrize(
     ("fault", "expected"),
     [
-        (("breakers", "succeeded", 0), {"deleted": 3, "not-admitted": 3}),
+        (("breakers", "note_success", 0), {"deleted": 3, "not-admitted": 3}),
         (("leases", "admit", 0), {"deleted": 3, "not-admitted": 3}),
         (("leases", "admit", 1), {"deleted": 3, "not-admitted": 2, "held-already": 1}),
         (("sums", "count", 0), {"deleted": 3, "held-already": 3}),
@@ -129,7 +129,7 @@ def test_messages_given_back_as_the_ledger_goes_away_add_up(
 def test_a_message_refused_as_the_ledger_goes_away_is_counted_once(world, accounted, monkeypatch):
     world.sqs.send("trail", "rubbish")
     with monkeypatch.context() as away:
-        away.setattr(receive.queue, "back_off", lost_broker)
+        away.setattr(poll.queue, "back_off", lost_broker)
         with pytest.raises(redis.ConnectionError):
             world.poll()
 
@@ -154,14 +154,14 @@ def test_messages_that_come_while_the_worker_stops_add_up(world, accounted):
     for at in range(3):
         world.announce(world.put(at))
 
-    assert receive.poll(world.line, 0, world.publish, WhileItReceives()) == 3
+    assert poll.poll(world.line, 0, world.publish, WhileItReceives()) == 3
     assert accounted() == {"deleted": 3, "not-admitted": 3}
 
 
 def test_messages_given_back_after_a_bug_add_up(world, accounted, monkeypatch):
     for at in range(3):
         world.announce(world.put(at))
-    real, calls = receive.admit_or_refuse, []
+    real, calls = poll.admit_or_refuse, []
 
     def breaks(*arguments):
         calls.append(arguments)
@@ -170,7 +170,7 @@ def test_messages_given_back_after_a_bug_add_up(world, accounted, monkeypatch):
         return real(*arguments)
 
     with monkeypatch.context() as broken:
-        broken.setattr(receive, "admit_or_refuse", breaks)
+        broken.setattr(poll, "admit_or_refuse", breaks)
         with pytest.raises(ZeroDivisionError):
             world.poll()
 
@@ -185,7 +185,7 @@ def test_a_held_message_that_is_not_understood_when_it_comes_again_adds_up(
     work, world.work = world.work, []
     world.sqs.advance(601)
     with monkeypatch.context() as broken:
-        broken.setattr(receive, "admit", lambda *_: 1 / 0)
+        broken.setattr(poll, "admit", lambda *_: 1 / 0)
         assert world.poll() == 1
     world.work = work
 
@@ -199,7 +199,7 @@ def test_a_message_without_a_log_that_the_queue_no_longer_knows_adds_up(
     world.sqs.send("trail", announcements.text(announcements.S3_TEST))
 
     def lost(entries):
-        return Changed((), {}, {id_: "ReceiptHandleIsInvalid" for id_, _ in entries})
+        return BatchResult((), {}, {id_: "ReceiptHandleIsInvalid" for id_, _ in entries})
 
     with monkeypatch.context() as broken:
         broken.setattr(world.line.queue, "delete", lost)

@@ -7,24 +7,16 @@ import pytest
 import redis
 import structlog
 
-from tests.integration.line.conftest import (
-    BUCKET,
-    NOBODY_STOPS,
-    expected,
-    key,
-    log_file,
-    records,
-)
-from tests.issuers import Imds, Keys
-from trailcourier import aws, regions
-from trailcourier.aws import metadata
-from trailcourier.credentials import Credentials
-from trailcourier.dispositions import REASONS
-from trailcourier.egress import Egress
-from trailcourier.line.carry import carry
-from trailcourier.line.receive import poll
-from trailcourier.sqs import Queue
-from trailcourier.status import standing
+from tests.integration.line.conftest import BUCKET, NOBODY_STOPS, expected, key, log_file, records
+from tests.support.issuers import Imds, Keys
+from trailcourier.aws import metadata, regions, sessions
+from trailcourier.aws.credentials import Credentials
+from trailcourier.aws.network import Network
+from trailcourier.aws.sqs import Queue
+from trailcourier.line.forward import forward_object
+from trailcourier.line.poll import poll
+from trailcourier.operations.status import read_status
+from trailcourier.reasons import REASONS
 
 
 @pytest.fixture
@@ -42,7 +34,7 @@ def test_a_message_that_is_not_understood_keeps_none_beside_it_waiting(asked_in_
     statuses = world.run()
 
     assert statuses == ["delivered"]
-    assert world.ledger.quarantine.size() == 1
+    assert world.ledger.quarantine.count() == 1
 
 
 def test_a_refused_message_keeps_no_parked_object_from_its_next_try(asked_in_vain):
@@ -55,7 +47,7 @@ def test_a_refused_message_keeps_no_parked_object_from_its_next_try(asked_in_vai
     world.run()
     world.pass_time(60)
 
-    world.tend()
+    world.maintenance()
 
     assert world.forward_all() == ["delivered"]
     assert world.count()["messages:left"] == 1
@@ -68,7 +60,7 @@ def test_a_lease_that_was_not_extended_is_said(world):
     world.pass_time(301)
 
     with structlog.testing.capture_logs() as log:
-        world.tend(idle=False)
+        world.maintenance(idle=False)
 
     said = [(line["event"], line.get("error")) for line in log]
     assert ("queue_failed", "InternalError") in said
@@ -80,7 +72,7 @@ def test_no_poll_ends_in_a_burst_of_short_receives(make):
     poll(world.line, 0, world.publish, NOBODY_STOPS)
 
     assert len(world.sqs.log("ReceiveMessage")) <= 2
-    assert world.ledger.flow.quiet() <= 2
+    assert world.ledger.receives.count_quiet() <= 2
 
 
 def test_a_forward_that_waits_for_memory_ends_when_its_worker_stops(world):
@@ -91,7 +83,7 @@ def test_a_forward_that_waits_for_memory_ends_when_its_worker_stops(world):
     ended = []
 
     def forward():
-        ended.append(carry(world.line, world.work[0], "task", stopping).status)
+        ended.append(forward_object(world.line, world.work[0], "task", stopping).status)
 
     with world.line.process.budget.take(96 << 20, before_waiting=pytest.fail):
         waiting = threading.Thread(target=forward, daemon=True)
@@ -109,12 +101,12 @@ def test_credentials_that_s3_refuses_stop_the_poll_though_the_queue_takes_them(w
     world.forward_all()
     held = [world.poll() for _ in range(3)]
     world.pass_time(31)
-    world.tend()
+    world.maintenance()
     world.forward_all()
     after_a_probe = world.poll()
 
     assert (held, after_a_probe) == ([0, 0, 0], 0)
-    assert [breaker.name for breaker in world.ledger.breakers.open()] == ["credentials:prod"]
+    assert [breaker.name for breaker in world.ledger.breakers.list_open()] == ["credentials:prod"]
 
 
 @pytest.mark.parametrize("code", ["ExpiredToken", "InvalidClientTokenId", "SignatureDoesNotMatch"])
@@ -125,37 +117,40 @@ def test_keys_the_queue_refuses_hold_the_source_up_loudly_with_what_to_do(world,
     with structlog.testing.capture_logs() as log:
         for _ in range(6):
             world.poll()
-    held_up = standing(world.ledger)
+    held_up = read_status(world.ledger)
     asked = len(world.sqs.log("ReceiveMessage"))
     world.poll()
 
     said = [(line["log_level"], line["why"]) for line in log if line["event"] == "breaker_opened"]
     assert [(level, why.partition(":")[0]) for level, why in said] == [("error", "credentials")]
     assert code in said[0][1]
-    assert held_up.state == "held up"
+    assert held_up.state == "paused"
     (told,) = held_up.advice
-    assert told.startswith("queue:prod is open, and tried again after ")
+    assert told.startswith("Receives from the queue of source prod are paused")
     assert told.endswith(REASONS["credentials"].advice)
     assert len(world.sqs.log("ReceiveMessage")) == asked  # it is left alone
 
 
 def test_a_hop_limit_that_is_too_small_holds_the_source_up_with_the_command(world, monkeypatch):
     """As in a container whose instance's metadata service answers, and is not heard."""
-    monkeypatch.setattr(metadata, "TIMEOUT", 0.2)
+    monkeypatch.setattr(metadata, "TIMEOUT", 0.5)
     monkeypatch.delenv("AWS_EC2_METADATA_DISABLED")
     imds = Imds(Keys(), "collector", far=True)
     monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", imds.url)
-    session = aws.session(
-        Credentials(kind="instance-profile"), source="prod", sts_region="us-east-1", egress=Egress()
+    session = sessions.make_session(
+        Credentials(kind="instance-profile"),
+        source="prod",
+        sts_region="us-east-1",
+        network=Network(),
     )
-    address = regions.queue(world.sqs.queue_url("trail"), "us-east-1")
-    world.line = replace(world.line, queue=Queue(session, address, egress=Egress()))
+    address = regions.parse_queue_url(world.sqs.queue_url("trail"), "us-east-1")
+    world.line = replace(world.line, queue=Queue(session, address, network=Network()))
 
     with imds.server:
         for _ in range(5):
             world.poll()
 
-    (told,) = standing(world.ledger).advice
+    (told,) = read_status(world.ledger).advice
     assert "/latest/api/token" in told
     assert "--http-put-response-hop-limit 2" in told
     assert world.sqs.log("ReceiveMessage") == []
@@ -171,7 +166,7 @@ def test_credentials_that_are_good_again_let_everything_go_on(world):
 
     for _ in range(6):
         world.pass_time(31)
-        world.tend()
+        world.maintenance()
         world.forward_all()
         world.run()
 
@@ -204,6 +199,25 @@ def test_an_object_known_as_delivered_is_said_to_be_skipped(world):
     assert said == [("objects_skipped", "already-delivered")]
 
 
+@pytest.mark.parametrize("code", ["AccessDenied", "NoSuchKey", "KMS.DisabledException"])
+def test_an_answer_that_only_good_credentials_get_closes_their_breaker(world, code):
+    """Else a source whose parked objects are all denied would never receive again."""
+    world.s3.fault("*", code="ExpiredToken", times=-1)
+    for at in range(6):
+        world.announce(world.put(at))
+    world.run()
+    opened = [each.name for each in world.ledger.breakers.list_open()]
+    world.s3.heal()
+    world.s3.fault("*", code=code, times=-1)
+    for _ in range(6):
+        world.pass_time(31)
+        world.maintenance()
+        world.forward_all()
+
+    assert opened == ["credentials:prod"]
+    assert "credentials:prod" not in [each.name for each in world.ledger.breakers.list_open()]
+
+
 def breakers_said(log):
     names = ("breaker_opened", "breaker_closed")
     return [(line["event"], line["breaker"]) for line in log if line["event"] in names]
@@ -219,7 +233,7 @@ def test_a_breaker_of_a_bucket_is_said_to_open_and_to_close_once_each(world):
         world.s3.heal()
         for _ in range(4):
             world.pass_time(31)
-            world.tend()
+            world.maintenance()
             world.forward_all()
 
     bucket = f"bucket:prod:{BUCKET}/111122223333"
@@ -236,7 +250,7 @@ def test_a_breaker_of_a_queue_is_said_to_open_and_to_close_once_each(world, acti
         for _ in range(12):
             world.run()
             world.pass_time(31)
-            world.tend()
+            world.maintenance()
 
     said = breakers_said(log)
     assert world.waiting() == []
@@ -245,7 +259,7 @@ def test_a_breaker_of_a_queue_is_said_to_open_and_to_close_once_each(world, acti
 
 
 @pytest.mark.parametrize(
-    ("part", "method"), [("breakers", "succeeded"), ("leases", "admit"), ("sums", "count")]
+    ("part", "method"), [("breakers", "note_success"), ("leases", "admit"), ("sums", "count")]
 )
 def test_messages_received_as_the_ledger_goes_away_come_again_at_once(
     world, monkeypatch, part, method
@@ -261,4 +275,4 @@ def test_messages_received_as_the_ledger_goes_away_come_again_at_once(
             world.poll()
 
     assert world.poll() == 1
-    assert world.forward_all() in (["delivered"], [])  # []: leased, which tend makes good
+    assert world.forward_all() in (["delivered"], [])  # []: leased, which maintenance makes good

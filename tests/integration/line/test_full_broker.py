@@ -5,18 +5,18 @@ from contextlib import AbstractContextManager
 
 import pytest
 
-from tests import impaired
 from tests.integration.line.conftest import BUCKET, NOBODY_STOPS, World, expected, key, notice
-from trailcourier.broker import Embedded
-from trailcourier.impairment import Impaired
-from trailcourier.line.carry import carry
+from tests.support import impaired
+from trailcourier.host.embedded_broker import EmbeddedBroker
+from trailcourier.ledger.redis_faults import Impaired
+from trailcourier.line.forward import forward_object
 from trailcourier.line.settle import settle
 
 DONE_BEFORE_TEND = 6  # seconds, more than a finished message waits for its own settle
 
 
 @pytest.fixture
-def full(running: Embedded) -> Callable[[], AbstractContextManager[None]]:
+def full(running: EmbeddedBroker) -> Callable[[], AbstractContextManager[None]]:
     return lambda: impaired.full(running)
 
 
@@ -26,7 +26,7 @@ def finished(world: World, *, messages: int = 3) -> None:
         world.announce(world.put(at))
     world.poll()
     for work in world.work:
-        assert carry(world.line, work, work.message, NOBODY_STOPS).status == "delivered"
+        assert forward_object(world.line, work, work.message, NOBODY_STOPS).status == "delivered"
     world.work.clear()
 
 
@@ -51,7 +51,7 @@ def test_maintenance_settles_what_nobody_asked_for(world, full):
     world.pass_time(DONE_BEFORE_TEND)
 
     with full():
-        world.tend()
+        world.maintenance()
 
     assert world.waiting() == []
     assert leases(world) == []
@@ -64,7 +64,7 @@ def test_maintenance_extends_the_leases_in_hand_and_settles_the_others(world, fu
     world.pass_time(world.line.numbers.visibility * 0.75)
 
     with full():
-        world.tend(idle=False)
+        world.maintenance(idle=False)
 
     world.sqs.advance(world.line.numbers.visibility * 0.5)
     assert world.waiting() == [held]
@@ -96,7 +96,7 @@ def test_what_cannot_be_carried_is_parked_or_refused(world, full):
         statuses = world.forward_all()
 
     assert sorted(statuses) == ["parked", "refused"]
-    assert world.ledger.quarantine.size() == 1
+    assert world.ledger.quarantine.count() == 1
 
 
 def test_a_batch_sink_notes_how_far_it_is(world, full):
@@ -108,21 +108,24 @@ def test_a_batch_sink_notes_how_far_it_is(world, full):
     )
 
     with full():
-        world.ledger.claims.progress(answer.claim, "etag", {"p:archive": 2})
+        world.ledger.claims.note_progress(answer.claim, "etag", {"p:archive": 2})
 
     assert world.ledger.claims.renew([answer.claim]) == [True]
 
 
 def test_a_message_beyond_what_a_bucket_may_park_is_left_to_the_queue(make, full):
     world = make(numbers={"parked": 2})
+    world.sqs.send("trail", notice(key(9), bucket="gone-logs"))
+    world.run()
     world.sqs.send("trail", notice(*map(key, range(5)), bucket="gone-logs"))
     world.run()
+    before = leases(world)
 
-    with full():
-        world.tend()
+    with full(), pytest.raises(Impaired, match="OOM"):  # nothing parked is tried again
+        world.maintenance()
 
-    assert world.ledger.left.size() == 1
-    assert leases(world) == []
+    assert world.ledger.left.count() == 1
+    assert (len(before), len(leases(world))) == (2, 1)
 
 
 def test_nothing_new_is_taken(world, full):

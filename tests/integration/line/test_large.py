@@ -7,8 +7,8 @@ import time
 import pytest
 
 from tests.integration.line.conftest import BUCKET, key
-from trailcourier.line.carry import carry
-from trailcourier.line.process import Process
+from trailcourier.line.forward import forward_object
+from trailcourier.line.limits import ProcessLimits
 from trailcourier.records import Limits
 from trailcourier.settings import Source
 
@@ -43,12 +43,12 @@ def test_a_worker_that_stops_does_not_read_to_the_end(make, at):
     work = put(world, SPACED)
     stopping = Looked(at)
 
-    left = carry(world.line, work, "task-1", stopping)
+    left = forward_object(world.line, work, "task-1", stopping)
 
     assert left.status == "pending"
     assert stopping.looks == at
     assert world.delivered() == []
-    world.tend()
+    world.maintenance()
     assert world.forward_all() == ["delivered"]
     assert world.delivered() == ["1", "2"]
 
@@ -62,11 +62,11 @@ def test_a_file_that_takes_longer_than_a_claim_lasts_is_not_taken_over(make):
             copies.append(world.forward(work, "another task").status)
 
     stopping = Looked(look=look)
-    process = Process(memory=96 << 20, claim=3, stall=5)
+    process = ProcessLimits(memory=96 << 20, claim=3, stall=5)
     world = make(process=process, limits=LIMITS, numbers={"claim": 3, "claim_stall": 5})
     work = put(world, SPACED)
 
-    carried = carry(world.line, work, "task-1", stopping)
+    carried = forward_object(world.line, work, "task-1", stopping)
 
     assert copies == ["pending"]
     assert carried.status == "delivered"

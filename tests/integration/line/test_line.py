@@ -5,7 +5,6 @@ import threading
 
 import pytest
 
-from tests.fleet import until
 from tests.integration.line.conftest import (
     BUCKET,
     FOLDER,
@@ -16,14 +15,15 @@ from tests.integration.line.conftest import (
     notice,
     records,
 )
+from tests.support.fleet import until
 from trailcourier.ledger.store import object_id
-from trailcourier.line import receive
-from trailcourier.line.carry import Carried, carry
+from trailcourier.line import poll
+from trailcourier.line.forward import Forwarded, forward_object
 from trailcourier.line.settle import settle
 from trailcourier.models import ObjectRef
 
 
-def test_s02_every_record_of_every_object_is_delivered_and_the_message_deleted(world):
+def test_every_record_of_every_object_is_delivered_and_the_message_deleted(world):
     world.announce(world.put(1), world.put(2))
     world.announce(world.put(3))
 
@@ -152,7 +152,7 @@ def test_a_hundred_skips_of_one_reason_in_a_row_are_counted(world):
     while world.poll():
         pass
 
-    assert world.ledger.sums.skip_run() == ("digest", 100)
+    assert world.ledger.sums.read_skip_run() == ("digest", 100)
 
 
 def test_a_bucket_outside_the_allow_list_is_refused_unread(make):
@@ -172,7 +172,7 @@ def test_an_object_announced_twice_is_read_once(world):
     world.announce(key(1))
 
     world.run()
-    world.tend()
+    world.maintenance()
     world.forward_all()
 
     assert world.delivered() == expected(1)
@@ -218,7 +218,7 @@ def test_a_missing_object_is_refused_at_the_third_try(world):
 
     for _ in range(2):
         world.pass_time(31)
-        world.tend()
+        world.maintenance()
         statuses += world.forward_all()
 
     assert statuses == ["parked", "parked", "refused"]
@@ -236,11 +236,11 @@ def test_a_bucket_that_fails_is_left_alone_and_others_go_on(world):
     reads = sum(world.s3.reads().values())
     world.s3.heal()
     world.pass_time(31)
-    world.tend()
+    world.maintenance()
     probe = len(world.work)
     world.forward_all()
     for _ in range(3):  # one, two, four
-        world.tend()
+        world.maintenance()
         world.forward_all()
 
     assert statuses == ["parked"] * 8
@@ -258,13 +258,13 @@ def test_in_an_outage_no_message_is_received_again(world):
     for _ in range(6):
         world.pass_time(299)
         world.poll()
-        world.tend()
+        world.maintenance()
         world.forward_all()
     world.s3.heal()
     for _ in range(5):
         world.pass_time(299)
         world.poll()
-        world.tend()
+        world.maintenance()
         world.forward_all()
 
     assert world.delivered() == expected(1)
@@ -280,13 +280,13 @@ def test_a_lease_twelve_hours_old_is_let_go_and_admitted_again(world):
 
     for _ in range(150):
         world.pass_time(290)
-        world.tend()
+        world.maintenance()
         world.forward_all()
     world.s3.heal()
     for _ in range(12):
         world.pass_time(290)
         world.run()
-        world.tend()
+        world.maintenance()
         world.forward_all()
 
     assert world.count()["leases:let-go"] == 1
@@ -303,7 +303,7 @@ def test_a_lost_forward_is_dispatched_again(world):
 
     world.pass_time(11)
 
-    assert world.tend() == 1
+    assert world.maintenance() == 1
     assert [work.generation for work in world.work] == [2]
     assert world.forward_all() == ["delivered"]
     assert world.waiting() == []
@@ -314,11 +314,11 @@ def test_a_message_whose_chord_never_called_back_is_settled(world):
     world.poll()
     work = world.work.pop()
 
-    assert carry(world.line, work, "task", NOBODY_STOPS).settle  # and the worker died here
+    assert forward_object(world.line, work, "task", NOBODY_STOPS).settle  # and the worker died here
 
     world.pass_time(11)
 
-    assert world.tend() == 0  # nothing had to be carried again
+    assert world.maintenance() == 0  # nothing had to be carried again
     assert world.waiting() == []
 
 
@@ -329,7 +329,9 @@ def test_a_settle_says_how_many_messages_it_settled_and_a_forward_why_not(world)
     world.announce(key(3))
     world.poll()
 
-    told = [carry(world.line, work, work.message, NOBODY_STOPS).told for work in world.work]
+    told = [
+        forward_object(world.line, work, work.message, NOBODY_STOPS).text for work in world.work
+    ]
 
     assert told == ["delivered", "delivered", "refused: unparseable"]
     assert settle(world.line, None) == 3
@@ -343,7 +345,7 @@ def test_work_lost_four_times_gives_the_message_back(world):
     for _ in range(4):
         world.work.clear()
         world.pass_time(11)
-        world.tend()
+        world.maintenance()
     came = world.poll()
 
     assert came == 1
@@ -361,10 +363,10 @@ def test_without_permission_to_extend_the_line_works_with_longer_leases(world):
     world.announce(world.put(3))
     world.run()
 
-    assert world.ledger.flow.degraded()
+    assert world.ledger.mode.is_degraded()
     assert world.delivered() == expected(2, 3)
     held = world.ledger.leases
-    assert held.expiring() == []
+    assert held.take_expiring() == []
 
 
 def test_a_delete_that_failed_is_done_by_tend(world):
@@ -374,7 +376,7 @@ def test_a_delete_that_failed_is_done_by_tend(world):
     world.run()
     left = world.waiting()
     world.pass_time(11)
-    world.tend()
+    world.maintenance()
 
     assert len(left) == 1
     assert world.waiting() == []
@@ -404,7 +406,7 @@ def test_a_queue_that_fails_five_times_is_probed_every_half_minute(world):
 
     assert asked == 5
     assert len(world.sqs.log("ReceiveMessage")) == 6
-    assert [b.name for b in world.ledger.breakers.open()] == ["queue:prod"]
+    assert [b.name for b in world.ledger.breakers.list_open()] == ["queue:prod"]
 
 
 def test_no_more_is_received_than_the_fleet_can_start(make):
@@ -422,13 +424,13 @@ def test_no_more_is_received_than_the_fleet_can_start(make):
     [pytest.param(0.1, 3, id="and then taken"), pytest.param(60, 2, id="rather than taken")],
 )
 def test_little_room_is_waited_for(make, monkeypatch, patience, taken):
-    monkeypatch.setattr("trailcourier.line.receive.PATIENCE", patience)
+    monkeypatch.setattr("trailcourier.line.poll.PATIENCE", patience)
     world = make(numbers={"in_flight": 3, "poll": 1, "receive_wait": 0})
     world.announce(world.put(0), world.put(1))
     world.poll()
     world.announce(world.put(2))
 
-    receive.poll(world.line, 0, world.publish, NOBODY_STOPS)
+    poll.poll(world.line, 0, world.publish, NOBODY_STOPS)
 
     assert len(world.work) == taken
 
@@ -456,12 +458,13 @@ def test_a_forward_that_waits_for_others_of_its_process_stops_with_the_worker(wo
     stopping, ends = threading.Event(), []
     with getattr(world.line.process.gate, inside)(NOBODY_STOPS):
         forward = threading.Thread(
-            target=lambda: ends.append(carry(world.line, work, "task", stopping)), daemon=True
+            target=lambda: ends.append(forward_object(world.line, work, "task", stopping)),
+            daemon=True,
         )
         forward.start()
         until(lambda: len(world.line.process.gate._turns))
         stopping.set()
         forward.join(10)
 
-    assert ends == [Carried("pending", "stopping")]
+    assert ends == [Forwarded("pending", "stopping")]
     assert world.forward(work).status == "delivered"

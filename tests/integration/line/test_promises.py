@@ -8,8 +8,8 @@ import pytest
 import structlog
 
 from tests.integration.line.conftest import BUCKET, FOLDER, expected, key, log_file, notice, records
-from trailcourier import observe
 from trailcourier.line.settle import settle
+from trailcourier.observability import log
 
 SECRET = "example"  # the world's secret access key
 
@@ -21,7 +21,7 @@ def listen(monkeypatch):
     def started():
         written = io.StringIO()
         monkeypatch.setattr(sys, "stderr", written)
-        observe.configure("json", "debug")
+        log.configure("json", "debug")
         return written
 
     yield started
@@ -38,7 +38,7 @@ def test_no_message_is_deleted_before_its_records_are_in_their_files(world):
     world.announce(world.put(1), world.put(2))
 
     world.run()
-    world.tend()
+    world.maintenance()
 
     assert there == [expected(1, 2)]
 
@@ -61,11 +61,11 @@ def test_a_receive_that_a_portal_answers_counts_for_no_empty_queue(world):
     world.sqs.fault("*", page=b"<!doctype html><title>Log in</title>", status=200, times=-1)
 
     world.poll()
-    behind_the_portal = world.ledger.flow.quiet()
+    behind_the_portal = world.ledger.receives.count_quiet()
     world.sqs.heal()
     world.poll()
 
-    assert (behind_the_portal, world.ledger.flow.quiet()) == (0, 1)
+    assert (behind_the_portal, world.ledger.receives.count_quiet()) == (0, 1)
 
 
 def test_a_message_is_extended_for_as_long_as_its_objects_wait_in_the_broker(world):
@@ -74,7 +74,7 @@ def test_a_message_is_extended_for_as_long_as_its_objects_wait_in_the_broker(wor
 
     for _ in range(10):
         world.pass_time(290)
-        world.tend(idle=False)
+        world.maintenance(idle=False)
         world.poll()
 
     received = [id_ for entry in world.sqs.log("ReceiveMessage") for id_ in entry.ids]
@@ -99,8 +99,8 @@ def test_a_lease_that_the_queue_lost_is_given_up_and_counted(world):
     world.sqs.fail_entries("ChangeMessageVisibilityBatch", code="MessageNotInflight")
 
     world.pass_time(301)
-    world.tend(idle=False)
-    after = world.ledger.flow.in_hand()
+    world.maintenance(idle=False)
+    after = world.ledger.room.count_in_hand()
     world.forward_all()
     world.pass_time(600)
     world.run()
@@ -125,7 +125,7 @@ def test_where_it_cannot_be_extended_a_message_is_received_for_an_hour(world):
 
 
 def test_that_nothing_can_be_extended_is_said_once(world, listen):
-    log = listen()
+    out = listen()
     deny_extensions(world)
     for at in range(3):
         world.s3.put(BUCKET, key(at), b"\x1f\x8b broken")
@@ -134,9 +134,9 @@ def test_that_nothing_can_be_extended_is_said_once(world, listen):
     world.run()
     for _ in range(3):
         world.pass_time(400)
-        world.tend()
+        world.maintenance()
 
-    said = [json.loads(line)["event"] for line in log.getvalue().split("\n")[:-1]]
+    said = [json.loads(line)["event"] for line in out.getvalue().split("\n")[:-1]]
     assert said.count("degraded") == 1
 
 
@@ -150,25 +150,25 @@ def test_a_bucket_that_fails_does_not_hold_up_another(world):
 
     statuses = world.run()
 
-    assert len(world.ledger.breakers.open()) == 1
+    assert len(world.ledger.breakers.list_open()) == 1
     assert statuses == ["delivered"]
 
 
 def test_a_key_cannot_write_a_log_line_of_its_own(world, listen):
-    log = listen()
+    out = listen()
     odd = f'{FOLDER}/x\n{{"event": "messages_deleted"}}\x1b[2J\u2028.json.gz'
     world.s3.put(BUCKET, odd, b"\x1f\x8b broken")
     world.announce(odd)
 
     world.run()
 
-    said = [json.loads(line) for line in log.getvalue().split("\n")[:-1]]
+    said = [json.loads(line) for line in out.getvalue().split("\n")[:-1]]
     assert [each["object"] for each in said if "object" in each] == [f"s3://{BUCKET}/{odd}"]
     assert "messages_deleted" not in {each["event"] for each in said}
 
 
 def test_no_secret_is_logged_or_kept_in_the_ledger_whatever_fails(world, listen):
-    log = listen()
+    out = listen()
     world.s3.fault("*", code="AccessDenied", times=6)
     world.sqs.fault("DeleteMessageBatch", code="InvalidClientTokenId", status=403)
     world.sqs.send("trail", "neither JSON nor anything")
@@ -176,10 +176,10 @@ def test_no_secret_is_logged_or_kept_in_the_ledger_whatever_fails(world, listen)
     world.run()
     for _ in range(3):
         world.pass_time(31)
-        world.tend()
+        world.maintenance()
         world.forward_all()
 
-    said = log.getvalue()
+    said = out.getvalue()
     client = world.ledger.store.client
     kept = [client.dump(name) for name in client.scan_iter()]
     assert world.delivered() == expected(1, 2)

@@ -5,10 +5,10 @@ import json
 
 import pytest
 
-from tests import announcements
 from tests.integration.line.conftest import BUCKET, FOLDER, expected, key, log_file, records
-from trailcourier.line import receive
-from trailcourier.retry import retry
+from tests.support import announcements
+from trailcourier.line import poll
+from trailcourier.operations.retry import retry
 
 BROKEN = b"\x1f\x8b broken"
 ODD = "copies/of/a/log.json.gz"
@@ -119,7 +119,7 @@ def test_all_that_was_refused_is_delivered_by_a_retry_however_little_room_there_
 
     assert all(each.done for each in told)
     assert world.delivered() == expected(*range(20))
-    assert world.ledger.quarantine.size() == 0
+    assert world.ledger.quarantine.count() == 0
 
 
 def test_a_retry_in_vain_of_what_had_no_details_has_them_again(make):
@@ -208,10 +208,10 @@ def test_keys_of_no_known_shape_are_counted_by_their_folders(world):
     world.sqs.send("trail", announcements.own("odd/1.json.gz", bucket=BUCKET))
     world.run()
 
-    assert world.ledger.sums.folders() == {"copies/*": 3}  # CloudTrail's own are no such
+    assert world.ledger.sums.read_folders() == {"copies/*": 3}  # CloudTrail's own are no such
     world.pass_time(61)
     world.run()
-    assert world.ledger.sums.folders() == {"copies/*": 3}
+    assert world.ledger.sums.read_folders() == {"copies/*": 3}
 
 
 # a rewrite
@@ -281,7 +281,7 @@ def test_a_rewrite_that_is_broken_is_refused_and_the_repaired_one_delivered(worl
 @pytest.fixture
 def bug(monkeypatch):
     """A bug that the body ``bug`` brings out; the answer counts how often it was."""
-    decode, met = receive.notifications.decode, []
+    decode, met = poll.notifications.decode, []
 
     def stumbles(body, **how):
         if body == "bug":
@@ -289,7 +289,7 @@ def bug(monkeypatch):
             raise ZeroDivisionError("nobody foresaw this")
         return decode(body, **how)
 
-    monkeypatch.setattr(receive.notifications, "decode", stumbles)
+    monkeypatch.setattr(poll.notifications, "decode", stumbles)
     return met
 
 
@@ -361,7 +361,7 @@ def test_what_is_received_beside_an_error_in_the_guard_itself_comes_again_at_onc
         raise KeyError("Attributes")
 
     with monkeypatch.context() as broken:
-        broken.setattr(world.line.queue, "redrive", fails)
+        broken.setattr(world.line.queue, "max_receives", fails)
         with pytest.raises(KeyError):
             world.poll()
 
@@ -377,12 +377,12 @@ def test_what_was_admitted_before_an_error_is_found_by_tend(world, monkeypatch, 
         raise ZeroDivisionError
 
     with monkeypatch.context() as broken:
-        broken.setattr(receive, step, fails)
+        broken.setattr(poll, step, fails)
         with pytest.raises(ZeroDivisionError):
             world.poll()
     world.forward_all()
     world.pass_time(11)
-    world.tend()
+    world.maintenance()
     world.forward_all()
 
     assert world.delivered() == expected(1)

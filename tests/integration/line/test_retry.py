@@ -6,13 +6,13 @@ import json
 import pytest
 
 from tests.integration.line.conftest import BUCKET, FOLDER, expected, key, log_file, records
-from trailcourier import observe
-from trailcourier.egress import Egress
-from trailcourier.ledger.admission import Named
-from trailcourier.ledger.quarantine import Entry
+from trailcourier.aws.network import Network
+from trailcourier.ledger.admission import JudgedObject
+from trailcourier.ledger.quarantine import QuarantineEntry
 from trailcourier.models import Message, ObjectRef
-from trailcourier.retry import retry
-from trailcourier.sinks import outlet
+from trailcourier.observability import log
+from trailcourier.operations.retry import retry
+from trailcourier.sinks import open_sink
 from trailcourier.sinks.stdout import Stdout
 
 BROKEN = b"\x1f\x8b broken"
@@ -44,7 +44,7 @@ def test_a_repaired_object_is_delivered_and_leaves_quarantine(refused):
     assert (told.done, told.text) == (True, f"Delivered s3://{BUCKET}/{key(1)}.")
     assert world.delivered() == expected(1)
     assert world.ledger.quarantine.entries() == []
-    assert world.ledger.flow.in_hand()[:2] == (0, 0)
+    assert world.ledger.room.count_in_hand()[:2] == (0, 0)
     assert in_all(world) == (3, 3)
 
 
@@ -76,7 +76,7 @@ def test_what_is_still_broken_is_refused_again_with_what_to_do(refused):
     told = retry(world.line, entry)
 
     assert not told.done
-    assert told.text.startswith(f"s3://{BUCKET}/{key(1)} was refused again, as corrupt: ")
+    assert told.text.startswith(f"s3://{BUCKET}/{key(1)} was refused again: corrupt: ")
     assert told.text.endswith("`trailcourier quarantine retry`.")
     assert [each.times for each in world.ledger.quarantine.entries()] == [2]
 
@@ -90,7 +90,7 @@ def test_a_retry_leaves_nothing_in_hand_and_disturbs_no_later_one(refused):
     assert store.client.keys(f"{store.own}m:retry-*") == []
     # one that was killed midway leaves its stand-in behind
     stand_in = Message(f"retry-{entry.id}", "", "")
-    world.ledger.leases.admit(stand_in, [Named(entry.ref)], visibility=0)
+    world.ledger.leases.admit(stand_in, [JudgedObject(entry.ref)], visibility=0)
     world.s3.put(BUCKET, key(1), log_file(records(1)))
     assert retry(world.line, entry).done
     assert world.delivered() == expected(1)
@@ -102,11 +102,11 @@ def test_what_cannot_be_read_now_is_left_to_the_workers(refused):
 
     told = retry(world.line, entry)
 
-    assert (told.done, "the workers go on trying" in told.text) == (False, True)
+    assert (told.done, "the workers retry it" in told.text) == (False, True)
     world.s3.heal()
     world.s3.put(BUCKET, key(1), log_file(records(1)))
     world.pass_time(31)
-    world.tend()
+    world.maintenance()
     assert world.forward_all() == ["delivered"]
     assert world.ledger.quarantine.entries() == []
 
@@ -115,13 +115,13 @@ def test_an_object_that_a_worker_has_in_hand_is_left_to_it(refused):
     world, entry = refused
     world.s3.put(BUCKET, key(1), log_file(records(1)))
     client, oid = world.ledger.store.client, entry.id[:24]
-    until = world.ledger.flow.now() + 30_000
+    until = world.ledger.store.read_clock() + 30_000
     held = f"{until}|token|task"
     client.set(world.ledger.store.own.encode() + b"c:" + bytes.fromhex(oid), held)
 
     told = retry(world.line, entry)
 
-    assert (told.done, "being carried by a worker" in told.text) == (False, True)
+    assert (told.done, "A worker is forwarding" in told.text) == (False, True)
 
 
 def test_what_was_delivered_meanwhile_is_not_sent_again(refused):
@@ -131,12 +131,15 @@ def test_what_was_delivered_meanwhile_is_not_sent_again(refused):
 
     told = retry(world.line, entry)
 
-    assert (told.done, told.text) == (True, f"Nothing was left to carry of s3://{BUCKET}/{key(1)}.")
+    assert (told.done, told.text) == (
+        True,
+        f"Nothing of s3://{BUCKET}/{key(1)} was left to deliver.",
+    )
     assert world.delivered() == expected(1)
 
 
 def test_a_message_that_was_not_understood_has_nothing_to_retry(world):
-    told = retry(world.line, Entry("id", "message", "not-understood", "", None, "m1"))
+    told = retry(world.line, QuarantineEntry("id", "message", "not-understood", "", None, "m1"))
 
     assert (told.done, "quarantine drop" in told.text) == (False, True)
 
@@ -161,7 +164,7 @@ def test_a_judgement_is_made_anew_by_the_configuration_of_now(make, name, before
     told = retry(dataclasses.replace(world.line, **settings), entry)
 
     assert (still.done, told.done) == (False, True)
-    assert f"was refused again, as {entry.reason}" in still.text
+    assert f"was refused again: {entry.reason}" in still.text
     assert world.delivered() == expected(1)
 
 
@@ -183,7 +186,7 @@ def test_an_object_of_a_bucket_no_longer_allowed_is_not_read(refused):
 
     told = retry(dataclasses.replace(world.line, buckets=("of-mine",)), entry)
 
-    assert "as bucket-not-allowed" in told.text
+    assert "refused again: bucket-not-allowed" in told.text
     assert world.s3.reads()[key(1)] == reads
     assert world.ledger.quarantine.entries()[0].reason == "bucket-not-allowed"
 
@@ -191,10 +194,12 @@ def test_an_object_of_a_bucket_no_longer_allowed_is_not_read(refused):
 def test_only_the_records_a_sink_refused_are_sent_again(make, capfd):
     def line(limit):
         return {
-            "outlets": (outlet("archive", Stdout(type="stdout", max_record_bytes=limit), Egress()),)
+            "configured_sinks": (
+                open_sink("archive", Stdout(type="stdout", max_record_bytes=limit), Network()),
+            )
         }
 
-    observe.configure("json", "info")  # left alone, structlog writes to standard output
+    log.configure("json", "info")  # left alone, structlog writes to standard output
     world = make(**line(1024))
     of = [*records(1, 3), {"eventID": "large", "note": "x" * 2000}, *records(2, 2)]
     world.s3.put(BUCKET, key(1), log_file(of))
@@ -220,7 +225,7 @@ def test_only_the_records_a_sink_refused_are_sent_again(make, capfd):
 def test_what_a_retry_says_of_a_key_cannot_act_on_a_terminal(world):
     ref = ObjectRef(BUCKET, f"{FOLDER}/\x1b]0;x\x07.json.gz")
 
-    told = retry(world.line, Entry("id", "object", "corrupt", "", ref, "m1"))
+    told = retry(world.line, QuarantineEntry("id", "object", "corrupt", "", ref, "m1"))
 
     assert told.text.isprintable()
 

@@ -5,13 +5,13 @@ from dataclasses import replace
 
 import pytest
 
-from tests import http_stub
-from tests.aws_answers import s3_error
 from tests.integration.line.conftest import expected, log_file, notice, records
-from trailcourier import aws
-from trailcourier.credentials import Credentials
-from trailcourier.egress import Egress
-from trailcourier.objects import Reach, Reader, Readers
+from tests.support import http_stub
+from tests.support.aws_answers import s3_error
+from trailcourier.aws import sessions
+from trailcourier.aws.credentials import Credentials
+from trailcourier.aws.network import Network
+from trailcourier.objects import BucketAccess, Reader, Readers
 from trailcourier.settings import Source
 
 SOURCE = {
@@ -43,22 +43,30 @@ def bucket():
     return Bucket()
 
 
-def session(key, egress):
+def session(key, network):
     given = {"kind": "iam-user", "access_key_id": "env:ID", "secret_access_key": "env:KEY"}
     context = {"environ": {"ID": key, "KEY": "example"}}
     as_whom = Credentials.model_validate(given, context=context)
-    return aws.session(as_whom, source="prod", sts_region="us-east-1", egress=egress)
+    return sessions.make_session(as_whom, source="prod", sts_region="us-east-1", network=network)
 
 
 @pytest.fixture
 def world(make, bucket):
     """A source that reads ``acme-eu-*`` as EU, ``acme-*`` as ACME and all others as itself."""
     with http_stub.Server(bucket.answer) as server:
-        egress = Egress(endpoints=(("s3", server.url),))
-        reach = Reach(home="us-east-1", egress=egress, bucket_region="us-east-1", stall=1, whole=3)
+        network = Network(endpoints=(("s3", server.url),))
+        reach = BucketAccess(
+            home="us-east-1",
+            network=network,
+            bucket_region="us-east-1",
+            read_timeout=1,
+            total_timeout=3,
+        )
 
         def reader(key, *, own):
-            return Reader(session(key, egress), reach, max_compressed=1 << 20, own=own)
+            return Reader(
+                session(key, network), reach, max_compressed=1 << 20, bucket_credentials=own
+            )
 
         own = {"acme-eu-*": reader("EU", own=True), "acme-*": reader("ACME", own=True)}
         globs = Source.model_validate({**SOURCE, "bucket_credentials": {glob: {} for glob in own}})
@@ -93,7 +101,7 @@ def test_a_role_that_ended_parks_its_own_buckets_and_no_others(world, bucket):
 
     assert sorted(statuses) == ["delivered", "parked"]
     assert world.run() == ["delivered"]
-    (waiting,) = world.ledger.parked.waiting(5)
+    (waiting,) = world.ledger.parked.list_some(5)
     assert (waiting.reason, waiting.breaker) == (
         "bucket-credentials",
         "bucket:prod:acme-eu-logs",
@@ -108,19 +116,19 @@ def test_its_breaker_opens_loudly_and_closes_when_the_role_is_good_again(world, 
         world.sqs.send("trail", notice(KEY.format(f"more-{at}"), bucket="acme-eu-logs"))
     world.run()
 
-    (opened,) = world.ledger.breakers.open()
+    (opened,) = world.ledger.breakers.list_open()
     assert (opened.name, opened.reason) == ("bucket:prod:acme-eu-logs", "bucket-credentials")
     assert world.poll() == 0  # the queue is asked all the same, and has no more
     bucket.refused.clear()
     world.pass_time(31)
-    world.tend()
+    world.maintenance()
     world.forward_all()
     for _ in range(3):  # one, two, four
         world.pass_time(1)
-        world.tend()
+        world.maintenance()
         world.forward_all()
 
-    assert world.ledger.breakers.open() == []
+    assert world.ledger.breakers.list_open() == []
     assert world.waiting() == []
 
 
@@ -131,14 +139,14 @@ def test_a_bucket_read_as_another_does_not_vouch_for_the_source(world, bucket):
         world.run()
 
     # two failures of the source's own credentials in a row, for the delivery between says nothing
-    assert [each.name for each in world.ledger.breakers.open()] == ["credentials:prod"]
+    assert [each.name for each in world.ledger.breakers.list_open()] == ["credentials:prod"]
 
 
 def test_the_outcome_of_one_way_is_that_of_the_other(world):
     """A reader by itself and one among several answer alike."""
-    alone = world.line.reader._others
+    alone = world.line.reader._default
     world.line = replace(world.line, reader=alone)
     announce(world, "others")
 
     assert world.run() == ["delivered"]
-    assert alone.shares("others")
+    assert alone.uses_source_credentials("others")

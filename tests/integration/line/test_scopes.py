@@ -3,14 +3,15 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 import structlog
 
 from tests.integration.line.conftest import BUCKET, World, expected, key, log_file, notice, records
-from trailcourier.egress import Egress
-from trailcourier.ledger.left import HOLD, PATIENCE, LeftMessage
+from trailcourier.aws.network import Network
+from trailcourier.ledger.left_messages import HOLD, PATIENCE, LeftMessage
 from trailcourier.line import queue
-from trailcourier.line.tend import hand_back
-from trailcourier.sinks import outlet
+from trailcourier.line.maintenance import show_recovered
+from trailcourier.sinks import open_sink
 from trailcourier.sinks.file import File
 
 SICK = "AWSLogs/999999999999/"
@@ -33,7 +34,7 @@ def turns_until(world: World, done: Callable[[], bool], most: int = 200) -> int:
         while world.poll():
             world.forward_all()
         world.forward_all()
-        world.tend()
+        world.maintenance()
         world.pass_time(2)
     raise AssertionError(f"not done after {most} turns: {world.count()}")
 
@@ -58,7 +59,7 @@ def test_a_third_of_a_bucket_that_is_denied_does_not_keep_the_rest_waiting(make)
     beside = good_ones_take(world, first=100, good=40, bad=20)
 
     assert beside <= 2 * alone + 1
-    assert [each.name for each in world.ledger.breakers.open()] == [
+    assert [each.name for each in world.ledger.breakers.list_open()] == [
         f"bucket:prod:{BUCKET}/999999999999"
     ]
 
@@ -67,14 +68,44 @@ def test_a_message_of_a_bucket_that_is_not_there_does_not_stop_the_source(make):
     world = make(numbers={"parked": 30, "in_flight": 50})
     missing = world.sqs.send("trail", notice(*map(key, range(60)), bucket="gone-logs"))[0]
 
-    turns_until(world, lambda: world.ledger.left.size() == 1)
+    turns_until(world, lambda: world.ledger.room.count_in_hand() == (0, 60, 1))
     for at in range(100, 120):
         world.announce(world.put(at))
     turns_until(world, lambda: len(world.delivered()) == 60)
 
     assert world.waiting() == [missing]
-    assert world.ledger.flow.in_hand() == (0, 0, 0)
+    assert world.ledger.left.count() == 0  # it alone probes its bucket
     assert "messages:left" not in world.count()
+
+
+def test_of_two_messages_of_a_bucket_that_is_not_there_one_is_left_to_the_queue(make):
+    world = make(numbers={"parked": 30, "in_flight": 50})
+    for _ in range(2):
+        world.sqs.send("trail", notice(*map(key, range(40)), bucket="gone-logs"))
+
+    turns_until(world, lambda: world.ledger.left.count() == 1)
+    for at in range(100, 120):
+        world.announce(world.put(at))
+    turns_until(world, lambda: len(world.delivered()) == 60)
+
+    assert len(world.waiting()) == 2
+    assert world.count()["messages:full"] >= 1
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "known"), [("InternalError", 500, 1), ("AccessDenied", 403, 0)]
+)
+def test_a_message_is_known_where_nobody_can_say_whether_it_was_hidden(make, code, status, known):
+    """Hidden and unknown, it would be away for half a day."""
+    world = make(numbers={"parked": 4, "in_flight": 50})
+    for _ in range(2):
+        world.sqs.send("trail", notice(*map(key, range(4)), bucket="gone-logs"))
+    world.run()
+    world.sqs.fault("ChangeMessageVisibilityBatch", code=code, status=status, times=-1)
+
+    world.maintenance()
+
+    assert world.ledger.left.count() == known
 
 
 def test_what_was_left_for_a_bucket_comes_back_when_it_recovers_and_is_delivered(make):
@@ -82,7 +113,7 @@ def test_what_was_left_for_a_bucket_comes_back_when_it_recovers_and_is_delivered
     world.s3.refuses = lambda request: "AccessDenied"
     for at in range(12):
         world.announce(world.put(at))
-    turns_until(world, lambda: world.ledger.left.size() > 0)
+    turns_until(world, lambda: world.ledger.left.count() > 0)
     most = [0]
 
     world.s3.refuses = lambda request: ""
@@ -100,8 +131,8 @@ def test_what_was_left_for_a_bucket_comes_back_when_it_recovers_and_is_delivered
 def test_several_messages_that_name_one_object_while_the_sink_is_down_stay_good(make, tmp_path):
     blocked = tmp_path / "file"
     blocked.write_text("in the way")
-    target = outlet("archive", File(type="file", path=blocked / "out", fsync=False), Egress())
-    world = make(outlets=(target,))
+    target = open_sink("archive", File(type="file", path=blocked / "out", fsync=False), Network())
+    world = make(configured_sinks=(target,))
     name = world.put(1)
     for _ in range(12):
         world.announce(name)
@@ -109,7 +140,7 @@ def test_several_messages_that_name_one_object_while_the_sink_is_down_stay_good(
     for _ in range(60):
         world.poll()
         world.forward_all()
-        world.tend()
+        world.maintenance()
         world.pass_time(5)
     counts = receives(world)
     blocked.unlink()
@@ -134,7 +165,7 @@ def leave_five(world: World) -> None:
 def handed_back(world: World) -> int:
     """Hand back what is due; how many messages that was, by the log."""
     with structlog.testing.capture_logs() as log:
-        hand_back(world.line)
+        show_recovered(world.line)
     return sum(each["messages"] for each in log if each["event"] == "messages_handed_back")
 
 
@@ -143,13 +174,13 @@ def test_what_the_queue_does_not_hand_back_stays_known_and_is_handed_back_later(
     world.sqs.fail_entries("ChangeMessageVisibilityBatch", code="RequestThrottled", times=2)
 
     some = handed_back(world)
-    known = world.ledger.left.size()
+    known = world.ledger.left.count()
     at_once = handed_back(world)
     world.pass_time(HOLD / 1000 + 1)
     others = handed_back(world)
 
     assert (some, known, at_once, others) == (3, 2, 0, 2)
-    assert world.ledger.left.size() == 0
+    assert world.ledger.left.count() == 0
     assert world.poll() == 5
 
 
@@ -162,7 +193,7 @@ def test_nothing_is_said_to_be_handed_back_while_the_queue_does_not_answer(world
     fault.times = 0
     world.pass_time(HOLD / 1000 + 1)
 
-    assert (none, world.ledger.left.size()) == (0, 5)
+    assert (none, world.ledger.left.count()) == (0, 5)
     assert handed_back(world) == 5
 
 
@@ -171,4 +202,4 @@ def test_one_that_the_queue_no_longer_knows_is_forgotten(world):
     world.sqs.fail_entries("ChangeMessageVisibilityBatch", code="ReceiptHandleIsInvalid", times=1)
 
     assert handed_back(world) == 4
-    assert world.ledger.left.size() == 0
+    assert world.ledger.left.count() == 0

@@ -6,17 +6,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests import announcements
 from tests.integration.line.conftest import BUCKET, key, log_file, records
-from trailcourier.drain import Watch
+from tests.support import announcements
 from trailcourier.errors import Fault, Rejected
 from trailcourier.ledger.sums import by_sink, of_messages, of_objects
-from trailcourier.retry import retry
-from trailcourier.sinks import Outlet
-from trailcourier.sinks.terms import Terms
-from trailcourier.status import standing
+from trailcourier.operations.drain import DrainWatch
+from trailcourier.operations.retry import retry
+from trailcourier.operations.status import read_status
+from trailcourier.sinks import ConfiguredSink
+from trailcourier.sinks.config import DeliverySettings
 
-TERMS = Terms(retry_attempts=1, retry_seconds=0)
+SETTINGS = DeliverySettings(retry_attempts=1, retry_seconds=0)
 BROKEN = b"\x1f\x8b broken"
 OBJECTS = st.integers(0, 3)
 
@@ -81,9 +81,9 @@ def siem():
 
 @pytest.fixture
 def world(make, siem):
-    outlets = (Outlet(siem, TERMS), Outlet(Picky("lake"), TERMS))
+    configured_sinks = (ConfiguredSink(siem, SETTINGS), ConfiguredSink(Picky("lake"), SETTINGS))
     return make(
-        outlets=outlets,
+        configured_sinks=configured_sinks,
         keep=lambda batch: ["quiet" if b'-0"' in each else None for each in batch],
     )
 
@@ -97,12 +97,12 @@ class Story:
         world.sqs.heal()
         world.sqs.create("trail", redrive=("dead", 5))
         world.sqs.queues["dead"].held.clear()
-        world.ledger.workers.heartbeat("worker", 8)
+        world.ledger.workers.note_heartbeat("worker", 8)
         world.work.clear()
         siem.rejects, siem.away = set(), False
         for at in range(4):
             world.put(at, 4)
-        self.watch = Watch(world.ledger)
+        self.watch = DrainWatch(world.ledger)
 
     def broken(self, at):
         self.world.s3.put(BUCKET, key(at), BROKEN)
@@ -158,7 +158,7 @@ class Story:
 
     def later(self, at):
         self.world.pass_time((31, 61, 400, 5000)[at])
-        self.world.tend()
+        self.world.maintenance()
         self.world.forward_all()
 
     def lost(self, at):
@@ -180,11 +180,11 @@ class Story:
     def flushed(self, at):
         if at == 0:
             self.world.ledger.store.client.flushall()
-            self.world.ledger.workers.heartbeat("worker", 8)
+            self.world.ledger.workers.note_heartbeat("worker", 8)
 
     def drained(self, at):
         law_of_a_run(self.watch.result())
-        self.watch = Watch(self.world.ledger)
+        self.watch = DrainWatch(self.world.ledger)
 
 
 ONE = ["broken", "repaired", "rewritten", "sink_away", "announced_by_s3", "announced_as_foreign",
@@ -210,9 +210,9 @@ def test_every_outcome_is_counted_once_and_none_is_negative(world, siem, steps):
 
     for name, *how in steps:
         getattr(story, name)(*how)
-        law(*world.ledger.sums.and_in_hand())
+        law(*world.ledger.sums.read_with_in_hand())
     law_of_a_run(story.watch.result())
-    told = standing(world.ledger)
+    told = read_status(world.ledger)
     assert told.objects["named"] >= 0 <= told.messages_by_outcome["received"]
 
 
@@ -223,9 +223,9 @@ def outcomes(world, prefix="objects:"):
 
 def test_a_redelivery_of_rejected_records_counts_none_of_them_again(world, siem):
     siem.rejects = {b"1-%d" % at for at in range(1, 4)}
-    world.announce(world.put(1, 5))
+    world.announce(world.put(1, 6))
     world.run()
-    before = Watch(world.ledger)
+    before = DrainWatch(world.ledger)
 
     siem.rejects = set()
     world.announce(key(1))
@@ -238,7 +238,7 @@ def test_a_redelivery_of_rejected_records_counts_none_of_them_again(world, siem)
         {"named": 1, "delivered": 1},
         {"received": 1, "deleted": 1},
     )
-    assert world.count()["records:in"] == 5
+    assert world.count()["records:in"] == 6
 
 
 def test_a_message_that_names_an_object_in_quarantine_has_an_outcome(world):
@@ -269,10 +269,10 @@ def test_a_message_that_is_not_deleted_unread_has_an_outcome_and_comes_again(wor
 def test_a_run_on_a_ledger_that_was_lost_counts_from_there(world):
     world.announce(world.put(1))
     world.run()
-    watch = Watch(world.ledger)
+    watch = DrainWatch(world.ledger)
     world.ledger.store.client.flushall()
-    world.ledger.workers.heartbeat("worker", 8)
-    watch.look()
+    world.ledger.workers.note_heartbeat("worker", 8)
+    watch.progress()
     world.announce(world.put(2))
     world.run()
 
@@ -296,9 +296,9 @@ def test_two_messages_of_one_object_that_are_carried_at_once_count_it_once(world
     world.work.clear()
     for _ in range(3):
         world.pass_time(31)
-        world.tend()
+        world.maintenance()
         world.forward_all()
 
     assert outcomes(world)["named"] == 2
     assert outcomes(world)["refused:corrupt"] == 1
-    law(*world.ledger.sums.and_in_hand())
+    law(*world.ledger.sums.read_with_in_hand())

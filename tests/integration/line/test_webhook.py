@@ -4,12 +4,12 @@ import asyncio
 
 import pytest
 
-from tests import http_stub
-from tests.http_stub import Reply
 from tests.integration.line.conftest import expected, records
+from tests.support import http_stub
+from tests.support.http_stub import Reply
 from trailcourier import sinks
-from trailcourier.dispositions import REASONS
-from trailcourier.egress import Egress
+from trailcourier.aws.network import Network
+from trailcourier.reasons import REASONS
 from trailcourier.secret import Secret
 from trailcourier.sinks.insightidr import Webhook
 
@@ -49,8 +49,8 @@ def world(make, hook):
     config = Webhook(
         type="insightidr", way="webhook", url=url, retry_attempts=1, timeout_seconds=0.5
     )
-    siem = sinks.outlet("siem", config, Egress())
-    yield make(outlets=(siem,))
+    siem = sinks.open_sink("siem", config, Network())
+    yield make(configured_sinks=(siem,))
     siem.close()
 
 
@@ -78,11 +78,11 @@ def test_an_answer_that_is_no_fault_of_the_records_parks_them_behind_the_sink(
     world.run()
     asked = hook.asked
     held = world.poll()
-    (breaker,) = world.ledger.breakers.open()
+    (breaker,) = world.ledger.breakers.list_open()
     hook.answer = lambda _: TAKEN
     for _ in range(4):
         world.pass_time(31)
-        world.tend()
+        world.maintenance()
         world.forward_all()
 
     assert (breaker.name, breaker.reason, REASONS[reason].breaker) == ("sink:siem", reason, "sink")
@@ -109,4 +109,4 @@ def test_records_that_are_rejected_are_set_aside_and_all_others_are_taken_once(w
         ("siem", 3, "5-3"),
         ("siem", 17, "5-17"),
     ]
-    assert world.ledger.breakers.open() == []
+    assert world.ledger.breakers.list_open() == []

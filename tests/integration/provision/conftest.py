@@ -1,4 +1,4 @@
-"""A set-up of one's own on moto's server, behind a gate that may deny calls."""
+"""A separate set-up for each test on moto's server, behind a gate that can deny calls."""
 
 import secrets
 from collections.abc import Iterator
@@ -7,22 +7,23 @@ from typing import Any
 import pytest
 from moto.server import ThreadedMotoServer
 
-from tests.aws_answers import session
-from tests.aws_gate import Gate
-from trailcourier import aws, provision
-from trailcourier.egress import Egress
-from trailcourier.provision import Found, Request, Told
+from tests.support.aws_answers import session
+from tests.support.aws_gate import Gate
+from trailcourier import provision
+from trailcourier.aws import clients
+from trailcourier.aws.network import Network
+from trailcourier.provision import AccountFacts, SetupRequest, StepReport
 
 ACCOUNT = "123456789012"
 
 
 class Site:
-    """One set-up: its request, and what walking its plan says."""
+    """One set-up: its request, and what applying or destroying its plan reports."""
 
-    def __init__(self, gate: Gate, **choices: Any) -> None:
+    def __init__(self, gate: Gate, **options: Any) -> None:
         self.gate = gate
-        self.request = Request(**{"name": f"t{secrets.token_hex(4)}", **choices})
-        self.found = Found(account=ACCOUNT, organization_id="o-1234567890")
+        self.request = SetupRequest(**{"name": f"t{secrets.token_hex(4)}", **options})
+        self.facts = AccountFacts(account=ACCOUNT, organization_id="o-1234567890")
         self.known: dict[str, Any] = {}
         self._clients: dict[tuple[str, str], Any] = {}
 
@@ -32,33 +33,37 @@ class Site:
 
     @property
     def layout(self) -> provision.Layout:
-        return provision.Layout(self.request, self.found)
+        return provision.Layout(self.request, self.facts)
 
     @property
     def steps(self) -> tuple[provision.Step, ...]:
-        return provision.plan(self.request, self.found)
+        return provision.plan(self.request, self.facts)
 
     def client(self, service: str, region: str = "") -> Any:
         key = (service, region or self.request.region)
         if key not in self._clients:
-            egress = Egress(endpoint_url=self.gate.url)
-            self._clients[key] = aws.client(session(), *key, egress=egress, attempts=1)
+            network = Network(endpoint_url=self.gate.url)
+            self._clients[key] = clients.make_client(
+                session(), *key, network=network, limits=clients.CallLimits(attempts=1)
+            )
         return self._clients[key]
 
-    def asker(self) -> provision.Asker:
-        return provision.Asker(self.client, self.name, known={"external_id": "an-id"}, caller="me")
+    def runner(self) -> provision.StepRunner:
+        return provision.StepRunner(
+            self.client, self.name, known={"external_id": "an-id"}, caller="me"
+        )
 
-    def apply(self) -> dict[str, Told]:
-        asker = self.asker()
-        told = {each.step: each for each in provision.apply(self.steps, asker)}
-        self.known = asker.known
-        return told
+    def apply(self) -> dict[str, StepReport]:
+        runner = self.runner()
+        reports = {each.step: each for each in provision.apply(self.steps, runner)}
+        self.known = runner.known
+        return reports
 
-    def survey(self) -> dict[str, Told]:
-        return {each.step: each for each in provision.survey(self.steps, self.asker())}
+    def preview_apply(self) -> dict[str, StepReport]:
+        return {each.step: each for each in provision.preview_apply(self.steps, self.runner())}
 
-    def destroy(self) -> dict[str, Told]:
-        return {each.step: each for each in provision.destroy(self.steps, self.asker())}
+    def destroy(self) -> dict[str, StepReport]:
+        return {each.step: each for each in provision.destroy(self.steps, self.runner())}
 
 
 @pytest.fixture(scope="module")
@@ -78,5 +83,5 @@ def gate(moto: str) -> Iterator[Gate]:
 
 @pytest.fixture
 def site(gate: Gate):
-    """Make a set-up with the choices given."""
-    return lambda **choices: Site(gate, **choices)
+    """Return a function that builds a set-up with the given options."""
+    return lambda **options: Site(gate, **options)

@@ -1,18 +1,18 @@
-"""The AWS side, made on moto: every row of the checklist that is about setting it up."""
+"""The AWS side, created on moto: every row of the checklist about setting it up."""
 
 import json
 
 import pytest
 
-from tests.http_stub import Reply
+from tests.support.http_stub import Reply
 from trailcourier.errors import Unreachable
 from trailcourier.provision.permissions import Denied
 
 ACCOUNT = "123456789012"
 
 
-def states(told):
-    return {each.state for each in told.values()}
+def states(reports):
+    return {each.state for each in reports.values()}
 
 
 def attributes(site, name):
@@ -35,19 +35,21 @@ def received(site):
 
 
 @pytest.fixture
-def made(site):
-    """The default: a new trail, bucket, topic, queue, and a user with a key."""
+def applied(site):
+    """A default set-up: new trail, bucket, topic, queue, and a user with a key."""
     found = site()
     found.apply()
     return found
 
 
-def test_s20_the_trail_has_the_name_that_was_asked_for(made):
-    assert made.client("cloudtrail").get_trail(Name=made.name)["Trail"]["Name"] == made.name
+def test_the_trail_has_the_requested_name(applied):
+    assert (
+        applied.client("cloudtrail").get_trail(Name=applied.name)["Trail"]["Name"] == applied.name
+    )
 
 
-def test_s21_s10_the_trail_covers_every_region_with_validation(made):
-    trail = made.client("cloudtrail").get_trail(Name=made.name)["Trail"]
+def test_the_trail_covers_every_region_with_validation(applied):
+    trail = applied.client("cloudtrail").get_trail(Name=applied.name)["Trail"]
 
     assert trail["IsMultiRegionTrail"] is True
     assert trail["IncludeGlobalServiceEvents"] is True
@@ -62,34 +64,34 @@ def test_s21_s10_the_trail_covers_every_region_with_validation(made):
         pytest.param(("one", "two"), ["arn:aws:s3:::one/", "arn:aws:s3:::two/"], id="chosen"),
     ],
 )
-def test_s22_data_events_of_no_bucket_chosen_ones_or_all(site, chosen, values):
+def test_data_events_cover_no_bucket_chosen_ones_or_all(site, chosen, values):
     ours = site(data_events=chosen)
 
     ours.apply()
 
-    told = ours.client("cloudtrail").get_event_selectors(TrailName=ours.name)
-    (selector,) = told["EventSelectors"]
+    answer = ours.client("cloudtrail").get_event_selectors(TrailName=ours.name)
+    (selector,) = answer["EventSelectors"]
     assert selector["IncludeManagementEvents"] is True
     assert [each["Values"] for each in selector["DataResources"]] == ([values] if values else [])
-    assert ours.apply()["event-selectors"].state == "already so"
+    assert ours.apply()["event-selectors"].state == "unchanged"
 
 
-def test_s23_the_bucket_is_new_private_and_cloudtrail_may_write_there(made):
-    s3 = made.client("s3")
-    bucket = made.layout.bucket
+def test_the_new_bucket_is_private_and_cloudtrail_may_write_to_it(applied):
+    s3 = applied.client("s3")
+    bucket = applied.layout.bucket
 
     policy = by_sid(s3.get_bucket_policy(Bucket=bucket)["Policy"])
     block = s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"]
-    trail = made.client("cloudtrail").get_trail(Name=made.name)["Trail"]
+    trail = applied.client("cloudtrail").get_trail(Name=applied.name)["Trail"]
 
     assert set(block.values()) == {True}
     assert trail["S3BucketName"] == bucket
-    write = policy[made.layout.sid("Write")]
+    write = policy[applied.layout.statement_id("Write")]
     assert write["Resource"] == [f"arn:aws:s3:::{bucket}/AWSLogs/{ACCOUNT}/*"]
     assert write["Condition"]["StringEquals"]["aws:SourceArn"] == trail["TrailARN"]
 
 
-def test_s23_an_existing_bucket_in_another_region_with_a_prefix_is_used(site, gate):
+def test_an_existing_bucket_in_another_region_with_a_prefix_is_used(site, gate):
     theirs = site()
     name = f"logs-{theirs.name}"
     theirs.client("s3", "eu-west-1").create_bucket(
@@ -97,61 +99,64 @@ def test_s23_an_existing_bucket_in_another_region_with_a_prefix_is_used(site, ga
     )
     ours = site(bucket=name, existing_bucket=True, bucket_region="eu-west-1", prefix="audit")
 
-    told = ours.apply()
+    reports = ours.apply()
 
     trail = ours.client("cloudtrail").get_trail(Name=ours.name)["Trail"]
     assert (trail["S3BucketName"], trail["S3KeyPrefix"]) == (name, "audit")
-    assert told["bucket"].state == "already so"
-    assert "bucket-privacy" not in told
+    assert reports["bucket"].state == "unchanged"
+    assert "bucket-privacy" not in reports
     policy = by_sid(ours.client("s3", "eu-west-1").get_bucket_policy(Bucket=name)["Policy"])
-    assert policy[ours.layout.sid("Write")]["Resource"] == [
+    assert policy[ours.layout.statement_id("Write")]["Resource"] == [
         f"arn:aws:s3:::{name}/audit/AWSLogs/{ACCOUNT}/*"
     ]
 
 
-def test_an_existing_bucket_that_is_not_there_is_said(site):
-    with pytest.raises(Unreachable, match="arn:aws:s3:::not-there is not there"):
+def test_a_missing_existing_bucket_is_an_error(site):
+    with pytest.raises(Unreachable, match="arn:aws:s3:::not-there does not exist"):
         site(bucket="not-there", existing_bucket=True).apply()
 
 
-def test_s24_every_log_file_is_announced_on_a_topic_that_cloudtrail_may_publish_to(made):
-    trail = made.client("cloudtrail").get_trail(Name=made.name)["Trail"]
-    topic = made.client("sns").get_topic_attributes(TopicArn=made.layout.topic_arn)
+def test_the_trail_publishes_to_a_topic_that_lets_cloudtrail_publish(applied):
+    trail = applied.client("cloudtrail").get_trail(Name=applied.name)["Trail"]
+    topic = applied.client("sns").get_topic_attributes(TopicArn=applied.layout.topic_arn)
 
     statements = by_sid(topic["Attributes"]["Policy"])
-    assert trail["SnsTopicARN"] == made.layout.topic_arn
-    ours = statements[made.layout.sid("Publish")]
+    assert trail["SnsTopicARN"] == applied.layout.topic_arn
+    ours = statements[applied.layout.statement_id("Publish")]
     assert ours["Principal"] == {"Service": "cloudtrail.amazonaws.com"}
     assert ours["Condition"] == {"StringEquals": {"aws:SourceArn": trail["TrailARN"]}}
-    assert "__default_statement_ID" in statements  # the owner's own is kept
+    assert "__default_statement_ID" in statements  # the topic's first statement is kept
 
 
-def test_s24_a_topic_that_is_there_is_used_and_what_it_says_stays(site):
+def test_an_existing_topic_is_used_and_its_statements_stay(site):
     theirs = site()
     topic = theirs.client("sns").create_topic(Name=f"old-{theirs.name}")["TopicArn"]
     ours = site(topic=topic)
 
-    told = ours.apply()
+    reports = ours.apply()
 
-    assert told["topic"].state == "already so"
+    assert reports["topic"].state == "unchanged"
     policy = theirs.client("sns").get_topic_attributes(TopicArn=topic)["Attributes"]["Policy"]
-    assert set(by_sid(policy)) == {"__default_statement_ID", ours.layout.sid("Publish")}
+    assert set(by_sid(policy)) == {"__default_statement_ID", ours.layout.statement_id("Publish")}
     trail = ours.client("cloudtrail").get_trail(Name=ours.name)["Trail"]
     assert trail["SnsTopicARN"] == topic
     ours.client("sns").publish(TopicArn=topic, Message="a notice")
     assert json.loads(received(ours)[0])["Message"] == "a notice"
-    assert states(ours.apply()) == {"already so"}
-    gone = ours.destroy()
-    assert (gone["topic-policy"].state, gone["subscription"].state) == ("removed", "removed")
+    assert states(ours.apply()) == {"unchanged"}
+    destroyed = ours.destroy()
+    assert (destroyed["topic-policy"].state, destroyed["subscription"].state) == (
+        "removed",
+        "removed",
+    )
     assert theirs.client("sns").get_topic_attributes(TopicArn=topic)
 
 
-def test_s25_a_trail_that_was_created_logs(made):
-    assert made.client("cloudtrail").get_trail_status(Name=made.name)["IsLogging"] is True
+def test_a_new_trail_is_logging(applied):
+    assert applied.client("cloudtrail").get_trail_status(Name=applied.name)["IsLogging"] is True
 
 
-def test_s30_the_queue_is_standard_encrypted_and_fit_for_the_collector(made):
-    found = attributes(made, made.name)
+def test_the_queue_is_standard_encrypted_and_has_the_collectors_settings(applied):
+    found = attributes(applied, applied.name)
 
     assert "FifoQueue" not in found
     assert found["VisibilityTimeout"] == "600"
@@ -159,24 +164,24 @@ def test_s30_the_queue_is_standard_encrypted_and_fit_for_the_collector(made):
     assert found["ReceiveMessageWaitTimeSeconds"] == "20"
     assert found["SqsManagedSseEnabled"] == "true"
     assert json.loads(found["RedrivePolicy"]) == {
-        "deadLetterTargetArn": f"arn:aws:sqs:us-east-1:{ACCOUNT}:{made.name}-dead",
+        "deadLetterTargetArn": f"arn:aws:sqs:us-east-1:{ACCOUNT}:{applied.name}-dead",
         "maxReceiveCount": 10,
     }
-    assert attributes(made, f"{made.name}-dead")["MessageRetentionPeriod"] == str(14 * 86_400)
+    assert attributes(applied, f"{applied.name}-dead")["MessageRetentionPeriod"] == str(14 * 86_400)
 
 
-def test_s31_the_queue_is_subscribed_and_its_policy_lets_the_topic_alone_send(made):
-    (statement,) = by_sid(attributes(made, made.name)["Policy"]).values()
+def test_the_queue_is_subscribed_and_its_policy_lets_only_the_topic_send(applied):
+    (statement,) = by_sid(attributes(applied, applied.name)["Policy"]).values()
 
-    made.client("sns").publish(TopicArn=made.layout.topic_arn, Message="a notice")
+    applied.client("sns").publish(TopicArn=applied.layout.topic_arn, Message="a notice")
 
     assert statement["Action"] == "sqs:SendMessage"
-    assert statement["Condition"] == {"ArnEquals": {"aws:SourceArn": made.layout.topic_arn}}
-    (body,) = received(made)
+    assert statement["Condition"] == {"ArnEquals": {"aws:SourceArn": applied.layout.topic_arn}}
+    (body,) = received(applied)
     assert json.loads(body)["Message"] == "a notice"
 
 
-def test_s31_a_raw_subscription_brings_the_message_bare(site):
+def test_a_raw_subscription_delivers_the_message_without_an_envelope(site):
     ours = site(raw=True)
 
     ours.apply()
@@ -185,24 +190,24 @@ def test_s31_a_raw_subscription_brings_the_message_bare(site):
     assert received(ours) == ["a notice"]
 
 
-def test_s40_s41_s42_the_group_carries_the_policy_and_the_user_is_in_it(made):
-    iam = made.client("iam")
+def test_the_group_carries_the_policy_and_the_user_is_in_it(applied):
+    iam = applied.client("iam")
 
-    policy = iam.get_group_policy(GroupName=made.name, PolicyName=made.name)["PolicyDocument"]
-    groups = iam.list_groups_for_user(UserName=made.name)["Groups"]
+    policy = iam.get_group_policy(GroupName=applied.name, PolicyName=applied.name)["PolicyDocument"]
+    groups = iam.list_groups_for_user(UserName=applied.name)["Groups"]
 
     assert {each["Sid"] for each in policy["Statement"]} == {"Queue", "ReadLogs", "ListAndLocate"}
-    assert [each["GroupName"] for each in groups] == [made.name]
+    assert [each["GroupName"] for each in groups] == [applied.name]
 
 
-def test_s43_the_user_has_one_access_key_whose_secret_is_given_once(made):
-    first = dict(made.known)
-    made.apply()
+def test_the_user_has_one_access_key_and_its_secret_is_returned_once(applied):
+    first = dict(applied.known)
+    applied.apply()
 
-    keys = made.client("iam").list_access_keys(UserName=made.name)["AccessKeyMetadata"]
+    keys = applied.client("iam").list_access_keys(UserName=applied.name)["AccessKeyMetadata"]
     assert [each["AccessKeyId"] for each in keys] == [first["access_key_id"]]
     assert len(first["secret_access_key"]) >= 40
-    assert "secret_access_key" not in made.known
+    assert "secret_access_key" not in applied.known
 
 
 CHOICES = [
@@ -234,28 +239,28 @@ def organization(site):
 
 
 @pytest.mark.parametrize("choices", CHOICES)
-def test_a_second_apply_changes_nothing_and_says_so(site, gate, organization, choices):
+def test_a_second_apply_changes_nothing_and_reports_unchanged(site, gate, organization, choices):
     ours = site(**choices)
     first = ours.apply()
     gate.calls.clear()
 
     second = ours.apply()
 
-    assert states(first) <= {"made", "already so"}
-    assert states(second) == {"already so"}
+    assert states(first) <= {"created", "unchanged"}
+    assert states(second) == {"unchanged"}
     assert gate.changes == []
-    assert states(ours.survey()) == {"already so"}
-    assert [each.words for each in second.values()] == [each.words for each in first.values()]
+    assert states(ours.preview_apply()) == {"unchanged"}
+    assert [each.summary for each in second.values()] == [each.summary for each in first.values()]
 
 
-def test_a_plan_says_what_would_be_made_and_makes_nothing(site, gate):
-    told = site().survey()
+def test_a_preview_reports_what_would_be_created_and_creates_nothing(site, gate):
+    reports = site().preview_apply()
 
-    assert states(told) == {"to make"}
+    assert states(reports) == {"to create"}
     assert gate.changes == []
 
 
-def test_direct_s3_events_announce_log_files_and_nothing_else(site):
+def test_direct_s3_events_notify_of_log_files_only(site):
     ours = site(delivery="s3")
     ours.apply()
     received(ours)  # S3's test event
@@ -269,7 +274,7 @@ def test_direct_s3_events_announce_log_files_and_nothing_else(site):
     assert "topic" not in [step.id for step in ours.steps]
 
 
-def test_eventbridge_announces_log_files(site):
+def test_eventbridge_notifies_of_log_files(site):
     ours = site(delivery="eventbridge")
 
     ours.apply()
@@ -277,25 +282,25 @@ def test_eventbridge_announces_log_files(site):
     ours.client("s3").put_object(Bucket=ours.layout.bucket, Key=key, Body=b"x")
 
     (body,) = received(ours)
-    told = json.loads(body)
-    assert (told["detail-type"], told["detail"]["object"]["key"]) == ("Object Created", key)
-    # moto keeps no sign of EventBridge in a bucket's configuration, so that step comes again
+    event = json.loads(body)
+    assert (event["detail-type"], event["detail"]["object"]["key"]) == ("Object Created", key)
+    # moto does not store EventBridge in a bucket's configuration, so this step is applied again
     again = ours.apply()
-    assert {name for name, each in again.items() if each.state != "already so"} <= {"bucket-events"}
+    assert {name for name, each in again.items() if each.state != "unchanged"} <= {"bucket-events"}
 
 
-def test_eventbridge_that_is_on_is_seen(site, gate):
+def test_eventbridge_that_is_on_is_unchanged(site, gate):
     ours = site(delivery="eventbridge", reader="none")
     ours.apply()
-    told = b"<NotificationConfiguration><EventBridgeConfiguration/></NotificationConfiguration>"
+    answer = b"<NotificationConfiguration><EventBridgeConfiguration/></NotificationConfiguration>"
     gate.answers["s3:GetBucketNotificationConfiguration"] = Reply(
-        200, told, (("Content-Type", "application/xml"),)
+        200, answer, (("Content-Type", "application/xml"),)
     )
 
-    assert states(ours.apply()) == {"already so"}
+    assert states(ours.apply()) == {"unchanged"}
 
 
-def test_statements_that_others_wrote_stay_as_they_are(site):
+def test_others_statements_stay_unchanged(site):
     ours = site(bucket="shared-bucket", existing_bucket=True)
     s3, sns, sqs = (ours.client(each) for each in ("s3", "sns", "sqs"))
     theirs = {"Sid": "Theirs", "Effect": "Deny", "Principal": "*", "Action": "*", "Resource": "*"}
@@ -306,7 +311,7 @@ def test_statements_that_others_wrote_stay_as_they_are(site):
     sns.set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue=policy)
     sqs.create_queue(QueueName=ours.name, Attributes={"Policy": policy})
 
-    told = ours.apply()
+    reports = ours.apply()
 
     found = (
         s3.get_bucket_policy(Bucket="shared-bucket")["Policy"],
@@ -315,52 +320,54 @@ def test_statements_that_others_wrote_stay_as_they_are(site):
     )
     assert all(by_sid(each)["Theirs"] == theirs for each in found)
     assert all(len(by_sid(each)) > 1 for each in found)
-    assert told["queue"].state == "left as it is"
-    assert "it is not setup's own; VisibilityTimeout is" in told["queue"].detail
+    assert reports["queue"].state == "skipped"
+    assert "setup did not create it; VisibilityTimeout is" in reports["queue"].detail
     assert attributes(ours, ours.name)["VisibilityTimeout"] == "30"
 
 
-def test_nothing_is_added_to_what_others_made_but_statements_beside_theirs(site):
+def test_only_statements_are_added_to_what_setup_did_not_create(site):
     ours = site()
     iam = ours.client("iam")
     iam.create_user(UserName=ours.name)
     ours.client("s3").create_bucket(Bucket=ours.layout.bucket)
 
-    surveyed, told = ours.survey(), ours.apply()
+    previewed, reports = ours.preview_apply(), ours.apply()
 
-    for step, of in {
+    for step, parent in {
         "access-key": "user",
         "membership": "user",
         "bucket-privacy": "bucket",
     }.items():
-        why = f"the {of} is not setup's own: choose another --name, or do it yourself"
-        assert (surveyed[step].state, told[step].state) == ("left as it is", "left as it is")
-        assert (surveyed[step].detail, told[step].detail) == (why, why)
+        why = f"setup did not create the {parent}: choose another --name, or do it yourself"
+        assert (previewed[step].state, reports[step].state) == ("skipped", "skipped")
+        assert (previewed[step].detail, reports[step].detail) == (why, why)
     assert iam.list_access_keys(UserName=ours.name)["AccessKeyMetadata"] == []
     assert iam.list_groups_for_user(UserName=ours.name)["Groups"] == []
-    assert (told["bucket-policy"].state, told["group-policy"].state) == ("made", "made")
+    assert (reports["bucket-policy"].state, reports["group-policy"].state) == ("created", "created")
 
 
-def test_what_drifted_is_set_right_and_said(made):
-    sqs, s3, iam = (made.client(each) for each in ("sqs", "s3", "iam"))
-    url = sqs.get_queue_url(QueueName=made.name)["QueueUrl"]
+def test_drift_is_corrected_and_reported(applied):
+    sqs, s3, iam = (applied.client(each) for each in ("sqs", "s3", "iam"))
+    url = sqs.get_queue_url(QueueName=applied.name)["QueueUrl"]
     sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": "30", "Policy": ""})
-    made.client("cloudtrail").stop_logging(Name=made.name)
-    s3.delete_bucket_policy(Bucket=made.layout.bucket)
+    applied.client("cloudtrail").stop_logging(Name=applied.name)
+    s3.delete_bucket_policy(Bucket=applied.layout.bucket)
     wide = {
         "Version": "2012-10-17",
         "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}],
     }
-    iam.put_group_policy(GroupName=made.name, PolicyName=made.name, PolicyDocument=json.dumps(wide))
+    iam.put_group_policy(
+        GroupName=applied.name, PolicyName=applied.name, PolicyDocument=json.dumps(wide)
+    )
 
-    told = made.apply()
+    reports = applied.apply()
 
-    changed = {name: each.detail for name, each in told.items() if each.state == "changed"}
-    assert changed["queue"] == 'VisibilityTimeout is "30", wanted "600"'
-    assert changed["logging"] == "IsLogging is false, wanted true"
+    changed = {name: each.detail for name, each in reports.items() if each.state == "updated"}
+    assert changed["queue"] == 'VisibilityTimeout is "30", expected "600"'
+    assert changed["logging"] == "IsLogging is false, expected true"
     assert "group-policy" in changed
-    assert (told["bucket-policy"].state, told["queue-policy"].state) == ("made", "made")
-    assert states(made.apply()) == {"already so"}
+    assert (reports["bucket-policy"].state, reports["queue-policy"].state) == ("created", "created")
+    assert states(applied.apply()) == {"unchanged"}
 
 
 @pytest.mark.parametrize(
@@ -376,19 +383,21 @@ def test_what_drifted_is_set_right_and_said(made):
         "iam:CreateAccessKey",
     ],
 )
-def test_a_failure_half_way_is_mended_by_running_it_again(site, gate, call):
+def test_apply_continues_after_a_failure_when_run_again(site, gate, call):
     ours = site()
     gate.denied.add(call)
 
     with pytest.raises(Denied) as raised:
         ours.apply()
     gate.denied.clear()
-    told = ours.apply()
+    reports = ours.apply()
 
     assert raised.value.statement["Action"] == call
-    assert str(raised.value).startswith(f"AWS denied {call}: arn:aws:iam::{ACCOUNT}:user/admin may")
-    assert "already so" in states(told) or call == "sqs:CreateQueue"
-    assert states(ours.apply()) <= {"already so"} | ({"left as it is"} & states(told))
+    assert str(raised.value).startswith(
+        f"AWS denied {call}: arn:aws:iam::{ACCOUNT}:user/admin is not"
+    )
+    assert "unchanged" in states(reports) or call == "sqs:CreateQueue"
+    assert states(ours.apply()) <= {"unchanged"} | ({"skipped"} & states(reports))
 
 
 def test_a_denial_names_the_call_the_principal_the_resource_and_the_statement(site, gate):
@@ -399,8 +408,8 @@ def test_a_denial_names_the_call_the_principal_the_resource_and_the_statement(si
 
     thing = f"arn:aws:sqs:us-east-1:{ACCOUNT}:thing"
     assert str(raised.value) == (
-        f"AWS denied sqs:CreateQueue: arn:aws:iam::{ACCOUNT}:user/admin may not "
-        f"sqs:CreateQueue on {thing}. The statement that is missing: "
+        f"AWS denied sqs:CreateQueue: arn:aws:iam::{ACCOUNT}:user/admin is not "
+        f"allowed sqs:CreateQueue on {thing}. Allow it with this statement, then run this again: "
         f'{{"Effect": "Allow", "Action": "sqs:CreateQueue", "Resource": "{thing}"}}'
     )
     assert raised.value.statement == {
@@ -408,17 +417,17 @@ def test_a_denial_names_the_call_the_principal_the_resource_and_the_statement(si
     }  # fmt: skip
 
 
-def test_a_plan_goes_on_where_it_may_not_look(site, gate):
+def test_a_preview_continues_where_it_may_not_read(site, gate):
     gate.denied.add("cloudtrail:GetTrail")
 
-    told = site().survey()
+    reports = site().preview_apply()
 
-    assert told["trail"].state == "cannot see"
-    assert "cloudtrail:GetTrail" in told["trail"].detail
-    assert told["access-key"].state == "to make"
+    assert reports["trail"].state == "cannot read"
+    assert "cloudtrail:GetTrail" in reports["trail"].detail
+    assert reports["access-key"].state == "to create"
 
 
-def test_a_topic_of_another_account_that_does_not_let_us_is_for_the_other_side(site, gate):
+def test_a_denied_subscription_to_another_accounts_topic_is_left_to_that_account(site, gate):
     other = "arn:aws:sns:eu-west-1:444455556666:aws-controltower-AllConfigNotifications"
     bucket = "aws-controltower-logs-444455556666-eu-west-1"
     ours = site(
@@ -432,9 +441,9 @@ def test_a_topic_of_another_account_that_does_not_let_us_is_for_the_other_side(s
     )
     gate.denied.add("sns:Subscribe")
 
-    told = ours.apply()
+    reports = ours.apply()
 
-    assert told["subscription"].state == "not from here"
-    assert set(told) == {"dead-letter-queue", "queue", "queue-policy", "subscription"}
+    assert reports["subscription"].state == "not allowed"
+    assert set(reports) == {"dead-letter-queue", "queue", "queue-policy", "subscription"}
     (statement,) = by_sid(attributes(ours, ours.name)["Policy"]).values()
     assert statement["Condition"] == {"ArnEquals": {"aws:SourceArn": other}}

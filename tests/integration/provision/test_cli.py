@@ -1,4 +1,4 @@
-"""``trailcourier setup`` as a person calls it, on moto behind the gate."""
+"""``trailcourier setup`` as a person runs it, on moto behind the gate."""
 
 import io
 import json
@@ -14,10 +14,11 @@ from typing import NamedTuple
 import boto3
 import pytest
 
-from trailcourier import aws, cli, settings
+from trailcourier import cli, settings
+from trailcourier.aws import clients, sessions
+from trailcourier.aws.network import Network
 from trailcourier.cli.exits import Exit
-from trailcourier.cli.setup import applying
-from trailcourier.egress import Egress
+from trailcourier.cli.setup import apply_command
 
 ACCOUNT = "123456789012"
 
@@ -37,7 +38,7 @@ path = "events"
 """
 
 
-class Said(NamedTuple):
+class Output(NamedTuple):
     code: int
     out: str
     err: str
@@ -53,7 +54,7 @@ def name():
 
 
 @pytest.fixture
-def around(gate, tmp_path, monkeypatch):
+def environment(gate, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for variable, value in {
         "AWS_ENDPOINT_URL": gate.url,
@@ -64,11 +65,11 @@ def around(gate, tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def call(around, name, capsys):
+def call(environment, name, capsys):
     def called(verb, *options):
         capsys.readouterr()
         code = cli.execute(["setup", verb, "--name", name, *options])
-        return Said(code, *capsys.readouterr())
+        return Output(code, *capsys.readouterr())
 
     return called
 
@@ -85,20 +86,20 @@ def loaded():
     return settings.load(Path("trailcourier.toml"), os.environ)
 
 
-def test_s03_s58_one_command_makes_saves_validates_and_goes_live(apply, name):
-    said = apply("--write", "trailcourier.toml", "--secret-file", "secret")
+def test_one_command_creates_writes_validates_and_receives(apply, name):
+    output = apply("--write", "trailcourier.toml", "--secret-file", "secret")
 
-    assert said.code == Exit.DONE, said.err
-    lines = said.out.splitlines()
+    assert output.code == Exit.DONE, output.err
+    lines = output.out.splitlines()
     assert lines[0].startswith(f"account {ACCOUNT}, us-east-1, partition aws, as arn:aws:sts::")
-    assert "saved: written to trailcourier.toml" in lines
-    assert "valid: nothing is wrong with it" in lines
-    assert "its secret is in secret, its id in secret.id, for you alone to read" in said.out
-    assert any(line.startswith("live: the queue can be received from, and is") for line in lines)
-    assert lines[-2:] == ["17 made", "next: trailcourier run"]
+    assert "configuration: written to trailcourier.toml" in lines
+    assert "valid: the configuration has no errors" in lines
+    assert "its secret is in secret, its id in secret.id; only you can read them" in output.out
+    assert any(line.startswith("live: the queue can be received from and is") for line in lines)
+    assert lines[-2:] == ["17 created", "next: trailcourier run"]
 
 
-def test_s55_s56_s57_the_source_names_queue_region_bucket_and_credential(apply, name):
+def test_the_source_names_queue_region_bucket_and_credential(apply, name):
     apply("--write", "trailcourier.toml", "--secret-file", "secret")
 
     source = loaded().sources["prod"]
@@ -106,124 +107,124 @@ def test_s55_s56_s57_the_source_names_queue_region_bucket_and_credential(apply, 
     assert source.queue.region == "us-east-1"
     assert source.bucket_region == "us-east-1"
     assert source.buckets == (f"{name}-{ACCOUNT}-us-east-1",)
-    assert source.expected_bucket_owner is None  # which would have boto3 read each file
+    assert source.expected_bucket_owner is None  # with an owner, boto3 would read each file
     assert source.credentials.kind == "iam-user"
     assert source.credentials.secret_access_key.reveal() == Path("secret").read_text().strip()
     assert source.credentials.access_key_id.reveal() == Path("secret.id").read_text().strip()
 
 
-def test_s43_the_secret_is_in_its_file_for_its_owner_and_nowhere_else(apply):
-    said = apply("--write", "trailcourier.toml", "--secret-file", "secret", "--json")
+def test_the_secret_is_only_in_its_file_and_readable_by_its_owner_only(apply):
+    output = apply("--write", "trailcourier.toml", "--secret-file", "secret", "--json")
 
     secret = Path("secret").read_text().strip()
     assert len(secret) >= 40
     assert stat.S_IMODE(Path("secret").stat().st_mode) == 0o600
-    assert secret not in said.out + said.err + Path("trailcourier.toml").read_text()
-    assert said.json["written"] == "written to trailcourier.toml"
-    assert said.json["live"]["good"] is True
+    assert secret not in output.out + output.err + Path("trailcourier.toml").read_text()
+    assert output.json["written"] == "written to trailcourier.toml"
+    assert output.json["live"]["good"] is True
 
 
-def test_s43_without_a_terminal_or_a_file_no_key_and_nothing_else_is_made(apply, gate):
-    said = apply()
+def test_without_a_terminal_or_a_file_nothing_is_created(apply, gate):
+    output = apply()
 
-    assert (said.code, gate.changes) == (Exit.CONFIG, [])
-    assert "shown on a terminal only: name a file for it, --secret-file" in said.err
+    assert (output.code, gate.changes) == (Exit.CONFIG, [])
+    assert "needs a terminal or a file: name one with --secret-file" in output.err
 
 
-def test_s43_on_a_terminal_the_secret_is_shown_once(apply, monkeypatch):
-    monkeypatch.setattr(applying, "_on_a_terminal", lambda: True)
+def test_a_terminal_shows_the_secret_once(apply, monkeypatch):
+    monkeypatch.setattr(apply_command, "_on_a_terminal", lambda: True)
     monkeypatch.setenv("OLD_KEY", "x")
     Path("trailcourier.toml").write_text(WITH_KEYS)
 
     write = ("--write", "trailcourier.toml")
     first, second = apply(*write), apply(*write)
 
-    (shown,) = [line for line in first.out.splitlines() if line.startswith("secret access key:")]
-    assert len(shown.split()[-1]) >= 40
-    assert "valid: nothing is wrong with it" in first.out
+    (line,) = [line for line in first.out.splitlines() if line.startswith("secret access key:")]
+    assert len(line.split()[-1]) >= 40
+    assert "valid: the configuration has no errors" in first.out
     assert "secret access key:" not in second.out
     assert "access-key" in second.out
 
 
-def test_a_secret_file_that_is_there_is_not_written_over(apply, gate):
+def test_an_existing_secret_file_is_not_overwritten(apply, gate):
     Path("secret").write_text("somebody's")
 
-    said = apply("--secret-file", "secret")
+    output = apply("--secret-file", "secret")
 
-    assert (said.code, gate.changes) == (Exit.CONFIG, [])
-    assert "is there already" in said.err
+    assert (output.code, gate.changes) == (Exit.CONFIG, [])
+    assert "exists already" in output.err
     assert Path("secret").read_text() == "somebody's"
     assert not Path("secret.id").exists()
 
 
-def test_a_secret_file_is_not_left_empty_where_no_key_was_made(apply, gate):
+def test_no_empty_secret_file_remains_if_no_key_was_created(apply, gate):
     gate.denied.add("iam:CreateUser")
 
-    said = apply("--secret-file", "secret")
+    output = apply("--secret-file", "secret")
 
-    assert said.code == Exit.UNREACHABLE
+    assert output.code == Exit.UNREACHABLE
     assert not Path("secret").exists()
-    assert "run the same again, and it goes on" in said.err
-    assert '"Action": "iam:CreateUser"' in said.err
+    assert "run the same command again, and it continues" in output.err
+    assert '"Action": "iam:CreateUser"' in output.err
 
 
-def test_s43_a_secret_that_was_lost_is_said_with_what_to_do(apply, name):
+def test_a_lost_secret_is_an_error_with_advice(apply, name):
     apply("--secret-file", "secret")
 
-    said = apply("--secret-file", "other")
+    output = apply("--secret-file", "other")
 
     key = Path("secret.id").read_text().strip()
-    assert said.code == Exit.CONFIG
-    assert f"aws iam delete-access-key --user-name {name} --access-key-id {key}" in said.err
+    assert output.code == Exit.CONFIG
+    assert f"aws iam delete-access-key --user-name {name} --access-key-id {key}" in output.err
     assert not Path("other").exists()
 
 
-def test_what_is_wrong_with_tables_that_are_only_printed_names_no_file(apply):
+def test_problems_of_tables_that_are_only_printed_name_no_file(apply):
     apply("--secret-file", "secret")
 
-    said = apply()
+    output = apply()
 
-    assert said.code == Exit.NO
-    wrong = [line for line in said.out.splitlines() if line.startswith("not valid: ")]
+    assert output.code == Exit.NO
+    wrong = [line for line in output.out.splitlines() if line.startswith("not valid: ")]
     assert [line.split(":")[1] for line in wrong] == [
         " sources.prod.credentials.access_key_id", " sources.prod.credentials.secret_access_key",
     ]  # fmt: skip
 
 
-def test_a_second_apply_says_that_all_is_so_and_keeps_the_file(apply):
+def test_a_second_apply_reports_unchanged_and_keeps_the_file(apply):
     options = ("--write", "trailcourier.toml", "--secret-file", "secret")
     apply(*options)
     before = Path("trailcourier.toml").read_text()
 
-    said = apply(*options)
+    output = apply(*options)
 
-    assert said.code == Exit.DONE, said.err
-    assert "17 already so" in said.out
-    assert "has the source already, and stays as it is" in said.out
+    assert output.code == Exit.DONE, output.err
+    assert "17 unchanged" in output.out
+    assert "already has source prod; not changed" in output.out
     assert Path("trailcourier.toml").read_text() == before
 
 
-def test_a_new_key_that_the_file_does_not_name_is_said_with_what_to_write(apply, site, name):
-    """As where a secret was lost, its key deleted, and apply run again."""
+def test_a_new_key_that_the_file_does_not_name_gives_a_warning(apply, site, name):
+    """After a secret was lost, its key deleted, and apply run again."""
     write = ("--write", "trailcourier.toml")
     apply(*write, "--secret-file", "secret")
     key = Path("secret.id").read_text().strip()
     site().client("iam").delete_access_key(UserName=name, AccessKeyId=key)
 
-    said = apply(*write, "--secret-file", "other")
+    output = apply(*write, "--secret-file", "other")
     again = apply(*write)
 
     folder = Path.cwd()
-    (warning,) = [line for line in said.out.splitlines() if line.startswith("warning: ")]
+    (warning,) = [line for line in output.out.splitlines() if line.startswith("warning: ")]
     assert warning == (
-        "warning: sources.prod.credentials names another access key than the one just made: let it "
-        f'say access_key_id = "file:{folder}/other.id" and '
+        "warning: sources.prod.credentials names another access key than the new one: set "
+        f'access_key_id = "file:{folder}/other.id" and '
         f'secret_access_key = "file:{folder}/other"'
     )
     assert "warning" not in again.out
 
 
-def test_what_comes_next_names_the_file_that_was_written(apply):
+def test_the_next_command_names_the_file_that_was_written(apply):
     options = ("--reader", "none")
 
     printed = apply(*options)
@@ -232,23 +233,23 @@ def test_what_comes_next_names_the_file_that_was_written(apply):
     printed_again = apply(*options)
 
     assert [each.out.splitlines()[-1] for each in (printed, usual, aside, printed_again)] == [
-        "next: with the tables above in trailcourier.toml, trailcourier run",
+        "next: add the tables above to trailcourier.toml, then trailcourier run",
         "next: trailcourier run",
         "next: trailcourier run --config 'my own.toml'",
-        "next: with the tables above in trailcourier.toml, trailcourier run",
+        "next: add the tables above to trailcourier.toml, then trailcourier run",
     ]
 
 
-def test_it_says_where_the_records_go_where_nobody_else_did(apply):
+def test_apply_says_where_records_go_if_it_added_the_sink(apply):
     options = ("--reader", "none", "--write", "trailcourier.toml")
 
     first, second = apply(*options), apply(*options)
 
-    assert "\nrecords go to files below events, in the folder it is started in" in first.out
+    assert "\nrecords go to files below events/, in the folder that the collector" in first.out
     assert "records go" not in second.out
 
 
-def test_s50_the_source_is_added_to_a_file_and_what_is_there_stays(apply):
+def test_the_source_is_added_to_a_file_whose_text_stays(apply):
     there = (
         '# ours\n[sources.old]\nqueue_url = "https://sqs.us-east-1.amazonaws.com/111122223333/q"'
     )
@@ -256,87 +257,87 @@ def test_s50_the_source_is_added_to_a_file_and_what_is_there_stays(apply):
     Path("trailcourier.toml").write_text(there)
     Path("trailcourier.toml").chmod(0o640)
 
-    said = apply("--write", "trailcourier.toml", "--secret-file", "secret")
+    output = apply("--write", "trailcourier.toml", "--secret-file", "secret")
 
-    assert said.code == Exit.DONE, said.err
+    assert output.code == Exit.DONE, output.err
     assert Path("trailcourier.toml").read_text().startswith(there)
     assert stat.S_IMODE(Path("trailcourier.toml").stat().st_mode) == 0o640
     assert loaded().sources["prod"].sinks == ("siem",)
 
 
-def test_a_source_of_the_same_name_with_another_queue_is_refused_before_anything_is_made(
-    apply, gate
-):
+def test_a_source_of_the_same_name_with_another_queue_is_refused_before_any_change(apply, gate):
     there = '[sources.prod]\nqueue_url = "https://sqs.us-east-1.amazonaws.com/111122223333/q"\n'
     Path("trailcourier.toml").write_text(there)
 
-    said = apply("--write", "trailcourier.toml", "--secret-file", "secret")
+    output = apply("--write", "trailcourier.toml", "--secret-file", "secret")
 
-    assert (said.code, gate.changes) == (Exit.CONFIG, [])
-    assert "has a source prod already, with another queue" in said.err
+    assert (output.code, gate.changes) == (Exit.CONFIG, [])
+    assert "already has a source prod with another queue" in output.err
     assert Path("trailcourier.toml").read_text() == there
 
 
-def test_without_a_file_the_source_is_printed_as_it_would_be_written(apply, name):
-    said = apply("--reader", "none")
+def test_without_a_file_the_source_is_printed(apply, name):
+    output = apply("--reader", "none")
 
-    assert said.code == Exit.DONE, said.err
-    assert "\n[sources.prod]\n" in said.out
-    assert "access_key_id" not in said.out
-    assert "(tried as you, not as the collector)" in said.out
+    assert output.code == Exit.DONE, output.err
+    assert "\n[sources.prod]\n" in output.out
+    assert "access_key_id" not in output.out
+    assert "(tried with your credentials, not the collector's)" in output.out
 
 
-def test_a_role_across_accounts_takes_its_external_id_by_reference(apply, site, name, monkeypatch):
+def test_the_external_id_of_a_role_is_given_by_reference(apply, site, name, monkeypatch):
     monkeypatch.setenv("AN_ID", "id-between-two")
     who = ("--reader", "cross-account", "--principal", "arn:aws:iam::444455556666:root")
 
-    said = apply(*who, "--external-id", "env:AN_ID", "--write", "trailcourier.toml")
+    output = apply(*who, "--external-id", "env:AN_ID", "--write", "trailcourier.toml")
 
-    assert said.code == Exit.DONE, said.err
+    assert output.code == Exit.DONE, output.err
     role = site().client("iam").get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"]
     (statement,) = role["Statement"]
     assert statement["Condition"] == {"StringEquals": {"sts:ExternalId": "id-between-two"}}
     assert loaded().sources["prod"].credentials.external_id.reveal() == "id-between-two"
-    assert "id-between-two" not in said.out + Path("trailcourier.toml").read_text()
+    assert "id-between-two" not in output.out + Path("trailcourier.toml").read_text()
     assert apply(*who).code == Exit.CONFIG
     literal = apply(*who, "--external-id", "literal-value")
     assert literal.code == Exit.CONFIG
     assert "literal-value" not in literal.err
 
 
-def test_a_bucket_of_another_account_is_read_as_a_role_of_that_account(
+def test_a_bucket_of_another_account_is_read_through_a_role_of_that_account(
     apply, site, gate, name, monkeypatch
 ):
-    """What is printed for the other side is done there; then what was written reads the bucket."""
+    """Runs the printed commands in the other account; then the written source reads the bucket."""
     monkeypatch.setenv("AN_ID", "id-between-two")
-    gate.denied.add("sns:Subscribe")  # which is for the other side too
-    theirs = as_account("444455556666", gate.url)
+    gate.denied.add("sns:Subscribe")  # the other account has to allow it too
+    theirs = clients_in_account("444455556666", gate.url)
     bucket = f"{name}-logs"
     theirs("s3").create_bucket(Bucket=bucket)
     theirs("s3").put_object(Bucket=bucket, Key="k", Body=b"x")
 
-    said = apply(
+    output = apply(
         "--no-trail", "--topic", "arn:aws:sns:us-east-1:444455556666:cloudtrail",
         "--existing-bucket", "--bucket", bucket, "--bucket-region", "us-east-1",
         "--bucket-account", "444455556666", "--bucket-role",
         "arn:aws:iam::444455556666:role/their-logs", "--external-id", "env:AN_ID",
         "--secret-file", "secret", "--write", "trailcourier.toml",
     )  # fmt: skip
-    for line in said.out.splitlines():
+    for line in output.out.splitlines():
         if line.startswith("  aws iam "):
             verb, *options = shlex.split(line.replace("EXTERNAL_ID", "id-between-two"))[2:]
             given = {each[2:].title().replace("-", ""): value for each, value in pairs(options)}
             getattr(theirs("iam"), verb.replace("-", "_"))(**given)
 
-    assert "id-between-two" not in said.out
+    assert "id-between-two" not in output.out
     source = loaded().sources["prod"]
-    session = aws.session(
+    session = sessions.make_session(
         source.bucket_credentials[source.own_credentials(bucket)],
-        source="prod", sts_region="us-east-1", egress=Egress(endpoint_url=gate.url),
+        source="prod", sts_region="us-east-1", network=Network(endpoint_url=gate.url),
     )  # fmt: skip
-    made = partial(aws.client, session, region="us-east-1", egress=Egress(endpoint_url=gate.url))
-    whose = made(service="sts").get_caller_identity()
-    assert whose["Arn"].startswith("arn:aws:sts::444455556666:assumed-role/their-logs/")
+    made = partial(
+        clients.make_client, session, region="us-east-1", network=Network(endpoint_url=gate.url)
+    )
+    identity = made(service="sts").get_caller_identity()
+    assert identity["Arn"].startswith("arn:aws:sts::444455556666:assumed-role/their-logs/")
     body = made(service="s3").get_object(Bucket=bucket, Key="k", ExpectedBucketOwner="444455556666")
     assert body["Body"].read() == b"x"
     role = theirs("iam").get_role(RoleName="their-logs")["Role"]["AssumeRolePolicyDocument"]
@@ -345,17 +346,17 @@ def test_a_bucket_of_another_account_is_read_as_a_role_of_that_account(
     assert theirs("iam").list_role_policies(RoleName="their-logs")["PolicyNames"] == [name]
 
 
-def as_account(account, url):
+def clients_in_account(account, url):
     """Clients in another of moto's accounts."""
     sts = boto3.client("sts", region_name="us-east-1", endpoint_url=url)
     role = f"arn:aws:iam::{account}:role/anybody"
-    held = sts.assume_role(RoleArn=role, RoleSessionName="other")["Credentials"]
+    keys = sts.assume_role(RoleArn=role, RoleSessionName="other")["Credentials"]
 
     def client(service):
         return boto3.client(
             service, region_name="us-east-1", endpoint_url=url,
-            aws_access_key_id=held["AccessKeyId"], aws_session_token=held["SessionToken"],
-            aws_secret_access_key=held["SecretAccessKey"],
+            aws_access_key_id=keys["AccessKeyId"], aws_session_token=keys["SessionToken"],
+            aws_secret_access_key=keys["SecretAccessKey"],
         )  # fmt: skip
 
     return client
@@ -389,117 +390,122 @@ def test_plan_and_destroy_take_the_options_that_apply_was_called_with(
     assert 'external_id = "env:AN_ID"' in planned.out
     assert '\nsinks = ["siem"]\n' in planned.out
     assert '\nsinks = ["one", "two"]\n' in otherwise.out
-    assert "14 made" in applied.out, applied.err
-    assert "14 already so; nothing was changed" in there.out
-    assert "14 already so; nothing was changed" in untold.out
-    assert "not known yet: the external id: --external-id says where it is" in untold.out
+    assert "14 created" in applied.out, applied.err
+    assert "14 unchanged; nothing was changed" in there.out
+    assert "14 unchanged; nothing was changed" in untold.out
+    assert "not known yet: the external id: give --external-id env:NAME or file:/path" in untold.out
     assert "not known yet" not in there.out
-    assert "\nto change      role: " in differs.out
+    assert "\nto update    role: " in differs.out
     assert destroyed.code == Exit.DONE, destroyed.err
-    assert "removed        queue:" in destroyed.out
+    assert "removed      queue:" in destroyed.out
 
 
-def test_a_plan_over_what_is_there_says_what_a_key_that_is_not_made_yet_will_change(call, apply):
+def test_a_plan_over_an_existing_set_up_says_what_a_new_key_will_change(call, apply):
     apply("--reader", "none")
 
-    said = call("plan", "--reader", "none", "--kms-key", "new", "--encrypt", "queue")
-    gone = call("destroy", "--yes", "--reader", "none", "--kms-key", "new", "--encrypt", "queue")
+    output = call("plan", "--reader", "none", "--kms-key", "new", "--encrypt", "queue")
+    destroyed = call(
+        "destroy", "--yes", "--reader", "none", "--kms-key", "new", "--encrypt", "queue"
+    )
 
-    (queue,) = [line for line in said.out.splitlines() if " queue: " in line]
-    assert queue.startswith("to change"), said.err
+    (queue,) = [line for line in output.out.splitlines() if " queue: " in line]
+    assert queue.startswith("to update"), output.err
     assert queue.endswith("(key_arn is not known yet)")
-    assert "removed        queue:" in gone.out, gone.err
+    assert "removed      queue:" in destroyed.out, destroyed.err
 
 
-def test_a_plan_says_the_same_words_as_apply(call, apply):
+def test_plan_and_apply_print_the_same_summaries(call, apply):
     planned = call("plan")
     applied = apply("--secret-file", "secret")
 
-    def words(said, state):
-        return [line.split(maxsplit=len(state.split()))[-1] for line in said.out.splitlines()
+    def summaries(output, state):
+        return [line.split(maxsplit=len(state.split()))[-1] for line in output.out.splitlines()
                 if line.startswith(state)]  # fmt: skip
 
-    assert words(planned, "to make") == words(applied, "made")
-    assert planned.out.splitlines()[-1] == "17 to make; nothing was changed"
+    assert summaries(planned, "to create") == summaries(applied, "created")
+    assert planned.out.splitlines()[-1] == "17 to create; nothing was changed"
 
 
-def test_a_plan_without_credentials_says_what_it_would_find_out(call, gate, monkeypatch):
+def test_a_plan_without_credentials_says_what_it_does_not_know(call, gate, monkeypatch):
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
 
-    said = call("plan")
+    output = call("plan")
 
-    assert said.code == Exit.DONE, said.err
+    assert output.code == Exit.DONE, output.err
     assert gate.calls == []
-    assert "arn:aws" not in said.out.splitlines()[0]
+    assert "arn:aws" not in output.out.splitlines()[0]
     assert (
-        "not known yet: the account: --account, or else sts:GetCallerIdentity says it" in said.out
+        "not known yet: the account: give --account, or credentials for sts:GetCallerIdentity"
+        in output.out
     )
-    assert "what is there already was not seen" in said.out
+    assert "what exists already is not known: " in output.out
 
 
 def test_a_plan_in_json_has_the_calls_and_their_parameters(call, name):
-    said = call("plan", "--offline", "--account", "111122223333", "--json").json
+    output = call("plan", "--offline", "--account", "111122223333", "--json").json
 
-    queue = next(step for step in said["steps"] if step["step"] == "queue")
-    assert queue["state"] == "to make"
+    queue = next(step for step in output["steps"] if step["step"] == "queue")
+    assert queue["state"] == "to create"
     (made,) = queue["calls"]
     assert (made["call"], made["parameters"]["QueueName"]) == ("sqs:CreateQueue", name)
-    assert said["account"] == "111122223333"
-    assert said["unseen"] == "AWS was not asked"
+    assert output["account"] == "111122223333"
+    assert output["unseen"] == "AWS was not asked (--offline)"
 
 
-def test_options_that_do_not_go_together_are_all_said(call, gate):
-    said = call("plan", "--delivery", "s3", "--raw", "--prefix", "/x", "--reader", "cross-account")
+def test_all_problems_with_the_options_are_printed(call, gate):
+    output = call(
+        "plan", "--delivery", "s3", "--raw", "--prefix", "/x", "--reader", "cross-account"
+    )
 
-    assert (said.code, said.out) == (Exit.USAGE, "")
-    assert len(said.err.splitlines()) == 3
-    assert all(line.startswith("trailcourier: --") for line in said.err.splitlines())
+    assert (output.code, output.out) == (Exit.USAGE, "")
+    assert len(output.err.splitlines()) == 3
+    assert all(line.startswith("trailcourier: --") for line in output.err.splitlines())
     assert gate.calls == []
 
 
-def test_a_region_that_is_none_is_said_with_the_nearest(call):
-    said = call("plan", "--region", "us-est-1")
+def test_an_unknown_region_is_an_error_that_names_the_nearest(call):
+    output = call("plan", "--region", "us-est-1")
 
-    assert said.code == Exit.USAGE
-    assert "did you mean us-west-1?" in said.err
-
-
-def test_another_account_than_was_said_is_refused(apply, gate):
-    said = apply("--account", "111122223333", "--secret-file", "secret")
-
-    assert (said.code, gate.changes) == (Exit.CONFIG, [])
-    assert f"these credentials are of account {ACCOUNT}" in said.err
+    assert output.code == Exit.USAGE
+    assert "did you mean us-west-1?" in output.err
 
 
-def test_a_topic_of_another_account_leaves_steps_for_it_and_says_no(apply, gate):
+def test_credentials_of_another_account_are_refused(apply, gate):
+    output = apply("--account", "111122223333", "--secret-file", "secret")
+
+    assert (output.code, gate.changes) == (Exit.CONFIG, [])
+    assert f"these credentials are of account {ACCOUNT}" in output.err
+
+
+def test_a_topic_of_another_account_leaves_steps_for_it_and_exits_with_1(apply, gate):
     gate.denied.add("sns:Subscribe")
     topic = "arn:aws:sns:us-east-1:444455556666:aws-controltower-AllConfigNotifications"
 
-    said = apply(
+    output = apply(
         "--no-trail", "--topic", topic, "--existing-bucket", "--bucket-region", "us-east-1",
         "--bucket", "aws-controltower-logs", "--bucket-account", "444455556666",
         "--reader", "instance-profile",
     )  # fmt: skip
 
-    assert said.code == Exit.NO, said.err
-    assert "not from here  subscription" in said.out
-    assert (f"  aws sns add-permission --region us-east-1 --topic-arn {topic} --label ") in said.out
-    assert "  aws sns subscribe " in said.out
-    assert '"Action": "s3:GetObject"' in said.out
-    assert "aws ec2 associate-iam-instance-profile" in said.out
+    assert output.code == Exit.NO, output.err
+    assert "not allowed  subscription" in output.out
+    assert (f"aws sns add-permission --region us-east-1 --topic-arn {topic} --label ") in output.out
+    assert "  aws sns subscribe " in output.out
+    assert '"Action": "s3:GetObject"' in output.out
+    assert "aws ec2 associate-iam-instance-profile" in output.out
 
 
-def test_destroy_asks_first_and_takes_away_what_it_said(call, apply, gate, monkeypatch):
+def test_destroy_asks_first_and_removes_what_it_listed(call, apply, gate, monkeypatch):
     apply("--secret-file", "secret")
     gate.calls.clear()
 
-    for answer in ("", "n\n"):  # nobody is there, or says no
+    for answer in ("", "n\n"):  # without a person, or with a no
         monkeypatch.setattr(sys, "stdin", io.StringIO(answer))
         asked = call("destroy")
         assert asked.code == Exit.NO
-        assert "to remove      trail" in asked.out
-        assert asked.out.endswith("Nothing was changed. With --yes nobody is asked.\n")
+        assert "to remove    trail" in asked.out
+        assert asked.out.endswith("To remove it without this question, add --yes.\n")
         assert gate.changes == []
 
     done = call("destroy", "--yes")
@@ -507,12 +513,12 @@ def test_destroy_asks_first_and_takes_away_what_it_said(call, apply, gate, monke
     assert done.out.splitlines()[-1] == "14 removed"
 
 
-def test_destroy_that_finds_nothing_says_what_it_looked_for(call, name):
-    said = call("destroy", "--yes")
+def test_destroy_that_finds_nothing_names_what_it_looked_for(call, name):
+    output = call("destroy", "--yes")
 
-    assert said.code == Exit.DONE, said.err
-    assert said.out.splitlines()[0].startswith(f"account {ACCOUNT}, us-east-1")
-    assert said.out.splitlines()[-1].startswith(f"Nothing called {name} was found in us-east-1.")
+    assert output.code == Exit.DONE, output.err
+    assert output.out.splitlines()[0].startswith(f"account {ACCOUNT}, us-east-1")
+    assert output.out.splitlines()[-1].startswith(f"Found nothing named {name} in us-east-1.")
 
 
 def test_destroy_in_json(call, apply, gate):
@@ -521,16 +527,16 @@ def test_destroy_in_json(call, apply, gate):
     unasked = call("destroy", "--json")
     assert (unasked.code, gate.calls) == (Exit.USAGE, [])
 
-    said = call("destroy", "--yes", "--json").json
+    output = call("destroy", "--yes", "--json").json
 
-    assert {each["state"] for each in said["steps"]} == {"removed"}
+    assert {each["state"] for each in output["steps"]} == {"removed"}
 
 
-def test_s13_s14_govcloud_says_what_leaves_the_partition(apply, name):
-    said = apply("--region", "us-gov-west-1", "--secret-file", "secret", "--write", "c.toml")
+def test_govcloud_warns_of_records_that_leave_the_partition(apply, name):
+    output = apply("--region", "us-gov-west-1", "--secret-file", "secret", "--write", "c.toml")
 
-    assert said.code == Exit.DONE, said.err
-    assert "partition aws-us-gov" in said.out
-    assert "warning: sink archive: writes on this host; if that is outside aws-us-gov" in said.out
-    assert f"arn:aws-us-gov:sqs:us-gov-west-1:{ACCOUNT}:{name}" not in said.out
+    assert output.code == Exit.DONE, output.err
+    assert "partition aws-us-gov" in output.out
+    assert "warning: sink archive: writes to this host; if the host is outside" in output.out
+    assert f"arn:aws-us-gov:sqs:us-gov-west-1:{ACCOUNT}:{name}" not in output.out
     assert 'queue_region = "us-gov-west-1"' in Path("c.toml").read_text()

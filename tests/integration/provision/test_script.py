@@ -6,12 +6,12 @@ import subprocess
 
 import pytest
 
-from tests import programs
-from trailcourier.provision import Found, plan
+from tests.support import programs
+from trailcourier.provision import AccountFacts, plan
 from trailcourier.provision.export import FORMATS
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
-# not every AWS CLI heeds AWS_ENDPOINT_URL for SQS
+# not every AWS CLI uses AWS_ENDPOINT_URL for SQS
 TO_MOTO = 'aws() { command aws --endpoint-url "$MOTO" "$@"; }\n'
 
 
@@ -20,7 +20,7 @@ def run(gate, tmp_path):
     programs.found("aws", "awscli")
 
     def ran(site):
-        text = FORMATS["cli"](site.layout, plan(site.request, Found(site.layout.account)))
+        text = FORMATS["cli"](site.layout, plan(site.request, AccountFacts(site.layout.account)))
         return subprocess.run(
             ["sh", "-s"],
             input=TO_MOTO + text,
@@ -40,7 +40,7 @@ def run(gate, tmp_path):
     return ran
 
 
-def test_a_script_makes_what_apply_makes_and_may_be_run_again(run, site, tmp_path):
+def test_the_script_creates_what_apply_creates_and_may_be_run_again(run, site, tmp_path):
     ours = site()
 
     first, second = run(ours), run(ours)
@@ -48,14 +48,14 @@ def test_a_script_makes_what_apply_makes_and_may_be_run_again(run, site, tmp_pat
     assert first.returncode == 0, first.stderr
     assert second.returncode == 0, second.stderr
     assert {name: each.state for name, each in ours.apply().items()} == {
-        step.id: "already so" for step in ours.steps
+        step.id: "unchanged" for step in ours.steps
     }
     (file,) = tmp_path.glob("*-access-key.json")
     assert file.stat().st_mode & 0o777 == 0o600
     assert len(json.loads(file.read_text())["AccessKey"]["SecretAccessKey"]) >= 40
 
 
-def test_a_policy_that_others_wrote_is_left_to_be_merged_by_hand(run, site):
+def test_the_script_leaves_a_policy_of_others_to_be_merged_by_hand(run, site):
     ours = site(bucket="others-bucket", existing_bucket=True, reader="none")
     s3 = ours.client("s3")
     theirs = {"Sid": "Theirs", "Effect": "Deny", "Principal": "*", "Action": "*", "Resource": "*"}

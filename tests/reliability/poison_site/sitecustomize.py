@@ -4,7 +4,7 @@ import gzip
 import os
 from typing import Any
 
-from tests import receiver
+from tests.support import receiver
 from trailcourier import records
 
 receiver.join()

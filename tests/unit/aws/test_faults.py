@@ -4,9 +4,9 @@ from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
 from obstore.exceptions import GenericError
 
-from trailcourier import aws
-from trailcourier.dispositions import REASONS
+from trailcourier.aws import faults
 from trailcourier.errors import ConfigError
+from trailcourier.reasons import REASONS
 
 
 def client_error(code, operation="GetObject", *, modelled="", message="said", headers=None):
@@ -62,7 +62,7 @@ def each(table):
 
 @pytest.mark.parametrize(("code", "reason"), each(OF_OBJECTS))
 def test_each_code_of_s3_has_its_reason(code, reason):
-    fault = aws.fault(client_error(code), what="s3://acme-trail/k", where="acme-trail")
+    fault = faults.to_fault(client_error(code), what="s3://acme-trail/k", where="acme-trail")
 
     assert fault.reason == reason
     assert fault.reason in REASONS
@@ -71,16 +71,16 @@ def test_each_code_of_s3_has_its_reason(code, reason):
 
 @pytest.mark.parametrize(("code", "reason"), each(OF_QUEUES))
 def test_each_code_of_sqs_has_its_reason(code, reason):
-    fault = aws.fault(client_error(code, "ReceiveMessage"), what="the queue", where="queue")
+    fault = faults.to_fault(client_error(code, "ReceiveMessage"), what="the queue", where="queue")
 
     assert fault.reason == reason
     assert fault.reason in REASONS
 
 
-def test_the_modelled_name_decides_where_the_older_one_says_nothing():
+def test_the_modelled_name_decides_if_the_older_one_is_unknown():
     error = client_error("Odd", "ReceiveMessage", modelled="QueueDoesNotExist")
 
-    assert aws.fault(error, what="q", where="queue").reason == "no-such-queue"
+    assert faults.to_fault(error, what="q", where="queue").reason == "no-such-queue"
 
 
 @pytest.mark.parametrize(
@@ -92,10 +92,10 @@ def test_the_modelled_name_decides_where_the_older_one_says_nothing():
         pytest.param("Throttling", "throttled", id="throttled"),
     ],
 )
-def test_what_sts_denies_is_a_fault_of_the_credentials(code, reason):
+def test_a_denial_of_sts_is_a_fault_of_the_credentials(code, reason):
     error = client_error(code, "AssumeRole")
 
-    assert aws.fault(error, what="s3://b/k", where="b").reason == reason
+    assert faults.to_fault(error, what="s3://b/k", where="b").reason == reason
 
 
 @pytest.mark.parametrize(
@@ -121,8 +121,8 @@ def test_what_sts_denies_is_a_fault_of_the_credentials(code, reason):
         ),
     ],
 )
-def test_a_code_with_two_meanings_is_told_apart(error, reason):
-    assert aws.fault(error, what="s3://b/k", where="b").reason == reason
+def test_a_code_with_two_meanings_gets_the_right_reason(error, reason):
+    assert faults.to_fault(error, what="s3://b/k", where="b").reason == reason
 
 
 @pytest.mark.parametrize(
@@ -153,17 +153,17 @@ def test_a_code_with_two_meanings_is_told_apart(error, reason):
     ids=lambda value: value if isinstance(value, str) else f"{type(value).__name__}: {value}"[:60],
 )
 def test_each_error_without_a_code_has_its_reason(error, reason):
-    assert isinstance(error, aws.ERRORS)
-    assert aws.fault(error, what="s3://b/k", where="b").reason == reason
+    assert isinstance(error, faults.AWS_ERRORS)
+    assert faults.to_fault(error, what="s3://b/k", where="b").reason == reason
 
 
-def test_a_denial_says_what_was_asked_of_what_by_whom_in_one_line():
+def test_a_denial_names_action_resource_and_caller_in_one_line():
     words = (
         "User: arn:aws:iam::111122223333:user/collector is not authorized to perform:\n"
         "s3:GetObject on resource: arn:aws:s3:::acme-trail/k"
     )
 
-    fault = aws.fault(
+    fault = faults.to_fault(
         client_error("AccessDenied", message=words), what="s3://acme-trail/k", where="b"
     )
 
@@ -172,14 +172,16 @@ def test_a_denial_says_what_was_asked_of_what_by_whom_in_one_line():
     assert "\n" not in fault.detail
 
 
-def test_the_words_of_an_error_cannot_grow_or_end_the_line():
-    fault = aws.fault(client_error("Odd", message="a\x1b[2J\u2028" * 9000), what="x", where="b")
+def test_the_message_of_an_error_is_one_line_of_limited_length():
+    fault = faults.to_fault(
+        client_error("Odd", message="a\x1b[2J\u2028" * 9000), what="x", where="b"
+    )
 
     assert len(fault.detail) < 1000
     assert fault.detail.isprintable()
 
 
-def test_the_password_of_a_proxy_is_not_told():
+def test_the_password_of_a_proxy_is_masked():
     error = boto.ProxyConnectionError(proxy_url="http://user:hidden@proxy.example.com:3128")
 
-    assert "hidden" not in aws.fault(error, what="x", where="b").detail
+    assert "hidden" not in faults.to_fault(error, what="x", where="b").detail

@@ -1,4 +1,4 @@
-"""Names of AWS's hosts, in every region of every partition, against botocore's own list of them."""
+"""The host names in every region of every partition, compared with botocore's own list."""
 
 from datetime import timedelta
 
@@ -7,12 +7,12 @@ import pytest
 from botocore.loaders import create_loader
 from botocore.regions import EndpointResolver
 
-from tests.aws_answers import named, session
-from tests.issuers import Keys, Sts
-from trailcourier import aws, regions
-from trailcourier.credentials import Credentials
-from trailcourier.egress import Egress
-from trailcourier.objects import Reach
+from tests.support.aws_answers import named, session
+from tests.support.issuers import Keys, Sts
+from trailcourier.aws import clients, regions, sessions
+from trailcourier.aws.credentials import Credentials
+from trailcourier.aws.network import Network
+from trailcourier.objects import BucketAccess
 from trailcourier.objects.stores import Stores
 
 PARTITIONS = ["aws", "aws-us-gov", "aws-cn", "aws-eusc"]
@@ -35,7 +35,7 @@ def codes(service, partition):
 
 
 def listed(service, region, partition, *, fips=False, dualstack=False):
-    """The name in botocore's ``endpoints.json``; what is asked goes by other rules of its own."""
+    """The host in botocore's ``endpoints.json``; clients use botocore's endpoint rules instead."""
     if (service, partition, dualstack) == ("s3", "aws-eusc", True):  # S3's rules have it otherwise
         return f"s3{'-fips' if fips else ''}.dualstack.{region}.amazonaws.eu"
     told = LISTED.construct_endpoint(
@@ -63,7 +63,7 @@ class Seen(Exception):
 
 @pytest.fixture
 def asked(monkeypatch):
-    """The hosts of AWS that any client would have sent to; nothing is sent."""
+    """The AWS hosts to which clients would have sent requests; nothing is sent."""
     hosts = []
 
     def stop(self, request):
@@ -75,10 +75,10 @@ def asked(monkeypatch):
 
 
 @pytest.mark.parametrize(("service", "partition", "way"), CASES)
-def test_a_client_asks_the_host_that_is_listed(asked, service, partition, way):
+def test_a_client_uses_the_listed_host(asked, service, partition, way):
     operation, given = ASKED[service]
     for code in codes(service, partition):
-        client = aws.client(session(), service, code, egress=Egress(), **WAYS[way])
+        client = clients.make_client(session(), service, code, network=Network(**WAYS[way]))
         with pytest.raises(Seen):
             getattr(client, operation)(**given)
 
@@ -87,9 +87,11 @@ def test_a_client_asks_the_host_that_is_listed(asked, service, partition, way):
 
 
 @pytest.mark.parametrize(("service", "partition", "way"), [c for c in CASES if c.values[0] == "s3"])
-def test_obstore_asks_the_host_that_is_listed(service, partition, way):
+def test_obstore_uses_the_listed_host(service, partition, way):
     for code in codes(service, partition)[:4]:
-        store = Stores(session(), Reach(home=code, **WAYS[way])).store("acme-trail", code)
+        store = Stores(session(), BucketAccess(home=code, network=Network(**WAYS[way]))).store(
+            "acme-trail", code
+        )
         url = obstore.sign(store, "GET", "k", timedelta(seconds=60))
 
         host = listed(service, code, partition, **WAYS[way])
@@ -98,11 +100,11 @@ def test_obstore_asks_the_host_that_is_listed(service, partition, way):
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("partition", PARTITIONS)
-def test_a_queues_url_on_the_host_that_is_listed_says_all_of_it(partition, way):
+def test_a_queue_url_on_a_listed_host_is_parsed(partition, way):
     for code in codes("sqs", partition):
         host = listed("sqs", code, partition, **WAYS[way])
 
-        found = regions.queue(f"https://{host}/111122223333/cloudtrail")
+        found = regions.parse_queue_url(f"https://{host}/111122223333/cloudtrail")
 
         assert (found.region, found.partition, found.endpoint) == (code, partition, None)
         assert found.fips == ("-fips" in host)
@@ -113,12 +115,14 @@ def test_a_queues_url_on_the_host_that_is_listed_says_all_of_it(partition, way):
 @pytest.mark.parametrize(
     ("region", "partition"), [("eu-west-1", "aws"), ("us-gov-west-1", "aws-us-gov")]
 )
-def test_a_role_is_asked_for_at_the_host_that_is_listed(asked, region, partition, way):
+def test_a_role_is_assumed_at_the_listed_host(asked, region, partition, way):
     role = Credentials(
         kind="assume-role", role_arn=f"arn:{partition}:iam::111122223333:role/reader",
         access_key_id=named("AKIAONE"), secret_access_key=named("x"),
     )  # fmt: skip
-    made = aws.session(role, source="prod", sts_region=region, egress=Egress(), **WAYS[way])
+    made = sessions.make_session(
+        role, source="prod", sts_region=region, network=Network(**WAYS[way])
+    )
 
     with pytest.raises(Seen):
         made.get_credentials().get_frozen_credentials()
@@ -127,8 +131,8 @@ def test_a_role_is_asked_for_at_the_host_that_is_listed(asked, region, partition
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_web_identity_is_shown_at_the_host_that_is_listed(asked, tmp_path, monkeypatch, way):
-    """In the queue's region, where the pod's environment names none."""
+def test_a_web_identity_is_sent_to_the_listed_host(asked, tmp_path, monkeypatch, way):
+    """In the queue's region, if the pod's environment names none."""
     file = tmp_path / "token"
     file.write_text("a-token")
     monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(file))
@@ -137,8 +141,8 @@ def test_a_web_identity_is_shown_at_the_host_that_is_listed(asked, tmp_path, mon
     for region in (None, "eu-north-1"):
         if region:
             monkeypatch.setenv("AWS_DEFAULT_REGION", region)
-        made = aws.session(
-            Credentials(), source="prod", sts_region="eu-west-1", egress=Egress(), **WAYS[way]
+        made = sessions.make_session(
+            Credentials(), source="prod", sts_region="eu-west-1", network=Network(**WAYS[way])
         )
         with pytest.raises(Seen):
             made.get_credentials().get_frozen_credentials()
@@ -153,22 +157,20 @@ ROLE = Credentials(
 
 
 @pytest.mark.parametrize("credentials", [ROLE, Credentials()], ids=["role", "web-identity"])
-def test_an_endpoint_of_ones_own_goes_before_fips_and_dual_stack(
-    tmp_path, monkeypatch, credentials
-):
-    """Such as that of a VPC."""
+def test_a_configured_endpoint_precedes_fips_and_dualstack(tmp_path, monkeypatch, credentials):
+    """For example that of a VPC."""
     file = tmp_path / "token"
     file.write_text("a-token")
     sts = Sts(Keys())
     sts.tokens = {"a-token"}
     with sts.server:
-        if credentials is not ROLE:  # which is told by what egress says
+        if credentials is not ROLE:  # which uses the network's endpoint instead
             monkeypatch.setenv("AWS_ENDPOINT_URL_STS", sts.url)
             monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(file))
             monkeypatch.setenv("AWS_ROLE_ARN", "arn:aws:iam::111122223333:role/pod")
-        made = aws.session(
-            credentials, source="prod", sts_region="eu-west-1", fips=True, dualstack=True,
-            egress=Egress(endpoints=(("sts", sts.url),)),
+        made = sessions.make_session(
+            credentials, source="prod", sts_region="eu-west-1",
+            network=Network(endpoints=(("sts", sts.url),), fips=True, dualstack=True),
         )  # fmt: skip
 
         assert made.get_credentials().get_frozen_credentials().access_key in sts.keys.issued

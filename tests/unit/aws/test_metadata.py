@@ -1,16 +1,16 @@
-"""Metadata services are asked directly: a proxy is another host, with keys of its own."""
+"""Metadata services are reached without a proxy: it is another host, with its own keys."""
 
 import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.aws_answers import Recording, reader, s3_object, session
-from tests.http_stub import Reply
-from tests.issuers import Imds, Keys
-from trailcourier import aws
-from trailcourier.credentials import Credentials
-from trailcourier.egress import Egress
+from tests.support.aws_answers import Recording, reader, s3_object, session
+from tests.support.http_stub import Reply
+from tests.support.issuers import Imds, Keys
+from trailcourier.aws import clients, faults
+from trailcourier.aws.credentials import Credentials
+from trailcourier.aws.network import Network
 from trailcourier.models import ObjectRef
 
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
@@ -23,7 +23,7 @@ credential_source = {source}
 
 @pytest.fixture
 def proxy(monkeypatch):
-    """The proxy of the environment, which is named for everything and excepts nothing."""
+    """The environment's proxy, for every scheme and without exceptions."""
     with Recording(lambda request: Reply(502)) as recording:
         for name in PROXIES:
             monkeypatch.setenv(name, recording.url)
@@ -41,7 +41,7 @@ def imds(monkeypatch):
 
 @pytest.fixture
 def container(monkeypatch):
-    """The service of a container's host, as ECS and EKS name it."""
+    """The metadata service of a container, configured as ECS and EKS do."""
     ends = datetime.now(UTC) + timedelta(hours=6)
     told = {
         "AccessKeyId": "ASIACONTAINER",
@@ -59,13 +59,13 @@ def key(credentials):
 
 
 @pytest.mark.parametrize("kind", ["instance-profile", "default"])
-def test_an_instance_is_asked_directly(proxy, imds, kind):
+def test_an_instances_service_is_reached_without_a_proxy(proxy, imds, kind):
     assert key(Credentials(kind=kind)).startswith("ASIA0")
 
     assert proxy.requests == []
 
 
-def test_a_container_s_host_is_asked_directly(proxy, container):
+def test_a_containers_service_is_reached_without_a_proxy(proxy, container):
     assert key(Credentials()) == "ASIACONTAINER"
 
     assert proxy.requests == []
@@ -73,15 +73,15 @@ def test_a_container_s_host_is_asked_directly(proxy, container):
 
 @pytest.fixture(params=["Ec2InstanceMetadata", "EcsContainer"])
 def source(request, monkeypatch, tmp_path):
-    """Where a profile's role is assumed from."""
+    """The credential source of a profile's role."""
     (tmp_path / "config").write_text(PROFILE.format(source=request.param))
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
     monkeypatch.setenv("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:9")
     return request.param
 
 
-def test_what_a_profile_s_role_is_assumed_with_is_asked_directly(proxy, imds, container, source):
-    with pytest.raises(aws.ERRORS):
+def test_the_keys_for_a_profiles_role_are_fetched_without_a_proxy(proxy, imds, container, source):
+    with pytest.raises(faults.AWS_ERRORS):
         key(Credentials(profile="host"))
 
     asked_of_proxy = {request.headers["host"] for request in proxy.requests}
@@ -90,28 +90,28 @@ def test_what_a_profile_s_role_is_assumed_with_is_asked_directly(proxy, imds, co
     assert bool(container.requests) is (source == "EcsContainer")
 
 
-def test_why_there_are_no_keys_is_asked_directly(proxy, imds, monkeypatch):
-    monkeypatch.setattr("trailcourier.aws.metadata.TIMEOUT", 0.3)
+def test_the_cause_of_missing_keys_is_found_without_a_proxy(proxy, imds, monkeypatch):
+    monkeypatch.setattr("trailcourier.aws.metadata.TIMEOUT", 1)
     monkeypatch.setenv("AWS_METADATA_SERVICE_TIMEOUT", "1")
     imds.far = True
 
-    with pytest.raises(aws.ERRORS) as raised:
+    with pytest.raises(faults.AWS_ERRORS) as raised:
         key(Credentials())
 
-    assert aws.fault(raised.value, what="it", where="b").reason == "instance-metadata"
+    assert faults.to_fault(raised.value, what="it", where="b").reason == "instance-metadata"
     assert proxy.requests == []
 
 
 @pytest.mark.parametrize("service", ["s3", "sqs", "sts"])
-def test_no_client_asks_the_host_for_a_region(proxy, imds, service, monkeypatch):
+def test_no_client_asks_the_metadata_service_for_a_region(proxy, imds, service, monkeypatch):
     monkeypatch.setenv("AWS_DEFAULTS_MODE", "auto")
 
-    aws.client(session(), service, "eu-west-1", egress=Egress())
+    clients.make_client(session(), service, "eu-west-1", network=Network())
 
     assert (proxy.requests, imds.asked) == ([], [])
 
 
-def test_reading_by_obstore_asks_no_metadata_service(proxy, imds, container):
+def test_obstore_does_not_use_the_metadata_service(proxy, imds, container):
     with Recording(lambda request: s3_object(b"log")) as server:
         reader(server.url).open(ObjectRef("acme-trail", "k")).body()
 

@@ -3,12 +3,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.aws_answers import Recording, keys, named, s3_error, session, signer, sts_keys
-from tests.fleet import until
-from tests.http_stub import Reply
-from trailcourier import aws
-from trailcourier.credentials import Credentials
-from trailcourier.egress import Egress
+from tests.support.aws_answers import Recording, keys, named, s3_error, session, signer, sts_keys
+from tests.support.http_stub import Reply
+from trailcourier.aws import faults, sessions
+from trailcourier.aws.credentials import Credentials
+from trailcourier.aws.network import Network
 
 ROLE = "arn:aws:iam::111122223333:role/trailcourier"
 
@@ -18,7 +17,7 @@ def frozen(made):
 
 
 def to_sts(server):
-    return Egress(endpoints=(("sts", server.url),))
+    return Network(endpoints=(("sts", server.url),))
 
 
 def test_a_key_pair_is_used_as_it_is():
@@ -27,7 +26,7 @@ def test_a_key_pair_is_used_as_it_is():
     assert (used.access_key, used.secret_key, used.token) == ("AKIAONE", "example", None)
 
 
-def test_a_file_that_was_rotated_is_read_again_once_the_keys_were_refused(tmp_path):
+def test_a_rotated_file_is_read_again_after_the_keys_were_rejected(tmp_path):
     file = tmp_path / "secret"
     file.write_text(" old \n")
     made = session(
@@ -43,12 +42,12 @@ def test_a_file_that_was_rotated_is_read_again_once_the_keys_were_refused(tmp_pa
     file.write_text("new\n")
     kept = frozen(made).secret_key
 
-    aws.forget(made)
+    sessions.forget_keys(made)
 
     assert (before, kept, frozen(made).secret_key) == ("old", "old", "new")
 
 
-def test_a_secret_file_that_is_gone_is_a_fault_of_the_credentials(tmp_path):
+def test_a_missing_secret_file_is_a_fault_of_the_credentials(tmp_path):
     file = tmp_path / "secret"
     file.write_text("old")
     made = session(
@@ -62,10 +61,10 @@ def test_a_secret_file_that_is_gone_is_a_fault_of_the_credentials(tmp_path):
     )
     file.unlink()
 
-    with pytest.raises(aws.ERRORS) as raised:
+    with pytest.raises(faults.AWS_ERRORS) as raised:
         frozen(made)
 
-    fault = aws.fault(raised.value, what="s3://b/k", where="b")
+    fault = faults.to_fault(raised.value, what="s3://b/k", where="b")
     assert fault.reason == "credentials"
     assert str(file) in fault.detail
 
@@ -77,9 +76,7 @@ def test_the_default_chain_finds_keys_in_the_environment(monkeypatch):
     assert frozen(session(Credentials())).access_key == "AKIAENV"
 
 
-def test_the_default_chain_reads_the_shared_file_again_once_its_keys_were_refused(
-    tmp_path, monkeypatch
-):
+def test_the_default_chain_reads_the_shared_file_again_after_rejected_keys(tmp_path, monkeypatch):
     file = tmp_path / "credentials"
     text = "[work]\naws_access_key_id = {}\naws_secret_access_key = x\n"
     file.write_text(text.format("AKIAOLD"))
@@ -88,16 +85,16 @@ def test_the_default_chain_reads_the_shared_file_again_once_its_keys_were_refuse
     before = frozen(made).access_key
     file.write_text(text.format("AKIANEW"))
 
-    aws.forget(made)
+    sessions.forget_keys(made)
 
     assert (before, frozen(made).access_key) == ("AKIAOLD", "AKIANEW")
 
 
-def test_without_any_credentials_the_fault_is_theirs():
-    with pytest.raises(aws.ERRORS) as raised:
+def test_missing_credentials_are_a_fault_of_the_credentials():
+    with pytest.raises(faults.AWS_ERRORS) as raised:
         frozen(session(Credentials()))
 
-    assert aws.fault(raised.value, what="x", where="b").reason == "credentials"
+    assert faults.to_fault(raised.value, what="x", where="b").reason == "credentials"
 
 
 def test_a_role_is_assumed_with_external_id_session_name_and_duration():
@@ -130,7 +127,7 @@ def test_a_role_session_is_named_after_its_source_unless_it_has_a_name(monkeypat
 @pytest.mark.parametrize(
     ("named_region", "used"), [(None, "eu-west-1"), ("eu-south-1", "eu-south-1")]
 )
-def test_a_role_is_assumed_in_the_region_it_names_or_else_the_queues(named_region, used):
+def test_a_role_is_assumed_in_sts_region_or_else_in_the_queues(named_region, used):
     role = Credentials(
         kind="assume-role", access_key_id=named("AKIAONE"), secret_access_key=named("x"),
         role_arn=ROLE, sts_region=named_region,
@@ -142,8 +139,8 @@ def test_a_role_is_assumed_in_the_region_it_names_or_else_the_queues(named_regio
     assert signer(sts.requests[0])[1] == used
 
 
-def test_a_role_is_assumed_again_before_its_session_ends():
-    answers = iter([sts_keys("ASIAONE", lives=5), sts_keys("ASIATWO"), sts_keys("ASIATHREE")])
+def test_a_role_is_assumed_again_before_its_keys_expire():
+    answers = iter([sts_keys("ASIAONE", lives=800), sts_keys("ASIATWO"), sts_keys("ASIATHREE")])
 
     with Recording(lambda request: next(answers)) as sts:
         role = Credentials(
@@ -152,16 +149,16 @@ def test_a_role_is_assumed_again_before_its_session_ends():
         )  # fmt: skip
         made = session(role, to_sts(sts))
         used = [frozen(made).access_key]
-        ends = aws.holding(made).ends
-        until(lambda: frozen(made).access_key == "ASIATWO")
-        left = (ends - datetime.now(UTC)).total_seconds()
-        used += [frozen(made).access_key for _ in range(3)]
+        ends = sessions.describe_keys(made).ends
+        for left in (250, 150, 150, 1):
+            now = ends - timedelta(seconds=left)
+            made.get_credentials()._loaded._time_fetcher = lambda now=now: now
+            used.append(frozen(made).access_key)
 
-    assert used == ["ASIAONE", "ASIATWO", "ASIATWO", "ASIATWO"]
-    assert left > 0
+    assert used == ["ASIAONE", "ASIAONE", "ASIATWO", "ASIATWO", "ASIATWO"]
 
 
-def test_a_role_that_may_not_be_assumed_is_a_fault_of_the_credentials():
+def test_a_denied_assume_role_is_a_fault_of_the_credentials():
     denied = Reply(
         403,
         b"<ErrorResponse><Error><Code>AccessDenied</Code><Message>not authorized to perform: "
@@ -174,16 +171,16 @@ def test_a_role_that_may_not_be_assumed_is_a_fault_of_the_credentials():
         role_arn=ROLE,
     )
 
-    with Recording(lambda request: denied) as sts, pytest.raises(aws.ERRORS) as raised:
+    with Recording(lambda request: denied) as sts, pytest.raises(faults.AWS_ERRORS) as raised:
         frozen(session(role, to_sts(sts)))
 
-    fault = aws.fault(raised.value, what="s3://b/k", where="b")
+    fault = faults.to_fault(raised.value, what="s3://b/k", where="b")
     assert fault.reason == "credentials"
     assert "sts:AssumeRole" in fault.detail
 
 
 class Imds:
-    """The instance metadata service; without *version2* only its first version."""
+    """The instance metadata service; without *version2* only version 1."""
 
     def __init__(self, *, version2=True):
         self.version2 = version2
@@ -209,7 +206,7 @@ class Imds:
 
 @pytest.fixture
 def at_instance(monkeypatch):
-    """Let botocore ask *server* as the metadata service."""
+    """Make botocore use *server* as the metadata service."""
 
     def ask(server):
         monkeypatch.delenv("AWS_EC2_METADATA_DISABLED")
@@ -218,7 +215,7 @@ def at_instance(monkeypatch):
     return ask
 
 
-def test_an_instance_profile_asks_the_metadata_service_and_no_other(at_instance, monkeypatch):
+def test_an_instance_profile_uses_only_the_metadata_service(at_instance, monkeypatch):
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAENV")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
 
@@ -230,17 +227,17 @@ def test_an_instance_profile_asks_the_metadata_service_and_no_other(at_instance,
     assert imds.requests[0].method == "PUT"
 
 
-def test_an_instance_profile_does_not_fall_back_to_the_first_version(at_instance):
+def test_an_instance_profile_does_not_fall_back_to_imds_version_1(at_instance):
     with Recording(Imds(version2=False)) as imds:
         at_instance(imds)
-        with pytest.raises(aws.ERRORS) as raised:
+        with pytest.raises(faults.AWS_ERRORS) as raised:
             frozen(session(Credentials(kind="instance-profile")))
 
-    assert aws.fault(raised.value, what="x", where="b").reason == "credentials"
+    assert faults.to_fault(raised.value, what="x", where="b").reason == "credentials"
     assert {request.method for request in imds.requests} == {"PUT"}
 
 
-def test_no_secret_shows_in_what_a_session_says_of_itself():
+def test_the_repr_of_a_session_shows_no_secret():
     made = session(keys())
     frozen(made)
 

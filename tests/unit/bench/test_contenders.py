@@ -4,9 +4,9 @@ import sys
 import pytest
 
 from bench.contenders import Contender
-from trailcourier.fleet import Member
+from trailcourier.host.specs import ProcessSpec
 
-SLEEPS = Member("one", "one", (sys.executable, "-c", "import time; time.sleep(60)"))
+SLEEPS = ProcessSpec("one", "one", (sys.executable, "-c", "import time; time.sleep(60)"))
 
 
 class Gone:
@@ -16,7 +16,7 @@ class Gone:
         raise ConnectionResetError
 
 
-def test_a_contender_ends_its_processes_though_its_queue_is_gone(tmp_path):
+def test_a_contender_ends_its_processes_if_its_queue_is_gone(tmp_path):
     contender = Contender("line", tmp_path, Gone())
     contender.start(SLEEPS, {})
     (pid,) = contender.pids("one")
@@ -27,13 +27,13 @@ def test_a_contender_ends_its_processes_though_its_queue_is_gone(tmp_path):
         os.kill(pid, 0)
 
 
-def test_a_contender_whose_process_ended_says_what_it_said_last(tmp_path):
+def test_the_error_for_a_process_that_ended_has_its_last_output(tmp_path):
     contender = Contender("line", tmp_path, Gone())
     (tmp_path / "log").write_text("no such broker")
-    contender.start(Member("one", "one", (sys.executable, "-c", "")), {})
+    contender.start(ProcessSpec("one", "one", (sys.executable, "-c", "")), {})
     contender._processes[0][1].wait(10)
 
     with pytest.raises(RuntimeError, match="line: one ended:\nno such broker"):
-        contender.cpu()
+        contender.cpu_seconds()
 
     contender.close()

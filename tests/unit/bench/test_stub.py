@@ -1,4 +1,4 @@
-"""The SQS stub of the bench, asked as the line asks it."""
+"""The SQS stub of the bench, called as the line calls it."""
 
 import contextlib
 import threading
@@ -6,17 +6,18 @@ import time
 
 import pytest
 
-from bench.notices import BUCKET
-from bench.processes import serving
-from bench.queues import Announcements, ceiling
-from tests.aws_answers import session
-from trailcourier import notifications, regions, sqs
-from trailcourier.egress import Egress
+from bench.log_files import BUCKET
+from bench.processes import serve_module
+from bench.queues import Announcements, measure_stub_rate
+from tests.support.aws_answers import session
+from trailcourier import notifications
+from trailcourier.aws import regions, sqs
+from trailcourier.aws.network import Network
 
 
 @pytest.fixture(scope="module")
 def url():
-    with serving("bench.sqs") as (address, _):
+    with serve_module("bench.sqs") as (address, _):
         yield address
 
 
@@ -28,8 +29,8 @@ def announced(url, request):
 
 @pytest.fixture
 def queue(announced):
-    address = regions.queue(announced.url, "eu-west-1")
-    return sqs.Queue(session(), address, egress=Egress())
+    address = regions.parse_queue_url(announced.url, "eu-west-1")
+    return sqs.Queue(session(), address, network=Network())
 
 
 def receive(queue, *, most=10, wait=0):
@@ -54,7 +55,9 @@ def test_a_message_announces_files_that_no_other_one_does(queue, announced):
     announced.put(200, 1)
 
     refs = [
-        ref for each in receive(queue) for ref in notifications.decode(each.body, most=10).objects
+        ref
+        for each in receive(queue)
+        for ref in notifications.decode(each.body, max_objects=10).objects
     ]
 
     assert {ref.bucket for ref in refs} == {BUCKET}
@@ -62,7 +65,7 @@ def test_a_message_announces_files_that_no_other_one_does(queue, announced):
     assert [ref.key[-24:-20] for ref in refs] == ["0020"] * 7 + ["0200"]
 
 
-def test_a_message_handed_back_comes_again_under_another_handle(queue, announced):
+def test_a_released_message_is_redelivered_with_another_handle(queue, announced):
     announced.put(20, 1)
     (message,) = receive(queue)
 
@@ -90,10 +93,10 @@ def test_a_long_poll_ends_when_a_message_comes(queue, announced):
     assert abs(came[0].sent / 1000 - time.time()) < 5
 
 
-def test_receives_bring_as_few_messages_as_they_are_told_to(queue, announced):
+def test_receives_return_as_few_messages_as_is_set(queue, announced):
     announced.put(20, 10)
 
-    announced.most(1, 2, 3)
+    announced.set_receive_sizes(1, 2, 3)
 
     assert [len(receive(queue)) for _ in range(4)] == [1, 2, 3, 1]
 
@@ -110,7 +113,7 @@ def test_messages_are_announced_at_a_pace(queue, announced):
     assert max(sent.values()) - min(sent.values()) == pytest.approx(0.3, abs=0.2)
 
 
-def test_nobody_waits_on_a_queue_that_is_closed(queue, announced):
+def test_no_receive_waits_on_a_queue_that_is_closed(queue, announced):
     announced.put(20, 1)
     announced.close()
 
@@ -121,5 +124,5 @@ def test_nobody_waits_on_a_queue_that_is_closed(queue, announced):
     assert time.monotonic() - began < 5
 
 
-def test_the_stub_tells_how_fast_it_is(url):
-    assert ceiling(url, 1000) > 100
+def test_the_stubs_own_rate_is_measured(url):
+    assert measure_stub_rate(url, 1000) > 100

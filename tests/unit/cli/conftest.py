@@ -7,8 +7,8 @@ from typing import NamedTuple
 import pytest
 import structlog
 
-from tests.s3_stub import S3Stub
-from tests.sqs_stub import SqsStub
+from tests.support.s3_stub import S3Stub
+from tests.support.sqs_stub import SqsStub
 from trailcourier import cli, wiring
 
 CONFIG = """

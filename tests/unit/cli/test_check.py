@@ -56,7 +56,7 @@ def check(tmp_path, monkeypatch, capsys):
     return check
 
 
-def test_a_good_configuration_is_summed_up(check):
+def test_a_good_configuration_is_summarised(check):
     code, out = check(GOOD)
 
     assert code == Exit.DONE
@@ -90,22 +90,22 @@ def test_all_problems_are_printed_at_once(check):
         (GOOD.replace("buckets", "#").replace('["siem", "archive"]', '["siem"]'), "2 warnings."),
     ],
 )
-def test_a_configuration_with_warnings_is_not_said_to_have_nothing_wrong(check, text, count):
+def test_with_warnings_the_last_line_counts_them(check, text, count):
     code, out = check(text)
 
     assert (code, out.splitlines()[-1]) == (Exit.DONE, count)
 
 
-def test_warnings_are_printed_and_are_no_problem(check):
+def test_warnings_are_printed_and_exit_0(check):
     code, out = check(GOOD.replace("buckets", "#").replace('["siem", "archive"]', '["siem"]'))
 
     assert code == Exit.DONE
     assert "warning: trailcourier.toml: sources.prod.buckets: not set" in out
-    assert "warning: trailcourier.toml: sinks.archive: no source sends to it" in out
+    assert "warning: trailcourier.toml: sinks.archive: no source uses it" in out
     assert "reads any bucket in eu-west-1" in out
 
 
-def test_the_same_is_said_in_json(check):
+def test_the_json_has_the_same(check):
     good, bad = check(GOOD, "--json"), check(BAD, "--json")
 
     assert (good[0], bad[0]) == (Exit.DONE, Exit.CONFIG)
@@ -129,7 +129,7 @@ def test_the_same_is_said_in_json(check):
     assert len(json.loads(bad[1])["problems"]) == 5
 
 
-def test_what_an_unfiltered_source_drops_is_said(check):
+def test_an_unfiltered_source_is_shown_to_drop_nothing(check):
     _, out = check(GOOD.replace("[sources.prod.cred", "unfiltered = true\n[sources.prod.cred"))
 
     assert "; drops nothing; " in out

@@ -10,7 +10,7 @@ from trailcourier.cli.exits import Exit
 from trailcourier.doctor import Finding
 
 GOOD = Finding("ok", "TC201", "arn:aws:iam::111122223333:user/collector")
-UNSEEN = Finding("unproved", "TC306", "not seen", "Add a statement.")
+UNSEEN = Finding("not-checked", "TC306", "not seen", "Add a statement.")
 WARNING = Finding("warning", "TC308", "no dead-letter queue", "Make one.")
 WRONG = Finding("error", "TC303", "may not receive\x1b[31m", "Add\nanother.")
 
@@ -41,29 +41,29 @@ def test_findings_are_printed_below_their_source_with_the_fix_and_the_sum(call, 
         Exit.NO,
         (
             "prod\n"
-            "  ok        TC201  arn:aws:iam::111122223333:user/collector\n"
-            "  unproved  TC306  not seen\n"
-            "                   Add a statement.\n"
-            "  warning   TC308  no dead-letter queue\n"
-            "                   Make one.\n"
-            "  error     TC303  may not receive\\x1b[31m\n"
-            "                   Add\\nanother.\n"
+            "  ok           TC201  arn:aws:iam::111122223333:user/collector\n"
+            "  not checked  TC306  not seen\n"
+            "                      Add a statement.\n"
+            "  warning      TC308  no dead-letter queue\n"
+            "                      Make one.\n"
+            "  error        TC303  may not receive\\x1b[31m\n"
+            "                      Add\\nanother.\n"
             "1 error; begin with TC303 (docs/doctor.md explains each id).\n"
         ),
         "",
     )
 
 
-def test_without_an_error_it_is_0_and_what_is_not_known_is_counted(call, finding):
+def test_without_an_error_the_exit_is_0_and_findings_not_checked_are_counted(call, finding):
     finding(GOOD, UNSEEN, WARNING)
 
     said = call("doctor", "--source", "prod")
 
     assert said.code == Exit.DONE
-    assert said.out.endswith("Nothing stands in the way; 1 warning; 1 unproved.\n")
+    assert said.out.endswith("No errors; 1 warning; 1 not checked.\n")
 
 
-def test_the_same_is_said_in_json(call, finding):
+def test_findings_are_printed_as_json(call, finding):
     finding(GOOD, UNSEEN, WARNING, WRONG)
 
     said = call("doctor", "--source", "prod", "--json")
@@ -74,10 +74,10 @@ def test_the_same_is_said_in_json(call, finding):
         "source": "prod", "level": "error", "id": "TC303",
         "text": "may not receive\x1b[31m", "fix": "Add\nanother.",
     }  # fmt: skip
-    assert told == {"first": "TC303", "errors": 1, "warnings": 1, "unproved": 1, "ok": 1}
+    assert told == {"first": "TC303", "errors": 1, "warnings": 1, "not_checked": 1, "ok": 1}
 
 
-def test_what_two_sources_share_is_told_once(call, finding):
+def test_a_finding_that_two_sources_share_is_reported_once(call, finding):
     finding(GOOD)
 
     told = json.loads(call("doctor", "--json").out)
@@ -96,7 +96,7 @@ def test_a_configuration_that_is_wrong_is_found_first_and_alone(call, config, fi
     assert problem["text"].startswith("trailcourier.toml: sources.dev.queue_url: is a FIFO queue")
 
 
-def test_an_unknown_source_is_said_with_those_there_are(call, finding):
+def test_an_unknown_source_is_reported_with_the_configured_ones(call, finding):
     said = call("doctor", "--source", "stage")
 
     assert said.code == Exit.CONFIG
@@ -123,7 +123,7 @@ def test_since_is_a_time(call, finding, text, meant):
     ("text", "ago"),
     [("36h", timedelta(hours=36)), ("90m", timedelta(minutes=90)), ("7d", timedelta(days=7))],
 )
-def test_since_may_be_so_long_ago(call, finding, text, ago):
+def test_since_accepts_how_long_ago(call, finding, text, ago):
     subjects = finding(GOOD)
 
     before = datetime.now(UTC)
@@ -132,8 +132,8 @@ def test_since_may_be_so_long_ago(call, finding, text, ago):
     assert before <= subjects[0].shared.since + ago <= datetime.now(UTC)
 
 
-def test_a_since_that_is_no_time_is_said_with_one_that_is(call, finding):
+def test_an_invalid_since_is_reported_with_examples(call, finding):
     said = call("doctor", "--since", "yesterday")
 
     assert said.code == Exit.USAGE
-    assert "2026-11-24T10:00Z is a time, and so is 36h" in said.err
+    assert "give a time as 2026-11-24T10:00Z, or how long ago as 36h" in said.err

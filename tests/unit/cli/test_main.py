@@ -1,4 +1,4 @@
-"""What every verb has: its options, its exit statuses, and one line for what went wrong."""
+"""What all verbs share: options, exit statuses, and one line for an error."""
 
 import os
 import signal
@@ -20,7 +20,7 @@ MAIN = [sys.executable, "-m", "trailcourier"]
 
 @pytest.fixture
 def verb(monkeypatch):
-    """Add a verb ``act`` that does what it is given."""
+    """Add a verb ``act`` that runs the given function."""
 
     def add(act):
         module = types.ModuleType("act")
@@ -60,7 +60,7 @@ ROWS = [
 ]
 
 
-def test_the_last_words_of_a_process_are_said_line_by_line(raising, capsys):
+def test_the_last_output_of_a_process_is_printed_line_by_line(raising, capsys):
     raising(Broken("control ended. Its last words:\nno room left"))
 
     assert cli.execute(["act"]) == Exit.BUG
@@ -71,7 +71,7 @@ def test_the_last_words_of_a_process_are_said_line_by_line(raising, capsys):
     ("error", "code", "said"),
     [pytest.param(*row, id=f"{row[1]}-{type(row[0]).__name__}") for row in ROWS],
 )
-def test_each_error_has_its_status_and_one_line(raising, capsys, error, code, said):
+def test_each_error_has_its_exit_status_and_one_line(raising, capsys, error, code, said):
     raising(error)
 
     assert cli.execute(["act"]) == code
@@ -83,12 +83,12 @@ def test_each_error_has_its_status_and_one_line(raising, capsys, error, code, sa
     assert HUNTER not in err
 
 
-def test_every_row_of_the_table_is_met():
+def test_every_exit_status_is_tested():
     assert {code for _, code, _ in ROWS} == set(Exit)
     assert all(row.meaning for row in Exit)
 
 
-def test_every_problem_of_a_configuration_is_said(raising, capsys):
+def test_every_problem_of_a_configuration_is_printed(raising, capsys):
     raising(ConfigError(["f: a: wrong", "f: b: wrong"]))
 
     cli.execute(["act"])
@@ -105,13 +105,13 @@ def test_the_traceback_of_a_bug_is_shown_on_demand(raising, capsys, arguments):
     assert "Traceback" in capsys.readouterr().err
 
 
-def test_a_verb_that_returns_is_done(verb):
+def test_a_verb_that_returns_exits_0(verb):
     verb(lambda: None)
 
     assert cli.execute(["act"]) == Exit.DONE
 
 
-def test_a_verb_that_is_cut_off_has_no_answer(raising, capsys):
+def test_an_interrupted_verb_exits_with_the_status_of_the_signal(raising, capsys):
     raising(KeyboardInterrupt())
 
     assert cli.execute(["act"]) == 128 + signal.SIGINT
@@ -136,7 +136,7 @@ def test_a_verb_that_is_cut_off_has_no_answer(raising, capsys):
         pytest.param(["--config"], "Option '--config' requires an argument", id="no-value"),
     ],
 )
-def test_a_wrong_command_line_is_64_and_one_line(capsys, arguments, said):
+def test_a_usage_error_is_64_and_one_line(capsys, arguments, said):
     assert cli.execute(arguments) == Exit.USAGE
 
     err = capsys.readouterr().err
@@ -166,7 +166,7 @@ def test_every_verb_has_its_own_help(capsys, name):
     assert capsys.readouterr().out.startswith(f"Usage: trailcourier {name} ")
 
 
-def test_the_version_is_said(capsys):
+def test_the_version_is_printed(capsys):
     assert cli.execute(["--version"]) == Exit.DONE
     assert capsys.readouterr().out == f"trailcourier {trailcourier.__version__}\n"
 
@@ -175,7 +175,7 @@ def test_the_version_is_said(capsys):
     "arguments",
     [["--config", "x.toml", "act"], ["act", "--config", "x.toml"], ["act", "--config=x.toml"]],
 )
-def test_the_configuration_is_named_before_the_verb_or_after(verb, capsys, arguments):
+def test_config_may_stand_before_or_after_the_verb(verb, capsys, arguments):
     def act(ctx: typer.Context) -> None:
         print(ctx.obj.config)
 
@@ -185,7 +185,7 @@ def test_the_configuration_is_named_before_the_verb_or_after(verb, capsys, argum
     assert capsys.readouterr().out == "x.toml\n"
 
 
-def test_verbs_below_a_verb_take_the_shared_options_too(monkeypatch, capsys):
+def test_subcommands_take_the_shared_options_too(monkeypatch, capsys):
     module = types.ModuleType("group")
     module.app = typer.Typer()
     module.app.callback()(lambda: None)
@@ -211,7 +211,7 @@ def test_the_program_ends_with_the_status(tmp_path):
     ("unbuffered", "code"),
     [pytest.param("", Exit.CONFIG, id="at-the-end"), pytest.param("1", 141, id="before-the-end")],
 )
-def test_a_reader_that_leaves_is_no_error(tmp_path, monkeypatch, unbuffered, code):
+def test_a_closed_pipe_is_no_error(tmp_path, monkeypatch, unbuffered, code):
     monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
     read, write = os.pipe()
     os.close(read)
@@ -224,7 +224,7 @@ def test_a_reader_that_leaves_is_no_error(tmp_path, monkeypatch, unbuffered, cod
     assert (done.returncode, done.stderr) == (code, b"")
 
 
-def test_a_reader_that_leaves_ends_a_verb_quietly(tmp_path):
+def test_a_closed_pipe_ends_a_verb_quietly(tmp_path):
     code = (
         "import sys, types, typer; from trailcourier import cli\n"
         "m = sys.modules['trailcourier.cli.act'] = types.ModuleType('act'); m.app = typer.Typer()\n"

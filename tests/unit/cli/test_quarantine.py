@@ -2,21 +2,26 @@ import json
 
 import pytest
 
-from tests import announcements
 from tests.integration.line.conftest import BUCKET, key, log_file, records
+from tests.support import announcements
 from tests.unit.ledger.conftest import refs
-from trailcourier.dispositions import REASONS
 from trailcourier.ledger import Ledger
-from trailcourier.ledger.quarantine import Entry, RejectedRecord, entry_id, message_entry_id
+from trailcourier.ledger.quarantine import (
+    QuarantineEntry,
+    RejectedRecord,
+    entry_id,
+    message_entry_id,
+)
 from trailcourier.models import Message, Numbers, ObjectRef
 from trailcourier.notifications import subscription_confirm_command
+from trailcourier.reasons import REASONS
 
 TOPIC = "arn:aws:sns:us-east-1:111122223333:alarms"
 EVIL = "\x1b]0;owned\x07[bold]\x9b2J\u202e:smile:.json.gz"
 
 
 def entry(ref, reason="corrupt", **more):
-    return Entry(entry_id(ref), "object", reason, f"broken {ref}", ref, "m1", **more)
+    return QuarantineEntry(entry_id(ref), "object", reason, f"broken {ref}", ref, "m1", **more)
 
 
 @pytest.fixture
@@ -33,7 +38,7 @@ def columns(line):
     return line.split()
 
 
-def test_nothing_in_quarantine_is_said(call):
+def test_an_empty_quarantine_says_so(call):
     assert call("quarantine", "list") == (0, "Nothing is in quarantine.\n", "")
     assert json.loads(call("quarantine", "list", "--json").out) == []
 
@@ -53,7 +58,7 @@ def test_the_latest_of_all_sources_is_listed_first(call, client, put, pass_time)
     assert second.endswith("s3://acme-logs/a")
 
 
-def test_one_source_may_be_asked_for(call, put):
+def test_the_list_can_be_limited_to_one_source(call, put):
     put(entry(refs("a")[0]))
 
     assert "corrupt" in call("quarantine", "list", "--source", "prod").out
@@ -71,7 +76,7 @@ def test_the_beginning_of_an_id_is_enough(call, put):
     assert said.out.startswith(listed)
 
 
-def test_an_id_is_shortened_no_further_than_it_is_its_own(call, put):
+def test_an_id_is_shortened_only_as_far_as_it_stays_unique(call, put):
     plain, rewritten = ObjectRef("acme-logs", "a"), ObjectRef("acme-logs", "a", etag="e1")
     put(entry(plain), entry(rewritten))
 
@@ -90,7 +95,7 @@ def test_an_id_is_shortened_no_further_than_it_is_its_own(call, put):
         pytest.param("", "2 entries begin with ''; give more of the id, or --source", id="several"),
     ],
 )
-def test_an_id_that_names_not_one_entry_is_a_wrong_command_line(call, put, given, said):
+def test_an_id_of_no_entry_or_of_several_is_a_usage_error(call, put, given, said):
     put(entry(refs("a")[0]), entry(refs("b")[0]))
 
     answer = call("quarantine", "show", given)
@@ -102,7 +107,7 @@ def test_an_id_that_names_not_one_entry_is_a_wrong_command_line(call, put, given
     )
 
 
-def test_all_that_is_known_is_shown_with_what_to_do(call, put):
+def test_show_prints_every_field_and_what_to_do(call, put):
     records = (RejectedRecord("archive", 3, "record-too-large: 2 MB", "9f-3"),)
     id_ = put(entry(refs("a")[0], "rejected-records", records=records, records_in_all=9))
 
@@ -116,7 +121,7 @@ def test_all_that_is_known_is_shown_with_what_to_do(call, put):
         "detail:  broken s3://acme-logs/a",
     ]
     assert lines[4].startswith("seen:    1 times, 20")
-    assert lines[5].startswith("to do:   `trailcourier quarantine show` lists them")
+    assert lines[5].startswith("to do:   The quarantine entry lists the records")
     assert lines[6:] == [
         "queue:   message m1",
         "record 3 (eventID 9f-3), refused by archive: record-too-large: 2 MB",
@@ -127,7 +132,7 @@ def test_all_that_is_known_is_shown_with_what_to_do(call, put):
 def test_a_subscription_is_shown_with_the_command_that_confirms_it(call, put):
     command = subscription_confirm_command(announcements.confirmation())
     id_ = message_entry_id("subscription", "", "")
-    put(Entry(id_, "message", "subscription", "of a topic", None, "m1", command))
+    put(QuarantineEntry(id_, "message", "subscription", "of a topic", None, "m1", command))
 
     said = call("quarantine", "show", id_)
 
@@ -143,7 +148,7 @@ def test_an_entry_is_also_json(call, put):
 
     assert listed == shown
     assert (shown["id"], shown["source"], shown["ref"]["key"]) == (id_, "prod", "a")
-    assert shown["advice"].startswith("Compare with the trail's digest")
+    assert shown["advice"].startswith("Compare it with the trail's digest")
 
 
 @pytest.mark.parametrize("verb", [["list"], ["list", "--json"], ["show"], ["show", "--json"]])
@@ -159,7 +164,7 @@ def test_text_from_outside_cannot_act_on_the_terminal(call, put, verb):
     assert ":smile:" in said.out
 
 
-def test_a_reason_of_a_newer_version_is_shown_all_the_same(call, put):
+def test_a_reason_of_a_newer_version_is_shown(call, put):
     id_ = put(entry(refs("a")[0], "of-next-year"))
 
     assert call("quarantine", "list").code == 0
@@ -179,18 +184,18 @@ def test_a_retry_delivers_and_ends_with_0(call, put, s3, ledger, tmp_path):
     assert len(file.read_text().splitlines()) == 3
 
 
-def test_a_retry_in_vain_ends_with_1_and_says_why(call, put, s3):
+def test_a_failed_retry_ends_with_1_and_says_why(call, put, s3):
     s3.put(BUCKET, key(1), b"\x1f\x8b broken")
     id_ = put(entry(ObjectRef(BUCKET, key(1))))
 
     said = call("quarantine", "retry", id_)
 
     assert said.code == 1
-    assert f"s3://{BUCKET}/{key(1)} was refused again, as corrupt: " in said.out
+    assert f"s3://{BUCKET}/{key(1)} was refused again: corrupt: " in said.out
     assert "Traceback" not in said.err
 
 
-def test_a_retry_goes_by_the_configuration_of_now(call, put, s3, config):
+def test_a_retry_uses_the_current_configuration(call, put, s3, config):
     s3.put("of-others", key(1), log_file(records(1)))
     id_ = put(entry(ObjectRef("of-others", key(1)), "bucket-not-allowed"))
 
@@ -202,7 +207,7 @@ def test_a_retry_goes_by_the_configuration_of_now(call, put, s3, config):
     assert "add it to `buckets`" in before.out
 
 
-def test_several_are_carried_again_by_their_ids_or_by_a_reason(call, put, s3, ledger):
+def test_several_are_retried_by_their_ids_or_by_a_reason(call, put, s3, ledger):
     for at in (1, 2, 3):
         s3.put(BUCKET, key(at), log_file(records(1)))
     put(
@@ -223,13 +228,13 @@ def test_several_are_carried_again_by_their_ids_or_by_a_reason(call, put, s3, le
 
 
 def evict(client, count, **numbers):
-    """Refuse so many objects where there is room for the details of one."""
+    """Refuse *count* objects where there is room for the details of one."""
     small = Ledger(client, "prod", Numbers(quarantine_entries=1, **numbers))
     for at in range(count):
         small.quarantine.put(entry(ObjectRef(BUCKET, key(at))))
 
 
-def test_what_has_no_details_is_counted_below_the_list_and_listed_with_all(call, client):
+def test_entries_without_details_are_counted_below_the_list_and_listed_with_all(call, client):
     evict(client, 4)
 
     said = call("quarantine", "list").out.splitlines()
@@ -237,13 +242,13 @@ def test_what_has_no_details_is_counted_below_the_list_and_listed_with_all(call,
     as_json = json.loads(call("quarantine", "list", "--json").out)
 
     assert len(said) == 4  # the head, one entry, an empty line, and the rest in one
-    assert said[3].startswith("... and 3 more, for whose details there was no room")
+    assert said[3].startswith("... and 3 more without details, because quarantine is full")
     assert "`trailcourier quarantine retry --all`" in said[3]
     assert len(everything) == 5
     assert [each.get("evicted", False) for each in as_json].count(True) == 3
 
 
-def test_what_has_no_details_can_be_shown(call, client, ledger):
+def test_an_entry_without_details_can_be_shown(call, client, ledger):
     evict(client, 2)
     id_ = next(each.id for each in ledger.quarantine.entries() if each.evicted)
 
@@ -254,7 +259,7 @@ def test_what_has_no_details_can_be_shown(call, client, ledger):
 
 
 @pytest.mark.parametrize("which", [["--all"], ["--reason", "corrupt"]], ids=" ".join)
-def test_what_has_no_details_is_carried_again_with_the_others(call, client, s3, ledger, which):
+def test_an_entry_without_details_is_retried_with_the_others(call, client, s3, ledger, which):
     evict(client, 3)
     for at in range(3):
         s3.put(BUCKET, key(at), log_file(records(at)))
@@ -265,11 +270,13 @@ def test_what_has_no_details_is_carried_again_with_the_others(call, client, s3, 
     assert ledger.quarantine.entries() == []
 
 
-def test_all_is_all_objects_and_no_message(call, put, s3):
+def test_retry_all_takes_every_object_and_no_message(call, put, s3):
     s3.put(BUCKET, key(1), log_file(records(1)))
     put(
         entry(ObjectRef(BUCKET, key(1))),
-        Entry(message_entry_id("not-understood", "", ""), "message", "not-understood", "no"),
+        QuarantineEntry(
+            message_entry_id("not-understood", "", ""), "message", "not-understood", "no"
+        ),
     )
 
     said = call("quarantine", "retry", "--all")
@@ -278,9 +285,9 @@ def test_all_is_all_objects_and_no_message(call, put, s3):
     assert call("quarantine", "retry", "--all").out == "No refused object is in quarantine.\n"
 
 
-def test_messages_that_are_alike_are_shown_with_who_sent_them_and_how_the_last_begins(call, ledger):
+def test_messages_that_are_alike_are_one_entry_with_sender_and_beginning_of_the_last(call, ledger):
     for at in range(7):
-        alike = Entry(
+        alike = QuarantineEntry(
             message_entry_id("not-understood", "AIDAALARMS", TOPIC), "message", "not-understood",
             "no JSON", sender="AIDAALARMS", topic=TOPIC, body=f"alarm {at} \\x1b[2J",
         )  # fmt: skip
@@ -291,14 +298,14 @@ def test_messages_that_are_alike_are_shown_with_who_sent_them_and_how_the_last_b
 
     assert listed.endswith("message m6 and 6 more")
     assert lines[6:] == [
-        "queue:   message m2, m3, m4, m5, m6 and 2 before",
+        "queue:   message m2, m3, m4, m5, m6 and 2 earlier",
         "sender:  AIDAALARMS",
         f"topic:   {TOPIC}",
         "body:    alarm 6 \\x1b[2J",
     ]
 
 
-def test_one_of_several_in_vain_ends_with_1(call, put, s3):
+def test_one_failed_retry_of_several_ends_with_1(call, put, s3):
     s3.put(BUCKET, key(1), log_file(records(1)))
     s3.put(BUCKET, key(2), b"\x1f\x8b broken")
     put(*(entry(ObjectRef(BUCKET, key(at))) for at in (1, 2)))
@@ -312,12 +319,16 @@ def test_one_of_several_in_vain_ends_with_1(call, put, s3):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        pytest.param([], "say which: ids, --reason, or --all", id="neither"),
-        pytest.param(["a", "--reason", "corrupt"], "say which: ids, --reason, or --all", id="both"),
-        pytest.param(["--reason", "region"], "nothing refused as 'region'", id="none"),
+        pytest.param([], "name the entries by ids, by --reason", id="neither"),
+        pytest.param(
+            ["a", "--reason", "corrupt"],
+            "name the entries by ids, by --reason",
+            id="both",
+        ),
+        pytest.param(["--reason", "region"], "nothing was refused as 'region'", id="none"),
     ],
 )
-def test_a_retry_of_nothing_in_particular_is_a_wrong_command_line(call, put, options, said):
+def test_a_retry_without_entries_is_a_usage_error(call, put, options, said):
     put(entry(refs("a")[0]))
 
     answer = call("quarantine", "retry", *options)
@@ -325,7 +336,7 @@ def test_a_retry_of_nothing_in_particular_is_a_wrong_command_line(call, put, opt
     assert (answer.code, said in answer.err) == (64, True)
 
 
-def test_dropping_forgets_the_entry_and_leaves_the_message(call, put, sqs, ledger):
+def test_drop_removes_the_entry_and_leaves_the_message(call, put, sqs, ledger):
     sqs.send("trail", "a message")
     id_ = put(entry(refs("a")[0]))
 
@@ -334,4 +345,4 @@ def test_dropping_forgets_the_entry_and_leaves_the_message(call, put, sqs, ledge
     assert said == (0, f"Dropped {id_}.\n", "")
     assert ledger.quarantine.entries() == []
     assert sqs.bodies("trail") == ["a message"]
-    assert sqs.log() == []  # the queue was not even asked
+    assert sqs.log() == []  # the queue was not called

@@ -1,4 +1,4 @@
-"""What ``run`` takes and says; that it runs is for tests/acceptance/test_run.py."""
+"""The options and output of ``run``; tests/acceptance/test_run.py runs a fleet with it."""
 
 import contextlib
 import io
@@ -13,13 +13,13 @@ from rich.console import Console
 from tests.unit.ledger.conftest import refs
 from trailcourier import settings
 from trailcourier.cli import run
-from trailcourier.drain import Drained, Progress, Result
-from trailcourier.ledger.parked import Waiting
-from trailcourier.ledger.quarantine import Entry
+from trailcourier.ledger.parked import ParkedObject
+from trailcourier.ledger.quarantine import QuarantineEntry
 from trailcourier.models import ObjectRef
+from trailcourier.operations.drain import Drained, DrainResult, Progress
 from trailcourier.settings.digest import digest
 
-KEPT = "Nothing is lost: what is left is still in the queue."
+KEPT = "Nothing is lost: what was not delivered is still in the queue."
 EVIL = "\x1b]0;owned\x07.json.gz"
 
 
@@ -29,12 +29,14 @@ def drained(*refused, objects=None, waiting=(), ended=True):
 
 
 def entry(key="a"):
-    return Entry("id-of-it", "object", "corrupt", "broken", ObjectRef("acme-logs", key), "m1")
+    return QuarantineEntry(
+        "id-of-it", "object", "corrupt", "broken", ObjectRef("acme-logs", key), "m1"
+    )
 
 
 @pytest.fixture
 def started(monkeypatch):
-    """Stand in for the fleet: what it was started with, and nothing runs."""
+    """Replace the fleet: keep what it would be started with, and run nothing."""
     given = types.SimpleNamespace(more={}, stopping=threading.Event())
 
     @contextlib.contextmanager
@@ -43,13 +45,13 @@ def started(monkeypatch):
         given.more, given.log = dict(more or {}), log
         yield types.SimpleNamespace(fleet=given)
 
-    monkeypatch.setattr(run.host, "running", running)
+    monkeypatch.setattr(run.launch, "running", running)
     return given
 
 
 @pytest.fixture
 def ends(started, monkeypatch):
-    """Let the drain come to *result*."""
+    """Let the drain return *result*."""
 
     def ends(result):
         monkeypatch.setattr(run, "drain", lambda *_, **__: result)
@@ -58,28 +60,28 @@ def ends(started, monkeypatch):
 
 
 @pytest.mark.parametrize("option", ["--strict", "--json"])
-def test_an_option_of_a_drain_is_not_taken_without_it(call, option):
+def test_an_option_of_a_drain_needs_drain(call, option):
     said = call("run", option)
 
     assert said.code == 64
-    assert "--strict and --json go with --drain" in said.err
+    assert "--strict and --json need --drain" in said.err
 
 
-def test_a_timeout_below_nothing_is_a_wrong_command_line(call):
+def test_a_negative_timeout_is_a_usage_error(call):
     assert call("run", "--drain", "--timeout", "-1").code == 64
 
 
-def test_json_and_a_stdout_sink_would_write_over_each_other(call, config):
+def test_json_and_a_stdout_sink_exclude_each_other(call, config):
     mixed = config.replace('type = "file"\npath = "events"', 'type = "stdout"')
 
     said = call("run", "--drain", "--json", configuration=mixed)
 
     assert (said.code, said.out) == (64, "")
-    assert "--json and the sink 'archive' both want standard output" in said.err
+    assert "--json and the sink 'archive' both write to standard output" in said.err
 
 
-def test_a_stdout_sink_that_no_source_sends_to_is_in_nobodys_way(call, config, ends):
-    ends(Result([drained()]))
+def test_a_stdout_sink_that_no_source_uses_does_not_exclude_json(call, config, ends):
+    ends(DrainResult([drained()]))
 
     said = call(
         "run", "--drain", "--json", configuration=f'{config}\n[sinks.other]\ntype = "stdout"\n'
@@ -89,18 +91,20 @@ def test_a_stdout_sink_that_no_source_sends_to_is_in_nobodys_way(call, config, e
 
 
 ROWS = [
-    pytest.param(Result([drained(objects={"delivered": 2})]), [], 0, id="drained"),
-    pytest.param(Result([drained(entry())]), [], 0, id="refused"),
-    pytest.param(Result([drained(entry())]), ["--strict"], 1, id="refused-strict"),
-    pytest.param(Result([drained()]), ["--strict"], 0, id="nothing-refused-strict"),
-    pytest.param(Result([drained(ended=False)]), [], 0, id="stopped"),
-    pytest.param(Result([drained(ended=False)], "prod waits."), [], 69, id="waits"),
-    pytest.param(Result([drained(entry())], "prod waits."), ["--strict"], 69, id="waits-strict"),
+    pytest.param(DrainResult([drained(objects={"delivered": 2})]), [], 0, id="drained"),
+    pytest.param(DrainResult([drained(entry())]), [], 0, id="refused"),
+    pytest.param(DrainResult([drained(entry())]), ["--strict"], 1, id="refused-strict"),
+    pytest.param(DrainResult([drained()]), ["--strict"], 0, id="nothing-refused-strict"),
+    pytest.param(DrainResult([drained(ended=False)]), [], 0, id="stopped"),
+    pytest.param(DrainResult([drained(ended=False)], "prod waits."), [], 69, id="waits"),
+    pytest.param(
+        DrainResult([drained(entry())], "prod waits."), ["--strict"], 69, id="waits-strict"
+    ),
 ]
 
 
 @pytest.mark.parametrize(("result", "options", "code"), ROWS)
-def test_what_a_drain_came_to_is_its_exit_status(call, ends, result, options, code):
+def test_the_result_of_a_drain_is_its_exit_status(call, ends, result, options, code):
     ends(result)
 
     plain, as_json = call("run", "--drain", *options), call("run", "--drain", "--json", *options)
@@ -111,8 +115,8 @@ def test_what_a_drain_came_to_is_its_exit_status(call, ends, result, options, co
     assert json.loads(as_json.out)["why"] == result.why
 
 
-def test_a_drain_beside_a_fleet_is_no_second_configuration(call, ends, started):
-    ends(Result([drained()]))
+def test_a_drain_has_the_configuration_digest_of_the_fleet(call, ends, started):
+    ends(DrainResult([drained()]))
     fleets = digest(settings.load())
 
     call("run", "--drain")
@@ -121,10 +125,10 @@ def test_a_drain_beside_a_fleet_is_no_second_configuration(call, ends, started):
     assert digest(settings.load(env={**os.environ, **started.more})) == fleets
 
 
-def test_the_summary_says_what_became_of_each_object(call, ends):
-    waiting = Waiting(*refs("b"), "archived")
+def test_the_summary_has_the_outcomes_of_objects(call, ends):
+    waiting = ParkedObject(*refs("b"), "archived")
     found = drained(entry(), objects={"delivered": 1200, "skipped:digest": 3}, waiting=(waiting,))
-    ends(Result([found], "source prod is not drained."))
+    ends(DrainResult([found], "source prod is not drained."))
 
     said = call("run", "--drain")
 
@@ -135,8 +139,8 @@ def test_the_summary_says_what_became_of_each_object(call, ends):
     ]
 
 
-def test_the_summary_lists_so_many_refusals_and_counts_the_rest(call, ends):
-    ends(Result([drained(*[entry()] * 23)]))
+def test_the_summary_lists_20_refusals_and_counts_the_rest(call, ends):
+    ends(DrainResult([drained(*[entry()] * 23)]))
 
     lines = call("run", "--drain").err.splitlines()
 
@@ -144,23 +148,24 @@ def test_the_summary_lists_so_many_refusals_and_counts_the_rest(call, ends):
     assert lines[-1] == "trailcourier: prod: refused 3 more; --json lists them all"
 
 
-def test_a_drain_that_was_stopped_says_so(call, ends):
-    ends(Result([drained(ended=False)]))
+def test_a_drain_that_was_stopped_says_what_to_do(call, ends):
+    ends(DrainResult([drained(ended=False)]))
 
     assert call("run", "--drain").err.splitlines()[-1] == (
-        "trailcourier: stopped before all was carried; what is left is still in the queue"
+        "trailcourier: stopped before all was delivered; what is left is still in the queue: "
+        "run it again"
     )
 
 
-def test_a_queue_with_nothing_to_carry_is_said_so(call, ends):
-    ends(Result([drained()]))
+def test_a_source_with_nothing_to_forward_is_reported(call, ends):
+    ends(DrainResult([drained()]))
 
-    assert call("run", "--drain").err == "trailcourier: prod: nothing to carry\n"
+    assert call("run", "--drain").err == "trailcourier: prod: nothing to forward\n"
 
 
 @pytest.mark.parametrize("options", [[], ["--json"]])
 def test_a_key_cannot_act_on_the_terminal(call, ends, options):
-    ends(Result([drained(entry(EVIL))]))
+    ends(DrainResult([drained(entry(EVIL))]))
 
     said = call("run", "--drain", *options)
 
@@ -169,7 +174,7 @@ def test_a_key_cannot_act_on_the_terminal(call, ends, options):
 
 
 def test_a_drain_polls_for_a_second_at_a_time(call, ends, started):
-    ends(Result([drained()]))
+    ends(DrainResult([drained()]))
 
     call("run", "--drain")
 
@@ -195,8 +200,8 @@ def terminal(monkeypatch):
     return console
 
 
-def test_on_a_terminal_the_fleet_writes_for_people(call, ends, started, terminal):
-    ends(Result([drained()]))
+def test_on_a_terminal_the_fleet_logs_in_console_format(call, ends, started, terminal):
+    ends(DrainResult([drained()]))
 
     call("run", "--drain")
 
@@ -204,10 +209,10 @@ def test_on_a_terminal_the_fleet_writes_for_people(call, ends, started, terminal
     assert started.more["TRAILCOURIER_WORKERS__LOG_LEVEL"] == "warning"
 
 
-def test_what_the_configuration_says_of_the_log_holds_on_a_terminal_too(
+def test_log_settings_of_the_configuration_hold_on_a_terminal_too(
     call, config, ends, started, terminal
 ):
-    ends(Result([drained()]))
+    ends(DrainResult([drained()]))
     log = '\n[workers]\nlog_format = "json"\nlog_level = "info"\n'
 
     call("run", "--drain", configuration=config + log)
@@ -216,8 +221,8 @@ def test_what_the_configuration_says_of_the_log_holds_on_a_terminal_too(
 
 
 @pytest.mark.parametrize("drain", [[], ["--drain"]])
-def test_all_of_it_writes_the_log_as_it_is_told(call, ends, started, terminal, drain):
-    ends(Result([drained()]))
+def test_the_log_format_holds_for_this_process_and_the_fleet(call, ends, started, terminal, drain):
+    ends(DrainResult([drained()]))
     started.stopping.set()
 
     call("run", *drain, "--log-format", "json")
@@ -226,8 +231,8 @@ def test_all_of_it_writes_the_log_as_it_is_told(call, ends, started, terminal, d
     assert run.wiring.settings().workers.log_format == "json"
 
 
-def test_what_the_fleet_says_stands_above_the_progress(call, ends, started, terminal):
-    ends(Result([drained()]))
+def test_the_fleets_log_is_printed_above_the_progress(call, ends, started, terminal):
+    ends(DrainResult([drained()]))
     call("run", "--drain")
 
     started.log.write(b"[warning] a [bold]line\n")
@@ -236,7 +241,7 @@ def test_what_the_fleet_says_stands_above_the_progress(call, ends, started, term
     assert "[warning] a [bold]line\n" in terminal.file.getvalue()
 
 
-def test_progress_without_a_terminal_is_a_line_now_and_then(capsys, monkeypatch):
+def test_progress_without_a_terminal_is_a_line_every_ten_seconds(capsys, monkeypatch):
     clock = [0.0]
     monkeypatch.setattr(run.time, "monotonic", lambda: clock[0])
     monkeypatch.setattr(run, "console", Console(stderr=True, soft_wrap=True, highlight=False))

@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from tests import http_stub, line_stub
-from tests.peers import unused_port
+from tests.support import http_stub, line_stub
+from tests.support.peers import unused_port
 
 CONFIG = """
 [sources.prod]
@@ -49,19 +49,19 @@ def written(folder):
     return json.loads(file.read_text())
 
 
-def test_a_file_sink_is_sent_one_marked_record(test, tmp_path, sqs):
+def test_a_file_sink_gets_one_marked_record(test, tmp_path, sqs):
     said = test("archive")
 
     record = written(tmp_path / "events")
-    assert said == (
-        0, "", f"archive took the record with eventID {record['eventID']}; look for it there.\n",
-    )  # fmt: skip
+    id_ = record["eventID"]
+    told = f"Sink archive accepted the record with eventID {id_}; look for it there.\n"
+    assert said == (0, "", told)
     assert record["eventSource"] == "sink-test.trailcourier"
     assert record["eventName"] == "TrailcourierSinkTest"
     assert sqs.log() == []
 
 
-def test_a_stdout_sink_writes_it_as_its_one_line(test):
+def test_a_stdout_sink_writes_one_line(test):
     said = test("console")
 
     assert said.code == 0
@@ -69,7 +69,7 @@ def test_a_stdout_sink_writes_it_as_its_one_line(test):
     assert said.out.count("\n") == 1
 
 
-def test_a_sink_elsewhere_is_sent_one_marked_record(test):
+def test_a_network_sink_gets_one_marked_record(test):
     with line_stub.Server() as server:
         said = test("siem", port=server.port)
 
@@ -78,7 +78,7 @@ def test_a_sink_elsewhere_is_sent_one_marked_record(test):
     assert json.loads(line)["eventID"] in said.err
 
 
-def test_a_sink_elsewhere_that_does_not_take_it_is_69_and_one_line(test):
+def test_an_unreachable_sink_is_69_and_one_line(test):
     port = unused_port()
 
     assert test("siem", port=port) == (
@@ -97,13 +97,13 @@ def test_a_sink_that_rejects_the_record_is_69_with_its_answer(call, tmp_path):
         69,
         "",
         (
-            f"trailcourier: sink hook: the only request was rejected: {server.url}: answered 400, "
-            'where 204 says accepted: "no such event" (sink-rejects-all)\n'
+            f"trailcourier: sink hook: it rejected the only request: {server.url}: it answered 400 "
+            'instead of 204: "no such event" (sink-rejects-all)\n'
         ),
     )
 
 
-def test_every_test_sends_another_record(test):
+def test_every_test_sends_a_new_record(test):
     first, second = test("console"), test("console")
 
     assert json.loads(first.out)["eventID"] != json.loads(second.out)["eventID"]
@@ -113,13 +113,13 @@ def test_every_test_sends_another_record(test):
     ("path", "words"),
     [
         pytest.param(
-            "no/such/folder", "No such file or directory; create the folder", id="missing"
+            "no/such/folder", "No such file or directory; create the parent folder", id="missing"
         ),
-        pytest.param("/proc/version", "something that is no folder has that name", id="a-file"),
+        pytest.param("/proc/version", "something that is not a folder has that name", id="a-file"),
         pytest.param("/proc/of-nobody", "cannot write to /proc/of-nobody: ", id="may-not-be-made"),
     ],
 )
-def test_a_sink_that_does_not_take_it_is_69_and_one_line(test, path, words):
+def test_a_file_sink_that_cannot_write_is_69_and_one_line(test, path, words):
     said = test("archive", path)
 
     assert (said.code, said.out) == (69, "")
@@ -141,7 +141,7 @@ def test_a_folder_that_others_may_write_to_is_69_with_what_to_do(test, tmp_path)
     )
 
 
-def test_nothing_is_left_in_the_folder_of_a_sink_that_did_not_take_it(test, tmp_path):
+def test_a_failed_test_leaves_nothing_in_the_folder(test, tmp_path):
     (tmp_path / "events").mkdir()
     (tmp_path / "events" / "sink-test").write_text("in the way")
 
@@ -153,7 +153,7 @@ def test_nothing_is_left_in_the_folder_of_a_sink_that_did_not_take_it(test, tmp_
     ]
 
 
-def test_an_unknown_sink_is_said_with_those_there_are(test):
+def test_an_unknown_sink_is_an_error_that_lists_the_known_ones(test):
     said = test("seim")
 
     assert said == (

@@ -5,13 +5,11 @@ import re
 
 import pytest
 
-from tests.unit.fleets import NOTED, move, pulse, well
+from tests.support.unit_fleets import NOTED, move, pulse, well
 from tests.unit.ledger.conftest import admit, claim, refs
 from trailcourier.ledger import Ledger
 from trailcourier.ledger.outcomes import Report
 from trailcourier.models import Numbers, Outcome
-
-AGAIN = "tried again after 5 s at first and every 30 s at last"
 
 SUMS = {
     "records:in": 1_234_567,
@@ -22,7 +20,7 @@ SUMS = {
 
 @pytest.fixture
 def busy(ledger):
-    """A source with something in every column."""
+    """A source with a value in every column."""
     well(ledger)
     move(Ledger(ledger.store.client, "dev", Numbers()))
     admit(ledger, "m1", refs("a"))
@@ -33,7 +31,7 @@ def busy(ledger):
 
 @pytest.fixture
 def aged(busy, pass_time):
-    """The same, so many seconds later."""
+    """The same source, after *seconds* have passed."""
 
     def aged(seconds):
         pass_time(seconds)
@@ -46,15 +44,15 @@ def columns(line):
     return line.split()
 
 
-def test_each_source_is_a_row_of_what_is_in_hand_and_of_what_was_done(call, busy, sqs):
+def test_each_source_has_a_row_of_work_in_hand_and_one_of_sums(call, busy, sqs):
     sqs.send("trail", "one", "two")
 
     said = call("status")
 
     assert (said.code, said.err) == (0, "")
     now, sums = said.out.split("\n\n")[:2]
-    source, depth, held, _, _, flying = columns(now.splitlines()[-2])[:6]
-    assert (source, depth, held, flying) == ("prod", "2", "2", "2")
+    source, depth, leased, _, _, in_flight = columns(now.splitlines()[-2])[:6]
+    assert (source, depth, leased, in_flight) == ("prod", "2", "2", "2")
     assert now.splitlines()[-2].rstrip().endswith("well")
     assert columns(sums.splitlines()[1]) == [
         "prod", "archive", "1,234,567", "1,200,000", "34,567", "0", "0",
@@ -88,13 +86,13 @@ def test_every_number_is_in_the_json(call, busy, sqs):
     assert prod.keys() == dev.keys()
 
 
-def test_one_source_may_be_asked_for(call, busy):
+def test_the_status_can_be_limited_to_one_source(call, busy):
     said = call("status", "--json", "--source", "dev")
 
     assert [each["source"] for each in json.loads(said.out)["sources"]] == ["dev"]
 
 
-def test_a_source_that_is_not_there_is_said_with_those_that_are(call):
+def test_an_unknown_source_is_an_error_that_lists_the_known_ones(call):
     said = call("status", "--source", "prd")
 
     assert said == (78, "", "trailcourier: there is no source 'prd'; configured: prod, dev\n")
@@ -111,17 +109,17 @@ def test_a_source_that_is_not_there_is_said_with_those_that_are(call):
         pytest.param({"page": b"<html>log in", "status": 200}, "not-aws: ", id="portal"),
     ],
 )
-def test_a_queue_that_does_not_answer_is_one_number_less(call, busy, sqs, fault, words):
+def test_a_queue_that_does_not_answer_leaves_its_depth_unknown(call, busy, sqs, fault, words):
     sqs.fault("GetQueueAttributes", times=-1, **fault)
 
     said = call("status", "--source", "prod")
 
     assert (said.code, said.err) == (0, "")
     assert " ? " in said.out
-    assert f"\nprod: The queue does not say how much waits in it: {words}" in said.out
+    assert f"\nprod: The depth of the queue is unknown: {words}" in said.out
 
 
-def test_a_queue_that_may_not_be_asked_is_no_trouble(call, busy, sqs):
+def test_a_queue_that_denies_its_attributes_is_no_problem(call, busy, sqs):
     sqs.fault("GetQueueAttributes", times=-1, code="AccessDenied", status=403)
 
     (prod,) = json.loads(call("status", "--json", "--source", "prod").out)["sources"]
@@ -129,18 +127,18 @@ def test_a_queue_that_may_not_be_asked_is_no_trouble(call, busy, sqs):
     assert (prod["depth"], prod["advice"]) == (None, [])
 
 
-def test_what_holds_a_source_up_is_said_below_the_table(call, client, ledger):
-    ledger.breakers.failed(
+def test_what_pauses_a_source_is_described_below_the_table(call, client, ledger):
+    ledger.breakers.count_failure(
         "sink:archive", "a", reason="sink-full", text="no room on \x1b[2J[red]disk", limit=1
     )
 
     said = call("status")
 
-    assert "held up" in said.out
+    assert " paused\n" in said.out
     assert said.code == 1
-    told = f"\nprod: sink:archive is open, and {AGAIN}: no room on \\x1b[2J[red]disk."
-    assert f"{told} Make room" in said.out
-    assert "\ndev: sink:archive is open" in said.out  # sources share it
+    assert "\nprod: Deliveries to sink archive are paused: circuit breaker open since " in said.out
+    assert "Reason sink-full: no room on \\x1b[2J[red]disk. Make room" in said.out
+    assert "\ndev: Deliveries to sink archive are paused" in said.out  # sources share it
     assert said.out.count("\nfleet: No object worker: nothing is received. Start one") == 1
 
 
@@ -149,15 +147,15 @@ def test_what_holds_a_source_up_is_said_below_the_table(call, client, ledger):
     [
         ("control", "no workers", "fleet: No control worker since "),
         ("objects", "no workers", "fleet: No object worker since "),
-        ("beat", "stands still", "prod: No tick since "),
+        ("beat", "stalled", "prod: No tick since "),
     ],
 )
-def test_who_is_gone_is_said_with_since_when_and_is_a_no(call, aged, role, state, words):
+def test_a_missing_role_is_reported_with_since_when_and_exits_1(call, aged, role, state, words):
     busy = aged(50)
     for other in {"control", "objects", "beat"} - {role}:
         pulse(busy, other)
     for source in ("prod", "dev"):
-        move(Ledger(busy.store.client, source, Numbers()), "poll", "tend", "settle")
+        move(Ledger(busy.store.client, source, Numbers()), "poll", "maintenance", "settle")
         if role != "beat":
             move(Ledger(busy.store.client, source, Numbers()), "tick")
 
@@ -169,7 +167,7 @@ def test_who_is_gone_is_said_with_since_when_and_is_a_no(call, aged, role, state
     assert re.search(r"\(5\d s\)", said.out)
 
 
-def test_a_clock_that_is_off_is_named_and_is_no_reason_to_say_no(call, busy):
+def test_a_clock_that_is_off_is_reported_and_exits_0(call, busy):
     pulse(busy, "objects", host="host-b", ahead=-7.4)
 
     said = call("status")
@@ -178,7 +176,7 @@ def test_a_clock_that_is_off_is_named_and_is_no_reason_to_say_no(call, busy):
     assert "\nfleet: objects@host-b/7 on host-b: its clock is 7 s behind the broker's" in said.out
 
 
-def test_a_broker_that_is_full_is_the_only_thing_said(call, client):
+def test_a_full_broker_is_the_only_problem_reported(call, client):
     client.config_set("maxmemory", "1")
 
     said = call("status")
@@ -190,7 +188,7 @@ def test_a_broker_that_is_full_is_the_only_thing_said(call, client):
     assert "No control worker" not in said.out
 
 
-def test_the_json_has_every_process_and_what_stands_still(call, busy, pass_time):
+def test_the_json_has_every_process_and_problem(call, busy, pass_time):
     pulse(busy, "objects", host="host-b", config="0ther", ahead=6.0)
 
     said = call("status", "--json")
@@ -208,7 +206,7 @@ def test_the_json_has_every_process_and_what_stands_still(call, busy, pass_time)
     assert len(told["advice"]) == 1
 
 
-def test_two_versions_are_said_and_are_no_failure(call, busy):
+def test_two_versions_are_reported_and_exit_0(call, busy):
     pulse(busy, "objects", host="host-b", config="0ther", version="0.2.0")
 
     said, told = call("status"), call("status", "--json")
@@ -219,8 +217,8 @@ def test_two_versions_are_said_and_are_no_failure(call, busy):
     assert advice.startswith("Two versions in this fleet: ")
 
 
-def test_another_sources_breaker_is_not_its_own(call, client):
-    Ledger(client, "dev", Numbers()).breakers.failed(
+def test_a_breaker_of_another_source_is_not_shown(call, client):
+    Ledger(client, "dev", Numbers()).breakers.count_failure(
         "queue:dev", "a", reason="network", text="gone", limit=1
     )
 
@@ -233,7 +231,9 @@ def test_another_sources_breaker_is_not_its_own(call, client):
     ("environment", "coloured"),
     [pytest.param({}, True, id="terminal"), pytest.param({"NO_COLOR": "1"}, False, id="NO_COLOR")],
 )
-def test_colours_are_for_terminals_that_want_them(call, busy, monkeypatch, environment, coloured):
+def test_colours_are_only_for_terminals_that_want_them(
+    call, busy, monkeypatch, environment, coloured
+):
     monkeypatch.setenv("TERM", "xterm")
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
@@ -248,13 +248,13 @@ def test_colours_are_for_terminals_that_want_them(call, busy, monkeypatch, envir
     assert b"well" in written
 
 
-def test_without_a_terminal_there_is_no_escape_at_all(call, busy):
+def test_without_a_terminal_there_is_no_escape(call, busy):
     said = call("status")
 
     assert "\x1b" not in said.out
 
 
-def test_the_broker_must_be_one_that_keeps_what_it_is_given(call, client):
+def test_a_broker_that_evicts_keys_is_refused(call, client):
     client.config_set("maxmemory-policy", "allkeys-lru")
 
     said = call("status")
@@ -264,7 +264,7 @@ def test_the_broker_must_be_one_that_keeps_what_it_is_given(call, client):
     assert "maxmemory-policy is allkeys-lru" in said.err
 
 
-def test_the_broker_must_answer(call, monkeypatch):
+def test_a_broker_that_does_not_answer_exits_69(call, monkeypatch):
     monkeypatch.setenv("BROKER", "redis://:hunter2@127.0.0.1:1/0")
 
     said = call("status")

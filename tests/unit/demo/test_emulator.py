@@ -14,8 +14,10 @@ def queue(monkeypatch):
         (models.Message, "visible"),
         (models.Message, "delayed"),
     ):
-        monkeypatch.setattr(owner, name, getattr(owner, name))  # put back what mend() replaces
-    emulator.mend()
+        monkeypatch.setattr(
+            owner, name, getattr(owner, name)
+        )  # put back what patch_moto() replaces
+    emulator.patch_moto()
     return models.Queue("trail", "us-east-1", "111122223333")
 
 
@@ -29,7 +31,7 @@ def test_a_delete_does_not_undo_another(queue):
     other = threading.Thread(target=queue.delete_message, args=["other"])
 
     class Halfway(models.Message):
-        """Looked at for the second time, its queue is being written anew: now comes the other."""
+        """At its second check the queue builds its new list; the other delete starts then."""
 
         looks = 0
 
@@ -38,7 +40,7 @@ def test_a_delete_does_not_undo_another(queue):
                 self.looks += 1
                 if self.looks == 2:
                     other.start()
-                    other.join(0.2)  # which waits its turn
+                    other.join(0.2)  # it waits for the lock
             return super().had_receipt_handle(receipt_handle)
 
     received(queue, "first", Halfway)

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from trailcourier.demo import manifest
-from trailcourier.demo.manifest import Written, compare, dropped_by_default, written
+from trailcourier.demo.manifest import WrittenRecord, compare, dropped_by_default, written_record
 
 BAD = ("logs", "bad.json.gz")
 
@@ -31,14 +31,16 @@ DROPPED = event("id-dropped", **READ)
 
 @pytest.fixture
 def records():
-    good = [written(line(made), made, "logs", "good.json.gz") for made in [*KEPT, DROPPED]]
-    broken = Written("id-bad", "0" * 64, filtered=False, bucket=BAD[0], key=BAD[1], damaged=True)
+    good = [written_record(line(made), made, "logs", "good.json.gz") for made in [*KEPT, DROPPED]]
+    broken = WrittenRecord(
+        "id-bad", "0" * 64, filtered=False, bucket=BAD[0], key=BAD[1], damaged=True
+    )
     return [*good, broken]
 
 
 @pytest.fixture
 def output(tmp_path):
-    """Two files of records that are as they should be."""
+    """Two files of expected records."""
     (tmp_path / "trail").mkdir()
     (tmp_path / "trail" / "a.ndjson").write_bytes(b"".join(line(e) + b"\n" for e in KEPT[:3]))
     packed = gzip.compress(b"".join(line(e) + b"\n" for e in KEPT[3:]))
@@ -54,7 +56,7 @@ def counts(tally):
     return {name: getattr(tally, name) for name in tally.__struct_fields__ if name != "problems"}
 
 
-def test_what_arrived_as_it_was_is_good(records, output):
+def test_records_that_arrive_unchanged_are_good(records, output):
     tally = compare(records, output, {BAD})
 
     assert tally.good
@@ -81,7 +83,7 @@ def test_a_record_that_is_missing_is_lost(records, output):
     assert not tally.good
 
 
-def test_nothing_at_all_is_all_lost(records, tmp_path):
+def test_without_output_every_record_is_lost(records, tmp_path):
     assert compare(records, tmp_path, {BAD}).lost == 5
 
 
@@ -119,7 +121,7 @@ def test_a_record_with_other_bytes_is_altered(records, output, change):
     assert tally.problems == ("altered: id-0",)
 
 
-def test_an_altered_copy_beside_the_true_record_is_seen(records, output):
+def test_an_altered_copy_of_a_delivered_record_is_found(records, output):
     add(output, line(KEPT[0]) + b" ")
 
     tally = compare(records, output, {BAD})
@@ -132,7 +134,7 @@ def test_an_altered_copy_beside_the_true_record_is_seen(records, output):
     [line(event("id-of-nobody")), line(DROPPED), b'{"eventID": "id-bad"}', b"no JSON", b"[]"],
     ids=["unknown", "filtered", "of-a-damaged-file", "no-json", "no-event"],
 )
-def test_what_should_not_be_there_is_extra(records, output, strange):
+def test_an_unexpected_record_is_extra(records, output, strange):
     add(output, strange)
 
     tally = compare(records, output, {BAD})
@@ -141,7 +143,7 @@ def test_what_should_not_be_there_is_extra(records, output, strange):
     assert not tally.good
 
 
-def test_half_a_line_is_seen(records, output):
+def test_a_truncated_line_is_lost_and_extra(records, output):
     path = output / "trail" / "a.ndjson"
     path.write_bytes(path.read_bytes()[:-20])
 
@@ -156,14 +158,14 @@ def test_a_good_file_that_was_refused_is_a_loss(records, tmp_path):
     assert (tally.refused, tally.lost) == (1, 5)
 
 
-def test_a_damaged_file_that_vanished_unsaid_is_a_loss(records, output):
+def test_a_damaged_file_that_was_not_refused_is_a_loss(records, output):
     tally = compare(records, output, set())
 
     assert (tally.refused, tally.lost) == (0, 1)
     assert "bad.json.gz" in tally.problems[0]
 
 
-def test_what_was_not_finished_is_not_looked_at(records, output):
+def test_unfinished_attempts_are_ignored(records, output):
     (output / ".tries").mkdir()
     (output / ".tries" / "x.ndjson").write_bytes(line(KEPT[0]) + b"\n")
 
@@ -175,7 +177,7 @@ def test_line_breaks_between_tokens_count_as_spaces(output):
     pretty = json.dumps(made, indent=1).encode()
     add(output, pretty.replace(b"\n", b" "))
 
-    tally = compare([written(pretty, made, "logs", "k")], output, set())
+    tally = compare([written_record(pretty, made, "logs", "k")], output, set())
 
     assert (tally.delivered, tally.altered) == (1, 0)
 
@@ -184,7 +186,7 @@ def test_a_summary_of_data_events_is_known_by_its_own_field(tmp_path):
     made = {"eventId": "aggregate"}
     add(tmp_path, line(made))
 
-    assert compare([written(line(made), made, "logs", "k")], tmp_path, set()).delivered == 1
+    assert compare([written_record(line(made), made, "logs", "k")], tmp_path, set()).delivered == 1
 
 
 def test_a_manifest_is_kept_and_read(records, tmp_path):

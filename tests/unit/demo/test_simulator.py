@@ -28,8 +28,8 @@ def test_the_same_seed_gives_the_same_bytes(traffic):
     assert simulate(12) != traffic
 
 
-def test_every_shape_comes_by_every_route(traffic):
-    assert {(n.shape, n.route) for n in traffic.notices} >= set(WAYS)
+def test_every_format_comes_by_every_route(traffic):
+    assert {(n.kind, n.route) for n in traffic.messages} >= set(WAYS)
 
 
 def test_files_are_small_mostly_and_large_sometimes(good):
@@ -43,14 +43,14 @@ def test_files_are_small_mostly_and_large_sometimes(good):
 def test_there_are_files_without_records_plain_ones_and_some_of_two_gzip_members(traffic):
     bodies = [file.body for file in traffic.files]
 
-    assert sum(f.where.key.endswith(".json") and bool(f.records) for f in traffic.files) == 1
+    assert sum(f.location.key.endswith(".json") and bool(f.records) for f in traffic.files) == 1
     assert any(b[:2] == b"\x1f\x8b" and gzip.decompress(b) == b'{"Records":[]}' for b in bodies)
     assert any(b.count(b"\x1f\x8b\x08\x00\x00\x00\x00\x00") > 1 for b in bodies)
 
 
 def test_the_manifest_says_what_the_files_hold(good):
     for file in good:
-        text = file.body if file.where.key.endswith(".json") else gzip.decompress(file.body)
+        text = file.body if file.location.key.endswith(".json") else gzip.decompress(file.body)
         held = json.loads(text)["Records"]
 
         ids = [each.get("eventID") or each["eventId"] for each in held]
@@ -70,10 +70,10 @@ def test_events_are_of_many_kinds(good):
 
 
 def test_the_manifest_and_the_filter_agree_on_what_is_dropped(good):
-    """Two programs, one rule: who wrote the wrong one is seen here first."""
+    """The manifest and the filter implement the same rule independently."""
     judge = filters.compile_rules(filters.DEFAULT_RULE)
     for file in good:
-        text = file.body if file.where.key.endswith(".json") else gzip.decompress(file.body)
+        text = file.body if file.location.key.endswith(".json") else gzip.decompress(file.body)
         verdicts = judge(_records(text))
 
         assert [each is not None for each in verdicts] == [r.filtered for r in file.records]
@@ -95,7 +95,9 @@ def test_some_records_are_dropped_and_most_are_not(traffic):
 
 def test_a_good_file_has_the_key_of_a_log(good):
     for file in good:
-        assert keys.judge(file.where.key, own_notice=False, unknown="refuse", globs=()) == (
+        assert keys.classify(
+            file.location.key, from_cloudtrail=False, unknown="refuse", globs=()
+        ) == (
             "read",
             "",
         )
@@ -104,55 +106,55 @@ def test_a_good_file_has_the_key_of_a_log(good):
 def test_a_file_is_there_before_it_is_announced(traffic):
     there = set()
     for step in traffic.steps:
-        if hasattr(step, "where"):
-            there.add(step.where.key)
-        elif step.shape in {"cloudtrail", "s3", "eventbridge"} and not step.left:
+        if hasattr(step, "location"):
+            there.add(step.location.key)
+        elif step.kind in {"cloudtrail", "s3", "eventbridge"} and not step.kept_mark:
             assert {ref.key for ref in decode(step.body).objects} <= there
 
 
 def test_every_file_with_records_is_announced_and_some_twice(traffic, good):
     announced = Counter()
-    for notice in traffic.notices:
-        if notice.shape in {"cloudtrail", "s3", "eventbridge"}:
-            announced.update(ref.key for ref in decode(notice.body).objects)
+    for message in traffic.messages:
+        if message.kind in {"cloudtrail", "s3", "eventbridge"}:
+            announced.update(ref.key for ref in decode(message.body).objects)
 
-    assert {file.where.key for file in good} <= announced.keys()
+    assert {file.location.key for file in good} <= announced.keys()
     assert sum(times > 1 for times in announced.values()) >= 5
 
 
 def test_some_messages_come_twice_and_some_name_several_objects(traffic):
-    bodies = Counter(notice.body for notice in traffic.notices)
+    bodies = Counter(message.body for message in traffic.messages)
 
     assert any(times > 1 for body, times in bodies.items() if "AWSLogs" in body)
     assert any(body.count("AWSLogs") > 2 for body in bodies)
 
 
 def test_validation_comes_first(traffic):
-    assert [step.shape for step in traffic.steps[:2]] == ["validation", "validation"]
+    assert [step.kind for step in traffic.steps[:2]] == ["validation", "validation"]
 
 
-def test_what_announces_no_log_is_recognised(traffic):
+def test_messages_that_announce_no_log_are_recognised(traffic):
     unread = Counter(
-        decode(n.body).unread
-        for n in traffic.notices
-        if n.shape in {"validation", "s3-test", "aws-config"}
+        decode(n.body).no_log
+        for n in traffic.messages
+        if n.kind in {"validation", "s3-test", "aws-config"}
     )
 
     assert unread == {"cloudtrail-validation": 2, "s3-test-event": 1, "aws-config": 1}
 
 
-def test_what_must_stay_is_marked_by_a_part_of_its_body(traffic):
-    assert len(traffic.left) == 6
-    for notice in traffic.notices:
-        assert notice.left in notice.body
+def test_a_message_that_must_stay_contains_its_mark(traffic):
+    assert len(traffic.kept_marks) == 6
+    for message in traffic.messages:
+        assert message.kept_mark in message.body
 
 
 @pytest.mark.parametrize("shape", ["poison", "subscription"])
-def test_what_is_no_notice_is_refused(traffic, shape):
-    (notice,) = [n for n in traffic.notices if n.shape == shape]
+def test_a_message_without_a_notification_is_refused(traffic, shape):
+    (message,) = [n for n in traffic.messages if n.kind == shape]
 
     with pytest.raises(Fault):
-        decode(notice.body)
+        decode(message.body)
 
 
 def test_damaged_files_cannot_be_read(traffic):
@@ -164,5 +166,5 @@ def test_damaged_files_cannot_be_read(traffic):
             gzip.decompress(file.body)
 
 
-def test_a_small_simulation_will_do():
+def test_a_small_simulation_has_records():
     assert simulate(3, files=12).manifest

@@ -6,11 +6,11 @@ import pytest
 import redis
 import structlog
 
-from tests.doctor_call import CONFIG, Doctor
-from tests.servers import valkey
-from tests.trail_account import TrailAccount, trail_account
-from trailcourier import broker, wiring
-from trailcourier.ledger import Ledger
+from tests.support.doctor_call import CONFIG, Doctor
+from tests.support.servers import valkey
+from tests.support.trail_account import TrailAccount, trail_account
+from trailcourier import wiring
+from trailcourier.ledger import Ledger, broker
 from trailcourier.models import Numbers
 
 
@@ -60,7 +60,7 @@ def delivered(client, ledger) -> Callable[[float], None]:
     """Have the line's last delivery be so many seconds ago."""
 
     def delivered(seconds: float) -> None:
-        at = ledger.flow.now() - int(seconds * 1000)
+        at = ledger.store.read_clock() - int(seconds * 1000)
         client.hset("trailcourier:1:s:prod:sums", "at:success", at)
 
     return delivered

@@ -73,6 +73,6 @@ def test_what_a_queue_does_not_say_is_not_taken_for_nothing(doctor, changed):
 
     said = doctor()
 
-    assert said.one("TC308").level == "unproved"
-    assert said.one("TC309").level == "unproved"
-    assert said.one("TC311").level == "unproved"
+    assert said.one("TC308").level == "not-checked"
+    assert said.one("TC309").level == "not-checked"
+    assert said.one("TC311").level == "not-checked"

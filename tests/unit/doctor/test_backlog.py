@@ -4,52 +4,54 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.aws_front import json_answer
-from tests.trail_account import DEAD, DEAD_ARN, QUEUE
-from trailcourier.ledger.left import LeftMessage
+from tests.support.aws_front import json_answer
+from tests.support.trail_account import DEAD, DEAD_ARN, QUEUE
+from trailcourier.ledger.left_messages import LeftMessage
 from trailcourier.models import Message
 
 
-def test_the_oldest_message_that_the_line_holds_is_said(doctor, ledger):
-    sent = ledger.flow.now() - 7_200_000
+def test_the_age_of_the_oldest_message_under_lease_is_reported(doctor, ledger):
+    sent = ledger.store.read_clock() - 7_200_000
     ledger.leases.admit(Message("m", "r", "", sent=sent), [], visibility=600)
 
     text = doctor().one("TC311").text
 
-    assert text.endswith("; the oldest that the line holds was sent 2 h ago")
+    assert text.endswith("; the oldest message under lease was sent 2 h ago")
 
 
-def test_messages_left_to_the_queue_are_a_warning(doctor, ledger):
+def test_messages_hidden_in_the_queue_are_a_warning(doctor, ledger):
     ledger.left.note([LeftMessage("m", "r", 1, "acme-logs/111122223333")], {"m": 43_000})
 
     found = doctor().one("TC311")
 
-    assert (found.level, found.fix) == ("warning", "`trailcourier status` says what to repair.")
+    assert (found.level, found.fix) == ("warning", "`trailcourier status` shows what to repair.")
     assert found.text.endswith(
-        "the queue hides 1 left to it, as too much of their bucket is parked"
+        "; 1 hidden in the queue: too many objects of their bucket are parked"
     )
 
 
 @pytest.mark.parametrize(("hours", "level"), [(47, "ok"), (49, "warning")])
-def test_one_that_is_half_as_old_as_the_queue_keeps_it_is_a_warning(doctor, ledger, hours, level):
-    sent = ledger.flow.now() - hours * 3_600_000
+def test_a_message_older_than_half_the_retention_is_a_warning(doctor, ledger, hours, level):
+    sent = ledger.store.read_clock() - hours * 3_600_000
     ledger.leases.admit(Message("m", "r", "", sent=sent), [], visibility=600)
 
     found = doctor().one("TC311")
 
     assert found.level == level
-    assert found.text.endswith("and the queue keeps 4 d") is (level == "warning")
+    assert found.text.endswith("and the queue keeps messages for 4 d") is (level == "warning")
 
 
 @pytest.mark.parametrize(
     ("receives", "level", "words"),
     [
-        (4, "ok", "was received more than 4 times, of 10"),
+        (4, "ok", "was received more than 4 times; maxReceiveCount is 10"),
         (5, "warning", "A message was received 5 of 10 times"),
     ],
 )
-def test_one_that_used_half_of_its_receives_is_a_warning(doctor, ledger, receives, level, words):
-    message = Message("m", "r", "", receives, ledger.flow.now())
+def test_a_message_that_used_half_of_its_receives_is_a_warning(
+    doctor, ledger, receives, level, words
+):
+    message = Message("m", "r", "", receives, ledger.store.read_clock())
     ledger.leases.admit(message, [], visibility=600)
 
     found = doctor().one("TC313")
@@ -58,7 +60,7 @@ def test_one_that_used_half_of_its_receives_is_a_warning(doctor, ledger, receive
     assert words in found.text
 
 
-def test_a_queue_that_can_hand_out_no_more_is_a_warning(doctor, account):
+def test_a_queue_at_its_limit_of_received_messages_is_a_warning(doctor, account):
     def answer(asked):
         if asked.given["QueueUrl"].endswith(DEAD):
             return None
@@ -72,7 +74,7 @@ def test_a_queue_that_can_hand_out_no_more_is_a_warning(doctor, account):
     found = doctor().one("TC311")
 
     assert found.level == "warning"
-    assert "SQS hands out no more than 120,000" in found.text
+    assert "SQS stops delivering at 120,000" in found.text
 
 
 def oldest(account, seconds, **ago):
@@ -95,10 +97,12 @@ def oldest(account, seconds, **ago):
     [
         pytest.param(90, "ok", "has waited 90 s", id="young"),
         pytest.param(3600 * 5, "warning", "has waited 5 h", id="late"),
-        pytest.param(300_000, "warning", "has waited 3 d, and the queue keeps it 4 d", id="nearly"),
+        pytest.param(
+            300_000, "warning", "has waited 3 d, and the queue keeps messages for 4 d", id="nearly"
+        ),
     ],
 )
-def test_how_long_the_oldest_has_waited_is_said(doctor, account, seconds, level, words):
+def test_the_age_of_the_oldest_message_is_reported(doctor, account, seconds, level, words):
     oldest(account, 999_999, minutes=20)
     oldest(account, seconds, minutes=2)
 
@@ -109,16 +113,16 @@ def test_how_long_the_oldest_has_waited_is_said(doctor, account, seconds, level,
     assert said.one("TC312").text.endswith(words)
 
 
-def test_a_queue_that_cloudwatch_does_not_know_yet_is_unproved(doctor):
-    assert doctor().one("TC312").level == "unproved"
+def test_a_queue_without_cloudwatch_data_is_not_checked(doctor):
+    assert doctor().one("TC312").level == "not-checked"
 
 
-def test_an_age_that_may_not_be_asked_is_unproved_with_the_statement(doctor, account):
+def test_a_denied_age_is_not_checked_and_has_the_statement(doctor, account):
     account.front.denied["cloudwatch:GetMetricStatistics"] = ""
 
     found = doctor().one("TC312")
 
-    assert found.level == "unproved"
+    assert found.level == "not-checked"
     assert '"Action": "cloudwatch:GetMetricStatistics", "Resource": "*"' in found.fix
 
 

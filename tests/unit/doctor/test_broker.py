@@ -6,14 +6,14 @@ import time
 import pytest
 import redis
 
-from tests import impaired, servers
-from tests.unit.fleets import well
+from tests.support import impaired, servers
+from tests.support.unit_fleets import well
 from trailcourier import wiring
 from trailcourier.doctor import broker
 from trailcourier.models import ObjectRef
 
 
-def test_a_broker_that_is_well_says_so(doctor, ledger):
+def test_a_healthy_broker_is_ok(doctor, ledger):
     well(ledger)
 
     said = doctor()
@@ -21,7 +21,9 @@ def test_a_broker_that_is_well_says_so(doctor, ledger):
     assert {each.id: each.level for each in said.findings if each.id[:3] == "TC8"} == dict.fromkeys(
         ("TC801", "TC802", "TC803", "TC805", "TC806", "TC807", "TC808", "TC809"), "ok"
     )
-    assert said.one("TC806").text == "0 objects in flight, 0 parked; last delivered never"
+    assert said.one("TC806").text == (
+        "no breaker is open; 0 objects in flight, 0 parked; last delivery never"
+    )
 
 
 def test_a_broker_that_is_down_is_the_only_error(doctor, monkeypatch):
@@ -46,7 +48,7 @@ def test_a_broker_that_does_not_answer_is_waited_for_a_while(doctor, monkeypatch
     assert "no answer within" in said.one("TC801").text
 
 
-def test_a_password_that_is_wrong_is_said_so(doctor, client, monkeypatch):
+def test_a_wrong_password_is_reported(doctor, client, monkeypatch):
     port = client.connection_pool.connection_kwargs["port"]
     monkeypatch.setenv("BROKER", f"redis://:wrong@127.0.0.1:{port}/0")
 
@@ -59,7 +61,7 @@ def test_a_password_that_is_wrong_is_said_so(doctor, client, monkeypatch):
 def test_without_a_broker_run_brings_one(doctor):
     said = doctor(instead={'[broker]\nurl = "env:BROKER"\n': ""})
 
-    assert said.one("TC801").text.startswith("no broker is configured: `trailcourier run` brings")
+    assert said.one("TC801").text.startswith("no broker is configured: `trailcourier run` starts")
     assert "TC802" not in said.levels
 
 
@@ -70,7 +72,7 @@ def evicting(client):
     client.config_set("maxmemory-policy", "noeviction")
 
 
-def test_a_broker_that_may_drop_keys_is_the_error(doctor, evicting):
+def test_a_broker_that_may_evict_keys_is_an_error(doctor, evicting):
     said = doctor()
 
     assert said.errors == ["TC802"]
@@ -91,7 +93,7 @@ def test_a_broker_that_keeps_nothing_is_a_warning(doctor, client):
     finally:
         client.config_set("appendonly", "yes")
 
-    assert (found.level, found.fix) == ("warning", "Set appendonly yes.")
+    assert (found.level, found.fix) == ("warning", "Set `appendonly yes` in Redis.")
 
 
 @pytest.fixture
@@ -121,7 +123,7 @@ def test_a_broker_that_is_almost_full_is_a_warning(doctor, info, used, level):
     found = doctor().one("TC804")
 
     assert found.level == level
-    assert found.text == f"{used // 10}% of its memory is used"
+    assert found.text == f"the broker uses {used // 10}% of its maxmemory"
 
 
 def test_a_broker_that_is_full_is_the_only_error(doctor, client):
@@ -134,7 +136,7 @@ def test_a_broker_that_is_full_is_the_only_error(doctor, client):
     assert said.errors == ["TC804"]
     assert "its memory is full" in said.one("TC804").text
     assert said.one("TC804").fix.startswith("Raise maxmemory")
-    assert said.one("TC807").level == "unproved"
+    assert said.one("TC807").level == "not-checked"
 
 
 def test_a_broker_that_has_too_few_replicas_is_the_only_error(doctor, client):
@@ -172,7 +174,7 @@ def other(running, monkeypatch):
         (impaired.alone, "TC801", "fewer replicas follow it than min-replicas-to-write"),
         (impaired.busy, "TC801", "a script has been running for seconds"),
         (impaired.other_password, "TC801", "the password was not accepted"),
-        (impaired.forbidden, "TC801", "the user may not do all of docs/security.md (NOPERM "),
+        (impaired.forbidden, "TC801", "the user lacks rights that docs/security.md lists (NOPERM "),
     ],
 )
 def test_a_broker_that_cannot_serve_is_named_and_the_only_error(doctor, other, state, id_, words):
@@ -193,15 +195,17 @@ def test_a_clock_that_is_not_the_brokers_is_a_warning(doctor, monkeypatch):
     assert " s ahead of the broker's" in found.text
 
 
-def test_an_open_breaker_is_told_in_the_words_of_what_opened_it(doctor, ledger):
+def test_an_open_breaker_is_reported_with_the_error_that_opened_it(doctor, ledger):
     for at in range(5):
         ref = f"object {ObjectRef('b', str(at))}"
-        ledger.breakers.failed("bucket:prod:acme", ref, reason="access-denied", text="403 it said")
+        ledger.breakers.count_failure(
+            "bucket:prod:acme", ref, reason="access-denied", text="403 it said"
+        )
 
     found = doctor().one("TC806")
 
     assert found.level == "warning"
-    assert found.text.startswith("bucket:prod:acme is open since ")
+    assert found.text.startswith("breaker bucket:prod:acme has been open for ")
     assert found.text.endswith(": 403 it said")
     assert "access-denied" in found.fix
 

@@ -6,11 +6,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.aws_answers import s3_error
-from tests.aws_front import KEY, OWNER
-from tests.http_stub import Reply
-from tests.trail_account import BUCKET, REGION
-from trailcourier.ledger.admission import Named
+from tests.support.aws_answers import s3_error
+from tests.support.aws_front import KEY, OWNER
+from tests.support.doctor_call import fall_silent
+from tests.support.http_stub import Reply
+from tests.support.trail_account import BUCKET, REGION
+from trailcourier.ledger.admission import JudgedObject
 from trailcourier.models import Message, ObjectRef
 
 BUCKET_ARN = f"arn:aws:s3:::{BUCKET}"
@@ -20,19 +21,19 @@ def statement(action, resource):
     return json.dumps({"Effect": "Allow", "Action": action, "Resource": resource})
 
 
-def test_a_bucket_that_is_well_is_found_listed_and_read(doctor, account):
+def test_a_healthy_bucket_is_found_listed_and_read(doctor, account):
     said = doctor()
 
-    assert said.one("TC601").text == f"bucket {BUCKET} is there, in {REGION}"
+    assert said.one("TC601").text == f"bucket {BUCKET} exists, in {REGION}"
     assert said.one("TC602").level == "ok"
     assert said.one("TC604").level == "ok"
     assert said.one("TC605").text.startswith(f"the newest log file in {BUCKET} is ")
     assert "was read: " in said.one("TC606").text
-    assert said.one("TC608").text == "it is sound; records in it: 1"
+    assert said.one("TC608").text.endswith(" is a valid log file with 1 records")
 
 
 @pytest.mark.parametrize("how", ["301", "400"])
-def test_s61_a_301_is_said_in_the_manuals_words_with_both_regions(doctor, account, how):
+def test_a_301_is_reported_with_both_regions(doctor, account, how):
     account.front.regions[BUCKET] = "eu-central-1"
     account.front.redirects = how
 
@@ -44,11 +45,13 @@ def test_s61_a_301_is_said_in_the_manuals_words_with_both_regions(doctor, accoun
         f"301: bucket_region is {REGION}, and the bucket {BUCKET} is in eu-central-1 (S3 "
         f"answered {how})"
     )
-    assert found.fix == 'Make both the same: `bucket_region = "eu-central-1"`, or leave it out.'
+    assert found.fix == (
+        'Set `bucket_region = "eu-central-1"` in the source, or leave `bucket_region` out.'
+    )
     assert said.one("TC606").level == "ok"
 
 
-def test_s61_where_redirects_are_not_followed_it_is_the_error(doctor, account):
+def test_a_bucket_in_another_region_is_an_error_with_strict_region(doctor, account):
     account.front.regions[BUCKET] = "eu-central-1"
 
     said = doctor(instead={"bucket_region": "strict_region = true\nbucket_region"})
@@ -56,7 +59,7 @@ def test_s61_where_redirects_are_not_followed_it_is_the_error(doctor, account):
     assert (said.code, said.errors) == (1, ["TC602"])
 
 
-def test_s61_a_denied_bucket_names_its_region_too(doctor, account):
+def test_a_denied_bucket_still_shows_its_region(doctor, account):
     account.front.regions[BUCKET] = "eu-central-1"
     account.front.denied["s3:ListBucket"] = ""
 
@@ -65,9 +68,9 @@ def test_s61_a_denied_bucket_names_its_region_too(doctor, account):
     assert "is in eu-central-1" in found.text
 
 
-def test_s61_a_region_that_agrees_is_said_to(doctor):
+def test_a_matching_bucket_region_is_ok(doctor):
     assert doctor().one("TC602") == (
-        "prod", "ok", "TC602", f"S3 answers for {BUCKET} in {REGION}", ""
+        "prod", "ok", "TC602", f"{BUCKET} is in {REGION}, where the source asks for it", ""
     )  # fmt: skip
 
 
@@ -94,13 +97,13 @@ def test_a_redirect_that_names_no_region_is_asked_after(doctor, account):
     assert "is in eu-west-1" in said.one("TC602").text
 
 
-def test_a_bucket_that_does_not_exist_is_the_error(doctor, account):
+def test_a_bucket_that_does_not_exist_is_an_error(doctor, account):
     account.front.denied["cloudtrail:DescribeTrails"] = ""
 
     said = doctor(instead={f'buckets = ["{BUCKET}"]': 'buckets = ["acme-typo"]'})
 
     assert said.errors[:1] == ["TC601"]
-    assert said.one("TC601").text == "there is no bucket acme-typo"
+    assert said.one("TC601").text == "the bucket acme-typo does not exist"
     assert "TC605" not in said.levels
 
 
@@ -120,7 +123,7 @@ def test_a_bucket_of_another_account_than_expected_is_an_error(doctor, account):
     assert said.one("TC603").text.endswith("does not belong to account 123456789012")
 
 
-def test_a_bucket_of_the_expected_account_is_well(doctor, account):
+def test_a_bucket_of_the_expected_account_is_ok(doctor, account):
     more = 'expected_bucket_owner = "123456789012"\nbucket_region'
 
     said = doctor(instead={"bucket_region": more})
@@ -129,7 +132,7 @@ def test_a_bucket_of_the_expected_account_is_well(doctor, account):
     assert "TC603" not in said.levels
 
 
-def test_without_listing_it_is_not_seen_what_there_is(doctor, account):
+def test_without_list_permission_the_newest_files_are_not_checked(doctor, account):
     account.front.denied["s3:ListBucket"] = ""
 
     said = doctor()
@@ -139,24 +142,24 @@ def test_without_listing_it_is_not_seen_what_there_is(doctor, account):
     assert found.level == "warning"
     assert found.text.startswith(f"{OWNER} may not s3:ListBucket on {BUCKET_ARN}: ")
     assert statement("s3:ListBucket", BUCKET_ARN) in found.fix
-    assert "If the bucket is another account's" in found.fix
-    assert said.one("TC605").level == "unproved"
-    assert said.one("TC606").level == "unproved"
+    assert "If another account owns the bucket" in found.fix
+    assert said.one("TC605").level == "not-checked"
+    assert said.one("TC606").level == "not-checked"
 
 
-def test_what_the_line_delivered_lately_proves_that_it_may_read(doctor, account, delivered):
+def test_a_recent_delivery_proves_that_the_source_may_read(doctor, account, delivered):
     account.front.denied["s3:ListBucket"] = ""
     delivered(300)
 
     found = doctor().one("TC606")
 
-    assert (found.level, found.text) == ("ok", "the line delivered a file 5 min ago")
+    assert (found.level, found.text) == ("ok", "the workers delivered a log file 5 min ago")
 
 
 def test_without_listing_an_object_that_the_line_failed_on_is_tried(doctor, account, ledger):
     ref = ObjectRef(BUCKET, account.deliver())
     account.front.denied |= {"s3:ListBucket": "", "s3:GetObject": ""}
-    ledger.leases.admit(Message("m", "r", "", 1), [Named(ref)], visibility=600)
+    ledger.leases.admit(Message("m", "r", "", 1), [JudgedObject(ref)], visibility=600)
     park(ledger, "m")
 
     said = doctor()
@@ -170,7 +173,7 @@ def park(ledger, message):
     own, client = ledger.store.own, ledger.store.client
     client.zrem(f"{own}flight", member)
     for name in ("parked", "p:"):
-        client.zadd(f"{own}{name}", {member: ledger.flow.now() + 600_000})
+        client.zadd(f"{own}{name}", {member: ledger.store.read_clock() + 600_000})
     client.sadd(f"{own}scopes", "")
     client.hset(f"{own}m:{message}", mapping={"0:p": "", "0:pt": 0, "0:pr": "access-denied"})
 
@@ -203,10 +206,10 @@ def test_an_object_whose_metadata_alone_may_be_read_lacks_its_key(doctor, accoun
     assert f"{OWNER} may not use the key {KMS_KEY}" in found.text
     assert statement("kms:Decrypt", KMS_KEY) in found.fix
     assert '"Principal": {"AWS": "' + OWNER in found.fix
-    assert found.fix.endswith("The key's own policy has to allow it too.")
+    assert found.fix.endswith("The key's policy has to allow it too.")
 
 
-def test_a_key_that_is_disabled_is_the_error(doctor, account):
+def test_a_key_that_is_disabled_is_an_error(doctor, account):
     account.front.answers["s3:GetObject"] = lambda asked: (
         s3_error(400, "KMS.DisabledException") if asked.given["method"] == "GET" else None
     )
@@ -224,7 +227,7 @@ def test_a_newest_file_that_is_archived_is_a_warning(doctor, account):
     found = doctor().one("TC606")
 
     assert found.level == "warning"
-    assert "is archived already" in found.text
+    assert "is archived, " in found.text
 
 
 def test_a_file_that_is_no_log_is_a_warning(doctor, account):
@@ -236,7 +239,7 @@ def test_a_file_that_is_no_log_is_a_warning(doctor, account):
 
     assert said.one("TC606").level == "ok"
     assert said.one("TC608").level == "warning"
-    assert "is no sound log file" in said.one("TC608").text
+    assert "is not a valid log file" in said.one("TC608").text
 
 
 def test_files_that_are_days_old_are_a_warning(doctor, account):
@@ -292,13 +295,12 @@ def test_a_copy_under_another_name_is_found_by_the_globs(doctor, account):
 
 
 def test_two_silent_services_are_one_error(doctor, account, monkeypatch):
-    monkeypatch.setattr("trailcourier.doctor.subject.CALL", 1)
-    account.front.silent |= {"sqs", "s3"}
+    fall_silent(monkeypatch, account.front, "sqs", "s3")
 
     said = doctor()
 
     assert said.errors == ["TC105"]
-    assert said.of("TC601")[0].text == "not looked at: TC105 comes first"
+    assert said.of("TC601")[0].text == "not checked, because of TC105 above"
 
 
 def test_with_the_least_permissions_the_bucket_is_seen_whole(doctor, account):
@@ -313,7 +315,7 @@ def test_with_the_least_permissions_the_bucket_is_seen_whole(doctor, account):
         assert said.one(id_).level == "ok"
 
 
-def test_of_many_accounts_some_are_looked_into_and_that_is_said(doctor, account):
+def test_of_many_accounts_some_are_listed_and_the_text_says_so(doctor, account):
     s3 = account.client("s3")
     for other in range(6):
         key = f"AWSLogs/{other:012}/CloudTrail/eu-west-1/2026/11/20/x.json.gz"
@@ -321,7 +323,7 @@ def test_of_many_accounts_some_are_looked_into_and_that_is_said(doctor, account)
 
     found = doctor().one("TC605")
 
-    assert found.text.endswith(", in the 4 folders looked into")
+    assert found.text.endswith(", in the 4 folders that were listed")
     listed = {each.given.get("prefix") for each in account.front.asked("s3:ListBucket")}
     assert "AWSLogs/123456789012/CloudTrail/" in listed, "the account of the queue is among them"
 

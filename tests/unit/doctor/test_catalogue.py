@@ -8,11 +8,11 @@ from trailcourier.doctor.configuration import unusable
 from trailcourier.errors import ConfigError
 
 ROOT = Path(__file__).parents[3]
-TOLD = re.compile(r'"(TC\d{3})"')
+ID = re.compile(r'"(TC\d{3})"')
 
 
 def written(folder: str) -> set[str]:
-    return {id_ for path in (ROOT / folder).rglob("*.py") for id_ in TOLD.findall(path.read_text())}
+    return {id_ for path in (ROOT / folder).rglob("*.py") for id_ in ID.findall(path.read_text())}
 
 
 def test_no_id_is_explained_twice():
@@ -34,8 +34,8 @@ def test_every_id_is_in_a_test():
 
 def test_an_id_is_explained_in_sentences():
     for id_, entry in CATALOGUE.items():
-        assert entry.asks.endswith("?"), id_
-        assert entry.means.endswith("."), id_
+        assert entry.question.endswith("?"), id_
+        assert entry.meaning.endswith("."), id_
         assert entry.levels, id_
 
 

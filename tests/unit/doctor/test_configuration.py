@@ -1,10 +1,10 @@
 """What is said of the configuration before anything is asked."""
 
 
-def test_it_is_said_what_is_looked_at(doctor):
+def test_the_checked_configuration_is_reported(doctor):
     assert doctor().one("TC001") == (
         "prod", "ok", "TC001",
-        "trailcourier.toml: queue cloudtrail in eu-west-1, as default, to archive", "",
+        "trailcourier.toml: queue cloudtrail in eu-west-1, credentials default, sinks archive", "",
     )  # fmt: skip
 
 
@@ -14,7 +14,7 @@ def test_what_is_seldom_meant_is_a_warning(doctor):
     first, second = said.of("TC002")
     assert first.level == "warning"
     assert "sources.prod.buckets: not set" in first.text
-    assert "sinks.unused: no source sends to it" in second.text
+    assert "sinks.unused: no source uses it" in second.text
 
 
 def test_a_fifo_queue_is_the_first_error(doctor):

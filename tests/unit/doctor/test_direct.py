@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from tests.http_stub import Reply
-from tests.trail_account import BUCKET, QUEUE_ARN, REGION, TOPIC_ARN, allowing
+from tests.support.http_stub import Reply
+from tests.support.trail_account import BUCKET, QUEUE_ARN, REGION, TOPIC_ARN, allowing
 
 BUCKET_ARN = f"arn:aws:s3:::{BUCKET}"
 RULE_ARN = f"arn:aws:events:{REGION}:123456789012:rule/logs"
@@ -30,46 +30,44 @@ def notify(account, *events, **names):
     )
 
 
-def test_a_bucket_that_announces_by_itself_needs_no_topic(doctor, by_s3):
+def test_a_bucket_that_notifies_the_queue_directly_needs_no_topic(doctor, by_s3):
     notify(by_s3, prefix="AWSLogs/", suffix=".json.gz")
 
     said = doctor()
 
     assert said.errors == []
-    assert said.one("TC401").text == f"log files are announced by {BUCKET_ARN}"
+    assert said.one("TC401").text == f"{BUCKET_ARN} may notify this queue of log files"
     assert said.one("TC408").level == "ok"
-    assert said.one("TC505").text.endswith("is announced by S3")
+    assert "S3 or EventBridge notifies" in said.one("TC505").text
 
 
 @pytest.mark.parametrize("events", [(), ("s3:ObjectRemoved:*",)], ids=["nothing", "removals"])
-def test_a_bucket_that_may_and_does_not_is_the_error(doctor, by_s3, events):
+def test_a_bucket_that_may_send_but_is_not_configured_to_is_an_error(doctor, by_s3, events):
     if events:
         notify(by_s3, *events)
 
     said = doctor()
 
     assert said.errors == ["TC408"]
-    assert said.one("TC408").text == (
-        f"the notifications of {BUCKET} name no created objects for this queue"
-    )
-    assert said.one("TC505").text == "not looked at: TC408 comes first"
+    assert said.one("TC408").text == (f"{BUCKET} does not notify this queue of created objects")
+    assert said.one("TC505").text == "not checked, because of TC408 above"
 
 
-def test_notifications_that_leave_log_files_out_are_the_error(doctor, by_s3):
+def test_notifications_that_exclude_log_files_are_an_error(doctor, by_s3):
     notify(by_s3, prefix="CloudTrail/")
 
     said = doctor()
 
     assert said.errors == ["TC408"]
-    assert "leave out log files such as AWSLogs/" in said.one("TC408").text
+    assert "exclude log files such as AWSLogs/" in said.one("TC408").text
 
 
-def test_notifications_that_may_not_be_seen_are_unproved_with_the_statement(doctor, by_s3):
+def test_denied_notifications_are_not_checked_and_have_the_statement(doctor, by_s3):
     by_s3.front.denied["s3:GetBucketNotification"] = ""
 
     found = doctor().one("TC408")
 
-    assert found.level == "unproved"
+    assert found.level == "not-checked"
     assert f'"s3:GetBucketNotification", "Resource": "{BUCKET_ARN}"' in found.fix
 
 
@@ -101,9 +99,9 @@ def test_what_goes_by_eventbridge_is_not_seen_further(doctor, account):
     on = doctor()
 
     assert off.errors == ["TC408"]
-    assert off.one("TC408").text.endswith("for EventBridge")
+    assert "does not notify EventBridge" in off.one("TC408").text
     assert on.errors == []
-    assert on.one("TC408").level == "unproved"
+    assert on.one("TC408").level == "not-checked"
     assert RULE_ARN in on.one("TC408").text
 
 

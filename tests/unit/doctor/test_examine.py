@@ -6,8 +6,8 @@ import time
 import pytest
 
 from trailcourier import doctor, settings
-from trailcourier.doctor import Finding, Shared, order
-from trailcourier.doctor.bounded import Known, start, within
+from trailcourier.doctor import Finding, Shared, prerequisites
+from trailcourier.doctor.deadlines import OnceCache, run_within, start_thread
 
 SOURCE = '[sources.{name}]\nqueue_url = "{url}{name}"\nsinks = ["out"]\n'
 URL = "https://sqs.eu-west-1.amazonaws.com/111122223333/"
@@ -30,28 +30,28 @@ def checks(monkeypatch):
     return lambda *checks: monkeypatch.setattr(doctor, "CHECKS", checks)
 
 
-def test_sources_are_told_in_their_order_whoever_is_done_first(shared, checks):
+def test_findings_come_in_the_order_of_sources_whichever_finishes_first(shared, checks):
     dev_is_done = threading.Event()
 
-    def look(subject):
+    def check(subject):
         if subject.name == "prod":
             assert dev_is_done.wait(10)
         yield Finding("ok", "TC001", subject.name)
         if subject.name == "dev":
             dev_is_done.set()
 
-    checks(look)
+    checks(check)
 
     told = list(doctor.examine(shared(), ["prod", "dev"]))
 
     assert [each.source for each in told] == ["prod", "dev"]
 
 
-def test_what_follows_from_an_error_is_no_error(shared, checks):
+def test_a_check_blocked_by_an_error_is_not_checked(shared, checks):
     def first(subject):
         yield WRONG
 
-    @order.after("TC2", says="TC301")
+    @prerequisites.skip_after_errors("TC2", reports="TC301")
     def second(subject):
         yield OTHER
 
@@ -59,15 +59,15 @@ def test_what_follows_from_an_error_is_no_error(shared, checks):
 
     _, found = [each.finding for each in doctor.examine(shared(), ["prod"])]
 
-    assert (found.level, found.id) == ("unproved", "TC301")
-    assert found.text == "not looked at: TC203 comes first"
+    assert (found.level, found.id) == ("not-checked", "TC301")
+    assert found.text == "not checked, because of TC203 above"
 
 
-def test_what_does_not_follow_is_looked_at(shared, checks):
+def test_a_check_that_no_error_blocks_runs(shared, checks):
     def first(subject):
         yield OTHER
 
-    @order.after("TC2", says="TC401")
+    @prerequisites.skip_after_errors("TC2", reports="TC401")
     def second(subject):
         yield Finding("ok", "TC401", "subscribed")
 
@@ -76,15 +76,15 @@ def test_what_does_not_follow_is_looked_at(shared, checks):
     assert [each.finding.level for each in doctor.examine(shared(), ["prod"])] == ["error", "ok"]
 
 
-def test_a_check_that_hangs_ends_with_the_time_there_is(shared, checks, monkeypatch):
+def test_a_check_that_hangs_ends_with_the_time_limit(shared, checks, monkeypatch):
     monkeypatch.setattr(doctor, "GRACE", 0.1)
     never = threading.Event()
 
-    def look(subject):
+    def check(subject):
         yield WRONG
         never.wait()
 
-    checks(look)
+    checks(check)
 
     told = list(doctor.examine(shared(total=0.1), ["prod"]))
     never.set()
@@ -93,14 +93,14 @@ def test_a_check_that_hangs_ends_with_the_time_there_is(shared, checks, monkeypa
 
 
 def test_sources_that_hang_end_together(shared, checks, monkeypatch):
-    monkeypatch.setattr(doctor, "GRACE", 2)
+    monkeypatch.setattr(doctor, "GRACE", 4)
     never = threading.Event()
 
-    def look(subject):
+    def check(subject):
         yield Finding("ok", "TC001", subject.name)
         never.wait()
 
-    checks(look)
+    checks(check)
     began = time.monotonic()
 
     told = list(doctor.examine(shared(total=0), ["prod", "dev"]))
@@ -108,20 +108,20 @@ def test_sources_that_hang_end_together(shared, checks, monkeypatch):
     never.set()
 
     assert [each.finding.id for each in told] == ["TC001", "TC003", "TC001"]
-    assert took < 3.5  # each with a grace of its own took four
+    assert took < 7.5  # each with a grace of its own took eight
 
 
-def test_a_check_that_goes_on_telling_ends_with_the_time_there_is(shared, checks, monkeypatch):
+def test_a_check_that_keeps_yielding_ends_with_the_time_limit(shared, checks, monkeypatch):
     monkeypatch.setattr(doctor, "GRACE", 0.5)
     read = threading.Event()
 
-    def look(subject):
+    def check(subject):
         for at in range(50):
             yield Finding("ok", "TC001", str(at))
             if read.wait(0.1):
                 return
 
-    checks(look)
+    checks(check)
 
     told = list(doctor.examine(shared(total=0), ["prod"]))
     read.set()
@@ -130,57 +130,57 @@ def test_a_check_that_goes_on_telling_ends_with_the_time_there_is(shared, checks
 
 
 def test_a_bug_in_a_check_is_not_swallowed(shared, checks):
-    def look(subject):
+    def check(subject):
         yield WRONG
         raise KeyError("a bug")
 
-    checks(look)
+    checks(check)
 
     with pytest.raises(KeyError, match="a bug"):
         list(doctor.examine(shared(), ["prod"]))
 
 
-def test_it_says_what_it_is_looking_at(shared, checks):
-    looking = []
-    checks(doctor.configuration.look)
+def test_progress_names_the_source_and_the_check(shared, checks):
+    progress = []
+    checks(doctor.configuration.check_configuration)
 
-    list(doctor.examine(shared(), ["prod"], looking.append))
+    list(doctor.examine(shared(), ["prod"], progress.append))
 
-    assert looking == ["prod: configuration"]
+    assert progress == ["prod: configuration"]
 
 
-def test_work_within_its_time_gives_what_it_returns_or_raises():
-    assert within(5, lambda: 3) == 3
+def test_a_call_within_its_time_returns_or_raises():
+    assert run_within(5, lambda: 3) == 3
     with pytest.raises(ValueError, match="none"):
-        within(5, lambda: int("none"))
+        run_within(5, lambda: int("none"))
 
 
-def test_work_that_takes_longer_is_left_to_itself():
+def test_a_call_that_takes_longer_raises_a_timeout():
     never = threading.Event()
 
     with pytest.raises(TimeoutError):
-        within(0.05, never.wait)
+        run_within(0.05, never.wait)
 
     never.set()
 
 
-def test_what_several_ask_for_at_once_is_asked_once():
-    gate, asked, known = threading.Event(), [], Known()
+def test_a_value_asked_for_by_several_threads_is_made_once():
+    gate, asked, known = threading.Event(), [], OnceCache()
 
     def ask():
         asked.append(1)
         assert gate.wait(10)
         return "answer"
 
-    both = [start(lambda: known.get("question", ask)) for _ in range(2)]
+    both = [start_thread(lambda: known.get("question", ask)) for _ in range(2)]
     gate.set()
 
     assert [each.result(10) for each in both] == ["answer", "answer"]
     assert asked == [1]
 
 
-def test_what_could_not_be_asked_fails_for_everybody():
-    known = Known()
+def test_a_value_that_could_not_be_made_raises_for_every_caller():
+    known = OnceCache()
 
     for _ in range(2):
         with pytest.raises(ValueError, match="first"):

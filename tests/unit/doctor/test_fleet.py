@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.unit.fleets import move, pulse, well
+from tests.support.unit_fleets import move, pulse, well
 from tests.unit.ledger.conftest import admit, refs
 from trailcourier.ledger.workers import BEAT, CONTROL, OBJECTS, ROLES
 
@@ -20,12 +20,12 @@ def told(said):
     return {id_: level for id_, level in said.levels.items() if id_ in {"TC807", "TC808", "TC809"}}
 
 
-def test_where_no_fleet_ever_ran_that_is_no_error(doctor):
+def test_a_broker_that_no_fleet_used_is_no_error(doctor):
     said = doctor()
 
     assert said.code == 0
-    assert told(said) == {"TC807": "unproved"}
-    assert "no process of a fleet has ever been heard of" in said.one("TC807").text
+    assert told(said) == {"TC807": "not-checked"}
+    assert "no process has ever written a heartbeat" in said.one("TC807").text
     assert "trailcourier run" in said.one("TC807").fix
 
 
@@ -38,11 +38,11 @@ def test_where_no_fleet_ever_ran_that_is_no_error(doctor):
     ],
 )
 @pytest.mark.usefixtures("later")
-def test_who_is_gone_is_the_error(doctor, ledger, gone, said_of_it):
+def test_a_silent_process_is_an_error(doctor, ledger, gone, said_of_it):
     text, fix = said_of_it
     for role in set(ROLES) - {gone}:
         pulse(ledger, role)
-    move(ledger, *(["poll", "settle", "tend"] if gone == BEAT else ["tick"]))
+    move(ledger, *(["poll", "settle", "maintenance"] if gone == BEAT else ["tick"]))
     if gone == OBJECTS:
         move(ledger)
 
@@ -52,14 +52,14 @@ def test_who_is_gone_is_the_error(doctor, ledger, gone, said_of_it):
     assert said.one("TC807").text.startswith(text)
     assert re.search(r"\(\d\d s\)", said.one("TC807").text)
     assert fix in said.one("TC807").fix
-    assert told(said)["TC808"] == "unproved"
+    assert told(said)["TC808"] == "not-checked"
 
 
-@pytest.mark.parametrize("step", ["poll", "settle", "tend"])
-def test_a_step_that_stands_still_is_the_error(doctor, ledger, later, step):
+@pytest.mark.parametrize("step", ["poll", "settle", "maintenance"])
+def test_a_step_without_progress_is_an_error(doctor, ledger, later, step):
     for role in ROLES:
         pulse(ledger, role)
-    move(ledger, *({"tick", "poll", "settle", "tend"} - {step}))
+    move(ledger, *({"tick", "poll", "settle", "maintenance"} - {step}))
 
     said = doctor()
 
@@ -68,7 +68,7 @@ def test_a_step_that_stands_still_is_the_error(doctor, ledger, later, step):
     assert "control@host/7 on host" in said.one("TC808").fix
 
 
-def test_objects_that_nobody_takes_are_the_error(doctor, ledger, pass_time):
+def test_objects_that_nobody_takes_are_an_error(doctor, ledger, pass_time):
     admit(ledger, "m1", refs("a"))
     pass_time(60)
     well(ledger)
@@ -76,7 +76,7 @@ def test_objects_that_nobody_takes_are_the_error(doctor, ledger, pass_time):
     assert doctor().errors == ["TC808"]
 
 
-def test_a_second_configuration_is_the_error(doctor, ledger):
+def test_a_second_configuration_is_an_error(doctor, ledger):
     well(ledger)
     pulse(ledger, OBJECTS, host="b", config="0ther")
 
@@ -114,4 +114,4 @@ def test_a_broker_that_is_down_is_the_only_error(doctor, ledger, later, monkeypa
     said = doctor()
 
     assert said.errors == ["TC801"]
-    assert told(said) == {"TC807": "unproved"}
+    assert told(said) == {"TC807": "not-checked"}

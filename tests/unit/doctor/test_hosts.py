@@ -5,11 +5,11 @@ import socket
 
 import pytest
 
-from tests.doctor_call import Doctor
-from tests.http_stub import Reply, Server
-from tests.tls import authority
+from tests.support.doctor_call import Doctor
+from tests.support.http_stub import Reply, Server
+from tests.support.tls import authority
 from trailcourier import cli, settings
-from trailcourier.doctor import hosts
+from trailcourier.doctor import firewall, hosts
 from trailcourier.doctor.subject import Shared
 
 SOURCE = """
@@ -28,7 +28,7 @@ def rows(tmp_path):
         path = tmp_path / "trailcourier.toml"
         path.write_text(SOURCE.format(region=region, suffix=suffix, more=more))
         shared = Shared(settings.load(path, env or {}))
-        return hosts.rows(shared, ["prod"])
+        return firewall.firewall_rows(shared, ["prod"])
 
     return rows
 
@@ -37,7 +37,7 @@ def names(found, by):
     return [each.host for each in found if each.by == by]
 
 
-def test_s11_the_line_needs_the_queue_and_the_host_of_its_bucket(rows):
+def test_the_line_needs_the_queue_and_the_host_of_its_bucket(rows):
     found = rows('buckets = ["acme-logs"]\nbucket_region = "EU_IRELAND"')
 
     assert names(found, "line") == [
@@ -62,17 +62,19 @@ def test_s11_the_line_needs_the_queue_and_the_host_of_its_bucket(rows):
         ("SA_SAO_PAULO", "sa-east-1"),
     ],
 )  # fmt: skip
-def test_s11_each_region_of_the_manuals_table_has_its_host(rows, name, region):
+def test_each_region_name_of_the_manual_gives_its_s3_host(rows, name, region):
     found = rows(f'buckets = ["acme-*"]\nbucket_region = "{name}"')
 
     assert names(found, "line")[1] == f"*.s3.{region}.amazonaws.com"
 
 
-def test_s11_a_region_that_is_not_set_is_said_to_be_a_guess(rows):
-    assert rows()[1].why == "the buckets (if in the queue's region, for none is set) of prod"
+def test_a_bucket_region_that_is_not_set_is_listed_as_a_guess(rows):
+    assert (
+        rows()[1].why == "the buckets (if in the queue's region; bucket_region is not set) of prod"
+    )
 
 
-def test_s11_a_bucket_with_dots_has_no_host_of_its_own(rows):
+def test_a_bucket_name_with_dots_uses_the_regions_host(rows):
     found = rows('buckets = ["acme.logs"]')
 
     assert names(found, "line")[1] == "s3.us-east-1.amazonaws.com"
@@ -89,12 +91,12 @@ def test_s11_a_bucket_with_dots_has_no_host_of_its_own(rows):
         ),
     ],
 )
-def test_s11_fips_and_dual_stack_have_hosts_of_their_own(rows, more, line):
+def test_fips_and_dual_stack_use_other_hosts(rows, more, line):
     assert names(rows(more, region="us-west-2"), "line") == line
 
 
 @pytest.mark.parametrize("region", ["us-gov-east-1", "us-gov-west-1"])
-def test_s14_both_regions_of_govcloud_have_their_hosts(rows, region):
+def test_both_govcloud_regions_give_their_hosts(rows, region):
     plain, fips = rows(region=region), rows("fips = true", region=region)
 
     assert names(plain, "line") == [f"sqs.{region}.amazonaws.com", f"*.s3.{region}.amazonaws.com"]
@@ -156,7 +158,7 @@ def test_interface_endpoints_of_a_vpc_are_the_hosts(tmp_path):
         "AWS_ENDPOINT_URL_STS": f"https://{vpce.format('sts')}",
     }
 
-    found = hosts.rows(Shared(settings.load(path, env)), ["prod"])
+    found = firewall.firewall_rows(Shared(settings.load(path, env)), ["prod"])
 
     assert names(found, "line") == [vpce.format("sqs"), s3, vpce.format("sts")]
 
@@ -170,7 +172,7 @@ def test_endpoints_of_ones_own_are_the_hosts(rows):
     assert found[0].why.startswith("the queue of prod; the credentials of prod; ")
 
 
-def test_the_broker_is_a_host_and_its_password_is_not_told(rows):
+def test_the_broker_is_a_host_and_its_password_is_not_shown(rows):
     env = {"BROKER": "rediss://:hunter2@redis.corp:6380/0"}
 
     found = rows('[broker]\nurl = "env:BROKER"', env=env)
@@ -212,7 +214,7 @@ def listed(tmp_path, monkeypatch, capfd):
     return listed
 
 
-def test_s11_the_hosts_are_listed_without_credentials_and_without_a_network(listed):
+def test_hosts_are_listed_without_credentials_and_without_a_network(listed):
     lines = listed(more='buckets = ["acme-logs"]\nbucket_region = "us-east-2"').splitlines()
 
     assert lines[:3] == [
@@ -222,7 +224,7 @@ def test_s11_the_hosts_are_listed_without_credentials_and_without_a_network(list
     ]
 
 
-def test_s11_the_hosts_are_listed_in_json_too(listed):
+def test_hosts_are_listed_in_json(listed):
     said = json.loads(listed("--json"))
 
     assert said["hosts"][0] == {
@@ -258,7 +260,7 @@ def test_a_name_that_is_not_known_is_one_error_for_all(doctor, monkeypatch):
     assert "(the queue)" in found.text
     assert "(bucket acme-cloudtrail)" in found.text
     for id_ in ("TC201", "TC301", "TC307", "TC401", "TC501", "TC601"):
-        assert said.of(id_)[0].text == "not looked at: TC101 comes first", id_
+        assert said.of(id_)[0].text == "not checked, because of TC101 above", id_
 
 
 def closed_port():
@@ -273,7 +275,7 @@ def test_a_host_of_s3_that_is_closed_leaves_the_queue_to_be_looked_at(doctor, mo
 
     assert said.errors == ["TC102"]
     assert said.one("TC301").level == "ok"
-    assert said.one("TC601").text == "not looked at: TC102 comes first"
+    assert said.one("TC601").text == "not checked, because of TC102 above"
 
 
 @pytest.mark.parametrize("service", ["SNS", "CLOUDTRAIL", "KMS", "STS"])
@@ -283,7 +285,7 @@ def test_a_host_that_only_doctor_needs_is_no_error(doctor, monkeypatch, service)
     said = doctor()
 
     assert (said.code, said.errors) == (0, [])
-    assert said.one("TC102").level == "unproved"
+    assert said.one("TC102").level == "not-checked"
 
 
 def test_an_sts_that_a_role_needs_is_an_error_and_nothing_is_asked(doctor, account, monkeypatch):
@@ -296,7 +298,7 @@ def test_an_sts_that_a_role_needs_is_an_error_and_nothing_is_asked(doctor, accou
     assert account.front.log == []
 
 
-def test_a_certificate_that_is_not_trusted_is_the_error(doctor, monkeypatch, tmp_path):
+def test_a_certificate_that_is_not_trusted_is_an_error(doctor, monkeypatch, tmp_path):
     _, context = authority(tmp_path)
     with Server(lambda request: Reply(400), tls=context) as server:
         monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
@@ -306,7 +308,7 @@ def test_a_certificate_that_is_not_trusted_is_the_error(doctor, monkeypatch, tmp
     assert "AWS_CA_BUNDLE" in said.one("TC104").fix
 
 
-def test_a_proxy_that_refuses_is_the_error(doctor, monkeypatch):
+def test_a_proxy_that_refuses_is_an_error(doctor, monkeypatch):
     with Server(lambda request: Reply(403)) as server:
         monkeypatch.setenv("AWS_ENDPOINT_URL", "https://aws.example")
         monkeypatch.setenv("HTTPS_PROXY", server.url)
@@ -329,11 +331,12 @@ def test_a_partition_without_fips_is_a_wrong_configuration(tmp_path, monkeypatch
 def test_a_bucket_elsewhere_whose_host_is_closed_is_an_error(doctor, account, monkeypatch):
     account.front.regions["acme-cloudtrail"] = "eu-central-1"
     failure = hosts.Failure("TC102", "no answer in time")
-    monkeypatch.setattr(
-        hosts, "closed", lambda subject, bucket, region: hosts.finding(failure, [
-            hosts.Host(hosts.Peer(f"https://{bucket}.s3.{region}.amazonaws.com"), "it", line=True)
-        ])
-    )  # fmt: skip
+
+    def unreachable(subject, bucket, region):
+        peer = hosts.Peer(f"https://{bucket}.s3.{region}.amazonaws.com")
+        return hosts.unreached_finding(failure, [hosts.RequiredHost(peer, "it", line=True)])
+
+    monkeypatch.setattr(hosts, "check_bucket_host", unreachable)
 
     said = doctor()
 

@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from trailcourier.doctor.policies import Request, allows, senders
+from trailcourier.doctor.policies import PolicyQuestion, allows, senders
 
 QUEUE = "arn:aws:sqs:eu-west-1:111122223333:cloudtrail"
 TOPIC = "arn:aws:sns:eu-west-1:111122223333:cloudtrail"
-REQUEST = Request("sns.amazonaws.com", "sqs:SendMessage", QUEUE, TOPIC, "111122223333")
+REQUEST = PolicyQuestion("sns.amazonaws.com", "sqs:SendMessage", QUEUE, TOPIC, "111122223333")
 GOOD = {
     "Effect": "Allow",
     "Principal": {"Service": "sns.amazonaws.com"},
@@ -77,7 +77,7 @@ def test_a_single_statement_may_stand_without_a_list():
     assert allows(json.dumps({"Statement": GOOD}), REQUEST) == "yes"
 
 
-def test_who_may_send_is_read_from_the_sources_of_statements():
+def test_senders_are_read_from_the_source_arns_of_statements():
     bucket, rule = "arn:aws:s3:::acme", "arn:aws:events:eu-west-1:111122223333:rule/logs"
     text = policy(
         GOOD,

@@ -4,9 +4,10 @@ import json
 
 import pytest
 
-from tests.aws_answers import sqs_error
-from tests.aws_front import ACCOUNT, KEY, OWNER, Holder, json_answer
-from tests.trail_account import QUEUE, QUEUE_ARN
+from tests.support.aws_answers import sqs_error
+from tests.support.aws_front import ACCOUNT, KEY, OWNER, Holder, json_answer
+from tests.support.doctor_call import fall_silent
+from tests.support.trail_account import QUEUE, QUEUE_ARN
 
 ELSEWHERE = {'queue_region = "eu-west-1"': 'queue_region = "us-east-1"'}
 MINIMUM = ("s3:Get*", "s3:List*", "sqs:ReceiveMessage", "sqs:DeleteMessage")
@@ -16,7 +17,7 @@ def statement(action, resource=QUEUE_ARN):
     return json.dumps({"Effect": "Allow", "Action": action, "Resource": resource})
 
 
-def test_a_queue_that_is_well_answers_and_is_the_one_named(doctor):
+def test_a_healthy_queue_answers_and_is_the_one_named(doctor):
     said = doctor()
 
     assert said.one("TC301").text == f"{QUEUE_ARN} answers"
@@ -53,22 +54,22 @@ def test_only_reads_are_asked_of_aws_and_receipts_that_are_none(doctor, account)
 def test_that_receiving_is_not_denied_is_no_proof_that_it_is_allowed(doctor):
     found = doctor().one("TC303")
 
-    assert found.level == "unproved"
+    assert found.level == "not-checked"
     assert "is not denied" in found.text
 
 
-def test_what_the_line_delivered_lately_proves_that_it_may_receive(doctor, delivered):
+def test_a_recent_delivery_proves_that_the_source_may_receive(doctor, delivered):
     delivered(240)
 
     found = doctor().one("TC303")
 
-    assert (found.level, found.text) == ("ok", "the line delivered what it received 4 min ago")
+    assert (found.level, found.text) == ("ok", "the workers delivered what they received 4 min ago")
 
 
 def test_what_the_line_delivered_long_ago_proves_nothing(doctor, delivered):
     delivered(7200)
 
-    assert doctor().one("TC303").level == "unproved"
+    assert doctor().one("TC303").level == "not-checked"
 
 
 @pytest.mark.parametrize(
@@ -77,10 +78,12 @@ def test_what_the_line_delivered_long_ago_proves_nothing(doctor, delivered):
         ("sqs:ReceiveMessage", "TC303", "error"),
         ("sqs:DeleteMessage", "TC304", "error"),
         ("sqs:ChangeMessageVisibility", "TC305", "warning"),
-        ("sqs:GetQueueAttributes", "TC306", "unproved"),
+        ("sqs:GetQueueAttributes", "TC306", "not-checked"),
     ],
 )
-def test_a_missing_statement_is_printed_with_who_and_what(doctor, account, action, id_, level):
+def test_a_missing_statement_is_reported_with_caller_and_action(
+    doctor, account, action, id_, level
+):
     account.front.denied[action] = ""
 
     found = doctor().one(id_)
@@ -106,7 +109,7 @@ def test_a_queue_of_another_account_needs_a_statement_on_both_sides(doctor, acco
 
     found = doctor().one("TC304")
 
-    both = found.fix.split(" and, as it is another account's, to its own policy: ")
+    both = found.fix.split(" and, as another account owns it, to its own policy: ")
     assert both[0].endswith(statement("sqs:DeleteMessage"))
     assert json.loads(both[1])["Principal"] == {"AWS": "arn:aws:iam::999999999999:role/reader"}
 
@@ -118,8 +121,8 @@ def test_with_the_least_permissions_nothing_is_an_error(doctor, account):
 
     assert (said.code, said.errors) == (0, [])
     assert said.one("TC305").level == "warning"
-    assert said.one("TC306").level == "unproved"
-    assert said.one("TC302").level == "unproved"
+    assert said.one("TC306").level == "not-checked"
+    assert said.one("TC302").level == "not-checked"
     assert "TC308" not in said.levels
 
 
@@ -130,7 +133,7 @@ def test_a_queue_that_is_not_there_is_the_only_error(doctor, account):
     found = said.one("TC301")
     assert f"there is no queue nothing of account {ACCOUNT} in eu-west-1" in found.text
     assert "NonExistentQueue" in found.fix
-    assert said.one("TC307").text == "not looked at: TC301 comes first"
+    assert said.one("TC307").text == "not checked, because of TC301 above"
 
 
 def test_a_queue_in_another_region_is_found_there(doctor):
@@ -138,7 +141,7 @@ def test_a_queue_in_another_region_is_found_there(doctor):
 
     found = said.one("TC301")
     assert said.errors[:1] == ["TC301"]
-    assert found.text.endswith("in us-east-1; one of that name is in eu-west-1")
+    assert found.text.endswith("in us-east-1; a queue of that name exists in eu-west-1")
     assert "eu-west-1" in found.fix
 
 
@@ -147,7 +150,7 @@ def test_a_queue_nothing_is_allowed_on_may_not_exist(doctor, account):
 
     said = doctor()
 
-    assert said.one("TC301").level == "unproved"
+    assert said.one("TC301").level == "not-checked"
     assert said.errors == ["TC303"]
 
 
@@ -158,14 +161,14 @@ def test_a_url_that_leads_elsewhere_is_an_error(doctor, account):
     said = doctor()
 
     assert said.errors[:1] == ["TC302"]
-    assert said.one("TC302").text == f"the URL leads to {actual}, and says {QUEUE_ARN}"
+    assert said.one("TC302").text == f"`queue_url` leads to {actual}, but names {QUEUE_ARN}"
 
 
 def _attributes(**attributes):
     return json_answer({"Attributes": attributes})
 
 
-def test_a_queue_whose_key_keeps_messages_from_being_received_is_said_so(doctor, account):
+def test_a_queue_whose_key_blocks_receiving_is_an_error(doctor, account):
     account.front.answers["sqs:ReceiveMessage"] = lambda _: sqs_error(
         400, "KMS.AccessDeniedException", "KmsAccessDenied", "you are not allowed to access it"
     )
@@ -179,8 +182,7 @@ def test_a_queue_whose_key_keeps_messages_from_being_received_is_said_so(doctor,
 def test_keys_refused_by_the_queue_where_sts_cannot_be_asked_are_named(
     doctor, account, monkeypatch
 ):
-    monkeypatch.setattr("trailcourier.doctor.subject.CALL", 1)
-    account.front.silent.add("sts")
+    fall_silent(monkeypatch, account.front, "sts")
     account.front.holders[KEY].state = "revoked"
 
     said = doctor()
@@ -188,9 +190,8 @@ def test_keys_refused_by_the_queue_where_sts_cannot_be_asked_are_named(
     assert said.errors == ["TC203"]
 
 
-def test_a_queue_that_is_silent_is_the_error_and_is_asked_no_more(doctor, account, monkeypatch):
-    monkeypatch.setattr("trailcourier.doctor.subject.CALL", 1)
-    account.front.silent.add("sqs")
+def test_a_queue_that_is_silent_is_an_error_and_is_asked_no_more(doctor, account, monkeypatch):
+    fall_silent(monkeypatch, account.front, "sqs")
 
     said = doctor()
 
@@ -206,4 +207,4 @@ def test_a_queue_that_asks_to_slow_down_proves_nothing(doctor, account):
 
     found = doctor().one("TC301")
 
-    assert (found.level, found.fix) == ("unproved", "Run doctor again in a minute.")
+    assert (found.level, found.fix) == ("not-checked", "Run doctor again in a minute.")

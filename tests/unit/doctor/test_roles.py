@@ -2,10 +2,10 @@
 
 import pytest
 
-from tests.aws_front import Role
-from tests.issuers import Imds, Keys
+from tests.support.aws_front import Role
+from tests.support.issuers import Imds, Keys
 from trailcourier import settings
-from trailcourier.doctor.call import Call
+from trailcourier.doctor.aws_call import AwsCall
 from trailcourier.doctor.subject import Shared, Subject
 
 CONFIG = """
@@ -42,16 +42,16 @@ def key(client):
     ("bucket", "expected"), [("acme-eu-logs", "AKIAEU"), ("others", "AKIASOURCE")]
 )
 def test_a_bucket_is_asked_as_whom_it_is_read(subject, bucket, expected):
-    call = Call("s3", "head_bucket", "us-east-1", "s3:ListBucket", "*", {"Bucket": bucket})
+    call = AwsCall("s3", "head_bucket", "us-east-1", "s3:ListBucket", "*", {"Bucket": bucket})
 
-    assert key(subject._for(call)) == expected
-    assert subject.reading(bucket).get_credentials().access_key == expected
+    assert key(subject._client_for(call)) == expected
+    assert subject.session_for(bucket).get_credentials().access_key == expected
 
 
 def test_the_queue_is_asked_as_the_source(subject):
-    call = Call("sqs", "receive_message", "us-east-1", "sqs:ReceiveMessage", "*")
+    call = AwsCall("sqs", "receive_message", "us-east-1", "sqs:ReceiveMessage", "*")
 
-    assert key(subject._for(call)) == "AKIASOURCE"
+    assert key(subject._client_for(call)) == "AKIASOURCE"
 
 
 LOGS = "arn:aws:iam::999988887777:role/logs"
@@ -62,14 +62,14 @@ role_arn = "{LOGS}"
 """
 
 
-def test_a_buckets_role_that_may_not_be_assumed_is_named_and_the_queue_is_well(doctor, account):
+def test_a_buckets_role_that_cannot_be_assumed_is_reported_and_the_queue_is_ok(doctor, account):
     account.front.roles[LOGS] = Role("an-external-id")
 
     said = doctor(more=AS_LOGS)
 
     assert said.errors == ["TC206"]
     found = said.one("TC206")
-    assert found.text.startswith(f"{LOGS} may not be assumed: ")
+    assert found.text.startswith(f"the role {LOGS} cannot be assumed: ")
     assert f'"Action": "sts:AssumeRole", "Resource": "{LOGS}"' in found.fix
     assert "is not configured here" in found.fix
     assert said.one("TC201").level == "ok"
@@ -87,7 +87,7 @@ def test_a_buckets_role_is_taken_to_read_it(doctor, account):
 
 
 def test_an_instance_that_gives_a_bucket_no_keys_is_told_of_its_hop_limit(doctor, monkeypatch):
-    monkeypatch.setattr("trailcourier.aws.metadata.TIMEOUT", 0.3)
+    monkeypatch.setattr("trailcourier.aws.metadata.TIMEOUT", 0.5)
     monkeypatch.delenv("AWS_EC2_METADATA_DISABLED")
     imds = Imds(Keys(), "collector", far=True)
     monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", imds.url)

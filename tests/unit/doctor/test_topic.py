@@ -5,9 +5,9 @@ import re
 
 import pytest
 
-from tests.aws_front import OWNER, json_answer
-from tests.http_stub import Reply
-from tests.trail_account import (
+from tests.support.aws_front import OWNER, json_answer
+from tests.support.http_stub import Reply
+from tests.support.trail_account import (
     BUCKET,
     QUEUE_ARN,
     REGION,
@@ -24,24 +24,24 @@ def of_group(said, beginning):
     return {id_: level for id_, level in said.levels.items() if id_.startswith(beginning)}
 
 
-def test_a_way_that_is_well_says_so(doctor):
+def test_a_healthy_subscription_is_ok(doctor):
     said = doctor()
 
     assert of_group(said, "TC4") == dict.fromkeys(
         ("TC401", "TC402", "TC404", "TC405", "TC406"), "ok"
     )
-    assert said.one("TC401").text == f"log files are announced by {TOPIC_ARN}"
+    assert said.one("TC401").text == f"{TOPIC_ARN} may notify this queue of log files"
 
 
-def test_s31_a_queue_that_is_not_subscribed_is_the_error_with_the_command(doctor, account):
+def test_an_unsubscribed_queue_is_an_error_with_the_command_that_subscribes_it(doctor, account):
     account.unsubscribe()
 
     said = doctor()
 
     assert said.errors == ["TC402"]
     assert said.one("TC402").fix == (
-        f"aws sns subscribe --topic-arn {TOPIC_ARN} --protocol sqs --notification-endpoint "
-        f"{QUEUE_ARN}"
+        f"Subscribe it: aws sns subscribe --topic-arn {TOPIC_ARN} --protocol sqs "
+        f"--notification-endpoint {QUEUE_ARN}"
     )
 
 
@@ -62,7 +62,7 @@ def pending(reply):
     return reply._replace(body=body, length=None)
 
 
-def test_a_subscription_that_waits_for_its_confirmation_is_the_error(doctor, account):
+def test_a_subscription_that_waits_for_its_confirmation_is_an_error(doctor, account):
     account.front.changes["sns:ListSubscriptionsByTopic"] = pending
 
     said = doctor()
@@ -72,7 +72,7 @@ def test_a_subscription_that_waits_for_its_confirmation_is_the_error(doctor, acc
     assert "TC406" not in said.levels
 
 
-def test_a_topic_that_cloudtrail_may_not_publish_to_is_the_error(doctor, account):
+def test_a_topic_that_cloudtrail_may_not_publish_to_is_an_error(doctor, account):
     account.topic_policy(allowing("s3.amazonaws.com", "sns:Publish", TOPIC_ARN, "arn:aws:s3:::x"))
 
     said = doctor()
@@ -83,14 +83,14 @@ def test_a_topic_that_cloudtrail_may_not_publish_to_is_the_error(doctor, account
     assert needed["Condition"] == {"ArnEquals": {"aws:SourceArn": TRAIL_ARN}}
 
 
-def test_a_topic_policy_that_is_not_understood_proves_nothing(doctor, account):
+def test_a_topic_policy_with_unknown_conditions_is_not_checked(doctor, account):
     policy = json.loads(allowing("cloudtrail.amazonaws.com", "sns:Publish", TOPIC_ARN, TRAIL_ARN))
     policy["Statement"][0]["Condition"] = {"StringEquals": {"aws:SourceOrgID": "o-abc"}}
     account.topic_policy(json.dumps(policy))
 
     found = doctor().one("TC404")
 
-    assert found.level == "unproved"
+    assert found.level == "not-checked"
     assert "depends on conditions" in found.text
 
 
@@ -104,7 +104,7 @@ def test_a_topic_policy_that_is_not_understood_proves_nothing(doctor, account):
         ),
     ],
 )
-def test_s31_a_queue_that_the_topic_may_not_send_to_is_the_error(doctor, account, policy):
+def test_a_queue_policy_that_does_not_allow_the_topic_is_an_error(doctor, account, policy):
     account.queue_attributes(Policy=policy)
 
     said = doctor()
@@ -138,14 +138,14 @@ def test_a_filter_policy_is_a_warning(doctor, account):
         ("sns:GetSubscriptionAttributes", "TC406"),
     ],
 )
-def test_what_may_not_be_seen_is_unproved_with_the_statement(doctor, account, action, id_):
+def test_a_denied_call_is_not_checked_and_has_the_statement(doctor, account, action, id_):
     account.front.denied[action] = ""
 
     said = doctor()
 
     assert said.errors == []
     found = said.one(id_)
-    assert found.level == "unproved"
+    assert found.level == "not-checked"
     assert found.text.startswith(f"{OWNER} may not {action} on {TOPIC_ARN}: ")
     assert f'"Action": "{action}", "Resource": "{TOPIC_ARN}"' in found.fix
 
@@ -156,7 +156,7 @@ def test_a_topic_is_known_by_the_trail_where_the_queues_policy_may_not_be_seen(d
     said = doctor()
 
     assert said.one("TC402").level == "ok"
-    assert said.one("TC405").level == "unproved"
+    assert said.one("TC405").level == "not-checked"
 
 
 def test_without_buckets_and_policy_every_trail_may_be_the_one(doctor, account):
@@ -181,7 +181,7 @@ def test_with_neither_nothing_is_known_of_what_announces(doctor, account):
 
     said = doctor()
 
-    assert of_group(said, "TC4") == {"TC401": "unproved"}
+    assert of_group(said, "TC4") == {"TC401": "not-checked"}
     assert said.errors == []
 
 
@@ -239,13 +239,13 @@ def test_an_encrypted_queue_needs_a_key_that_sns_may_use(doctor, account):
     assert f"sns.amazonaws.com kms:GenerateDataKey on {key}" in found.text
 
 
-def test_a_key_whose_policy_may_not_be_seen_is_unproved(doctor, account):
+def test_a_key_with_a_denied_policy_is_not_checked(doctor, account):
     encrypt_topic(account, KEY_ARN)
     account.front.denied["kms:GetKeyPolicy"] = ""
 
     found = doctor().one("TC407")
 
-    assert found.level == "unproved"
+    assert found.level == "not-checked"
     assert f'"Action": "kms:GetKeyPolicy", "Resource": "{KEY_ARN}"' in found.fix
 
 
@@ -275,4 +275,4 @@ def test_an_sns_that_fails_for_a_moment_proves_nothing(doctor, account):
         503, b"<ErrorResponse><Error><Code>ServiceUnavailable</Code></Error></ErrorResponse>"
     )
 
-    assert doctor().one("TC402").level == "unproved"
+    assert doctor().one("TC402").level == "not-checked"

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from trailcourier.doctor.traffic import TOLD, Facts, _judged
+from trailcourier.doctor.traffic import ENTRIES, Facts, judge
 
 FACTS = {
     "newest": 60.0, "settled": 2000.0, "messages": 0, "delivered": None, "known": True,
@@ -22,27 +22,29 @@ FACTS = {
         pytest.param({"delivered": 900.0}, "TC700", "ok", id="delivered-just-before"),
         pytest.param({"delivered": 1000.0}, "TC701", "error", id="delivered-long-before"),
         pytest.param({}, "TC701", "error", id="files-alone"),
-        pytest.param({"settled": None}, "TC700", "unproved", id="files-too-new-to-say"),
-        pytest.param({"known": False}, "TC700", "unproved", id="no-ledger"),
-        pytest.param({"settled": 400_000.0}, "TC700", "unproved", id="older-than-the-queue-keeps"),
+        pytest.param({"settled": None}, "TC700", "not-checked", id="files-too-new-to-say"),
+        pytest.param({"known": False}, "TC700", "not-checked", id="no-ledger"),
+        pytest.param(
+            {"settled": 400_000.0}, "TC700", "not-checked", id="older-than-the-queue-keeps"
+        ),
         pytest.param({"newest": None, "messages": 2}, "TC702", "error", id="messages-alone"),
         pytest.param({"newest": None}, "TC703", "error", id="nothing"),
         pytest.param({"newest": None, "begun": 1000.0}, "TC703", "error", id="nothing-for-long"),
-        pytest.param({"newest": None, "begun": 800.0}, "TC700", "unproved", id="nothing-yet"),
+        pytest.param({"newest": None, "begun": 800.0}, "TC700", "not-checked", id="nothing-yet"),
     ],
 )
-def test_one_without_the_other_is_judged(facts, id_, level):
-    found = _judged(Facts(**(FACTS | facts)))
+def test_one_without_the_other_isjudge(facts, id_, level):
+    found = judge(Facts(**(FACTS | facts)))
 
     assert (found.id, found.level) == (id_, level)
-    assert level in TOLD[id_].levels
+    assert level in ENTRIES[id_].levels
 
 
 def test_files_and_messages_go_together(doctor):
     found = doctor().one("TC700")
 
     assert found.level == "ok"
-    assert found.text.endswith(" old; messages that wait or are held: 1")
+    assert found.text.endswith(" old; messages that wait or are under lease: 1")
 
 
 def aged(account, **how):
@@ -53,7 +55,7 @@ def aged(account, **how):
     )
 
 
-def test_s60_files_without_messages_are_an_error(doctor, account):
+def test_log_files_without_messages_are_an_error(doctor, account):
     account.purge()
     aged(account, minutes=40)
 
@@ -61,11 +63,11 @@ def test_s60_files_without_messages_are_an_error(doctor, account):
 
     assert said.errors == ["TC701"]
     assert said.one("TC701").text == (
-        "a log file is 40 min old, no message waits, and the line delivered nothing yet"
+        "a log file is 40 min old, no message waits, and the last delivery: never"
     )
 
 
-def test_s60_messages_without_files_are_an_error(doctor, account):
+def test_messages_without_log_files_are_an_error(doctor, account):
     account.empty()
 
     said = doctor()
@@ -73,7 +75,7 @@ def test_s60_messages_without_files_are_an_error(doctor, account):
     assert said.errors == ["TC702"]
 
 
-def test_s60_nothing_at_all_is_an_error_with_the_manuals_order(doctor, account):
+def test_neither_files_nor_messages_is_an_error_with_the_manuals_order_of_checks(doctor, account):
     account.empty()
     account.purge()
     began(account, hours=1)
@@ -82,9 +84,9 @@ def test_s60_nothing_at_all_is_an_error_with_the_manuals_order(doctor, account):
 
     assert said.errors == ["TC703"]
     fix = said.one("TC703").fix
-    at = [fix.index(each) for each in ("policies", "right region", "log files exist", "bucket's")]
+    at = [fix.index(each) for each in ("policies", "queue's region", "log files exist", "bucket's")]
     assert at == sorted(at)
-    assert fix in TOLD["TC703"].means
+    assert fix in ENTRIES["TC703"].meaning
 
 
 def began(account, **ago):
@@ -118,7 +120,9 @@ def deny(account, action):
         pytest.param(lambda a: a.unsubscribe(), "TC402", id="subscription"),
     ],
 )
-def test_s60_what_follows_from_an_earlier_error_is_not_judged(doctor, account, break_it, first):
+def test_files_and_messages_are_not_compared_after_an_earlier_error(
+    doctor, account, break_it, first
+):
     account.purge()
     aged(account, minutes=40)
     break_it(account)
@@ -126,19 +130,19 @@ def test_s60_what_follows_from_an_earlier_error_is_not_judged(doctor, account, b
     said = doctor()
 
     assert said.errors == [first]
-    assert said.one("TC700").text == f"not looked at: {first} comes first"
+    assert said.one("TC700").text == f"not checked, because of {first} above"
 
 
 @pytest.mark.parametrize(
     ("action", "words"),
     [("sqs:GetQueueAttributes", "(TC306)"), ("s3:ListBucket", "(TC604)")],
 )
-def test_what_is_not_seen_is_not_judged(doctor, account, action, words):
+def test_files_and_messages_are_not_compared_if_either_is_unknown(doctor, account, action, words):
     account.front.denied[action] = ""
 
     found = doctor().one("TC700")
 
-    assert found.level == "unproved"
+    assert found.level == "not-checked"
     assert words in found.text
 
 

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.aws_front import OWNER, json_error
-from tests.trail_account import BUCKET, REGION, TOPIC_ARN, TRAIL, TRAIL_ARN, allowing
+from tests.support.aws_front import OWNER, json_error
+from tests.support.trail_account import BUCKET, REGION, TOPIC_ARN, TRAIL, TRAIL_ARN, allowing
 
 
 def status(account, **more):
@@ -24,7 +24,7 @@ def ago(**how):
     return (datetime.now(UTC) - timedelta(**how)).timestamp()
 
 
-def test_a_trail_that_is_well_says_so(doctor, account):
+def test_a_healthy_trail_is_ok(doctor, account):
     status(account, LatestNotificationTime=ago(seconds=140))
 
     said = doctor()
@@ -32,28 +32,28 @@ def test_a_trail_that_is_well_says_so(doctor, account):
     assert {each.id: each.level for each in said.findings if each.id[:3] == "TC5"} == dict.fromkeys(
         ("TC501", "TC502", "TC503", "TC504", "TC505", "TC506", "TC507"), "ok"
     )
-    assert said.one("TC501").text == f"fed by {TRAIL_ARN}"
-    assert "announced 2 min ago" in said.one("TC506").text
+    assert said.one("TC501").text == f"the source is fed by {TRAIL_ARN}"
+    assert "notified 2 min ago" in said.one("TC506").text
 
 
-def test_a_trail_that_was_stopped_is_the_error(doctor, account):
+def test_a_trail_that_was_stopped_is_an_error(doctor, account):
     account.client("cloudtrail").stop_logging(Name=TRAIL)
 
     said = doctor()
 
     assert said.errors == ["TC502"]
     assert said.one("TC502").text.startswith(f"trail {TRAIL} does not log since 20")
-    assert said.one("TC502").fix == f"aws cloudtrail start-logging --name {TRAIL_ARN}"
+    assert said.one("TC502").fix == f"Start it: aws cloudtrail start-logging --name {TRAIL_ARN}"
     assert "TC504" not in said.levels
 
 
-def test_a_trail_that_never_began_is_the_error(doctor, account):
+def test_a_trail_that_never_began_is_an_error(doctor, account):
     status(account, IsLogging=False, StartLoggingTime=None)
 
     assert doctor().one("TC502").text == f"trail {TRAIL} does not log"
 
 
-def test_a_stopped_trail_beside_one_that_logs_is_a_warning(doctor, account):
+def test_a_stopped_trail_is_a_warning_if_another_logs(doctor, account):
     trails = account.client("cloudtrail")
     any_trail = f"arn:aws:cloudtrail:{REGION}:123456789012:trail/*"
     account.topic_policy(allowing("cloudtrail.amazonaws.com", "sns:Publish", TOPIC_ARN, any_trail))
@@ -65,62 +65,62 @@ def test_a_stopped_trail_beside_one_that_logs_is_a_warning(doctor, account):
     assert [each.level for each in said.of("TC502")].count("warning") == 1
 
 
-def test_s10_a_trail_of_one_region_is_a_warning(doctor, account):
+def test_a_trail_of_one_region_is_a_warning(doctor, account):
     account.trail(IsMultiRegionTrail=False)
 
     said = doctor()
 
     assert (said.code, said.worst) == (0, "TC503")
-    assert said.one("TC503").text == f"trail {TRAIL} logs in {REGION} alone"
+    assert said.one("TC503").text == f"trail {TRAIL} logs only in {REGION}"
     assert "--is-multi-region-trail" in said.one("TC503").fix
 
 
-def test_s10_a_trail_of_all_regions_is_well(doctor):
+def test_a_trail_of_all_regions_is_ok(doctor):
     assert doctor().one("TC503").level == "ok"
 
 
-def test_s12_event_history_without_a_trail_is_an_error(doctor, account):
+def test_event_history_without_a_trail_is_an_error(doctor, account):
     account.client("cloudtrail").delete_trail(Name=TRAIL)
     account.empty()
 
     said = doctor()
 
     assert said.errors[0] == "TC501"
-    assert "kept for 90 days as event history, and delivered nowhere" in said.one("TC501").text
+    assert "90 days of event history, but delivers it nowhere" in said.one("TC501").text
 
 
-def test_s12_a_trail_younger_than_the_silence_asked_about_is_a_warning(doctor, account):
+def test_a_trail_that_began_after_records_went_missing_is_a_warning(doctor, account):
     said = doctor("--since", "36h")
 
     found = said.one("TC509")
     assert found.level == "warning"
-    assert "what happened between is in no log file" in found.text
+    assert "no log file covers the time between" in found.text
     assert "lookup-events" in found.fix
 
 
-def test_s12_a_trail_older_than_the_silence_asked_about_is_well(doctor, account):
+def test_a_trail_that_began_before_records_went_missing_is_ok(doctor, account):
     status(account, StartLoggingTime=ago(days=9))
 
     assert doctor("--since", "7d").one("TC509").level == "ok"
 
 
-def test_s12_the_silence_began_with_the_last_delivery_where_nobody_says(doctor, delivered):
+def test_without_since_records_are_missing_since_the_last_delivery(doctor, delivered):
     delivered(7200)
 
     assert doctor().one("TC509").level == "warning"
 
 
-def test_s12_without_a_silence_the_trails_age_is_no_finding(doctor):
+def test_without_since_or_a_delivery_the_trails_age_is_no_finding(doctor):
     assert "TC509" not in doctor().levels
 
 
-def test_a_bucket_that_another_accounts_trail_writes_to_is_unproved(doctor, account):
+def test_a_trail_of_another_account_is_not_checked(doctor, account):
     account.client("cloudtrail").delete_trail(Name=TRAIL)
 
     said = doctor()
 
     assert said.errors == []
-    assert said.one("TC501").level == "unproved"
+    assert said.one("TC501").level == "not-checked"
     assert "another account's" in said.one("TC501").text
 
 
@@ -134,24 +134,24 @@ def test_trails_that_write_elsewhere_are_named(doctor, account):
     found = doctor().one("TC501")
 
     assert found.level == "error"
-    assert found.text == "the account's trails write elsewhere: other (to elsewhere)"
+    assert found.text == "the account's trails write to other buckets: other (to elsewhere)"
 
 
-def test_a_trail_whose_bucket_is_not_read_is_the_error(doctor, account):
+def test_a_trail_whose_bucket_is_not_read_is_an_error(doctor, account):
     said = doctor(instead={f'buckets = ["{BUCKET}"]': 'buckets = ["acme-typo"]'})
 
     assert said.errors == ["TC508"]
     assert f"writes to {BUCKET}, which `buckets` does not allow" in said.one("TC508").text
-    assert said.one("TC601").text == "not looked at: TC508 comes first"
+    assert said.one("TC601").text == "not checked, because of TC508 above"
 
 
 def test_a_bucket_named_by_a_glob_alone_is_known_by_the_trail(doctor):
     said = doctor(instead={f'["{BUCKET}"]': '["acme-*"]'})
 
-    assert said.one("TC601").text == f"bucket {BUCKET} is there, in {REGION}"
+    assert said.one("TC601").text == f"bucket {BUCKET} exists, in {REGION}"
 
 
-def test_a_trail_that_cannot_deliver_is_the_error(doctor, account):
+def test_a_trail_that_cannot_deliver_is_an_error(doctor, account):
     account.empty()
     account.purge()
     status(account, LatestDeliveryError="AccessDenied")
@@ -166,7 +166,7 @@ def test_a_trail_that_cannot_deliver_is_the_error(doctor, account):
 
 
 @pytest.mark.parametrize(
-    ("hours", "words"), [(None, "has not delivered yet"), (5, "delivered 5 h ago")]
+    ("hours", "words"), [(None, "has not delivered a log file yet"), (5, "delivered 5 h ago")]
 )
 def test_a_trail_that_delivered_long_ago_or_never_is_a_warning(doctor, account, hours, words):
     status(account, LatestDeliveryTime=hours and ago(hours=hours))
@@ -183,7 +183,7 @@ def test_each_region_with_log_files_is_asked(doctor, account):
 
     said = doctor()
 
-    assert said.one("TC504").text.endswith(" in 2 regions asked")
+    assert said.one("TC504").text.endswith(" in 2 regions checked")
     asked = account.front.asked("cloudtrail:GetTrailStatus")
     assert {each.region for each in asked} == {REGION, "us-east-1"}
 
@@ -193,13 +193,13 @@ def test_each_region_with_log_files_is_asked(doctor, account):
     [
         (
             "AccessDeniedException",
-            f"how trail {TRAIL} does in us-east-1 is not seen",
+            f"how trail {TRAIL} delivers in us-east-1 is not known",
             "GetTrailStatus",
         ),
         ("InternalFailure", "cloudtrail:GetTrailStatus", "Run doctor again in a minute."),
     ],
 )
-def test_a_region_that_does_not_say_is_unproved(doctor, account, code, text, fix):
+def test_a_region_without_a_status_is_not_checked(doctor, account, code, text, fix):
     key = "AWSLogs/123456789012/CloudTrail/us-east-1/2026/11/20/x.json.gz"
     account.client("s3").put_object(Bucket=BUCKET, Key=key, Body=b"x")
     account.front.answers["cloudtrail:GetTrailStatus"] = lambda asked: (
@@ -208,18 +208,18 @@ def test_a_region_that_does_not_say_is_unproved(doctor, account, code, text, fix
 
     first, second = doctor().of("TC504")
 
-    assert (first.level, second.level) == ("unproved", "ok")
+    assert (first.level, second.level) == ("not-checked", "ok")
     assert text in first.text
     assert fix in first.fix
 
 
-def test_s24_a_trail_without_a_topic_is_the_error(doctor, account):
+def test_a_trail_without_a_topic_is_an_error(doctor, account):
     account.trail(SnsTopicName=None)
 
     said = doctor()
 
     assert said.errors == ["TC505"]
-    assert said.one("TC505").text == f"trail {TRAIL} announces nothing: it has no SNS topic"
+    assert said.one("TC505").text == f"trail {TRAIL} has no SNS topic, so it notifies nobody"
     assert "--sns-topic-name" in said.one("TC505").fix
 
 
@@ -229,21 +229,21 @@ def test_where_s3_may_announce_unseen_a_trail_without_a_topic_is_no_error(doctor
 
     found = doctor().one("TC505")
 
-    assert found.level == "unproved"
-    assert "whether S3 announces its files is not seen" in found.text
+    assert found.level == "not-checked"
+    assert "whether S3 notifies of its files is not known" in found.text
     assert f'"Action": "s3:GetBucketNotification", "Resource": "arn:aws:s3:::{BUCKET}"' in found.fix
 
 
-def test_a_trail_without_a_topic_beside_one_that_announces_is_no_error(doctor, account):
+def test_a_trail_without_a_topic_is_no_error_if_another_notifies(doctor, account):
     account.client("cloudtrail").create_trail(Name="second", S3BucketName=BUCKET)
 
     said = doctor()
 
     assert said.errors == []
-    assert sorted(each.level for each in said.of("TC505")) == ["ok", "unproved"]
+    assert sorted(each.level for each in said.of("TC505")) == ["not-checked", "ok"]
 
 
-def test_a_trail_that_cannot_announce_is_the_error(doctor, account):
+def test_a_trail_that_cannot_announce_is_an_error(doctor, account):
     status(account, LatestNotificationError="AuthorizationError")
 
     said = doctor()
@@ -259,7 +259,7 @@ def test_one_that_cannot_because_of_the_topics_policy_is_one_error(doctor, accou
     said = doctor()
 
     assert said.errors == ["TC404"]
-    assert said.one("TC506").text == "not looked at: TC404 comes first"
+    assert said.one("TC506").text == "not checked, because of TC404 above"
 
 
 def test_announcements_that_stay_behind_deliveries_are_a_warning(doctor, account):
@@ -268,7 +268,7 @@ def test_announcements_that_stay_behind_deliveries_are_a_warning(doctor, account
     found = doctor().one("TC506")
 
     assert found.level == "warning"
-    assert "announced 3 h ago, 3 h before it last delivered" in found.text
+    assert "notified 3 h ago, 3 h before its last delivery" in found.text
 
 
 def test_a_trail_without_digests_is_a_warning(doctor, account):
@@ -288,25 +288,25 @@ def test_digests_that_cannot_be_written_are_a_warning(doctor, account):
     assert said.one("TC507").text.endswith(f"digests to {BUCKET}: AccessDenied in {REGION}")
 
 
-def test_trails_that_may_not_be_seen_are_unproved_with_the_statement(doctor, account):
+def test_denied_trails_are_not_checked_and_have_the_statement(doctor, account):
     account.front.denied["cloudtrail:DescribeTrails"] = ""
 
     said = doctor()
 
     assert said.errors == []
     found = said.one("TC501")
-    assert found.level == "unproved"
+    assert found.level == "not-checked"
     assert found.text.startswith(f"{OWNER} may not cloudtrail:DescribeTrails on *: ")
     assert '"Action": "cloudtrail:DescribeTrails", "Resource": "*"' in found.fix
 
 
-def test_a_status_that_may_not_be_seen_is_unproved_with_the_statement(doctor, account):
+def test_a_denied_status_is_not_checked_and_has_the_statement(doctor, account):
     account.front.denied["cloudtrail:GetTrailStatus"] = ""
 
     said = doctor()
 
     assert said.errors == []
-    assert said.one("TC504").level == "unproved"
+    assert said.one("TC504").level == "not-checked"
     assert f'"Action": "cloudtrail:GetTrailStatus", "Resource": "{TRAIL_ARN}"' in (
         said.one("TC504").fix
     )

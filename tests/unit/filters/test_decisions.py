@@ -8,8 +8,8 @@ from trailcourier.filters import (
     NO_KEEP_RULE,
     FilterRules,
     compile_rules,
-    everything,
-    passing,
+    pass_everything,
+    select_passing,
 )
 
 READ = {
@@ -70,7 +70,7 @@ def changed(**members):
         pytest.param({}, False, id="nothing"),
     ],
 )
-def test_the_default_rule_drops_reads_by_services_and_no_others(record, dropped):
+def test_the_default_rule_drops_only_reads_by_services(record, dropped):
     assert decide(DEFAULT_RULE, record) == ("aws-service-reads" if dropped else None)
 
 
@@ -85,7 +85,7 @@ def test_the_default_rule_drops_reads_by_services_and_no_others(record, dropped)
         pytest.param(b"[]", id="no object"),
     ],
 )
-def test_what_cannot_be_decoded_passes(record):
+def test_a_record_that_cannot_be_decoded_passes(record):
     rules = FilterRules.model_validate({"keep": [{"readOnly": False}]})
 
     assert decide(rules, record) is None
@@ -105,7 +105,7 @@ def test_fields_written_with_escapes_are_the_same_fields():
         pytest.param('"userIdentity":{"type":"Root","type":"AWSService"}', id="c"),
     ],
 )
-def test_of_two_types_the_one_that_spares_the_record_counts(identity):
+def test_a_record_with_two_types_passes_if_one_of_them_passes(identity):
     text = json.dumps(READ, separators=(",", ":")).partition(',"eventSource"')
     record = '{"eventVersion":"1.11",' + identity + text[1] + text[2]
 
@@ -172,13 +172,13 @@ def test_no_glob_is_slow():
         pytest.param(2**70, 2**70, True, id="a large number"),
     ],
 )
-def test_a_condition_means_what_it_says(asked, value, matches):
+def test_a_condition_matches_its_values(asked, value, matches):
     rules = FilterRules.model_validate({"drop": [{"x": asked}]})
 
     assert (decide(rules, {} if value is GONE else {"x": value}) == "drop-1") is matches
 
 
-def test_values_that_python_calls_equal_are_told_apart_every_time():
+def test_values_that_python_calls_equal_are_distinguished():
     decision = compile_rules(FilterRules.model_validate({"drop": [{"x": True}]}))
 
     found = decision([b'{"x":true}', b'{"x":1}', b'{"x":1.0}', b'{"x":true}', b'{"x":1}'])
@@ -194,7 +194,7 @@ def test_a_path_may_lead_through_a_path():
     assert decide(rules, {"a": {"b": {"c": 1}}}) is None
 
 
-def test_keep_drops_what_it_does_not_match_and_drop_comes_first():
+def test_keep_drops_other_records_and_drop_comes_first():
     rules = FilterRules.model_validate(
         {"drop": [{"name": "noise", "a": 1}], "keep": [{"b": 1}, {"b": 2}]}
     )
@@ -210,15 +210,15 @@ def test_the_first_rule_that_matches_is_named():
     assert [decide(rules, {"a": n}) for n in (1, 2, 3)] == ["drop-2", "drop-3", None]
 
 
-def test_a_long_value_is_judged_as_a_short_one():
+def test_a_long_value_is_decided_like_a_short_one():
     rules = FilterRules.model_validate({"drop": [{"a": "x*"}]})
 
     assert [decide(rules, {"a": letter * 9999}) for letter in "xy"] == ["drop-1", None]
 
 
-def test_what_passes_is_what_no_rule_drops():
-    assert passing([b"1", b"2", b"3"], [None, "rule", None]) == [b"1", b"3"]
-    assert everything([b"1", b"2"]) == [None, None]
+def test_records_that_no_rule_drops_pass():
+    assert select_passing([b"1", b"2", b"3"], [None, "rule", None]) == [b"1", b"3"]
+    assert pass_everything([b"1", b"2"]) == [None, None]
 
 
 ROOT = {"eventVersion": "1.11", "userIdentity": {"type": "Root", "accountId": "111122223333"}}
@@ -243,11 +243,11 @@ ROOT = {"eventVersion": "1.11", "userIdentity": {"type": "Root", "accountId": "1
         ),
     ],
 )
-def test_a_record_written_as_usual_is_judged_by_every_rule(tables, verdict):
+def test_a_record_in_aws_usual_form_is_checked_by_every_rule(tables, verdict):
     assert decide(FilterRules.model_validate(tables), ROOT) == verdict
 
 
-def test_what_is_remembered_stays_small():
+def test_the_caches_stay_small():
     decision = compile_rules(FilterRules.model_validate({"drop": [{"a": "x"}]}))
 
     tracemalloc.start()

@@ -1,4 +1,4 @@
-"""An oracle: the same rules over dicts, as slow and plain as can be."""
+"""Compares the filter with an oracle: the same rules over dicts, slow and simple."""
 
 import json
 

@@ -7,11 +7,10 @@ from typing import Any
 import pytest
 import redis
 
-from tests import ledger_schema as schema
-from tests.servers import valkey
-from trailcourier import broker
-from trailcourier.ledger import Ledger
-from trailcourier.ledger.admission import Admitted, Named
+from tests.support import ledger_schema as schema
+from tests.support.servers import valkey
+from trailcourier.ledger import Ledger, broker
+from trailcourier.ledger.admission import Admitted, JudgedObject
 from trailcourier.ledger.claims import Claim
 from trailcourier.models import Message, Numbers, ObjectRef
 
@@ -33,7 +32,7 @@ def client(server: redis.Redis) -> redis.Redis:
 
 @pytest.fixture(autouse=True)
 def known_keys(request: pytest.FixtureRequest) -> Iterator[None]:
-    """What a test leaves in the server is as ``schema.md`` says."""
+    """Check that the keys a test leaves are as ``schema.md`` says."""
     if "client" not in request.fixturenames:
         yield
         return
@@ -43,7 +42,7 @@ def known_keys(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 class AsksTwice:
-    """A client whose first answer to each command is lost, so that it asks again."""
+    """A client that sends each command twice, as if the first reply was lost."""
 
     def __init__(self, client: Any) -> None:
         self._client = client
@@ -66,14 +65,14 @@ class AsksTwice:
 
 @pytest.fixture(params=["answers arrive", "answers are lost"])
 def ledger(client: redis.Redis, request: pytest.FixtureRequest) -> Ledger:
-    """A ledger; every test here passes, and counts the same, where each answer is lost once."""
+    """A ledger; each test must pass, and count the same, where each reply is lost once."""
     lost = request.param == "answers are lost"
     return Ledger(AsksTwice(client) if lost else client, "prod", Numbers())
 
 
 @pytest.fixture
 def pass_time(client: redis.Redis) -> Callable[[float], None]:
-    """Move the ledger's clock on; keys that Redis itself expires do not notice."""
+    """Advance the ledger's clock; the TTLs of keys do not change."""
 
     def move(seconds: float) -> None:
         client.incrby("trailcourier:1:offset", int(seconds * 1000))
@@ -95,7 +94,7 @@ def admit(
 ) -> Admitted:
     return ledger.leases.admit(
         Message(message, receipt, "", receives),
-        [Named(ref) for ref in objects],
+        [JudgedObject(ref) for ref in objects],
         visibility=600,
     )
 

@@ -1,31 +1,31 @@
-"""What is done with a message that arrives: by what it names, and whether it was here before."""
+"""Admission of a message, by the objects it names and by whether it was received before."""
 
 import pytest
 
 from tests.unit.ledger.conftest import admit, claim, refs
 from trailcourier.ledger import Ledger
-from trailcourier.ledger.admission import Named
+from trailcourier.ledger.admission import JudgedObject
 from trailcourier.ledger.outcomes import Report
-from trailcourier.ledger.quarantine import Entry, entry_id
+from trailcourier.ledger.quarantine import QuarantineEntry, entry_id
 from trailcourier.ledger.store import content_digest
 from trailcourier.models import Message, Numbers, ObjectRef, Outcome
 
 E1 = ObjectRef("acme-logs", "a", etag="e1")
 ODD = ObjectRef("acme-logs", "copies/a.json.gz", etag="e1")
 DELIVERED = Report(Outcome("delivered"), etag="e1", delivered=content_digest("e1"))
-UNKNOWN = "refused:unknown-key"
+UNKNOWN = Outcome("refused", "unknown-key")
 
 
 def entry(ref):
-    return Entry(entry_id(ref), "object", "corrupt", "broken", ref)
+    return QuarantineEntry(entry_id(ref), "object", "corrupt", "broken", ref)
 
 
-def receive(ledger, message, named, *, receives=1, sent=1000, beside=0):
+def receive(ledger, message, named, *, receives=1, sent=1000, non_create=0):
     return ledger.leases.admit(
         Message(message, f"receipt-{receives}", "", receives, sent),
-        [each if isinstance(each, Named) else Named(each) for each in named],
+        [each if isinstance(each, JudgedObject) else JudgedObject(each) for each in named],
         visibility=600,
-        beside=beside,
+        non_create=non_create,
     )
 
 
@@ -54,7 +54,7 @@ def deliver(ledger, message, ref, etag="e1"):
 
 
 def objects(ledger):
-    sums = ledger.sums.all()
+    sums = ledger.sums.read()
     return {name[8:]: by for name, by in sums.items() if name.startswith("objects:")}
 
 
@@ -72,7 +72,7 @@ def test_a_refused_object_is_not_read_again_for_the_message_it_came_with(ledger)
     assert objects(ledger) == {"named": 1, "refused:corrupt": 1}
 
 
-def test_a_refused_object_is_read_anew_for_a_new_message(ledger):
+def test_a_refused_object_is_read_again_for_a_new_message(ledger):
     refuse(ledger, "m", E1)
 
     admitted = receive(ledger, "n", [E1])
@@ -103,7 +103,7 @@ def test_a_message_moved_back_under_its_id_is_a_new_message(ledger, receives, se
     assert receive(ledger, "m", [E1], receives=receives, sent=sent).kind == kind
 
 
-def test_a_message_of_which_one_entry_was_dropped_has_that_object_alone_read_again(ledger):
+def test_dropping_one_entry_of_a_message_has_only_that_object_read_again(ledger):
     a, b = ObjectRef("acme-logs", "a", etag="e1"), ObjectRef("acme-logs", "b", etag="e1")
     receive(ledger, "m", [a, b])
     for index in (0, 1):
@@ -113,20 +113,20 @@ def test_a_message_of_which_one_entry_was_dropped_has_that_object_alone_read_aga
 
     admitted = receive(ledger, "m", [a, b], receives=2)
 
-    assert (admitted.kind, admitted.indices, admitted.again) == ("work", (1,), (0,))
+    assert (admitted.kind, admitted.indices, admitted.refused_before) == ("work", (1,), (0,))
 
 
-def test_an_object_whose_details_made_room_is_in_quarantine_all_the_same(client, ledger):
+def test_an_object_whose_details_were_evicted_is_still_in_quarantine(client, ledger):
     small = Ledger(client, "prod", Numbers(quarantine_entries=1))
     small.store.client = ledger.store.client
     refuse(small, "m", E1)
     refuse(small, "n", ObjectRef("acme-logs", "b", etag="e1"))
 
-    assert small.quarantine.evicted() == 1
+    assert small.quarantine.count_evicted() == 1
     assert receive(small, "m", [E1], receives=2).kind == "quarantined"
 
 
-def test_a_message_of_long_ago_that_comes_again_is_read_again(ledger, pass_time):
+def test_a_message_that_comes_back_after_fifteen_days_is_read_again(ledger, pass_time):
     refuse(ledger, "m", E1)
     pass_time(15 * 86_400 + 1)
     refuse(ledger, "n", ObjectRef("acme-logs", "b", etag="e1"))  # sweeps
@@ -136,9 +136,9 @@ def test_a_message_of_long_ago_that_comes_again_is_read_again(ledger, pass_time)
     assert receive(ledger, "m", [E1], receives=2).kind == "work"
 
 
-def test_no_more_messages_are_known_to_have_gone_back_than_there_is_room_for(ledger, client):
+def test_the_number_of_remembered_returned_messages_is_limited(ledger, client):
     key, times = (b"trailcourier:1:s:prod:back", b"trailcourier:1:s:prod:backt")
-    now = ledger.flow.now()
+    now = ledger.store.read_clock()
     client.hset(key, mapping={f"old-{at}": "1|0|1" for at in range(20_000)})
     client.zadd(times, {f"old-{at}": now - at for at in range(20_000)})
 
@@ -149,7 +149,7 @@ def test_no_more_messages_are_known_to_have_gone_back_than_there_is_room_for(led
     assert not client.hget(key, "old-19999")
 
 
-def test_a_redelivery_of_what_was_not_finished_reads_a_refused_object_only_if_it_was_not(ledger):
+def test_a_redelivery_of_an_unfinished_message_does_not_read_its_refused_object_again(ledger):
     a, b = E1, ObjectRef("acme-logs", "b", etag="e1")
     receive(ledger, "m", [a, b])
     end(ledger, "m", Outcome("refused", "corrupt"))
@@ -158,18 +158,18 @@ def test_a_redelivery_of_what_was_not_finished_reads_a_refused_object_only_if_it
 
     admitted = receive(ledger, "m", [a, b], receives=2)
 
-    assert (admitted.kind, admitted.indices, admitted.again) == ("work", (1,), (0,))
+    assert (admitted.kind, admitted.indices, admitted.refused_before) == ("work", (1,), (0,))
 
 
 # a key of no known shape
 
 
 def judged(ref):
-    return Named(ref, UNKNOWN)
+    return JudgedObject(ref, UNKNOWN)
 
 
-def test_a_refusal_by_the_key_alone_is_entered_with_its_message(ledger):
-    admitted = receive(ledger, "m", [Named(ODD, UNKNOWN, body="{...}")])
+def test_a_refusal_by_the_key_alone_is_put_in_quarantine_with_its_message(ledger):
+    admitted = receive(ledger, "m", [JudgedObject(ODD, UNKNOWN, body="{...}")])
 
     (held,) = ledger.quarantine.entries()
     assert (admitted.kind, admitted.judged) == ("settle", (0,))
@@ -179,21 +179,21 @@ def test_a_refusal_by_the_key_alone_is_entered_with_its_message(ledger):
         "m",
         "{...}",
     )
-    assert objects(ledger) == {"named": 1, UNKNOWN: 1}
+    assert objects(ledger) == {"named": 1, str(UNKNOWN): 1}
 
 
 def test_a_second_message_with_such_a_key_is_left_too_and_counted_apart(ledger):
     receive(ledger, "m", [judged(ODD)])
     admitted = receive(ledger, "n", [judged(ODD)])
 
-    assert (admitted.kind, admitted.again, admitted.judged) == ("settle", (0,), ())
-    assert [verdict.kind for verdict in ledger.leases.verdicts(["m", "n"])] == ["leave", "leave"]
-    assert objects(ledger) == {"named": 2, UNKNOWN: 1, "refused:quarantined": 1}
+    assert (admitted.kind, admitted.refused_before, admitted.judged) == ("settle", (0,), ())
+    assert [verdict.kind for verdict in ledger.leases.judge(["m", "n"])] == ["leave", "leave"]
+    assert objects(ledger) == {"named": 2, str(UNKNOWN): 1, "refused:quarantined": 1}
 
 
-def test_what_cloudtrail_itself_names_is_read_for_others_too(ledger, pass_time):
+def test_an_object_that_cloudtrail_names_is_read_for_other_messages_too(ledger, pass_time):
     plain = ObjectRef(ODD.bucket, ODD.key)
-    own = receive(ledger, "m", [Named(plain, vouched=True)])
+    own = receive(ledger, "m", [JudgedObject(plain, named_by_cloudtrail=True)])
 
     other = receive(ledger, "n", [judged(ODD)])
     pass_time(3601)
@@ -202,15 +202,15 @@ def test_what_cloudtrail_itself_names_is_read_for_others_too(ledger, pass_time):
     assert (own.kind, other.kind, late.kind) == ("work", "work", "settle")
 
 
-def test_what_others_named_first_is_read_again_once_cloudtrail_has_named_it(ledger):
+def test_an_object_named_by_others_first_is_read_again_once_cloudtrail_names_it(ledger):
     receive(ledger, "m", [judged(ODD)])
     leave(ledger, "m")
-    receive(ledger, "n", [Named(ObjectRef(ODD.bucket, ODD.key), vouched=True)])
+    receive(ledger, "n", [JudgedObject(ObjectRef(ODD.bucket, ODD.key), named_by_cloudtrail=True)])
 
     assert receive(ledger, "m", [judged(ODD)], receives=2).kind == "work"
 
 
-def test_a_delivery_takes_out_every_entry_that_it_shows_to_be_wrong(ledger):
+def test_a_delivery_removes_every_entry_that_it_proves_wrong(ledger):
     plain = ObjectRef(ODD.bucket, ODD.key)
     other = ObjectRef(ODD.bucket, ODD.key, etag="e0")
     for ref in (ODD, plain, other):
@@ -224,7 +224,7 @@ def test_a_delivery_takes_out_every_entry_that_it_shows_to_be_wrong(ledger):
 # an object delivered before
 
 
-def test_a_message_that_comes_back_after_hours_has_nothing_read_again(ledger, pass_time):
+def test_a_message_that_comes_back_after_hours_reads_nothing_again(ledger, pass_time):
     a, b = refs("a", "b")
     receive(ledger, "m", [a, b])
     end(ledger, "m", Outcome("delivered"))
@@ -234,14 +234,16 @@ def test_a_message_that_comes_back_after_hours_has_nothing_read_again(ledger, pa
     returned = receive(ledger, "m", [a, b], receives=2)
     another = receive(ledger, "n", [a])
 
-    assert (returned.indices, returned.known) == ((1,), 1)
+    assert (returned.indices, returned.delivered_before) == ((1,), 1)
     assert another.indices == (0,)  # of which the content is compared
 
 
 @pytest.mark.parametrize(
     "field", ["leases:let-go", "leases:given-back", "messages:full", "messages:left"]
 )
-def test_a_rewrite_is_read_though_its_message_had_to_go_back_to_the_queue(ledger, pass_time, field):
+def test_a_rewritten_object_is_read_after_its_message_went_back_to_the_queue(
+    ledger, pass_time, field
+):
     ref = ObjectRef("acme-logs", "a")  # by a notice that names no content
     receive(ledger, "first", [ref])
     ledger.outcomes.finish(claim(ledger, "first"), DELIVERED, jitter=1)
@@ -255,7 +257,7 @@ def test_a_rewrite_is_read_though_its_message_had_to_go_back_to_the_queue(ledger
     assert (again.kind, again.indices) == ("work", (0,))
 
 
-def test_what_a_message_delivered_before_it_went_back_is_not_read_again(ledger, pass_time):
+def test_an_object_delivered_before_its_message_went_back_is_not_read_again(ledger, pass_time):
     refs = [ObjectRef("acme-logs", "a"), ObjectRef("acme-logs", "b")]
     receive(ledger, "m", refs)
     ledger.outcomes.finish(claim(ledger, "m"), DELIVERED, jitter=1)
@@ -264,10 +266,10 @@ def test_what_a_message_delivered_before_it_went_back_is_not_read_again(ledger, 
 
     again = receive(ledger, "m", refs, receives=2)
 
-    assert (again.kind, again.indices, again.known) == ("work", (1,), 1)
+    assert (again.kind, again.indices, again.delivered_before) == ("work", (1,), 1)
 
 
-def test_a_message_that_was_refused_has_its_delivered_objects_left_alone(ledger, pass_time):
+def test_the_delivered_objects_of_a_refused_message_are_not_read_again(ledger, pass_time):
     a, b = refs("a", "b")
     receive(ledger, "m", [a, b])
     end(ledger, "m", Outcome("delivered"))
@@ -278,7 +280,7 @@ def test_a_message_that_was_refused_has_its_delivered_objects_left_alone(ledger,
     assert receive(ledger, "m", [a, b], receives=2).kind == "quarantined"
 
 
-def test_a_rewrite_that_was_refused_is_not_taken_for_what_was_delivered(ledger, pass_time):
+def test_a_refused_rewrite_does_not_count_as_the_content_delivered(ledger, pass_time):
     (a,) = refs("a")
     deliver(ledger, "m", a)
     pass_time(7200)
@@ -295,14 +297,14 @@ def test_a_retry_compares_the_content_even_just_after_a_delivery(ledger):
     admitted = admit(ledger, "retry-1", [a], receipt="")
 
     assert admitted.kind == "work"
-    assert claim(ledger, "retry-1").known == content_digest("e1")
+    assert claim(ledger, "retry-1").marks == content_digest("e1")
 
 
 # what is counted
 
 
 def messages(ledger):
-    sums = ledger.sums.all()
+    sums = ledger.sums.read()
     return {name[9:]: by for name, by in sums.items() if name.startswith("messages:")}
 
 
@@ -329,11 +331,11 @@ def test_a_lease_that_is_dropped_twice_counts_once(ledger):
     unfinished = [ledger.leases.forget(["m"], "leases:lost") for _ in range(2)]
 
     assert unfinished == [2, 0]
-    assert ledger.sums.all()["leases:lost"] == 1
+    assert ledger.sums.read()["leases:lost"] == 1
     assert objects(ledger) == {"named": 2, "unfinished": 2}
 
 
-def test_an_outcome_after_the_message_was_let_go_is_of_an_object_of_its_own(ledger):
+def test_an_outcome_after_its_lease_was_dropped_counts_as_one_more_object(ledger):
     receive(ledger, "m", [E1])
     held = claim(ledger, "m")
     ledger.leases.forget(["m"], "leases:lost")
@@ -351,11 +353,27 @@ def test_an_object_refused_by_two_messages_is_refused_once(ledger):
     first = end(ledger, "m", Outcome("refused", "corrupt"))
     second = end(ledger, "n", Outcome("refused", "corrupt"))
 
-    assert (first.again, second.again) == (False, True)
+    assert (first.refused_before, second.refused_before) == (False, True)
     assert objects(ledger) == {"named": 2, "refused:corrupt": 1, "refused:quarantined": 1}
 
 
-def test_entries_of_a_message_that_announce_nothing_created_are_named_too(ledger):
-    receive(ledger, "m", [E1], beside=2)
+def test_events_that_are_not_about_a_created_object_count_as_named(ledger):
+    receive(ledger, "m", [E1], non_create=2)
 
     assert objects(ledger) == {"named": 3, "skipped:non-create": 2}
+
+
+def test_a_message_settled_before_its_admission_is_repeated_counts_once(ledger, monkeypatch):
+    """The reply was lost, all of its objects had been delivered, and another process settles it."""
+    deliver(ledger, "before", E1)
+    ledger.leases.forget(["before"])
+    monkeypatch.setattr(ledger.store, "token", lambda: "of-this-admission")
+    first = receive(ledger, "m", [E1])
+    monkeypatch.setattr(ledger.store, "token", lambda: "of-another-host")
+    ledger.leases.forget(["m"], sum_field="messages:deleted")
+
+    monkeypatch.setattr(ledger.store, "token", lambda: "of-this-admission")
+    again = receive(ledger, "m", [E1])
+
+    assert again == first
+    assert ledger.sums.read()["messages:received"] == 2

@@ -10,6 +10,7 @@ from trailcourier.ledger.store import content_digest
 from trailcourier.models import ObjectRef, Outcome
 
 DELIVERED = Report(Outcome("delivered"), etag="e1", delivered=content_digest("e1"))
+REFUSED = Report(Outcome("refused", "rejected-records", "no"), sums={"records:in": 2})
 NETWORK = Report(
     Outcome("parked", "network", "no route"), breakers=(Failing("bucket:prod:acme-logs"),)
 )
@@ -38,7 +39,7 @@ def test_a_claim_lives_thirty_seconds_unless_renewed(ledger, pass_time):
     assert ask(ledger, task="task-2").kind == "go"
 
 
-def test_a_claim_of_a_dead_worker_holds_nobody_up_though_the_clock_was_put_back(ledger, pass_time):
+def test_a_dead_workers_claim_ends_although_the_clock_was_set_back(ledger, pass_time):
     admit(ledger, "m", refs("a"))
     claim(ledger, "m")
     pass_time(-3600)
@@ -67,13 +68,13 @@ def test_two_messages_that_name_one_object_do_not_read_it_at_once(ledger):
     after = ask(ledger, "n", task="task-2")
 
     assert during == "held"
-    assert (after.kind, after.outcome) == ("done", "skipped:already-delivered")
+    assert (after.kind, str(after.outcome)) == ("done", "skipped:already-delivered")
 
 
 def test_an_older_generation_steps_aside(ledger, client):
     admit(ledger, "m", refs("a"))
     expire(client, claim(ledger, "m"))
-    ledger.flow.lost(idle=True, keep=False)
+    ledger.redispatch.take_lost(idle=True, keep=False)
 
     assert ask(ledger, generation=1).kind == "held"
     assert ask(ledger, generation=2).kind == "go"
@@ -87,19 +88,19 @@ def test_a_final_outcome_is_answered_to_a_late_copy(ledger):
     admit(ledger, "m", refs("a", "b"))
     ledger.outcomes.finish(claim(ledger, "m"), DELIVERED, jitter=1)
 
-    assert ask(ledger).outcome == "delivered"
+    assert ask(ledger).outcome == Outcome("delivered")
 
 
 def test_a_worker_that_was_overtaken_can_write_nothing(ledger, client):
     admit(ledger, "m", refs("a"))
     frozen = claim(ledger, "m", task="task-1")
     expire(client, frozen)
-    due = ledger.flow.lost(idle=True, keep=False).due[0]
+    due = ledger.redispatch.take_lost(idle=True, keep=False).due[0]
     claim(ledger, "m", generation=due.generation, task="task-2")
 
     assert ledger.claims.renew([frozen]) == [False]
     with pytest.raises(Stale):
-        ledger.claims.progress(frozen, "e1", {"p:archive": 10})
+        ledger.claims.note_progress(frozen, "e1", {"p:archive": 10})
     with pytest.raises(Stale):
         ledger.outcomes.finish(frozen, DELIVERED, jitter=1)
 
@@ -117,12 +118,29 @@ def test_a_worker_overtaken_by_one_that_has_ended_can_write_nothing(ledger, clie
 
     assert ledger.claims.renew([frozen]) == [False]
     with pytest.raises(Stale):
-        ledger.claims.progress(frozen, "e1", {"p:archive": 10})
+        ledger.claims.note_progress(frozen, "e1", {"p:archive": 10})
     with pytest.raises(Stale):
         ledger.outcomes.finish(frozen, DELIVERED, jitter=1)
 
 
-def test_a_worker_nobody_overtook_may_write_though_the_ledger_was_lost(ledger, client):
+def test_a_worker_overtaken_by_a_refusal_counts_nothing_again(ledger, client):
+    admit(ledger, "m", refs("a"))
+    frozen = claim(ledger, "m", task="task-1")
+    expire(client, frozen)
+    due = ledger.redispatch.take_lost(idle=True, keep=False).due[0]
+    taken = claim(ledger, "m", generation=due.generation, task="task-2")
+    ledger.outcomes.finish(taken, REFUSED, jitter=1)
+    ledger.leases.forget(["m"])
+    expire(client, taken)  # long after
+
+    before = ledger.sums.read()
+    assert ledger.claims.renew([frozen]) == [False]
+    with pytest.raises(Stale):
+        ledger.outcomes.finish(frozen, REFUSED, jitter=1)
+    assert ledger.sums.read() == before
+
+
+def test_a_worker_that_was_not_overtaken_may_write_after_the_ledger_was_lost(ledger, client):
     admit(ledger, "m", refs("a"))
     held = claim(ledger, "m")
     client.flushall()
@@ -131,7 +149,7 @@ def test_a_worker_nobody_overtook_may_write_though_the_ledger_was_lost(ledger, c
     assert ledger.outcomes.finish(held, DELIVERED, jitter=1).outcome.status == "delivered"
 
 
-def test_delivered_is_remembered_though_the_lease_is_gone(ledger):
+def test_a_delivery_is_remembered_after_its_lease_is_gone(ledger):
     admit(ledger, "m", refs("a"))
     held = claim(ledger, "m")
     ledger.leases.forget(["m"])
@@ -145,17 +163,17 @@ def test_delivered_is_remembered_though_the_lease_is_gone(ledger):
 def test_progress_is_found_by_the_next_try(ledger, client):
     admit(ledger, "m", refs("a"))
     held = claim(ledger, "m", task="task-1")
-    ledger.claims.progress(held, "e1", {"p:archive": 2000, "j:archive": "[7,9]"})
+    ledger.claims.note_progress(held, "e1", {"p:archive": 2000, "j:archive": "[7,9]"})
     expire(client, held)
 
-    standing = ask(ledger, task="task-2").standing
+    standing = ask(ledger, task="task-2").progress
 
     assert standing.etag == "e1"
     assert standing.progress == {"archive": 2000}
     assert standing.rejected == {"archive": (7, 9)}
 
 
-def test_starts_without_an_end_end_alone_and_then_refused(ledger, client):
+def test_an_object_that_kills_workers_runs_alone_and_is_then_refused(ledger, client):
     admit(ledger, "m", refs("a"))
     kinds = []
 
@@ -170,12 +188,12 @@ def test_starts_without_an_end_end_alone_and_then_refused(ledger, client):
     assert kinds == ["go", "go", "go", "alone", "go", "alone", "go", "refused"]
 
 
-def test_progress_says_that_a_start_did_not_kill(ledger, client):
+def test_progress_resets_the_count_of_starts_without_an_end(ledger, client):
     admit(ledger, "m", refs("a"))
 
     for each in range(8):
         held = claim(ledger, "m", task=f"task-{each}")
-        ledger.claims.progress(held, "e1", {"p:archive": each})
+        ledger.claims.note_progress(held, "e1", {"p:archive": each})
         expire(client, held)
 
     assert ask(ledger, task="last").kind == "go"
@@ -194,17 +212,19 @@ def test_a_worker_that_stops_leaves_no_start_behind(ledger):
 def test_an_open_bucket_parks_its_objects_unread_and_lets_one_probe_through(ledger, pass_time):
     admit(ledger, "m", refs("a", "b", "c"))
     for each in range(5):
-        ledger.breakers.failed("bucket:prod:acme-logs", f"o{each}", reason="network", text="no")
+        ledger.breakers.count_failure(
+            "bucket:prod:acme-logs", f"o{each}", reason="network", text="no"
+        )
 
     first = ask(ledger, index=0)
     pass_time(31)
     probe, third = ask(ledger, index=1, task="task-2"), ask(ledger, index=2, task="task-3")
 
-    assert (first.kind, first.outcome) == ("parked", "bucket:prod:acme-logs")
+    assert (first.kind, first.breaker) == ("parked", "bucket:prod:acme-logs")
     assert (probe.kind, third.kind) == ("go", "parked")
 
 
-def test_a_rewritten_key_is_new_work_and_the_old_content_is_still_known(ledger):
+def test_a_rewritten_key_is_new_work_and_its_old_content_stays_delivered(ledger):
     old, new = (ObjectRef("acme-logs", "k", etag=etag) for etag in ("e1", "e2"))
     admit(ledger, "m", [old])
     ledger.outcomes.finish(claim(ledger, "m"), DELIVERED, jitter=1)
@@ -217,7 +237,7 @@ def test_a_rewritten_key_is_new_work_and_the_old_content_is_still_known(ledger):
     assert [admit(ledger, f"o{each.etag}", [each]).kind for each in (old, new)] == ["settle"] * 2
 
 
-def test_what_was_noted_of_another_content_ends_with_it(ledger):
+def test_progress_of_another_content_is_discarded(ledger):
     admit(ledger, "m", refs("a"))
     refused = Report(
         Outcome("refused", "rejected-records"),
@@ -228,17 +248,17 @@ def test_what_was_noted_of_another_content_ends_with_it(ledger):
     ledger.leases.forget(["m"])
     admit(ledger, "n", refs("a"))
     rewritten = claim(ledger, "n", task="task-2")
-    ledger.claims.progress(rewritten, "e2", {"p:archive": 5})
+    ledger.claims.note_progress(rewritten, "e2", {"p:archive": 5})
     ledger.outcomes.finish(rewritten, NETWORK, jitter=0)
-    ledger.parked.ready(1)
+    ledger.parked.take_ready(1)
 
-    standing = ask(ledger, "n", generation=2, task="task-3").standing
+    standing = ask(ledger, "n", generation=2, task="task-3").progress
 
     assert (standing.etag, standing.progress) == ("e2", {"archive": 5})
     assert (standing.rejected, standing.counted) == ({}, False)
 
 
-def test_marks_are_found_though_the_clock_was_put_back_over_the_end_of_their_period(ledger, client):
+def test_marks_are_found_after_the_clock_was_set_back_across_their_period(ledger, client):
     span = 259_200_000
     client.set("trailcourier:1:clock", 7000 * span + 60_000)
     ref = ObjectRef("acme-logs", "k", etag="e1")

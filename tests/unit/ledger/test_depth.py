@@ -1,18 +1,18 @@
-def test_the_depth_is_asked_for_by_one_of_all(ledger):
-    assert [ledger.depth.due() for _ in range(3)] == [True, False, False]
+def test_one_caller_of_all_samples_the_depth(ledger):
+    assert [ledger.depth.take_turn() for _ in range(3)] == [True, False, False]
 
 
-def test_the_depth_is_what_was_put_and_nothing_before(ledger):
-    before = ledger.depth.last()
+def test_the_depth_is_unknown_until_it_is_noted(ledger):
+    before = ledger.depth.read()
 
-    ledger.depth.put(17)
+    ledger.depth.note(17)
 
-    assert (before, ledger.depth.last()) == (None, 17)
+    assert (before, ledger.depth.read()) == (None, 17)
 
 
-def test_an_old_depth_is_no_longer_told(ledger, pass_time):
-    ledger.depth.put(17)
+def test_an_old_depth_is_unknown_again(ledger, pass_time):
+    ledger.depth.note(17)
     pass_time(119)
-    assert ledger.depth.last() == 17
+    assert ledger.depth.read() == 17
     pass_time(2)
-    assert ledger.depth.last() is None
+    assert ledger.depth.read() is None

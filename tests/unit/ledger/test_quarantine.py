@@ -4,10 +4,10 @@ import pytest
 
 from tests.unit.ledger.conftest import admit, claim, refs
 from trailcourier.ledger import Ledger
-from trailcourier.ledger.admission import Named
+from trailcourier.ledger.admission import JudgedObject
 from trailcourier.ledger.outcomes import Report
 from trailcourier.ledger.quarantine import (
-    Entry,
+    QuarantineEntry,
     RejectedRecord,
     beginning,
     entry_id,
@@ -20,12 +20,12 @@ TOPIC = "arn:aws:sns:us-east-1:111122223333:trail"
 
 def entry(name="a", **fields):
     ref = refs(name)[0]
-    return Entry(entry_id(ref), "object", "corrupt", "broken", ref, "m", **fields)
+    return QuarantineEntry(entry_id(ref), "object", "corrupt", "broken", ref, "m", **fields)
 
 
 def foreign(sender="AIDAALARMS", reason="not-understood", topic="", **fields):
     id_ = message_entry_id(reason, sender, topic)
-    return Entry(id_, "message", reason, "no", sender=sender, topic=topic, **fields)
+    return QuarantineEntry(id_, "message", reason, "no", sender=sender, topic=topic, **fields)
 
 
 def sent(message, receives=1, when=1000):
@@ -67,7 +67,7 @@ def test_the_latest_refusal_comes_first(ledger, pass_time):
     assert [each.ref.key for each in ledger.quarantine.entries()] == ["b", "a"]
 
 
-def test_of_the_oldest_entry_the_details_make_room_and_what_a_retry_needs_stays(small, pass_time):
+def test_the_oldest_entry_loses_its_details_and_keeps_what_a_retry_needs(small, pass_time):
     for name in "abc":
         small.quarantine.put(entry(name, records=(RejectedRecord("siem", 1, "no"),)))
         pass_time(1)
@@ -79,21 +79,21 @@ def test_of_the_oldest_entry_the_details_make_room_and_what_a_retry_needs_stays(
         (refs("a")[0], True, 0),
     ]
     assert (a.reason, a.times, a.message) == ("corrupt", 1, "m")
-    assert (small.quarantine.size(), small.quarantine.evicted()) == (3, 1)
+    assert (small.quarantine.count(), small.quarantine.count_evicted()) == (3, 1)
     assert small.quarantine.get(a.id) == a
-    assert small.sums.all()["quarantine:evicted"] == 1
+    assert small.sums.read()["quarantine:evicted"] == 1
 
 
-def test_what_has_no_room_at_all_is_counted(small, pass_time):
+def test_an_entry_evicted_whole_is_counted(small, pass_time):
     for name in "abcdefg":
         small.quarantine.put(entry(name))
         pass_time(1)
 
     assert [each.ref.key for each in small.quarantine.entries()] == ["g", "f", "e", "d", "c"]
-    assert small.sums.all()["quarantine:forgotten"] == 2
+    assert small.sums.read()["quarantine:forgotten"] == 2
 
 
-def test_an_object_refused_again_has_its_details_again(small, pass_time):
+def test_an_object_refused_again_gets_its_details_back(small, pass_time):
     for name in "abca":
         small.quarantine.put(entry(name))
         pass_time(1)
@@ -102,7 +102,7 @@ def test_an_object_refused_again_has_its_details_again(small, pass_time):
     assert found == {"a": (False, 2), "c": (False, 1), "b": (True, 1)}
 
 
-def test_messages_take_no_room_from_objects(small):
+def test_entries_of_messages_evict_no_entries_of_objects(small):
     small.quarantine.put(entry())
 
     for at in range(5):
@@ -110,11 +110,11 @@ def test_messages_take_no_room_from_objects(small):
 
     kinds = [each.kind for each in small.quarantine.entries()]
     assert (kinds.count("object"), kinds.count("message")) == (1, 2)
-    assert small.sums.all()["quarantine:messages-forgotten"] == 3
-    assert "quarantine:evicted" not in small.sums.all()
+    assert small.sums.read()["quarantine:messages-forgotten"] == 3
+    assert "quarantine:evicted" not in small.sums.read()
 
 
-def test_messages_that_are_alike_are_one_entry_with_their_number_and_the_latest_ids(ledger):
+def test_similar_messages_share_an_entry_with_their_number_and_latest_ids(ledger):
     for at in range(40):
         ledger.quarantine.set_aside(foreign(body=f"alarm {at}"), sent(f"m{at}"))
     ledger.quarantine.set_aside(foreign("AIDAOTHERS"), sent("n"))
@@ -137,7 +137,7 @@ def test_a_message_that_was_set_aside_before_is_one_message(ledger):
     (held,) = ledger.quarantine.entries()
     assert became == ["new", "before", "before"]
     assert (held.messages_in_all, held.times, held.messages) == (1, 3, ("m",))
-    assert ledger.sums.all() == {
+    assert ledger.sums.read() == {
         "messages:received": 3,
         "messages:refused:not-understood": 1,
         "messages:refused-before": 2,
@@ -149,7 +149,7 @@ def test_a_message_is_refused_at_its_last_try(ledger):
     tries = [ledger.quarantine.set_aside(internal, sent("m", at), tries=3) for at in range(1, 6)]
 
     assert tries == [("failed", 1), ("failed", 2), ("new", 3), ("before", 0), ("before", 0)]
-    assert ledger.sums.all() == {
+    assert ledger.sums.read() == {
         "messages:received": 5,
         "messages:failed": 2,
         "messages:refused:internal": 1,
@@ -157,18 +157,18 @@ def test_a_message_is_refused_at_its_last_try(ledger):
     }
 
 
-def test_a_message_that_is_held_is_for_its_lease_to_decide(ledger):
+def test_a_leased_message_is_not_refused(ledger):
     admit(ledger, "m", refs("a"))
-    before = ledger.sums.all()
+    before = ledger.sums.read()
 
     assert ledger.quarantine.set_aside(foreign(), sent("m")) == ("held", 0)
     assert ledger.quarantine.entries() == []
-    assert ledger.sums.all() == before
+    assert ledger.sums.read() == before
 
 
 def test_a_refused_object_has_the_sender_and_topic_of_the_message_that_named_it(ledger):
     (ref,) = refs("a")
-    ledger.leases.admit(sent("m"), [Named(ref)], visibility=600, topic=TOPIC)
+    ledger.leases.admit(sent("m"), [JudgedObject(ref)], visibility=600, topic=TOPIC)
     refused = Report(Outcome("refused", "corrupt", "broken"))
 
     ledger.outcomes.finish(claim(ledger, "m"), refused, jitter=1, entry=entry())
@@ -182,7 +182,7 @@ def test_an_entry_takes_at_most_four_kilobytes(ledger, client):
 
     ledger.quarantine.put(entry("a", records=many, records_in_all=500))
     id_ = message_entry_id("not-understood", "", "")
-    message = Entry(
+    message = QuarantineEntry(
         id_, "message", "not-understood", "ü" * 9000, confirm="c" * 9, body=beginning("\0" * 999)
     )
     ledger.quarantine.put(message)
@@ -203,7 +203,7 @@ def test_an_entry_takes_at_most_four_kilobytes(ledger, client):
         pytest.param("ü" * 200 + "€", "\\xfc" * 150, id="cut in bytes"),
     ],
 )
-def test_of_a_body_the_first_300_bytes_are_kept_in_plain_text(body, told):
+def test_the_first_300_bytes_of_a_body_are_kept_in_plain_text(body, told):
     assert beginning(body) == told
 
 
@@ -238,4 +238,4 @@ def test_an_entry_without_details_can_be_dropped_too(small):
     evicted = next(each for each in small.quarantine.entries() if each.evicted)
 
     assert small.quarantine.drop(evicted.id)
-    assert small.quarantine.size() == 2
+    assert small.quarantine.count() == 2

@@ -1,4 +1,4 @@
-"""``schema.md`` names every key that there is, and none that there is not.
+"""``schema.md`` names every key that the ledger writes, and no other.
 
 Its types, lives and fields are compared with what each test of this folder leaves, in conftest.py.
 """
@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from tests import ledger_schema as schema
+from tests.support import ledger_schema as schema
 from trailcourier.ledger import Ledger
-from trailcourier.ledger.admission import Named
-from trailcourier.ledger.left import LeftMessage
+from trailcourier.ledger.admission import JudgedObject
+from trailcourier.ledger.left_messages import LeftMessage
 from trailcourier.ledger.outcomes import Report
-from trailcourier.ledger.quarantine import Entry, entry_id
+from trailcourier.ledger.quarantine import QuarantineEntry, entry_id
 from trailcourier.ledger.script import scripts
 from trailcourier.models import Message, Numbers, ObjectRef, Outcome
 
@@ -30,7 +30,7 @@ def test_the_page_names_every_key_that_is_written_and_who_writes_it():
 
 def test_every_script_ends_work_and_runs_in_a_full_broker_or_begins_it_and_does_not():
     known = schema.when_full()
-    frees = {each.name for each in scripts() if each.parts[0].file == "shared/frees.lua"}
+    frees = {each.name for each in scripts() if each.parts[0].file == "shared/runs_when_full.lua"}
     reads = {each.name for each in scripts()} - set().union(*schema.written().values())
 
     assert sorted(sum(known.values(), ())) == sorted(each.name for each in scripts())
@@ -39,7 +39,7 @@ def test_every_script_ends_work_and_runs_in_a_full_broker_or_begins_it_and_does_
 
 
 @pytest.mark.parametrize("key", schema.fields())
-def test_every_field_that_the_page_names_is_somewhere(key):
+def test_every_field_that_the_page_names_is_used(key):
     lua = "".join(script.text for script in scripts())
     python = "".join(path.read_text() for path in (ROOT / "trailcourier").rglob("*.py"))
     literals = {max(name.split("<>"), key=len) for name in schema.fields()[key]}
@@ -59,7 +59,7 @@ def test_every_field_that_the_page_names_is_somewhere(key):
         pytest.param(("HSET", "s:prod:m:1", "0:q", "x"), "has b'0:q'", id="a field"),
     ],
 )
-def test_what_the_page_does_not_know_is_noticed(client, write, wrong):
+def test_a_key_that_the_page_does_not_name_is_found(client, write, wrong):
     command, key, *values = write
     client.execute_command(command, schema.NAMESPACE + key, *values)
 
@@ -78,7 +78,7 @@ def message(number):
 
 def admit(ledger, *, objects=1):
     for number in range(MANY):
-        named = [Named(ref(number * objects + at)) for at in range(objects)]
+        named = [JudgedObject(ref(number * objects + at)) for at in range(objects)]
         ledger.leases.admit(
             Message(message(number), "r" * 420, "", 1, sender="AIDAEXAMPLE", sent=10**12),
             named, visibility=600, topic=TOPIC,
@@ -126,7 +126,7 @@ def give_back(ledger):
 def enter(ledger):
     detail = "The object does not exist: NoSuchKey: The specified key does not exist." * 2
     for number in range(MANY):
-        entry = Entry(
+        entry = QuarantineEntry(
             entry_id(ref(number)), "object", "no-such-key", detail, ref(number), message(number),
             sender="AIDAEXAMPLE", topic=TOPIC,
         )  # fmt: skip
@@ -140,7 +140,7 @@ def forget_answers(ledger, kind="once"):
 
 
 def used(ledger):
-    """The bytes of all keys, but for the answers that are kept for a minute."""
+    """Return the bytes of all keys, without the answers that are kept for a minute."""
     forget_answers(ledger)
     with ledger.store.client.pipeline(transaction=False) as pipe:
         for key in ledger.store.client.keys("*"):
@@ -161,7 +161,7 @@ def used(ledger):
         pytest.param("without-details", enter, 1, id="without-details"),
     ],
 )
-def test_it_costs_what_the_page_says(client, what, act, details):
+def test_memory_use_is_what_the_page_says(client, what, act, details):
     said = {row[0].strip("`"): int(row[1].replace(",", "")) for row in schema.rows("Memory")}
     ledger = Ledger(client, "prod", Numbers(quarantine_entries=details))
 

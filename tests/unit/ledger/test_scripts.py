@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests import luacheck
-from trailcourier.client import FREES
+from tests.support import luacheck
 from trailcourier.ledger import script
-from trailcourier.ledger.script import Part, Script, assembled, scripts
+from trailcourier.ledger.redis_client import FREES
+from trailcourier.ledger.script import Part, Script, assemble, scripts
 from trailcourier.ledger.workers import SLACK
 
 LEDGER = Path(script.__file__).parent
@@ -46,21 +46,21 @@ def test_every_script_is_called_by_its_name_and_there_is_no_other():
     assert all(constant == name.upper() for constant, name in called)
 
 
-def test_no_shared_part_is_left_over():
+def test_every_shared_part_is_included_somewhere():
     included = {part.file for each in scripts() for part in each.parts}
 
     assert {f"shared/{path.name}" for path in (LEDGER / "scripts/shared").iterdir()} <= included
 
 
-def test_a_part_comes_once_behind_those_that_it_includes():
-    files = [part.file for part in assembled(Part("made.lua", "-- include: ahead, clock\n"))]
+def test_a_part_appears_once_after_the_parts_it_includes():
+    files = [part.file for part in assemble(Part("made.lua", "-- include: is_ahead, clock\n"))]
 
-    assert files == ["shared/fleet.lua", "shared/clock.lua", "shared/ahead.lua", "made.lua"]
+    assert files == ["shared/fleet.lua", "shared/clock.lua", "shared/is_ahead.lua", "made.lua"]
 
 
 def test_a_part_that_is_not_there_is_an_error():
     with pytest.raises(FileNotFoundError, match=r"no-such\.lua"):
-        assembled(Part("made.lua", "-- include: no-such\n"))
+        assemble(Part("made.lua", "-- include: no-such\n"))
 
 
 def test_a_script_that_does_not_use_the_time_does_not_ask_for_it():
@@ -71,13 +71,13 @@ def test_a_script_that_does_not_use_the_time_does_not_ask_for_it():
 
 
 def test_the_slack_of_a_heartbeat_is_the_same_in_both_languages():
-    (part,) = (part for part in assembled(Part("", "-- include: slack\n")) if part.file)
+    (part,) = (part for part in assemble(Part("", "-- include: heartbeat_slack\n")) if part.file)
 
     assert f"local SLACK = {SLACK * 1000}\n" in part.text
 
 
-def test_what_lets_a_full_broker_go_on_is_the_same_in_both_languages():
-    (part,) = (part for part in assembled(Part("", "-- include: frees\n")) if part.file)
+def test_the_line_for_a_full_broker_is_the_same_in_both_languages():
+    (part,) = (part for part in assemble(Part("", "-- include: runs_when_full\n")) if part.file)
 
     assert part.text.endswith(f"\n\n{FREES}")
 
@@ -86,7 +86,8 @@ def test_what_lets_a_full_broker_go_on_is_the_same_in_both_languages():
 @pytest.mark.parametrize(
     ("text", "found"),
     [
-        pytest.param("-- include: holds\n", [r"shared/holds\.lua:\d+: .*holds.* \(in made\)"],
+        pytest.param("-- include: has_digest\n",
+                     [r"shared/has_digest\.lua:\d+: .*has_digest.* \(in made\)"],
                      id="a part that is not used"),
         pytest.param("\nreturn NOW\n", [r"made\.lua:2: .*undefined variable 'NOW'"],
                      id="a part that is missing"),

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trailcourier.ledger.sums import as_metrics
-from trailcourier.metrics import METRICS
 from trailcourier.models import Outcome
+from trailcourier.observability.metrics import METRICS
 
 count = st.integers(0, 10_000)
 
@@ -39,7 +39,7 @@ def test_what_is_read_is_delivered_filtered_or_refused_for_each_sink(rules, deli
     assert told["records_total", "archive"] == told["records_read_total", None]
 
 
-def test_each_has_its_reason():
+def test_each_metric_has_its_reason():
     sums = {
         "records:filtered:aws-service-reads": 2,
         "sink:siem:delivered": 5,
@@ -63,7 +63,7 @@ def test_each_has_its_reason():
     assert truncated in counted(sums)
 
 
-def test_what_a_later_try_delivers_of_the_refused_is_counted_apart():
+def test_refused_records_that_a_later_try_delivers_are_counted_as_repaired():
     told = counted({"sink:siem:repaired": 2})
 
     assert told == [("records_repaired_total", 2, {"source": "prod", "sink": "siem"})]
@@ -72,7 +72,7 @@ def test_what_a_later_try_delivers_of_the_refused_is_counted_apart():
 @pytest.mark.parametrize(
     ("reason", "disposition"), [("", "delivered"), ("rejected-records", "refused")]
 )
-def test_bytes_are_those_read_and_those_of_the_text_by_what_became_of_them(reason, disposition):
+def test_bytes_read_and_inflated_are_counted_by_outcome(reason, disposition):
     labels = {"source": "prod", "disposition": disposition, "reason": reason}
 
     assert counted({"bytes:read": 10, "bytes:in": 100}, reason) == [

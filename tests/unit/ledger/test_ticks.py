@@ -17,7 +17,7 @@ def ticks(ledger):
 
 @pytest.fixture
 def send(ticks):
-    """A function that sends a tick with an id of its own, and says whether it was sent."""
+    """Return a function that sends a tick with its own id, and returns whether it was sent."""
     number = 0
 
     def send(tick="poll:0", *, to=ticks):
@@ -29,11 +29,11 @@ def send(ticks):
 
 
 def waiting(client):
-    """The ids of the ticks that wait, the next to be taken first."""
+    """Return the ids of the ticks that wait, the next to be taken first."""
     return [json.loads(each)["id"] for each in reversed(client.lrange(QUEUE, 0, -1))]
 
 
-def test_two_of_a_kind_wait_and_no_more(client, send):
+def test_at_most_two_ticks_of_a_kind_wait(client, send):
     assert [send() for _ in range(5)] == [True, True, False, False, False]
     assert waiting(client) == [1, 2]
 
@@ -41,14 +41,16 @@ def test_two_of_a_kind_wait_and_no_more(client, send):
 def test_each_kind_and_each_source_has_room_of_its_own(client, ledger, send):
     other = Ticks(Ledger(ledger.store.client, "dev", Numbers()).store)
 
-    sent = [send(kind, to=to) for kind in ("poll:0", "poll:1", "tend") for to in (other,) * 3]
-    sent += [send("tend") for _ in range(3)]
+    sent = [
+        send(kind, to=to) for kind in ("poll:0", "poll:1", "maintenance") for to in (other,) * 3
+    ]
+    sent += [send("maintenance") for _ in range(3)]
 
     assert sent == [True, True, False] * 4
     assert len(waiting(client)) == 8
 
 
-def test_one_that_was_taken_makes_room(client, send):
+def test_a_tick_that_was_taken_makes_room(client, send):
     send()
     send()
     client.rpop(QUEUE)
@@ -65,7 +67,7 @@ def test_one_that_was_taken_makes_room(client, send):
         pytest.param(lambda client: client.rpop(QUEUE, 2), id="taken by a worker that died"),
     ],
 )
-def test_what_was_lost_makes_room(client, send, lose):
+def test_a_lost_tick_makes_room(client, send, lose):
     send()
     send()
 
@@ -81,8 +83,8 @@ def test_messages_of_others_take_no_room(client, send):
     assert [send(), send(), send()] == [True, True, False]
 
 
-def test_one_that_is_sent_again_since_the_reply_was_lost_is_there_once(client, ticks):
-    sent = [ticks.send(QUEUE, "tend", '{"id": 7, "made": ', "}") for _ in range(3)]
+def test_a_tick_sent_again_after_a_lost_reply_is_there_once(client, ticks):
+    sent = [ticks.send(QUEUE, "maintenance", '{"id": 7, "made": ', "}") for _ in range(3)]
 
     assert sent == [True, True, True]
     assert waiting(client) == [7]

@@ -1,7 +1,8 @@
 """A host that fails by itself takes one object now and then, and says why."""
 
 from trailcourier.clock import SystemClock
-from trailcourier.line.fitness import Fitness
+from trailcourier.line.fitness import Fitness, pause
+from trailcourier.models import Numbers
 
 OWN = "sink:archive@sick"
 
@@ -33,6 +34,11 @@ def test_a_host_that_fails_takes_one_object_every_pause():
 
     assert taken == [1, 0, 0, 0, 1, 0, 0, 0]
     assert fitness.why() == f"{OWN}: sink-full: no space left on device"
+
+
+def test_others_come_before_a_sick_host_takes_the_same_object_again():
+    assert pause(Numbers()) == Numbers().breaker_probe
+    assert pause(Numbers(breaker_probe=10, maintenance=20)) == 60
 
 
 def test_its_own_success_makes_it_fit_again():

@@ -1,10 +1,10 @@
-"""What is announced, and what positively is not."""
+"""Notifications that announce objects, and those that positively announce none."""
 
 import json
 
 import pytest
 
-from tests.announcements import (
+from tests.support.announcements import (
     BUCKET,
     ETAG,
     KEY,
@@ -22,7 +22,7 @@ from tests.announcements import (
     text,
 )
 from trailcourier.models import ObjectRef
-from trailcourier.notifications import UNREAD, decode
+from trailcourier.notifications import NO_LOG, decode
 
 LITERAL = ObjectRef(BUCKET, KEY)
 FULL = ObjectRef(BUCKET, KEY, etag=ETAG, region="eu-west-1", size=1024)
@@ -46,19 +46,19 @@ KEYS = {
 
 @pytest.mark.parametrize("wrap", WRAPPINGS)
 @pytest.mark.parametrize("shape", SHAPES)
-def test_every_shape_is_understood_in_every_wrapping(wrap, shape):
+def test_every_shape_is_decoded_in_every_envelope(wrap, shape):
     notice = decode(WRAPPINGS[wrap](SHAPES[shape](KEY)))
 
     assert notice.shape == wrap + shape
     assert notice.objects == (LITERAL if shape == "cloudtrail" else FULL,)
-    assert notice.own == (shape == "cloudtrail")
-    assert (notice.unread, notice.skipped) == ("", {})
+    assert notice.from_cloudtrail == (shape == "cloudtrail")
+    assert (notice.no_log, notice.skipped) == ("", {})
 
 
 @pytest.mark.parametrize("key", KEYS.values(), ids=KEYS)
 @pytest.mark.parametrize("wrap", ["", "sns/"], ids=["bare", "wrapped"])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_a_key_arrives_as_it_is_in_the_bucket(shape, wrap, key):
+def test_a_key_is_decoded_to_the_name_in_the_bucket(shape, wrap, key):
     notice = decode(WRAPPINGS[wrap](SHAPES[shape](key)))
 
     assert [ref.key for ref in notice.objects] == [key]
@@ -152,7 +152,7 @@ DECODED = {
 
 
 @pytest.mark.parametrize(("body", "objects"), DECODED.values(), ids=DECODED)
-def test_a_notice_names_its_objects(body, objects):
+def test_a_cloudtrail_notification_names_its_objects(body, objects):
     assert list(decode(body).objects) == objects
 
 
@@ -179,12 +179,12 @@ UNREAD_BODIES = {
 
 @pytest.mark.parametrize("wrap", ["", "sns/", "sns/sns/"], ids=["bare", "wrapped", "twice"])
 @pytest.mark.parametrize(("body", "shape", "kind"), UNREAD_BODIES.values(), ids=UNREAD_BODIES)
-def test_what_announces_no_log_is_named(body, shape, kind, wrap):
+def test_a_notification_without_a_log_is_named(body, shape, kind, wrap):
     notice = decode(WRAPPINGS[wrap](body))
 
-    assert (notice.shape, notice.unread) == (wrap + shape, kind)
+    assert (notice.shape, notice.no_log) == (wrap + shape, kind)
     assert notice.objects == ()
-    assert kind in UNREAD
+    assert kind in NO_LOG
 
 
 @pytest.mark.parametrize(
@@ -202,7 +202,7 @@ def test_what_announces_no_log_is_named(body, shape, kind, wrap):
     ],
 )
 def test_every_notice_of_aws_config_announces_no_log(kind):
-    assert decode(config(kind)).unread == "aws-config"
+    assert decode(config(kind)).no_log == "aws-config"
 
 
 @pytest.mark.parametrize(
@@ -218,7 +218,7 @@ def test_every_notice_of_aws_config_announces_no_log(kind):
 def test_every_other_event_of_s3_announces_no_log(name):
     notice = decode(s3(entry(name=name), entry(name=name)))
 
-    assert notice.unread == "s3-non-create"
+    assert notice.no_log == "s3-non-create"
     assert notice.skipped == {name.partition(":")[0]: 2}
 
 
@@ -234,21 +234,21 @@ def test_every_other_event_of_s3_announces_no_log(name):
 def test_every_other_event_of_s3_through_eventbridge_announces_no_log(kind):
     notice = decode(eventbridge(kind=kind))
 
-    assert notice.unread == "s3-non-create"
+    assert notice.no_log == "s3-non-create"
     assert notice.skipped == {kind: 1}
 
 
-def test_other_events_beside_a_creation_are_counted_and_do_not_hide_it():
+def test_other_events_next_to_a_creation_are_counted():
     notice = decode(s3(entry(name="ObjectTagging:Put"), entry(), entry(name="ObjectAcl:Put")))
 
     assert notice.objects == (FULL,)
-    assert notice.unread == ""
+    assert notice.no_log == ""
     assert notice.skipped == {"ObjectTagging": 1, "ObjectAcl": 1}
 
 
-def test_as_many_objects_as_are_allowed_are_taken():
+def test_exactly_the_allowed_number_of_objects_is_decoded():
     keys = [str(number) for number in range(5000)]
 
     assert len(decode(own(*keys)).objects) == 5000
-    assert len(decode(s3_event("a", "b"), most=2).objects) == 2
-    assert len(decode(own("a", "b", "a"), most=2).objects) == 2
+    assert len(decode(s3_event("a", "b"), max_objects=2).objects) == 2
+    assert len(decode(own("a", "b", "a"), max_objects=2).objects) == 2

@@ -1,4 +1,4 @@
-"""What is not understood, and that nothing worse comes of it."""
+"""Notifications that are not understood are refused, and do no other harm."""
 
 import json
 import time
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.announcements import (
+from tests.support.announcements import (
     BUCKET,
     KEY,
     S3_TEST,
@@ -24,9 +24,9 @@ from tests.announcements import (
     sns,
     text,
 )
-from trailcourier.dispositions import REASONS
 from trailcourier.errors import Fault
-from trailcourier.notifications import UNREAD, decode, subscription_confirm_command
+from trailcourier.notifications import NO_LOG, decode, subscription_confirm_command
+from trailcourier.reasons import REASONS
 
 LONGEST = 500  # characters of a detail
 
@@ -45,7 +45,7 @@ def without(name, of):
 
 
 def s3_of(**parts):
-    """An S3 event, good but for the parts of ``s3`` given."""
+    """A valid S3 event, except for the given parts of ``s3``."""
     return s3(entry("good"), entry() | {"s3": entry()["s3"] | parts})
 
 
@@ -55,40 +55,40 @@ def encoded(key):
 
 NOT_UNDERSTOOD = {
     # no JSON object at all
-    "nothing": ("", "no JSON"),
-    "words": ("hello there", "no JSON ('JSON is malformed: invalid character (byte 0)')"),
-    "cut short": (own(KEY)[:-1], "no JSON"),
-    "more after it": (own(KEY) + own(KEY), "no JSON"),
+    "nothing": ("", "not JSON"),
+    "words": ("hello there", "not JSON ('JSON is malformed: invalid character (byte 0)')"),
+    "cut short": (own(KEY)[:-1], "not JSON"),
+    "more after it": (own(KEY) + own(KEY), "not JSON"),
     "a byte order mark": ("\ufeff" + own(KEY), "begins with '\\ufeff{"),
     "NUL": ("\x00", "begins with '\\x00'"),
-    "half a surrogate pair": ('"\ud800"', "no JSON"),
-    "half a surrogate pair, escaped": ('{"a":"\\ud800"}', "no JSON"),
-    "not a number": ('{"a":NaN}', "no JSON"),
-    "a raw line break in a text": ('{"a":"\n"}', "no JSON"),
-    "a number of 100,000 digits": ("9" * 100_000, "no JSON"),
-    "an array": ("[]", "JSON, but no object"),
-    "a text": (text(VALIDATION), "JSON, but no object"),
-    "a number": ("17", "JSON, but no object"),
-    "null": ("null", "JSON, but no object"),
-    "almost the validation": ("CloudTrail validation message", "no JSON"),
+    "half a surrogate pair": ('"\ud800"', "not JSON"),
+    "half a surrogate pair, escaped": ('{"a":"\\ud800"}', "not JSON"),
+    "not a number": ('{"a":NaN}', "not JSON"),
+    "a raw line break in a text": ('{"a":"\n"}', "not JSON"),
+    "a number of 100,000 digits": ("9" * 100_000, "not JSON"),
+    "an array": ("[]", "JSON, but not an object"),
+    "a text": (text(VALIDATION), "JSON, but not an object"),
+    "a number": ("17", "JSON, but not an object"),
+    "null": ("null", "JSON, but not an object"),
+    "almost the validation": ("CloudTrail validation message", "not JSON"),
     # an object of no known shape
-    "an empty object": ("{}", "the mark of no known shape; it begins with the keys (none)"),
+    "an empty object": ("{}", "no mark of a known shape; it begins with the keys (none)"),
     "a foreign one": ('{"AlarmName":"x","b":1}', "keys 'AlarmName', 'b'"),
     "a foreign one of many": (text(dict.fromkeys("abcdefgh" * 9, 0)), "'a', 'b', 'c', 'd', 'e'"),
     "a foreign one of long words": (text(dict.fromkeys(map("ü".__mul__, range(90, 999)))), "xfc"),
     "two shapes": (text(json.loads(own(KEY)) | S3_TEST), "the marks of several shapes"),
     "a notice with an envelope's fields": (sns("x", s3ObjectKey=[KEY]), "several shapes"),
-    "only a bucket": (text({"s3Bucket": BUCKET}), "no known shape"),
-    "a record of CloudTrail": ('{"eventVersion":"1.11","eventName":"x"}', "no known shape"),
+    "only a bucket": (text({"s3Bucket": BUCKET}), "no mark of a known shape"),
+    "a record of CloudTrail": ('{"eventVersion":"1.11","eventName":"x"}', "no mark of a known"),
     # CloudTrail's own
     "no bucket": (text({"s3ObjectKey": [KEY]}), "missing required field `s3Bucket`"),
     "a bucket of another type": (text({"s3Bucket": 1, "s3ObjectKey": [KEY]}), "`$.s3Bucket`"),
-    "no keys": (own(), "names no key"),
-    "an empty key": (own(KEY, ""), "s3ObjectKey[1]: a key of 0 bytes"),
+    "no keys": (own(), "contains no key"),
+    "an empty key": (own(KEY, ""), "s3ObjectKey[1]: the key has 0 bytes"),
     "a key of another type": (text({"s3Bucket": BUCKET, "s3ObjectKey": [KEY, 1]}), "[1]"),
-    "a key of 1,025 bytes": (own(KEY, "k" * 1023 + "ü"), "[1]: a key of 1025 bytes"),
+    "a key of 1,025 bytes": (own(KEY, "k" * 1023 + "ü"), "[1]: the key has 1025 bytes"),
     # S3 events
-    "no entries": (s3(), "Records holds no entry"),
+    "no entries": (s3(), "Records is empty"),
     "entries of another type": (text({"Records": {}}), "Expected `array`"),
     "an entry of another type": (text({"Records": [entry(), 1]}), "`$.Records[1]`"),
     "no eventName": (s3(entry(), without("eventName", entry())), "field `eventName`"),
@@ -103,16 +103,16 @@ NOT_UNDERSTOOD = {
     "no s3": (s3(entry(), without("s3", entry())), "Records[1].s3: "),
     "no object": (s3_of(object=None), "`$.object`"),
     "no key": (s3_of(object={}), "field `key`"),
-    "a key of nothing": (encoded(""), "a key of 0 bytes"),
-    "escapes of latin-1": (encoded("%FC"), "is escaped, but not from UTF-8"),
-    "half an escaped letter": (encoded("%C3x"), "is escaped, but not from UTF-8"),
+    "a key of nothing": (encoded(""), "the key has 0 bytes"),
+    "escapes of latin-1": (encoded("%FC"), "is percent-encoded, but not as UTF-8"),
+    "half an escaped letter": (encoded("%C3x"), "is percent-encoded, but not as UTF-8"),
     "a percent sign of its own": (encoded("100%"), "is not form-encoded"),
     "no digits after it": (encoded("%zz%2B"), "is not form-encoded"),
-    "1,025 bytes once decoded": (encoded("%C3%BC" * 512 + "k"), "a key of 1025 bytes"),
+    "1,025 bytes once decoded": (encoded("%C3%BC" * 512 + "k"), "the key has 1025 bytes"),
     "a version of another type": (s3_of(object={"key": "k", "versionId": 1}), "versionId"),
-    "a version with a line break": (s3(entry(versionId="a\nb")), "version 'a\\nb' is none"),
+    "a version with a line break": (s3(entry(versionId="a\nb")), "version 'a\\nb' is not one"),
     "a version without end": (s3(entry(versionId="v" * 1025)), "the version 'vvv"),
-    "an etag with a space": (s3(entry(eTag="a b")), "the etag 'a b' is none"),
+    "an etag with a space": (s3(entry(eTag="a b")), "the etag 'a b' is not one"),
     "another Event": (text({"Event": "autoscaling:TEST_NOTIFICATION"}), "is not s3:TestEvent"),
     "an Event of another type": (text({"Event": {}}), "the Event <dict>"),
     # EventBridge
@@ -124,31 +124,31 @@ NOT_UNDERSTOOD = {
     "an event of S3 to come": (eventbridge(kind="Object Moved"), "of aws.s3, which is unknown"),
     "one API call": (
         text({"detail-type": "AWS API Call via CloudTrail", "source": "aws.s3", "detail": {}}),
-        "'AWS API Call via CloudTrail': one event, which is not supported",
+        "'AWS API Call via CloudTrail': a single record, which is not supported",
     ),
     "one call of Config": (
         text({"detail-type": "AWS API Call via CloudTrail", "source": "aws.config"}),
         "not supported",
     ),
     # AWS Config, SNS
-    "another messageType": (config("Other"), "messageType 'Other' is none of AWS Config's"),
+    "another messageType": (config("Other"), "messageType 'Other' is not one of AWS Config's"),
     "a messageType of another type": (config(["x"]), "messageType <list>"),
     "Config and CloudTrail": (config(s3Bucket=BUCKET, s3ObjectKey=[KEY]), "several shapes"),
     "Config and S3": (config(Records=[entry()]), "several shapes"),
-    "another Type": (confirmation("Other"), "SNS sends a message of the Type 'Other'"),
-    "a Type of another type": (confirmation(["Notification"]), "the Type <list>"),
-    "no Type": (text({"TopicArn": TOPIC, "Message": own(KEY)}), "the Type <NoneType>"),
+    "another Type": (confirmation("Other"), "SNS sends a message of unknown Type 'Other'"),
+    "a Type of another type": (confirmation(["Notification"]), "unknown Type <list>"),
+    "no Type": (text({"TopicArn": TOPIC, "Message": own(KEY)}), "unknown Type <NoneType>"),
     "a Message that is no text": (
-        sns(json.loads(own(KEY))), "an SNS envelope whose Message is <dict> and no text",
+        sns(json.loads(own(KEY))), "an SNS envelope whose Message is <dict>, not a text",
     ),
-    "four envelopes": (sns(sns(sns(sns(own(KEY))))), "more than 3 SNS envelopes"),
-    "words in an envelope": (sns("hello"), "inside sns: no JSON"),
-    "words in two": (sns(sns("hello")), "inside sns/sns: no JSON"),
+    "four envelopes": (sns(sns(sns(sns(own(KEY))))), "more than 3 nested SNS envelopes"),
+    "words in an envelope": (sns("hello"), "inside sns: not JSON"),
+    "words in two": (sns(sns("hello")), "inside sns/sns: not JSON"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize(("body", "why"), NOT_UNDERSTOOD.values(), ids=NOT_UNDERSTOOD)
-def test_what_is_not_understood_says_where_and_why(body, why):
+def test_a_refusal_says_where_and_why(body, why):
     fault = refusal(body)
 
     assert fault.reason == "not-understood"
@@ -164,10 +164,10 @@ def test_what_is_not_understood_says_where_and_why(body, why):
     ],
     ids=repr,
 )  # fmt: skip
-def test_a_bucket_that_is_none_is_refused_in_every_shape(shape, bucket):
+def test_an_invalid_bucket_name_is_refused_in_every_shape(shape, bucket):
     body = SHAPES[shape](KEY).replace(f'"{BUCKET}"', json.dumps(bucket))
 
-    assert "has no bucket's name" in refusal(body).detail
+    assert "is not a valid bucket name" in refusal(body).detail
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -182,14 +182,14 @@ def test_a_bucket_may_have_a_name_from_before_2018(shape, bucket):
 def test_more_objects_than_allowed_are_refused(shape):
     body = {"cloudtrail": own("a", "b", "c"), "s3": s3(entry("a"), entry("b"), entry("c"))}[shape]
 
-    fault = refusal(sns(body), most=2)
+    fault = refusal(sns(body), max_objects=2)
 
     assert fault.reason == "too-many-objects"
-    assert fault.detail == "inside sns: the message names 3 objects; 2 are taken"
+    assert fault.detail == "inside sns: the message names 3 objects; at most 2 are allowed"
 
 
 @pytest.mark.parametrize("kind", ["SubscriptionConfirmation", "UnsubscribeConfirmation"])
-def test_what_sns_says_of_a_subscription_is_left_to_a_person(kind):
+def test_an_sns_subscription_message_is_refused_for_a_person(kind):
     fault = refusal(confirmation(kind))
 
     assert fault.reason == "subscription"
@@ -227,15 +227,15 @@ def answer(body):
 
 
 def understood_or_refused(body):
-    """Whatever the text is: an answer, or a Fault with a reason that is known."""
+    """Check that *body* gives a notification, or a Fault with a known reason."""
     said = answer(body)
     if isinstance(said, Fault):
         assert REASONS[said.reason].status == "refused"
         assert len(said.detail) <= LONGEST
         assert said.detail.isascii()
     else:
-        assert bool(said.objects) != bool(said.unread)
-        assert said.unread in {"", *UNREAD}
+        assert bool(said.objects) != bool(said.no_log)
+        assert said.no_log in {"", *NO_LOG}
     assert subscription_confirm_command(body) is None or '"Token"' in body
 
 
@@ -251,18 +251,18 @@ GOOD += [sns(own(KEY)), text(S3_TEST), config(), confirmation()]
 
 
 @given(st.text(st.characters()) | st.binary().map(lambda raw: raw.decode("latin-1")))
-def test_any_text_is_understood_or_refused(body):
+def test_any_text_is_decoded_or_refused(body):
     understood_or_refused(body)
     understood_or_refused(sns(body.encode("utf-8", "replace").decode()))
 
 
 @given(VALUES)
-def test_any_json_is_understood_or_refused(value):
+def test_any_json_is_decoded_or_refused(value):
     understood_or_refused(json.dumps(value))
 
 
 @given(st.sampled_from(GOOD), st.data())
-def test_a_good_message_with_a_character_changed_is_understood_or_refused(good, data):
+def test_a_valid_message_with_a_changed_character_is_decoded_or_refused(good, data):
     at = data.draw(st.integers(0, len(good) - 1))
     put = data.draw(st.text(st.sampled_from('{}[]",:\\%+0aü\ud800\x00'), max_size=2))
 
@@ -270,7 +270,7 @@ def test_a_good_message_with_a_character_changed_is_understood_or_refused(good, 
 
 
 def spots(value, path=()):
-    """The way to every value inside *value*."""
+    """Yield the path to every value inside *value*."""
     keys = value if isinstance(value, dict) else range(len(value) if isinstance(value, list) else 0)
     for key in keys:
         yield (*path, key)
@@ -278,7 +278,7 @@ def spots(value, path=()):
 
 
 @given(st.sampled_from(GOOD), st.sampled_from(sorted(WRAPPINGS)), VALUES, st.data())
-def test_a_good_message_with_a_value_changed_is_understood_or_refused(good, wrap, value, data):
+def test_a_valid_message_with_a_changed_value_is_decoded_or_refused(good, wrap, value, data):
     changed = json.loads(good)
     path = data.draw(st.sampled_from(list(spots(changed))))
     within = changed

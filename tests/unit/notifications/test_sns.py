@@ -2,7 +2,7 @@ import shlex
 
 import pytest
 
-from tests.announcements import TOPIC, confirmation, own, sns
+from tests.support.announcements import TOPIC, confirmation, own, sns
 from trailcourier.notifications import subscription_confirm_command
 
 TOKEN = "2336412f37fb687f5d51e6e2425f004aead8a1f1c1e8"
@@ -52,5 +52,5 @@ NOTHING_TO_CONFIRM = {
 
 
 @pytest.mark.parametrize("body", NOTHING_TO_CONFIRM.values(), ids=NOTHING_TO_CONFIRM)
-def test_there_is_no_command_where_nothing_can_be_confirmed(body):
+def test_there_is_no_command_without_a_subscription_request(body):
     assert subscription_confirm_command(body) is None

@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.aws_answers import Recording, reader, s3_object
-from trailcourier.egress import Egress
+from tests.support.aws_answers import Recording, reader, s3_object
+from trailcourier.aws.network import Network
 from trailcourier.errors import Fault
 from trailcourier.models import ObjectRef
-from trailcourier.objects.stores import readable
+from trailcourier.objects.stores import obstore_can_read
 
 KEYS = [
     "AWSLogs/111122223333/CloudTrail/eu-west-1/2026/11/24/111122223333_x.json.gz",
@@ -46,14 +46,18 @@ KEYS = [
 ]
 
 
+ASKED = b"asked for "  # what begins as a page does is no object
+
+
 def asked_for(reads, key):
-    """The key a server that echoes it was asked for, as it decodes it."""
-    return bytes(reads.open(ObjectRef("acme-trail", key)).body()).decode()
+    """Return the key that an echoing server received, decoded."""
+    answer = bytes(reads.open(ObjectRef("acme-trail", key)).body())
+    return answer.removeprefix(ASKED).decode()
 
 
 def echo(request):
     path = request.target.partition("?")[0].removeprefix("/acme-trail/")
-    return s3_object(unquote(path).encode())
+    return s3_object(ASKED + unquote(path).encode())
 
 
 @pytest.fixture(scope="module")
@@ -63,12 +67,12 @@ def reads():
 
 
 @pytest.mark.parametrize("key", KEYS, ids=lambda key: repr(key)[:40])
-def test_exactly_the_key_is_asked_for(reads, key):
+def test_exactly_the_given_key_is_requested(reads, key):
     assert asked_for(reads, key) == key
 
 
 @given(key=st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40))
-def test_exactly_any_key_is_asked_for(reads, key):
+def test_exactly_the_given_key_is_requested_for_any_key(reads, key):
     assert asked_for(reads, key) == key
 
 
@@ -78,11 +82,11 @@ def test_exactly_any_key_is_asked_for(reads, key):
                 or {".", ".."} & set(key.split("/")))) for key in KEYS],
     ids=lambda value: repr(value)[:40],
 )  # fmt: skip
-def test_which_keys_obstore_may_be_asked_for(key, by_obstore):
-    assert readable(key) == by_obstore
+def test_keys_that_obstore_can_read(key, by_obstore):
+    assert obstore_can_read(key) == by_obstore
 
 
-def test_what_is_no_text_is_refused(reads):
+def test_a_key_that_is_not_unicode_is_refused(reads):
     with pytest.raises(Fault) as raised:
         asked_for(reads, "half a \ud83d")
 
@@ -90,11 +94,11 @@ def test_what_is_no_text_is_refused(reads):
 
 
 @pytest.mark.parametrize("key", ["a/../b", "..", "./a"])
-def test_a_proxy_is_never_given_a_path_it_would_change(key):
+def test_a_key_whose_path_a_proxy_would_change_is_refused(key):
     with Recording(echo) as proxy:
-        egress = Egress(endpoint_url="http://127.0.0.1:1", http_proxy=proxy.url)
+        network = Network(endpoint_url="http://127.0.0.1:1", http_proxy=proxy.url)
         with pytest.raises(Fault) as raised:
-            asked_for(reader("", egress=egress), key)
+            asked_for(reader("", network=network), key)
 
     assert raised.value.reason == "unknown-key"
     assert proxy.requests == []

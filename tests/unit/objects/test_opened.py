@@ -4,8 +4,8 @@ from io import BytesIO
 import pytest
 from botocore.response import StreamingBody
 
-from tests.aws_answers import Recording, Torn, reader, s3_object
-from tests.http_stub import Reply
+from tests.support.aws_answers import Recording, Torn, reader, s3_object
+from tests.support.http_stub import Reply
 from trailcourier.errors import Fault
 from trailcourier.models import ObjectRef
 from trailcourier.objects.opened import OpenedByBoto3
@@ -15,7 +15,7 @@ READ_BY = {"obstore": "AWSLogs/k", "boto3": "AWSLogs//k"}
 
 @pytest.fixture(params=READ_BY)
 def ref(request):
-    """An object that the one or the other library reads."""
+    """An object that obstore reads, and one that boto3 reads."""
     return ObjectRef("acme-trail", READ_BY[request.param])
 
 
@@ -37,18 +37,18 @@ def test_a_body_cut_short_is_a_fault(ref):
 
 
 @pytest.mark.parametrize("then", ["reset", "stall"])
-def test_a_body_that_stops_coming_is_a_fault(ref, then):
+def test_a_stalled_body_is_a_fault(ref, then):
     with Torn(b"x" * 100, 500, then) as server:
-        opened = reader(server.url, stall=0.5).open(ref)
+        opened = reader(server.url, read_timeout=0.5).open(ref)
         with pytest.raises(Fault) as raised:
             opened.body()
 
     assert raised.value.reason == "cut-short"
 
 
-def test_a_body_that_comes_too_slowly_is_given_up(ref):
+def test_a_slow_body_times_out(ref):
     with Torn(b"x" * 100_000, 100_000_000, "drip") as server:
-        opened = reader(server.url, most=1 << 30, whole=0.5).open(ref)
+        opened = reader(server.url, most=1 << 30, total_timeout=0.5).open(ref)
         began = time.monotonic()
         with pytest.raises(Fault) as raised:
             opened.body()
@@ -57,7 +57,7 @@ def test_a_body_that_comes_too_slowly_is_given_up(ref):
     assert time.monotonic() - began < 10
 
 
-def test_a_broken_body_is_taken_up_where_it_broke():
+def test_a_broken_body_is_resumed():
     body = bytes(range(256)) * 4
 
     def answer(request):
@@ -74,7 +74,7 @@ def test_a_broken_body_is_taken_up_where_it_broke():
     assert len(server.requests) == 2
 
 
-def test_a_broken_body_is_not_completed_from_another_object():
+def test_a_broken_body_is_not_resumed_from_other_content():
     def answer(request):
         if "range" in request.headers:
             return resumed(request, b"y" * 500, etag="another")
@@ -86,10 +86,10 @@ def test_a_broken_body_is_not_completed_from_another_object():
     assert raised.value.reason == "cut-short"
 
 
-def test_a_stream_that_ends_early_without_a_word_is_a_fault():
+def test_a_stream_that_ends_early_without_an_error_is_a_fault():
     opened = OpenedByBoto3(
         ObjectRef("acme-trail", "k"), "eu-west-1", etag="", size=5,
-        stream=StreamingBody(BytesIO(b"abc"), None), whole=10, host="127.0.0.1", signed=True,
+        stream=StreamingBody(BytesIO(b"abc"), None), timeout=10, host="127.0.0.1", from_s3=True,
     )  # fmt: skip
 
     with pytest.raises(Fault) as raised:
@@ -114,7 +114,7 @@ def test_closing_twice_and_after_reading_is_harmless(ref):
         opened.close()
 
 
-def test_what_is_closed_is_let_go():
+def test_closing_releases_the_connection():
     with Recording(lambda request: s3_object(b"x" * 100)) as server:
         opened = reader(server.url).open(ObjectRef("acme-trail", "k"))
         opened.close()
@@ -123,7 +123,7 @@ def test_what_is_closed_is_let_go():
             opened.body()
 
 
-def test_what_is_closed_unread_can_be_opened_again(ref):
+def test_an_object_closed_unread_can_be_opened_again(ref):
     with Recording(lambda request: s3_object(b"x" * 100)) as server:
         reads = reader(server.url)
         reads.open(ref).close()

@@ -1,4 +1,4 @@
-"""What something else answered instead of S3 is parked as a fault of the connection, not refused.
+"""A foreign answer in place of S3's is parked as a fault of the connection, not refused.
 
 An object that was read by another library than obstore is told apart by its key.
 """
@@ -8,8 +8,8 @@ import json
 
 import pytest
 
-from tests.aws_answers import Recording, reader, s3_object
-from tests.http_stub import Reply
+from tests.support.aws_answers import Recording, reader, s3_object
+from tests.support.http_stub import Reply
 from trailcourier.errors import Fault
 from trailcourier.models import ObjectRef
 
@@ -47,7 +47,7 @@ def fault_of(answer, ref):
 
 @pytest.mark.parametrize("answer", INSTEAD)
 @pytest.mark.parametrize("by", KEYS)
-def test_what_is_not_s3s_is_a_fault_of_the_connection(by, answer):
+def test_a_foreign_answer_is_a_fault_of_the_connection(by, answer):
     fault = fault_of(INSTEAD[answer], ObjectRef("acme-trail", KEYS[by]))
 
     assert (fault.reason, fault.where) == ("not-aws", "acme-trail")
@@ -55,13 +55,13 @@ def test_what_is_not_s3s_is_a_fault_of_the_connection(by, answer):
 
 
 @pytest.mark.parametrize("by", KEYS)
-def test_another_size_than_the_content_announced_has_is_a_fault_of_the_connection(by):
+def test_another_size_than_announced_is_a_fault_of_the_connection(by):
     ref = ObjectRef("acme-trail", KEYS[by], etag="0123", size=len(LOG) + 1)
 
     assert fault_of(s3_object(LOG), ref).reason == "not-aws"
 
 
-def test_the_first_bytes_are_told():
+def test_the_first_bytes_are_quoted():
     fault = fault_of(INSTEAD["a page"], ObjectRef("acme-trail", "k"))
 
     assert "text/html" in fault.detail
@@ -83,7 +83,7 @@ def test_the_first_bytes_are_told():
     ],
     ids=repr,
 )
-def test_what_s3_keeps_is_read_whatever_it_is(by, answer):
+def test_any_content_stored_in_s3_is_read(by, answer):
     with Recording(lambda request: answer) as server:
         got = reader(server.url).open(ObjectRef("acme-trail", KEYS[by])).body()
 
@@ -99,7 +99,7 @@ def test_a_log_is_read_with_one_request():
     assert len(server.requests) == 1
 
 
-def test_a_page_that_was_gone_when_asked_again_is_no_part_of_the_object():
+def test_a_page_that_is_gone_at_the_second_request_is_discarded():
     answers = iter([Reply(200, PAGE, (PLAIN, ETAG)), s3_object(LOG, "another")])
 
     with Recording(lambda request: next(answers)) as server, pytest.raises(Fault) as raised:
@@ -108,7 +108,7 @@ def test_a_page_that_was_gone_when_asked_again_is_no_part_of_the_object():
     assert raised.value.reason == "cut-short"
 
 
-def test_a_bucket_whose_place_a_page_tells_is_not_looked_for_further():
+def test_a_page_in_response_to_a_region_lookup_ends_the_lookup():
     page = Reply(200, PAGE, (HTML,))
 
     with Recording(lambda request: page) as server, pytest.raises(Fault) as raised:

@@ -2,11 +2,11 @@ import gzip
 
 import pytest
 
-from tests.aws_answers import Recording, reader, s3_error, s3_object, signer, together
-from tests.http_stub import Reply
+from tests.support.aws_answers import Recording, reader, s3_error, s3_object, signer, together
+from tests.support.http_stub import Reply
 from trailcourier.errors import Fault
 from trailcourier.models import ObjectRef
-from trailcourier.objects import Reach, Reader
+from trailcourier.objects import BucketAccess, Reader
 
 REF = ObjectRef("acme-trail", "AWSLogs/1/x.json.gz")
 
@@ -30,7 +30,7 @@ def test_size_and_etag_are_known_before_the_body_is_read():
         assert bytes(opened.body()) == b"0123456789"
 
 
-def test_an_object_over_the_cap_is_refused_and_its_body_left():
+def test_an_object_over_the_limit_is_refused_without_reading_it():
     fault = fault_of(lambda request: s3_object(b"x" * 101), most=100)
 
     assert fault.reason == "too-large"
@@ -38,7 +38,7 @@ def test_an_object_over_the_cap_is_refused_and_its_body_left():
     assert "100" in fault.detail
 
 
-def test_an_object_of_just_the_cap_is_read():
+def test_an_object_of_exactly_the_limit_is_read():
     with Recording(lambda request: s3_object(b"x" * 100)) as server:
         assert len(read(server.url, most=100)) == 100
 
@@ -48,7 +48,7 @@ def test_an_empty_object_is_read():
         assert read(server.url) == b""
 
 
-def test_an_encoding_the_object_declares_is_left_alone():
+def test_a_declared_content_encoding_is_ignored():
     body = gzip.compress(b"the log")
 
     def answer(request):
@@ -78,7 +78,7 @@ def test_an_encoding_the_object_declares_is_left_alone():
         (400, "NobodyKnows", "s3-error"),
     ],
 )
-def test_what_s3_refuses_is_told_by_its_code(status, code, reason):
+def test_an_error_of_s3_gets_the_reason_of_its_code(status, code, reason):
     fault = fault_of(lambda request: s3_error(status, code))
 
     assert (fault.reason, fault.where) == (reason, "acme-trail")
@@ -94,7 +94,7 @@ def test_what_s3_refuses_is_told_by_its_code(status, code, reason):
         (500, "InternalError", "aws-error"),
     ],
 )
-def test_what_time_repairs_is_tried_three_times_then_parked(status, code, reason):
+def test_a_transient_error_is_retried_twice_before_the_fault(status, code, reason):
     with (
         Recording(lambda request: s3_error(status, code)) as server,
         pytest.raises(Fault) as raised,
@@ -105,14 +105,14 @@ def test_what_time_repairs_is_tried_three_times_then_parked(status, code, reason
     assert len(server.requests) == 3
 
 
-def test_a_slow_down_that_passes_is_not_noticed():
+def test_a_slow_down_that_passes_causes_no_fault():
     answers = iter([s3_error(503, "SlowDown"), s3_object(b"in time")])
 
     with Recording(lambda request: next(answers)) as server:
         assert read(server.url) == b"in time"
 
 
-def test_nobody_listening_is_a_fault_of_the_network():
+def test_a_refused_connection_is_a_fault_of_the_network():
     with Recording(lambda request: None) as server:
         url = server.url
 
@@ -123,18 +123,18 @@ def test_nobody_listening_is_a_fault_of_the_network():
     assert "127.0.0.1" in raised.value.detail
 
 
-def test_a_server_that_hangs_is_given_up():
+def test_a_server_that_hangs_times_out():
     import asyncio
 
     async def hang(request):
         await asyncio.Event().wait()
 
-    fault = fault_of(hang, stall=0.3)
+    fault = fault_of(hang, read_timeout=0.3)
 
     assert fault.reason == "network"
 
 
-def test_the_etag_a_message_names_has_to_be_the_objects():
+def test_the_object_must_have_the_messages_etag():
     with Recording(lambda request: s3_object(b"x")) as server:
         for ref in (
             ObjectRef("acme-trail", "k", etag="abc"),
@@ -157,7 +157,7 @@ def test_a_version_is_read_by_its_name():
     assert "if-match" not in request.headers
 
 
-def test_where_versions_may_not_be_read_the_newest_is_and_that_is_said_once():
+def test_the_newest_version_is_read_if_versions_are_denied_and_reported_once():
     def answer(request):
         denied = "versionId" in request.target
         return s3_error(403, "AccessDenied") if denied else s3_object(b"newest")
@@ -175,7 +175,7 @@ def test_where_versions_may_not_be_read_the_newest_is_and_that_is_said_once():
     assert sum("versionId" in request.target for request in server.requests) == 2
 
 
-def test_a_version_denied_with_its_object_is_denied():
+def test_a_version_is_denied_if_the_object_is_too():
     fault = fault_of(
         lambda request: s3_error(403, "AccessDenied"), ObjectRef("acme-trail", "k", version="v1")
     )
@@ -187,7 +187,7 @@ def test_a_version_denied_with_its_object_is_denied():
     "bucket",
     ["", "a", "a/b", "a b", "-a", "arn:aws:s3:::x", "x?y", "x#y", "a\n", "ü" * 4, "a" * 256],
 )
-def test_what_is_no_name_of_a_bucket_is_never_asked_for(bucket):
+def test_an_invalid_bucket_name_makes_no_request(bucket):
     with Recording(lambda request: s3_object(b"x")) as server, pytest.raises(Fault) as raised:
         reader(server.url).open(ObjectRef(bucket, "k"))
 
@@ -195,7 +195,7 @@ def test_what_is_no_name_of_a_bucket_is_never_asked_for(bucket):
     assert server.requests == []
 
 
-def test_the_owner_a_source_demands_is_sent_signed_along():
+def test_the_expected_owner_is_a_signed_header():
     with Recording(lambda request: s3_object(b"x")) as server:
         assert read(server.url, owner="111122223333") == b"x"
 
@@ -204,7 +204,7 @@ def test_the_owner_a_source_demands_is_sent_signed_along():
     assert "x-amz-expected-bucket-owner" in request.headers["authorization"]
 
 
-def test_what_obstore_cannot_read_and_boto3_can_is_read_and_said():
+def test_an_object_that_only_boto3_reads_is_read_and_reported():
     def answer(request):
         if "Boto3" in request.headers["user-agent"]:
             return s3_object(b"by boto3")
@@ -233,7 +233,7 @@ def test_twelve_threads_read_twelve_objects():
     assert got == [[f"{thread}-{at}".encode() * 1000 for at in range(20)] for thread in range(12)]
 
 
-def test_a_reader_is_made_without_asking_anybody():
+def test_creating_a_reader_makes_no_request():
     with Recording(lambda request: Reply(500)) as server:
         assert isinstance(reader(server.url), Reader)
 
@@ -247,9 +247,11 @@ def test_requests_are_signed_for_the_region_with_the_sources_keys():
     assert signer(server.requests[0]) == ("AKIAEXAMPLE", "eu-west-1")
 
 
-def test_a_reach_is_shown_without_the_password_of_its_proxy():
-    from trailcourier.egress import Egress
+def test_the_repr_of_bucket_access_hides_the_proxys_password():
+    from trailcourier.aws.network import Network
 
-    reach = Reach(home="eu-west-1", egress=Egress(http_proxy="http://user:hidden@127.0.0.1:1"))
+    reach = BucketAccess(
+        home="eu-west-1", network=Network(http_proxy="http://user:hidden@127.0.0.1:1")
+    )
 
     assert "hidden" not in repr(reach)

@@ -5,14 +5,14 @@ from datetime import timedelta
 import obstore
 import pytest
 
-from tests import tls
-from tests.aws_answers import Recording, keys, reader, s3_error, s3_object, session, signer
-from tests.fleet import until
-from trailcourier.credentials import Credentials
-from trailcourier.egress import Egress
+from tests.support import tls
+from tests.support.aws_answers import Recording, keys, reader, s3_error, s3_object, session, signer
+from tests.support.fleet import until
+from trailcourier.aws.credentials import Credentials
+from trailcourier.aws.network import Network
 from trailcourier.errors import Fault
 from trailcourier.models import ObjectRef
-from trailcourier.objects import Reach
+from trailcourier.objects import BucketAccess
 from trailcourier.objects.stores import Stores
 from trailcourier.secret import Secret
 
@@ -21,12 +21,12 @@ READ_BY = {"obstore": ObjectRef("acme-trail", "k"), "boto3": ObjectRef("acme-tra
 
 @pytest.fixture(params=READ_BY)
 def ref(request):
-    """An object that the one or the other library reads."""
+    """An object that obstore reads, and one that boto3 reads."""
     return READ_BY[request.param]
 
 
 def read(url, ref, **more):
-    """What is read, by the library that is meant to: the other would help out unseen."""
+    """Return the body, read by the expected library: the other would silently read it instead."""
     notices = []
     data = reader(url, notices=notices, **more).open(ref).body()
     assert notices == []
@@ -34,8 +34,8 @@ def read(url, ref, **more):
 
 
 def host(bucket="acme-trail", region="eu-west-1", **more):
-    """Where obstore would ask for an object of *bucket*."""
-    store = Stores(session(), Reach(home=region, **more)).store(bucket, region)
+    """Return the URL that obstore would request for an object of *bucket*."""
+    store = Stores(session(), BucketAccess(home=region, **more)).store(bucket, region)
     return obstore.sign(store, "GET", "k", timedelta(seconds=60)).partition("?")[0]
 
 
@@ -59,16 +59,18 @@ def host(bucket="acme-trail", region="eu-west-1", **more):
     ],
     ids=str,
 )
-def test_hosts_are_those_of_the_partition_and_of_what_was_asked_for(region, more, expected):
-    assert host(region=region, **more) == f"https://acme-trail.{expected}/k"
+def test_hosts_follow_partition_fips_and_dualstack(region, more, expected):
+    assert host(region=region, network=Network(**more)) == f"https://acme-trail.{expected}/k"
 
 
-def test_a_bucket_with_dots_is_addressed_by_path_for_no_certificate_covers_it():
+def test_a_bucket_with_dots_is_addressed_by_path():
+    """No TLS certificate covers a host name with the bucket's dots."""
     assert host("acme.trail") == "https://s3.eu-west-1.amazonaws.com/acme.trail/k"
 
 
 @pytest.mark.parametrize("bucket", ["Acme_Logs", "b" * 64, "B" * 255], ids=len)
-def test_a_bucket_from_before_2018_is_addressed_by_path_for_no_host_can_have_its_name(bucket):
+def test_a_bucket_from_before_2018_is_addressed_by_path(bucket):
+    """No host can have such a name."""
     expected = f"https://s3.us-east-1.amazonaws.com/{bucket}/k"
 
     assert host(bucket, "us-east-1") == expected
@@ -76,12 +78,12 @@ def test_a_bucket_from_before_2018_is_addressed_by_path_for_no_host_can_have_its
 
 def test_a_path_in_the_endpoint_is_kept(ref):
     with Recording(lambda request: s3_object(request.target.encode())) as server:
-        got = read(server.url, ref, egress=Egress(endpoint_url=server.url + "/storage"))
+        got = read(server.url, ref, network=Network(endpoint_url=server.url + "/storage"))
 
     assert got.decode() == f"/storage/acme-trail/{ref.key}"
 
 
-def test_what_the_environment_says_to_obstore_is_not_heard(ref, monkeypatch):
+def test_the_environments_obstore_options_are_ignored(ref, monkeypatch):
     for name, value in {
         "AWS_ENDPOINT_URL": "http://127.0.0.1:1",
         "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:1",
@@ -108,32 +110,32 @@ def test_what_the_environment_says_to_obstore_is_not_heard(ref, monkeypatch):
     assert "x-amz-security-token" not in request.headers
 
 
-def test_the_proxy_is_asked_and_left_out_where_no_proxy_says_so(ref):
+def test_the_proxy_is_used_unless_no_proxy_matches(ref):
     with (
         Recording(lambda request: s3_object(b"by proxy")) as proxy,
         Recording(lambda request: s3_object(b"directly")) as server,
     ):
-        through = Egress(endpoint_url=server.url, http_proxy=proxy.url)
-        around = Egress(endpoint_url=server.url, http_proxy=proxy.url, no_proxy="127.0.0.1")
-        got = [read(server.url, ref, egress=egress) for egress in (through, around)]
+        through = Network(endpoint_url=server.url, http_proxy=proxy.url)
+        around = Network(endpoint_url=server.url, http_proxy=proxy.url, no_proxy="127.0.0.1")
+        got = [read(server.url, ref, network=network) for network in (through, around)]
 
     assert got == [b"by proxy", b"directly"]
 
 
-def test_a_proxy_is_given_its_user_and_password(ref):
+def test_a_proxy_gets_its_user_and_password(ref):
     with Recording(lambda request: s3_object(b"x")) as proxy:
         named = proxy.url.replace("//", "//user:pass%40word@")
-        read("", ref, egress=Egress(endpoint_url="http://127.0.0.1:1", http_proxy=named))
+        read("", ref, network=Network(endpoint_url="http://127.0.0.1:1", http_proxy=named))
 
     assert proxy.requests[0].headers["proxy-authorization"] == "Basic dXNlcjpwYXNzQHdvcmQ="
 
 
-def test_a_ca_bundle_is_trusted_and_nobody_else(ref, tmp_path):
+def test_only_the_ca_bundle_is_trusted(ref, tmp_path):
     bundle, context = tls.authority(tmp_path)
 
     with Recording(lambda request: s3_object(b"x"), tls=context) as server:
-        trusting = Egress(endpoint_url=server.url, ca_bundle=bundle)
-        got = read(server.url, ref, egress=trusting)
+        trusting = Network(endpoint_url=server.url, ca_bundle=bundle)
+        got = read(server.url, ref, network=trusting)
         with pytest.raises(Fault) as raised:
             read(server.url, ref)
 
@@ -142,28 +144,28 @@ def test_a_ca_bundle_is_trusted_and_nobody_else(ref, tmp_path):
     assert "certificate" in raised.value.detail.lower()
 
 
-def test_tls_goes_through_the_tunnel_of_a_proxy(ref, tmp_path):
+def test_tls_uses_a_tunnel_through_the_proxy(ref, tmp_path):
     bundle, context = tls.authority(tmp_path)
 
     with (
         tls.tunnels() as proxy,
         Recording(lambda request: s3_object(b"x"), tls=context) as server,
     ):
-        egress = Egress(endpoint_url=server.url, ca_bundle=bundle, https_proxy=proxy.url)
-        got = read(server.url, ref, egress=egress)
+        network = Network(endpoint_url=server.url, ca_bundle=bundle, https_proxy=proxy.url)
+        got = read(server.url, ref, network=network)
 
     assert got == b"x"
     assert proxy.tunnels[0] == server.url.removeprefix("https://")
 
 
-def test_a_machine_without_certificates_trusts_those_boto3_brings(monkeypatch):
+def test_a_machine_without_certificates_trusts_boto3s(monkeypatch):
     monkeypatch.setenv("SSL_CERT_FILE", "/nonexistent")
     monkeypatch.setenv("SSL_CERT_DIR", "/nonexistent")
 
     assert host().startswith("https://")
 
 
-def test_keys_that_change_are_used_from_the_next_request_on(ref, tmp_path):
+def test_changed_keys_are_used_for_the_next_request(ref, tmp_path):
     file = tmp_path / "key"
     file.write_text("AKIAONE")
     credentials = Credentials(
@@ -192,8 +194,8 @@ def test_keys_that_change_are_used_from_the_next_request_on(ref, tmp_path):
     assert notices == []
 
 
-def test_a_role_is_assumed_anew_between_two_reads(ref):
-    from tests.aws_answers import sts_keys
+def test_a_role_is_assumed_again_between_two_reads(ref):
+    from tests.support.aws_answers import sts_keys
 
     answers = iter([sts_keys("ASIAONE", lives=3), sts_keys("ASIATWO")])
     role = Credentials(
@@ -208,7 +210,7 @@ def test_a_role_is_assumed_anew_between_two_reads(ref):
         Recording(lambda request: s3_object(b"x")) as server,
     ):
         endpoints = (("s3", server.url), ("sts", sts.url))
-        reads = reader("", credentials=role, egress=Egress(endpoints=endpoints))
+        reads = reader("", credentials=role, network=Network(endpoints=endpoints))
         reads.open(ref).body()
         until(lambda: reads.open(ref).body() and signer(server.requests[-1])[0] == "ASIATWO")
 
@@ -220,7 +222,7 @@ def test_a_role_is_assumed_anew_between_two_reads(ref):
     }
 
 
-def test_without_credentials_the_fault_is_theirs(ref):
+def test_missing_credentials_are_a_fault_of_the_credentials(ref):
     with Recording(lambda request: s3_object(b"x")) as server, pytest.raises(Fault) as raised:
         reader(server.url, credentials=Credentials()).open(ref)
 
@@ -229,7 +231,7 @@ def test_without_credentials_the_fault_is_theirs(ref):
 
 
 def test_one_store_serves_a_bucket_in_its_region():
-    stores = Stores(session(keys()), Reach(home="eu-west-1"))
+    stores = Stores(session(keys()), BucketAccess(home="eu-west-1"))
 
     assert stores.store("acme-trail", "eu-west-1") is stores.store("acme-trail", "eu-west-1")
     assert stores.client("eu-west-1") is stores.client("eu-west-1")
@@ -237,7 +239,7 @@ def test_one_store_serves_a_bucket_in_its_region():
 
 PEAK = """
 import sys
-from tests.aws_answers import reader
+from tests.support.aws_answers import reader
 from trailcourier.models import ObjectRef
 
 def peak():
@@ -254,7 +256,7 @@ print(peak() - before, len(data) >> 20)
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
 @pytest.mark.parametrize("suffix", ["", "/"], ids=["obstore", "boto3"])
-def test_a_body_is_held_once(suffix):
+def test_a_body_is_in_memory_once(suffix):
     def answer(request):
         return s3_object(b"x" * (60 << 20 if "large" in request.target else 1))
 

@@ -1,29 +1,28 @@
-"""Exports: the same plan, in words that CloudFormation, Terraform and a shell understand.
+"""Exports: the same plan for CloudFormation, Terraform and a shell.
 
-Terraform itself is not run: its provider would have to be downloaded.  The text is parsed as HCL
-and its names are compared with those that the provider documents.
+Terraform itself is not run: its provider would have to be downloaded. The tests compare the names
+with those that the provider documents, and follow the references.
 """
 
+import graphlib
 import json
 import re
 import subprocess
 import sys
 from pathlib import Path
 
-import hcl2
 import pytest
 
-from tests.terraform_documented import ARGUMENTS, META, REQUIRED
+from tests.support.terraform_documented import ARGUMENTS, META, REQUIRED
 from trailcourier.errors import ConfigError
-from trailcourier.provision import Layout, Request, plan
+from trailcourier.provision import Layout, SetupRequest, plan
 from trailcourier.provision.export import FORMATS, by_hand, cloudformation, provider
-from trailcourier.provision.export.hcl import quoted
 
 ACCOUNT = "111122223333"
 KEY = f"arn:aws:kms:us-east-1:{ACCOUNT}:key/abc"
 ROLE = "arn:aws:iam::444455556666:role/collector"
 THEIRS = "arn:aws:sns:eu-west-1:444455556666:aws-controltower-AllConfigNotifications"
-CHOICES = {
+OPTIONS = {
     "default": {},
     "s3": {"delivery": "s3", "reader": "cross-account", "principal": ROLE, "kms_key": "new",
            "encrypt": ("logs", "queue")},
@@ -41,102 +40,137 @@ CHOICES = {
                  "encrypt": ("logs", "queue", "topic")},
     "china": {"region": "cn-north-1", "reader": "instance-profile"},
 }  # fmt: skip
-every = pytest.mark.parametrize("choices", CHOICES.values(), ids=CHOICES)
+every = pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
 
 
-def exported(format_, choices):
-    layout = Layout(Request(account=ACCOUNT, **choices))
-    return FORMATS[format_](layout, plan(layout.request, layout.found))
+def exported(format_, options):
+    layout = Layout(SetupRequest(account=ACCOUNT, **options))
+    return FORMATS[format_](layout, plan(layout.request, layout.facts))
 
 
-def bare(value):
-    """What hcl2 parsed, without the quotes that it keeps."""
-    if isinstance(value, dict):
-        return {key.strip('"'): bare(each) for key, each in value.items() if key != "__is_block__"}
-    if isinstance(value, list):
-        return [bare(each) for each in value]
-    return value.strip('"') if isinstance(value, str) else value
+def terraform(options):
+    return json.loads(exported("terraform", options))
 
 
-def resources(choices):
-    """The resources of the Terraform export: (kind, name, arguments)."""
-    parsed = bare(hcl2.loads(exported("terraform", choices)))
-    for each in parsed["resource"]:
-        for kind, named in each.items():
-            for name, arguments in named.items():
-                yield kind, name, arguments
+def resources(options):
+    """Yield the resources of the Terraform export: (type, name, arguments)."""
+    for kind, named in terraform(options)["resource"].items():
+        for name, arguments in named.items():
+            yield kind, name, {each: arguments[each] for each in arguments if each != "//"}
+
+
+def references_in(arguments, documents):
+    """Return the addresses of the resources that *arguments* and their documents refer to."""
+    text = json.dumps(arguments)
+    named = re.findall(r"\blocal\.(\w+)", text)
+    text += json.dumps([documents[name] for name in named])
+    return set(re.findall(r"\b(aws_\w+\.\w+)\b", text))
 
 
 def names_in(arguments, within=""):
+    """Yield the names of arguments, of nested blocks and of the arguments in those."""
     for name, value in arguments.items():
         yield f"{within}{name}"
-        if isinstance(value, list) and value and isinstance(value[0], dict):
-            for each in value:
+        for each in value if isinstance(value, list) else [value]:
+            if isinstance(each, dict):
                 yield from names_in(each, f"{within}{name}.")
 
 
 @every
-def test_cloudformation_passes_cfn_lint(choices):
-    from cfnlint.api import ManualArgs, lint  # seconds, which every process of a test run would pay
+def test_cloudformation_passes_cfn_lint(options):
+    from cfnlint.api import (  # the import takes seconds, and every test process would pay
+        ManualArgs,
+        lint,
+    )
 
-    regions = [choices.get("region", "us-east-1")]
+    regions = [options.get("region", "us-east-1")]
 
-    found = lint(exported("cloudformation", choices), config=ManualArgs(regions=regions))
+    found = lint(exported("cloudformation", options), config=ManualArgs(regions=regions))
 
     assert [str(each) for each in found] == []
 
 
 @every
-def test_terraform_has_only_resources_and_arguments_that_are_documented(choices):
-    for kind, name, arguments in resources(choices):
+def test_terraform_uses_only_documented_resources_and_arguments(options):
+    for kind, name, arguments in resources(options):
         known = META | set(ARGUMENTS[kind].split())
         assert set(names_in(arguments)) <= known, (kind, name)
         assert set(REQUIRED.get(kind, "").split()) <= set(arguments), (kind, name)
 
 
 @every
-def test_terraform_refers_to_what_it_declares_and_to_nothing_later(choices):
-    text = exported("terraform", choices)
-    declared = set()
+def test_terraform_refers_only_to_what_it_declares_and_in_no_circle(options):
+    documents = terraform(options)["locals"]
+    graph = {
+        f"{kind}.{name}": references_in(arguments, documents)
+        for kind, name, arguments in resources(options)
+    }
 
-    for block in re.split(r"(?m)^resource ", text)[1:]:
-        kind, name = re.findall(r'"([^"]+)"', block)[:2]
-        assert set(re.findall(r"\b(aws_\w+\.\w+)\b", block)) <= declared
-        declared.add(f"{kind}.{name}")
+    graphlib.TopologicalSorter(graph).prepare()  # raises CycleError
+    assert set().union(*graph.values()) <= set(graph)
 
 
-def test_terraform_knows_by_references_what_needs_what():
-    text = exported("terraform", CHOICES["govcloud"])
+def test_terraform_refers_to_resources_in_arguments_and_documents():
+    parsed = terraform(OPTIONS["govcloud"])
+    declared = parsed["resource"]
+    queue = declared["aws_sqs_queue"]["queue"]
 
-    assert '"deadLetterTargetArn" = aws_sqs_queue.dead_letter_queue.arn' in text
-    assert re.search(r"sns_topic_name += aws_sns_topic.topic.arn", text)
-    assert re.search(r"kms_key_id += aws_kms_key.key.arn", text)
-    assert re.search(r"queue_url += aws_sqs_queue.queue.id", text)
+    assert queue["redrive_policy"] == "${jsonencode(local.queue_redrive_policy)}"
+    assert parsed["locals"]["queue_redrive_policy"] == {
+        "deadLetterTargetArn": "${aws_sqs_queue.dead_letter_queue.arn}",
+        "maxReceiveCount": 10,
+    }
+    trail = declared["aws_cloudtrail"]["trail"]
+    assert trail["sns_topic_name"] == "${aws_sns_topic.topic.arn}"
+    assert trail["kms_key_id"] == "${aws_kms_key.key.arn}"
+    assert trail["depends_on"] == [
+        "aws_s3_bucket_policy.bucket_policy", "aws_sns_topic_policy.topic_policy",
+    ]  # fmt: skip
+    policy = declared["aws_sqs_queue_policy"]["queue_policy"]
+    assert policy["queue_url"] == "${aws_sqs_queue.queue.id}"
+
+
+@every
+def test_every_document_of_terraform_is_used(options):
+    text = json.dumps(terraform(options)["resource"])
+
+    for name in terraform(options)["locals"]:
+        assert f"${{jsonencode(local.{name})}}" in text
+
+
+def test_terraform_takes_the_account_and_the_tag_from_the_provider_block():
+    provider_block = terraform(OPTIONS["default"])["provider"]["aws"]
+
+    assert provider_block == {
+        "region": "us-east-1",
+        "allowed_account_ids": [ACCOUNT],
+        "default_tags": {"tags": {"trailcourier": "trailcourier"}},
+    }
 
 
 @every
 @pytest.mark.parametrize("format_", FORMATS)
-def test_the_words_of_the_plan_are_in_every_export(choices, format_):
-    layout = Layout(Request(account=ACCOUNT, **choices))
-    text = exported(format_, choices).replace("'\"'\"'", "'")
+def test_every_export_has_the_summaries_of_the_plan(options, format_):
+    layout = Layout(SetupRequest(account=ACCOUNT, **options))
+    text = exported(format_, options).replace("'\"'\"'", "'")
 
-    for step in plan(layout.request, layout.found):
-        if by_hand.declared(layout, step) or format_ == "cli":
-            assert step.words in text, step.id
+    for step in plan(layout.request, layout.facts):
+        if by_hand.is_declared(layout, step) or format_ == "cli":
+            assert step.summary in text, step.id
 
 
 @every
-def test_a_script_passes_shellcheck(choices):
-    said = subprocess.run(
+def test_a_script_passes_shellcheck(options):
+    linted = subprocess.run(
         [str(Path(sys.executable).with_name("shellcheck")), "--shell=sh", "-"],
-        input=exported("cli", choices),
+        input=exported("cli", options),
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
 
-    assert (said.returncode, said.stdout) == (0, "")
+    assert (linted.returncode, linted.stdout) == (0, "")
 
 
 @every
@@ -147,37 +181,43 @@ def test_a_script_passes_shellcheck(choices):
         ("cloudformation", cloudformation.RESOURCES, cloudformation.PARTS),
     ],
 )
-def test_every_step_is_in_every_export_or_left_to_be_done_by_hand(choices, format_, names, parts):
-    layout = Layout(Request(account=ACCOUNT, **choices))
+def test_every_step_is_in_every_export_or_in_its_notes(options, format_, names, parts):
+    layout = Layout(SetupRequest(account=ACCOUNT, **options))
 
-    for step in plan(layout.request, layout.found):
-        ours = by_hand.declared(layout, step)
+    for step in plan(layout.request, layout.facts):
+        ours = by_hand.is_declared(layout, step)
         assert not ours or step.id in {*names, *parts}, step.id
 
 
-def test_what_is_there_already_is_not_declared_but_told_of():
+def test_existing_resources_are_not_declared_but_in_the_notes():
     for format_ in ("terraform", "cloudformation"):
-        text = exported(format_, CHOICES["existing"])
+        text = exported(format_, OPTIONS["existing"])
         assert "BucketPolicy" not in text
         assert "aws_s3_bucket_policy" not in text
-        assert "add to its policy, so that the policy of bucket acme-logs lets CloudTrail" in text
+        assert (
+            "Add these statements to the existing policy, so that the policy of bucket acme-logs"
+            in text
+        )
         assert "TrailcourierAclCheck" in text
         assert "TrailcourierQueue" in text  # for the key's policy
 
 
-def test_no_export_holds_or_makes_a_secret_that_is_kept():
-    terraform, template, script = (exported(each, CHOICES["default"]) for each in FORMATS)
+def test_no_export_stores_a_secret():
+    configuration, template, script = (exported(each, OPTIONS["default"]) for each in FORMATS)
 
-    assert "aws_iam_access_key" not in terraform
+    assert "aws_iam_access_key" not in configuration
     assert "AWS::IAM::AccessKey" not in template
-    assert all("aws iam create-access-key" in each for each in (terraform, template))
+    assert all("aws iam create-access-key" in each for each in (configuration, template))
     assert "umask 077 && aws iam create-access-key" in script
 
 
-def test_an_external_id_is_asked_for_and_never_written():
-    terraform, template, script = (exported(each, CHOICES["s3"]) for each in FORMATS)
+def test_an_external_id_is_a_parameter_and_never_written():
+    configuration, template, script = (exported(each, OPTIONS["s3"]) for each in FORMATS)
 
-    assert '"sts:ExternalId" = var.external_id' in terraform
+    parsed = json.loads(configuration)
+    assert parsed["variable"] == {"external_id": {"type": "string", "sensitive": True}}
+    (trust,) = parsed["locals"]["role_assume_role_policy"]["Statement"]
+    assert trust["Condition"] == {"StringEquals": {"sts:ExternalId": "${var.external_id}"}}
     parsed = json.loads(template)
     assert parsed["Parameters"]["ExternalId"]["NoEcho"] is True
     trust = parsed["Resources"]["Role"]["Properties"]["AssumeRolePolicyDocument"]
@@ -187,16 +227,16 @@ def test_an_external_id_is_asked_for_and_never_written():
     assert "${external_id:?" in script
 
 
-def test_log_files_and_their_key_outlive_a_stack():
-    parsed = json.loads(exported("cloudformation", CHOICES["govcloud"]))["Resources"]
+def test_log_files_and_their_key_are_retained_when_a_stack_is_deleted():
+    parsed = json.loads(exported("cloudformation", OPTIONS["govcloud"]))["Resources"]
 
     assert {name for name, each in parsed.items() if each.get("DeletionPolicy") == "Retain"} == {
         "Bucket", "Key",
     }  # fmt: skip
 
 
-def test_a_trail_waits_for_the_policies_that_it_needs():
-    parsed = json.loads(exported("cloudformation", CHOICES["default"]))["Resources"]
+def test_a_trail_depends_on_the_policies_that_it_needs():
+    parsed = json.loads(exported("cloudformation", OPTIONS["default"]))["Resources"]
 
     assert parsed["Trail"]["DependsOn"] == ["BucketPolicy", "TopicPolicy"]
     assert parsed["Trail"]["Properties"]["IsLogging"] is True
@@ -205,20 +245,24 @@ def test_a_trail_waits_for_the_policies_that_it_needs():
 def test_a_bucket_in_another_region_than_the_stack_is_refused():
     with pytest.raises(ConfigError, match="in its own region only"):
         exported("cloudformation", {"bucket_region": "eu-west-1"})
-    assert 'region = "eu-west-1"' in exported("terraform", {"bucket_region": "eu-west-1"})
+    declared = terraform({"bucket_region": "eu-west-1"})["resource"]
+    assert declared["aws_s3_bucket"]["bucket"]["region"] == "eu-west-1"
 
 
-def test_what_would_begin_a_template_is_written_twice_over():
-    assert quoted("a${b}%{c}") == '"a$${b}%%{c}"'
+def test_literal_text_that_looks_like_a_template_is_escaped():
+    trail = terraform({"data_events": ("a${b}%{c}",)})["resource"]["aws_cloudtrail"]["trail"]
+
+    (data_resource,) = trail["event_selector"]["data_resource"]
+    assert data_resource["values"] == ["arn:aws:s3:::a$${b}%%{c}/"]
 
 
 def test_steps_for_other_accounts_are_in_each_export():
     for format_ in FORMATS:
-        text = exported(format_, CHOICES["control-tower"])
+        text = exported(format_, OPTIONS["control-tower"])
         assert "sns add-permission --region eu-west-1" in text
-        assert "For account 444455556666, whose bucket their-logs is" in text
+        assert "For account 444455556666, which owns bucket their-logs" in text
 
 
 @pytest.mark.parametrize("format_", FORMATS)
 def test_the_same_request_gives_the_same_text(format_):
-    assert exported(format_, CHOICES["s3"]) == exported(format_, CHOICES["s3"])
+    assert exported(format_, OPTIONS["s3"]) == exported(format_, OPTIONS["s3"])

@@ -3,25 +3,25 @@ import json
 import pytest
 from botocore.exceptions import ClientError
 
-from trailcourier.provision import Request, permissions, plan
-from trailcourier.provision.steps import Call
+from trailcourier.provision import SetupRequest, permissions, plan
+from trailcourier.provision.steps import StepCall
 
-STEPS = plan(Request(account="111122223333"))
-QUEUE = Call(service="sqs", operation="CreateQueue")
+STEPS = plan(SetupRequest(account="111122223333"))
+QUEUE = StepCall(service="sqs", operation="CreateQueue")
 
 
 def error(message, code="AccessDenied", operation="CreateQueue"):
     return ClientError({"Error": {"Code": code, "Message": message}}, operation)
 
 
-def test_actions_are_called_as_policies_call_them():
-    assert permissions.action(QUEUE) == "sqs:CreateQueue"
-    assert permissions.action(Call(service="s3", operation="HeadBucket")) == "s3:ListBucket"
-    assert permissions.actions([QUEUE]) == ["sqs:CreateQueue", "sqs:TagQueue"]
+def test_actions_have_the_names_that_policies_use():
+    assert permissions.iam_action(QUEUE) == "sqs:CreateQueue"
+    assert permissions.iam_action(StepCall(service="s3", operation="HeadBucket")) == "s3:ListBucket"
+    assert permissions.iam_actions([QUEUE]) == ["sqs:CreateQueue", "sqs:TagQueue"]
 
 
-def test_everything_that_a_set_up_needs_is_said_resource_by_resource():
-    needed = {each.resource: each.actions for each in permissions.needed(STEPS)}
+def test_required_permissions_are_listed_by_resource():
+    needed = {each.resource: each.actions for each in permissions.required_permissions(STEPS)}
 
     trail = "arn:aws:cloudtrail:us-east-1:111122223333:trail/trailcourier"
     assert {"cloudtrail:CreateTrail", "cloudtrail:AddTags", "cloudtrail:StartLogging",
@@ -29,15 +29,17 @@ def test_everything_that_a_set_up_needs_is_said_resource_by_resource():
     assert all(len(set(actions)) == len(actions) for actions in needed.values())
 
 
-def test_a_permission_is_on_what_its_call_is_about():
-    asked = Request(account="111122223333", reader="instance-profile")
-    needed = {each.resource: each.actions for each in permissions.needed(plan(asked))}
+def test_a_permission_names_the_resource_of_its_call():
+    request = SetupRequest(account="111122223333", reader="instance-profile")
+    needed = {
+        each.resource: each.actions for each in permissions.required_permissions(plan(request))
+    }
 
     arn = "arn:aws:iam::111122223333"
     assert "iam:PassRole" in needed[f"{arn}:role/trailcourier"]
     assert "iam:PassRole" not in needed[f"{arn}:instance-profile/trailcourier"]
     assert "sns:Unsubscribe" in needed["*"]
-    user = {each.resource: each.actions for each in permissions.needed(STEPS)}[
+    user = {each.resource: each.actions for each in permissions.required_permissions(STEPS)}[
         f"{arn}:user/trailcourier"
     ]
     assert "iam:ListGroupsForUser" in user
@@ -66,21 +68,23 @@ def test_a_permission_is_on_what_its_call_is_about():
         pytest.param("Access Denied", "whoever I am", "sqs:CreateQueue", "the-queue", id="bare"),
     ],
 )
-def test_a_denial_is_said_in_awss_words_where_it_has_any(message, who, what, where):
-    denied = permissions.denied(error(message), QUEUE, "the-queue", "whoever I am")
+def test_a_denial_prefers_what_awss_message_names(message, who, what, where):
+    denied = permissions.explain_denial(error(message), QUEUE, "the-queue", "whoever I am")
 
     assert denied.statement == {"Effect": "Allow", "Action": what, "Resource": where}
     assert str(denied) == (
-        f"AWS denied sqs:CreateQueue: {who} may not {what} on {where}. The statement that is "
-        f"missing: {json.dumps(denied.statement)}"
+        f"AWS denied sqs:CreateQueue: {who} is not allowed {what} on {where}. Allow it with this "
+        f"statement, then run this again: {json.dumps(denied.statement)}"
     )
 
 
-def test_a_bucket_that_may_not_be_seen_may_be_another_accounts():
-    head = Call(service="s3", operation="HeadBucket")
+def test_a_denied_bucket_may_belong_to_another_account():
+    head = StepCall(service="s3", operation="HeadBucket")
 
-    denied = permissions.denied(error("Forbidden", "403", "HeadBucket"), head, "the-bucket", "me")
+    denied = permissions.explain_denial(
+        error("Forbidden", "403", "HeadBucket"), head, "the-bucket", "me"
+    )
 
-    assert "me may not s3:ListBucket on the-bucket, or the bucket is another account's" in str(
+    assert "me is not allowed s3:ListBucket on the-bucket, or the bucket belongs to another" in str(
         denied
     )

@@ -3,23 +3,29 @@ from itertools import product
 
 import pytest
 
-from trailcourier.provision import Found, Request, plan, problems, survey
-from trailcourier.provision.asking import Asker, encoded
-from trailcourier.provision.steps import Known, shown
+from trailcourier.provision import (
+    AccountFacts,
+    SetupRequest,
+    check_request,
+    plan,
+    preview_apply,
+)
+from trailcourier.provision.calls import StepRunner, encode_parameters
+from trailcourier.provision.steps import Placeholder, show_placeholders
 
 BUCKET = {"bucket": "acme-logs", "existing_bucket": True}
 TOPIC = "arn:aws:sns:us-east-1:444455556666:cloudtrail"
 
 
 def every_request():
-    """The choices that go together, in all their combinations."""
+    """Every combination of the main options."""
     for delivery, reader, key, organization in product(
         ("sns", "s3", "eventbridge"),
         ("user", "instance-profile", "pod-identity", "cross-account", "none"),
         ("", "new", "arn:aws:kms:us-east-1:111122223333:key/abc"),
         (False, True),
     ):
-        yield Request(
+        yield SetupRequest(
             account="111122223333",
             delivery=delivery,
             reader=reader,
@@ -29,7 +35,7 @@ def every_request():
         )
 
 
-def ids(request, found=Found()):  # noqa: B008 - frozen
+def ids(request, found=AccountFacts()):  # noqa: B008 - frozen
     return [step.id for step in plan(request, found)]
 
 
@@ -37,27 +43,27 @@ def ids(request, found=Found()):  # noqa: B008 - frozen
 def test_every_plan_is_sound(request_):
     steps = plan(request_)
 
-    assert problems(request_) == []
+    assert check_request(request_) == []
     assert len({step.id for step in steps}) == len(steps)
-    assert len({step.words for step in steps}) == len(steps)
+    assert len({step.summary for step in steps}) == len(steps)
     named = {step.id for step in steps}
     for step in steps:
-        assert step.make
-        assert step.of == "" or step.of in named
-        json.dumps(shown([call.parameters for call in step.calls]))
+        assert step.create_calls
+        assert step.parent == "" or step.parent in named
+        json.dumps(show_placeholders([call.parameters for call in step.calls]))
 
 
 @pytest.mark.parametrize("request_", [*every_request()])
-def test_what_a_call_needs_was_given_by_one_before(request_):
+def test_an_earlier_call_gives_every_placeholder_that_a_call_needs(request_):
     given = {"merged", "external_id"}
     for step in plan(request_):
-        for call in (*step.look, *step.make):
+        for call in (*step.read_calls, *step.create_calls):
             assert needs(call.parameters) <= given, step.id
-            given |= set(call.gives)
+            given |= set(call.outputs)
 
 
 def needs(value):
-    if isinstance(value, Known):
+    if isinstance(value, Placeholder):
         return {value.name}
     if isinstance(value, dict):
         return set().union(*map(needs, value.values()))
@@ -66,8 +72,8 @@ def needs(value):
     return set()
 
 
-def test_s04_the_default_plan_has_a_trail_a_queue_a_subscription_and_permissions():
-    assert ids(Request()) == [
+def test_the_default_plan_has_a_trail_a_queue_a_subscription_and_permissions():
+    assert ids(SetupRequest()) == [
         "dead-letter-queue", "queue",
         "bucket", "bucket-privacy", "bucket-policy",
         "topic", "topic-policy", "queue-policy", "subscription",
@@ -76,17 +82,17 @@ def test_s04_the_default_plan_has_a_trail_a_queue_a_subscription_and_permissions
     ]  # fmt: skip
 
 
-def test_with_an_existing_trail_only_the_queue_and_the_reader_are_made():
-    asked = Request(trail=False, topic=TOPIC, **BUCKET, account="444455556666")
+def test_with_an_existing_trail_only_the_queue_and_the_reader_are_created():
+    request = SetupRequest(trail=False, topic=TOPIC, **BUCKET, account="444455556666")
 
-    assert ids(asked) == [
+    assert ids(request) == [
         "dead-letter-queue", "queue", "bucket", "topic", "queue-policy", "subscription",
         "group", "group-policy", "user", "membership", "access-key",
     ]  # fmt: skip
 
 
-def test_nothing_of_another_account_is_in_the_plan():
-    asked = Request(
+def test_the_plan_creates_nothing_in_another_account():
+    request = SetupRequest(
         trail=False,
         topic=TOPIC,
         **BUCKET,
@@ -96,41 +102,43 @@ def test_nothing_of_another_account_is_in_the_plan():
         reader="none",
     )
 
-    assert ids(asked) == ["dead-letter-queue", "queue", "queue-policy", "subscription"]
-    assert plan(asked)[-1].foreign
+    assert ids(request) == ["dead-letter-queue", "queue", "queue-policy", "subscription"]
+    assert plan(request)[-1].other_account
 
 
-def test_a_bucket_is_only_made_where_none_is_there():
-    assert "bucket-privacy" not in ids(Request(**BUCKET))
-    assert plan(Request(**BUCKET))[2].make == ()
+def test_an_existing_bucket_is_not_created():
+    assert "bucket-privacy" not in ids(SetupRequest(**BUCKET))
+    assert plan(SetupRequest(**BUCKET))[2].create_calls == ()
 
 
 def test_the_same_request_gives_the_same_plan():
-    assert plan(Request(), Found("111122223333")) == plan(Request(), Found("111122223333"))
+    assert plan(SetupRequest(), AccountFacts("111122223333")) == plan(
+        SetupRequest(), AccountFacts("111122223333")
+    )
 
 
-def test_an_unknown_account_is_shown_as_such():
-    (trail,) = [step for step in plan(Request()) if step.id == "trail"]
+def test_an_unknown_account_is_shown_as_a_placeholder():
+    (trail,) = [step for step in plan(SetupRequest()) if step.id == "trail"]
 
     assert trail.resource == "arn:aws:cloudtrail:us-east-1:ACCOUNT:trail/trailcourier"
 
 
-def test_documents_become_text_where_aws_takes_text():
+def test_documents_are_encoded_where_aws_takes_text():
     given = {"Policy": {"a": 1}, "Attributes": {"RedrivePolicy": {"b": 2}, "Other": "x"}}
 
-    assert encoded(given) == {
+    assert encode_parameters(given) == {
         "Policy": '{"a": 1}', "Attributes": {"RedrivePolicy": '{"b": 2}', "Other": "x"},
     }  # fmt: skip
 
 
-def test_what_stands_in_for_a_value_is_shown_by_its_name():
-    assert shown({"a": [Known("queue_url")]}) == {"a": ["<queue_url>"]}
+def test_a_placeholder_is_shown_by_its_name():
+    assert show_placeholders({"a": [Placeholder("queue_url")]}) == {"a": ["<queue_url>"]}
 
 
-def test_a_survey_of_what_cannot_be_reached_says_so_for_each_step():
+def test_a_preview_without_aws_reports_each_step_as_not_readable():
     def nobody(service, region):
         raise FileNotFoundError("nowhere")
 
-    told = list(survey(plan(Request()), Asker(nobody, "x")))
+    reports = list(preview_apply(plan(SetupRequest()), StepRunner(nobody, "x")))
 
-    assert {each.state for each in told} <= {"cannot see", "to make"}
+    assert {each.state for each in reports} <= {"cannot read", "to create"}

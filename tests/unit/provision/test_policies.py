@@ -2,32 +2,32 @@ import json
 
 import pytest
 
-from trailcourier.provision import Found, Layout, Request, policies
-from trailcourier.provision.documents import policy
+from trailcourier.provision import AccountFacts, Layout, SetupRequest, policies
+from trailcourier.provision.documents import policy_document
 
 KEY = "arn:aws:kms:us-east-1:111122223333:key/abc"
 
 
 def layout(**choices):
-    return Layout(Request(**{"account": "111122223333", **choices}), Found())
+    return Layout(SetupRequest(**{"account": "111122223333", **choices}), AccountFacts())
 
 
 def sids(statements):
     return [each["Sid"] for each in statements]
 
 
-def test_s41_the_minimum_is_the_one_of_the_manual():
-    bucket, queue = policies.reader(layout(policy="minimum", bucket="logs"))
+def test_the_minimum_form_has_the_manuals_four_actions():
+    bucket, queue = policies.reader_statements(layout(policy="minimum", bucket="logs"))
 
     assert bucket["Action"] == ["s3:Get*", "s3:List*"]
     assert bucket["Resource"] == ["arn:aws:s3:::logs", "arn:aws:s3:::logs/*"]
     assert queue["Action"] == ["sqs:ReceiveMessage", "sqs:DeleteMessage"]
     assert queue["Resource"] == "arn:aws:sqs:us-east-1:111122223333:trailcourier"
-    assert policy([bucket, queue])["Version"] == "2012-10-17"
+    assert policy_document([bucket, queue])["Version"] == "2012-10-17"
 
 
-def test_s40_the_recommended_lists_reads_and_extends_and_no_more():
-    queue, read, list_ = policies.reader(layout(bucket="logs", prefix="audit"))
+def test_the_recommended_form_reads_lists_and_extends_only():
+    queue, read, list_ = policies.reader_statements(layout(bucket="logs", prefix="audit"))
 
     assert queue["Action"] == [
         "sqs:ReceiveMessage", "sqs:DeleteMessage",
@@ -40,8 +40,8 @@ def test_s40_the_recommended_lists_reads_and_extends_and_no_more():
 
 
 @pytest.mark.parametrize("form", ["", "minimum", "kms"])
-def test_with_a_key_every_form_may_decrypt(form):
-    *_, decrypt = policies.reader(layout(kms_key=KEY, policy=form))
+def test_with_a_key_every_form_allows_decrypt(form):
+    *_, decrypt = policies.reader_statements(layout(kms_key=KEY, policy=form))
 
     assert (decrypt["Action"], decrypt["Resource"]) == ("kms:Decrypt", KEY)
 
@@ -54,11 +54,11 @@ THEIRS = {
 
 
 @pytest.mark.parametrize("form", ["", "minimum"])
-def test_a_role_for_the_bucket_leaves_the_reader_the_queue_alone(form):
+def test_with_a_bucket_role_the_reader_may_use_only_the_queue_and_that_role(form):
     ours = layout(**THEIRS, policy=form)
 
-    queue, take = policies.reader(ours)
-    reads = policies.bucket_reader(ours)
+    queue, take = policies.reader_statements(ours)
+    reads = policies.bucket_role_statements(ours)
 
     assert {verb.split(":")[0] for verb in queue["Action"]} == {"sqs"}
     assert (take["Action"], take["Resource"]) == ("sts:AssumeRole", ROLE)
@@ -71,30 +71,30 @@ def test_a_role_for_the_bucket_leaves_the_reader_the_queue_alone(form):
     [(("logs",), 0, 1), (("queue",), 1, 0), (("logs", "queue"), 1, 1)],
     ids=str,
 )
-def test_with_a_role_for_the_bucket_each_may_decrypt_what_it_reads(encrypt, reader, role):
+def test_with_a_bucket_role_each_identity_may_decrypt_what_it_reads(encrypt, reader, role):
     ours = layout(**THEIRS, kms_key=KEY, encrypt=encrypt)
 
-    assert sids(policies.reader(ours)).count("Decrypt") == reader
-    assert sids(policies.bucket_reader(ours)).count("Decrypt") == role
+    assert sids(policies.reader_statements(ours)).count("Decrypt") == reader
+    assert sids(policies.bucket_role_statements(ours)).count("Decrypt") == role
 
 
-def test_our_key_lets_the_buckets_role_decrypt_log_files():
-    *_, last = policies.key(layout(**THEIRS, kms_key=KEY))
+def test_our_key_lets_the_bucket_role_decrypt_log_files():
+    *_, last = policies.key_statements(layout(**THEIRS, kms_key=KEY))
 
     assert (last["Principal"], last["Action"]) == ({"AWS": ROLE}, "kms:Decrypt")
 
 
-def test_the_form_follows_from_the_choices():
-    assert layout().form == "recommended"
-    assert layout(kms_key="new").form == "kms"
-    assert layout(bucket_account="444455556666").form == "cross-account"
-    assert layout(kms_key="new", policy="minimum").form == "minimum"
+def test_the_default_form_follows_from_the_options():
+    assert layout().policy_form == "recommended"
+    assert layout(kms_key="new").policy_form == "kms"
+    assert layout(bucket_account="444455556666").policy_form == "cross-account"
+    assert layout(kms_key="new", policy="minimum").policy_form == "minimum"
 
 
-def test_an_organisation_writes_below_its_own_id_too():
+def test_an_organisation_trail_also_writes_below_the_organisation_id():
     ours = layout(organization=True, organization_id="o-1234567890", bucket="logs")
 
-    _, write = policies.bucket(ours)
+    _, write = policies.bucket_statements(ours)
 
     assert write["Resource"] == [
         "arn:aws:s3:::logs/AWSLogs/111122223333/*",
@@ -116,8 +116,8 @@ def test_an_organisation_writes_below_its_own_id_too():
         ),
     ],
 )
-def test_s31_only_the_sender_of_the_chosen_way_may_send(delivery, service, source):
-    (statement,) = policies.queue(layout(delivery=delivery, bucket="logs"))
+def test_only_the_sender_of_the_chosen_delivery_may_send(delivery, service, source):
+    (statement,) = policies.queue_statements(layout(delivery=delivery, bucket="logs"))
 
     assert statement["Principal"] == {"Service": service}
     assert statement["Condition"]["ArnEquals"] == {"aws:SourceArn": source}
@@ -134,14 +134,14 @@ def test_s31_only_the_sender_of_the_chosen_way_may_send(delivery, service, sourc
         (("logs", "queue", "topic"), ["Encrypt", "Describe", "Topic", "Queue"]),
     ],
 )
-def test_a_key_lets_those_use_it_whose_things_it_encrypts(encrypt, wanted):
-    found = policies.key(layout(kms_key="new", encrypt=encrypt))
+def test_a_key_lets_the_services_use_it_that_need_what_it_encrypts(encrypt, wanted):
+    found = policies.key_statements(layout(kms_key="new", encrypt=encrypt))
 
     assert sids(found) == [f"Trailcourier{each}" for each in wanted]
 
 
-def test_log_files_are_encrypted_for_this_trail_alone():
-    encrypt, _ = policies.key(layout(kms_key="new"))
+def test_the_key_encrypts_log_files_for_this_trail_only():
+    encrypt, _ = policies.key_statements(layout(kms_key="new"))
 
     assert encrypt["Condition"]["StringLike"] == {
         "kms:EncryptionContext:aws:cloudtrail:arn":
@@ -159,38 +159,43 @@ def test_log_files_are_encrypted_for_this_trail_alone():
         ("eusc-de-east-1", "arn:aws-eusc:", "ec2.amazonaws.com"),
     ],
 )
-def test_s01_s14_arns_and_principals_are_those_of_the_partition(region, prefix, ec2):
+def test_arns_and_principals_belong_to_the_partition(region, prefix, ec2):
     ours = layout(region=region, reader="instance-profile", kms_key="new")
 
     statements = [
-        *policies.bucket(ours), *policies.topic(ours), *policies.queue(ours),
-        *policies.key(ours), *policies.key_owner(ours),
-    ]  # fmt: skip
+        *policies.bucket_statements(ours),
+        *policies.topic_statements(ours),
+        *policies.queue_statements(ours),
+        *policies.key_statements(ours),
+        *policies.key_owner_statements(ours),
+    ]
     text = json.dumps(statements)
     assert text.count("arn:") == text.count(prefix)
     assert policies.CLOUDTRAIL in text
-    (trust,) = policies.trust(ours)
+    (trust,) = policies.trust_statements(ours)
     assert trust["Principal"] == {"Service": ec2}
 
 
-def test_a_role_of_a_pod_may_be_taken_by_eks_alone():
-    (trust,) = policies.trust(layout(reader="pod-identity"))
+def test_only_eks_may_assume_the_role_of_a_pod():
+    (trust,) = policies.trust_statements(layout(reader="pod-identity"))
 
     assert trust["Principal"] == {"Service": "pods.eks.amazonaws.com"}
     assert trust["Action"] == ["sts:AssumeRole", "sts:TagSession"]
 
 
-def test_a_role_across_accounts_wants_the_external_id():
+def test_a_role_for_another_account_requires_the_external_id():
     who = "arn:aws:iam::444455556666:role/collector"
 
-    (trust,) = policies.trust(layout(reader="cross-account", principal=who), "an-id")
+    (trust,) = policies.trust_statements(layout(reader="cross-account", principal=who), "an-id")
 
     assert trust["Principal"] == {"AWS": who}
     assert trust["Condition"] == {"StringEquals": {"sts:ExternalId": "an-id"}}
 
 
-def test_two_set_ups_that_share_a_bucket_have_statements_of_their_own():
+def test_two_set_ups_that_share_a_bucket_have_different_sids():
     one, other = layout(name="one-more"), layout(name="other")
 
-    assert not set(sids(policies.bucket(one))) & set(sids(policies.bucket(other)))
-    assert all(sid.isalnum() for sid in sids(policies.bucket(one)))
+    assert not set(sids(policies.bucket_statements(one))) & set(
+        sids(policies.bucket_statements(other))
+    )
+    assert all(sid.isalnum() for sid in sids(policies.bucket_statements(one)))

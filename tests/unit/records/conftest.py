@@ -1,4 +1,4 @@
-"""The ways one object can be read, which must all agree."""
+"""The ways to read one object; all must have the same result."""
 
 import gzip
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from trailcourier.records import Limits, inflation, open_log
 
 @dataclass
 class Reading:
-    """One way to read an object; windows of *window* bytes, of the usual size if 0."""
+    """One way to read an object, with windows of *window* bytes; 0 means the default size."""
 
     limits: Limits
     window: int = 0

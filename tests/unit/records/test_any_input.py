@@ -26,7 +26,7 @@ NAMES = st.sampled_from(["eventVersion", "a", "Records"]) | st.text()
 
 @st.composite
 def written(draw, value):
-    """*value* as JSON, in any style of white space and escapes."""
+    """Draw *value* as JSON, with any white space and escapes."""
 
     def space():
         return draw(SPACE)
@@ -56,7 +56,7 @@ def files(draw):
 
 
 @given(files())
-def test_any_log_comes_out_byte_for_byte_in_every_way(file):
+def test_any_log_is_split_byte_for_byte_in_every_way(file):
     text, parts = file
     try:
         text.decode()
@@ -109,7 +109,7 @@ def strictly(text: bytes) -> list[object] | None:
 
 
 @given(files(), st.data())
-def test_a_changed_byte_is_judged_as_json_judges_it(file, data):
+def test_a_changed_byte_is_judged_as_by_json(file, data):
     text = bytearray(file[0])
     at = data.draw(st.integers(0, len(text) - 1))
     text[at : at + data.draw(st.integers(0, 2))] = data.draw(

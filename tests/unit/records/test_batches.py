@@ -15,14 +15,14 @@ def log(request):
     return open_log(LOG, Limits(small=request.param))
 
 
-def test_a_log_knows_its_numbers(log):
+def test_a_log_has_its_count_and_length(log):
     assert (log.count, log.inflated) == (60, len(gzip.decompress(LOG)))
 
 
 @pytest.mark.parametrize("first", [0, 1, 7, 59, 60, 100])
 @pytest.mark.parametrize("records", [1, 7, 60, 1000])
 @pytest.mark.parametrize("size", [1, 100, 10**6])
-def test_batches_go_on_from_any_record(log, first, records, size):
+def test_batches_start_at_any_record(log, first, records, size):
     batches = list(log.batches(first, records=records, size=size))
 
     assert [record for batch in batches for record in batch.records] == RECORDS[first:]
@@ -32,7 +32,7 @@ def test_batches_go_on_from_any_record(log, first, records, size):
 
 
 @pytest.mark.parametrize(("records", "size"), [(7, 10**6), (60, 100), (4, 60)])
-def test_batches_are_as_full_as_they_may_be(log, records, size):
+def test_batches_are_as_full_as_possible(log, records, size):
     batches = list(log.batches(records=records, size=size))
 
     assert all(len(b.records) <= records and sum(map(len, b.records)) <= size for b in batches)
@@ -41,7 +41,7 @@ def test_batches_are_as_full_as_they_may_be(log, records, size):
         assert len(with_one_more) > records or sum(map(len, with_one_more)) > size
 
 
-def test_a_record_longer_than_a_batch_comes_alone():
+def test_a_record_longer_than_a_batch_gets_its_own():
     text = b'{"Records":[{"a":1},{"a":"%s"},{"a":2},{"a":3}]}' % (b"x" * 100)
 
     batches = list(open_log(text, Limits()).batches(records=10, size=50))
@@ -49,7 +49,7 @@ def test_a_record_longer_than_a_batch_comes_alone():
     assert [len(batch.records) for batch in batches] == [1, 1, 2]
 
 
-def test_batches_can_be_had_twice(log):
+def test_batches_can_be_read_twice(log):
     assert list(log.batches(records=7, size=100)) == list(log.batches(records=7, size=100))
 
 
@@ -57,7 +57,7 @@ def test_a_log_without_records_has_no_batches(read):
     assert read(b'{"Records":[]}') == []
 
 
-def test_long_records_cross_windows():
+def test_long_records_span_windows():
     rng = random.Random(7)
     records = [b'{"a":"%s"}' % (b"x" * rng.choice([1, 100, 300_000, 900_000])) for _ in range(40)]
     data = gzip.compress(b'{"Records":[' + b",".join(records) + b"]}", 1)
@@ -67,7 +67,7 @@ def test_long_records_cross_windows():
     assert [record for batch in batches for record in batch.records] == records[3:]
 
 
-def test_long_files_of_every_kind_of_record_and_space_are_cut_where_records_end():
+def test_long_files_with_any_records_and_spaces_are_split_between_records():
     rng = random.Random(11)
     kinds = [
         b"{}", b'{"a":1}', b'{"a":[{},{} ,{}]}', b'{"a":[{"a":1},{"a":2}]}', b'{"a":"\\ud800"}',

@@ -1,4 +1,4 @@
-"""What a log file may cost, whatever it holds: records, time, and how long nobody is asked."""
+"""The bounds of any log file: records, time, and the time between two progress reports."""
 
 import contextlib
 import gzip
@@ -22,7 +22,7 @@ def packed(*parts: bytes) -> bytes:
 
 
 def seconds(data: bytes, limits: Limits = STREAMED) -> float:
-    """The processor time that *data* takes to be found sound, or not."""
+    """Return the processor time for checking *data*."""
     began = time.thread_time()
     with contextlib.suppress(Fault):
         open_log(data, limits)
@@ -31,42 +31,42 @@ def seconds(data: bytes, limits: Limits = STREAMED) -> float:
 
 @pytest.fixture(scope="module")
 def ordinary() -> float:
-    """The processor time of a byte of ordinary records."""
+    """The processor time per byte of ordinary records."""
     record = b'{"eventVersion":"1.11","userIdentity":{"type":"Root"},"x":"' + b"x" * 1200 + b'"},'
     text = HEAD + record * 10_000 + b"{}]}"
     return min(seconds(packed(text)) for _ in range(3)) / len(text)
 
 
 def nested(item: bytes, times: int) -> bytes:
-    """A record with as many of *item*, that a boundary between records seems to be inside of."""
+    """Return a record with *times* of *item*, which looks like a boundary between records."""
     return b'{"a":[' + b",".join([item] * times) + b"]}"
 
 
-def test_a_log_of_as_many_records_as_may_be_is_read(read):
+def test_a_log_with_the_maximum_of_records_is_read(read):
     assert len(read(packed(HEAD, b"{},\n" * 99, b"{}]}"), records=100)) == 100
 
 
-def test_a_log_of_more_records_is_too_large(read):
+def test_a_log_with_more_records_is_too_large(read):
     found = read(packed(HEAD, b"{},\n" * 100, b"{}]}"), records=100)
 
     assert found == "too-large: there are more than 100 records"
 
 
-def test_a_log_of_too_many_records_that_is_damaged_is_corrupt(read):
+def test_a_damaged_log_with_too_many_records_is_corrupt(read):
     assert read(packed(HEAD, b"{}," * 100)[:-1], records=100).startswith("corrupt: ")
 
 
-def test_a_log_of_too_many_records_is_not_cut_to_its_end():
+def test_a_log_with_too_many_records_is_not_split_further():
     data = packed(HEAD, b"{}," * MIB, b"{}]}")
 
     assert seconds(data, Limits(records=1000, small=0)) < seconds(data) / 3
 
 
-def test_members_beside_the_records_are_few(read):
+def test_other_members_than_records_are_limited(read):
     few, many = (b'"a":1,' * count for count in (1000, 1001))
 
     assert read(packed(b"{", few, HEAD[1:], b"{}]}")) == [b"{}"]
-    assert "more than 1000 members beside Records" in read(packed(b"{", many, HEAD[1:], b"{}]}"))
+    assert "more than 1000 members besides Records" in read(packed(b"{", many, HEAD[1:], b"{}]}"))
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_members_beside_the_records_are_few(read):
         pytest.param(b'{"a":1' + b" " * 8 * MIB + b"} ,", id="space in a record"),
     ],
 )
-def test_no_text_takes_long(text, ordinary):
+def test_no_text_takes_disproportionate_time(text, ordinary):
     took = seconds(packed(HEAD, text, b"{}]}"))
 
     print(f"{took / ordinary / len(text):.0f} times")
@@ -113,12 +113,12 @@ def test_no_text_takes_long(text, ordinary):
         ),
     ],
 )  # fmt: skip
-def test_no_stream_takes_long(data):
+def test_no_stream_takes_disproportionate_time(data):
     assert seconds(data) < 3
 
 
-class Told(Exception):
-    """What a caller raises to end a reading."""
+class Stopped(Exception):
+    """Raised by a caller to end the reading."""
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ class Told(Exception):
         pytest.param(HEAD + b" " * 3 * MIB + b"]}", 12, id="stored as it is"),
     ],
 )
-def test_whoever_waits_is_asked_throughout(data, times):
+def test_progress_is_reported_throughout(data, times):
     asked = []
 
     open_log(data, STREAMED, lambda: asked.append(1))
@@ -140,20 +140,20 @@ def test_whoever_waits_is_asked_throughout(data, times):
 
 
 @pytest.mark.parametrize("at", [1, 5])
-def test_whoever_waits_can_end_the_reading(at):
+def test_an_exception_from_on_progress_ends_the_reading(at):
     asked = []
 
     def going():
         asked.append(1)
         if len(asked) == at:
-            raise Told
+            raise Stopped
 
-    with pytest.raises(Told):
+    with pytest.raises(Stopped):
         open_log(packed(HEAD, b" " * 3 * MIB, b"]}"), STREAMED, going)
     assert len(asked) == at
 
 
-def test_whoever_waits_is_asked_while_what_was_sent_before_is_passed_over():
+def test_progress_is_reported_while_sent_records_are_skipped():
     asked = []
     records = 200_000
     log = open_log(packed(HEAD, b"{}," * records, b"{}]}"), STREAMED, lambda: asked.append(1))

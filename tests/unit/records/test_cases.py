@@ -1,4 +1,4 @@
-"""Each case of what a file may hold, read in every way."""
+"""Every case of a file's content, read in every way."""
 
 import gzip
 
@@ -122,7 +122,7 @@ UNPARSEABLE = {
 
 @pytest.mark.parametrize("case", SOUND)
 @pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
-def test_records_come_as_they_were_written(case, pack, read):
+def test_records_are_returned_verbatim(case, pack, read):
     text, expected = SOUND[case]
 
     found = read(pack(text))
@@ -132,12 +132,12 @@ def test_records_come_as_they_were_written(case, pack, read):
 
 @pytest.mark.parametrize("case", UNPARSEABLE)
 @pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
-def test_what_is_no_log_file_is_unparseable(case, pack, read):
+def test_other_content_is_unparseable(case, pack, read):
     assert read(pack(UNPARSEABLE[case])).startswith("unparseable: ")
 
 
 @pytest.mark.parametrize("text", UNPARSEABLE.values(), ids=UNPARSEABLE)
-def test_every_way_of_reading_finds_the_same_fault(text, every_reading):
+def test_every_way_of_reading_raises_the_same_fault(text, every_reading):
     faults = {read(gzip.compress(text)) for read in every_reading}
 
     assert len(faults) == 1
@@ -153,10 +153,10 @@ def test_every_way_of_reading_finds_the_same_fault(text, every_reading):
         pytest.param(
             log(A, B)[:-9], "byte 50 of the text: the text ends inside record 1", id="cut"
         ),
-        pytest.param(LOG + b"x", "more follows the end of the envelope", id="behind"),
+        pytest.param(LOG + b"x", "text follows the end of the envelope", id="behind"),
         pytest.param(b"[]", "byte 0 of the text: expected '{' at the start", id="array"),
         pytest.param(b'{"a":1}', "there is no Records", id="no Records"),
     ],
 )
-def test_a_fault_says_what_is_wrong_where(text, told, read):
+def test_a_fault_says_what_is_wrong_and_where(text, told, read):
     assert told in read(text)

@@ -8,7 +8,7 @@ import pytest
 from trailcourier.errors import Fault
 from trailcourier.records import Limits, open_log
 from trailcourier.records.envelope import _crowded
-from trailcourier.records.inflation import windows
+from trailcourier.records.inflation import text_windows
 
 RECORDS = [b'{"eventVersion":"1.11","eventID":"%d"}' % n for n in range(100)]
 LOG = b'{"Records":[' + b",".join(RECORDS) + b"]}"
@@ -22,13 +22,13 @@ def flipped(data: bytes, at: int) -> bytes:
     return bytes(changed)
 
 
-def test_one_envelope_may_be_spread_over_members(read):
+def test_one_envelope_may_span_gzip_members(read):
     members = gzip.compress(LOG[:300]) + gzip.compress(b"") + gzip.compress(LOG[300:])
 
     assert read(members) == RECORDS
 
 
-def test_an_envelope_may_come_in_a_thousand_members(read):
+def test_an_envelope_may_span_a_thousand_gzip_members(read):
     assert read(b"".join(gzip.compress(LOG[n : n + 4]) for n in range(0, len(LOG), 4))) == RECORDS
 
 
@@ -65,31 +65,31 @@ def test_a_damaged_stream_is_corrupt(data, read):
     assert read(data).startswith("corrupt: ")
 
 
-def test_two_envelopes_in_two_members_are_no_log(read):
+def test_two_envelopes_in_two_members_are_not_a_log(read):
     assert read(PACKED + PACKED).startswith("unparseable: ")
 
 
 @pytest.mark.parametrize("at", range(10, len(PACKED), 7))
-def test_no_flipped_bit_goes_unseen(at, read):
+def test_every_flipped_bit_is_detected(at, read):
     assert read(flipped(PACKED, at)).startswith("corrupt: ")
 
 
 @pytest.mark.parametrize(
     ("limits", "told"),
     [
-        pytest.param({"compressed": len(PACKED) - 1}, "bytes as stored, more than", id="stored"),
+        pytest.param({"compressed": len(PACKED) - 1}, "bytes as stored, the limit is", id="stored"),
         pytest.param({"inflated": len(LOG) - 1}, "bytes once inflated", id="inflated"),
         pytest.param({"record": len(RECORDS[-1]) - 1}, "record 10 is longer than 37", id="record"),
     ],
 )
-def test_what_is_over_a_limit_is_too_large(limits, told, read):
+def test_data_over_a_limit_is_too_large(limits, told, read):
     found = read(PACKED, **limits)
 
     assert found.startswith("too-large: ")
     assert told in found
 
 
-def test_what_is_just_within_the_limits_is_read(read):
+def test_data_exactly_at_the_limits_is_read(read):
     limits = {"compressed": len(PACKED), "inflated": len(LOG), "record": len(RECORDS[-1])}
 
     assert read(PACKED, **limits) == RECORDS
@@ -106,7 +106,7 @@ def test_what_is_just_within_the_limits_is_read(read):
         pytest.param(b'{"Records":[{"a":1},{"a":"' + b"x" * 99 + b'"},{]}', id="then a fault"),
     ],
 )
-def test_a_value_without_end_is_too_large_or_no_record(text, read):
+def test_an_unterminated_value_is_too_large_or_unparseable(text, read):
     found = read(gzip.compress(text), record=90)
 
     assert found.startswith("unparseable" if b"[[" in text else "too-large")
@@ -124,7 +124,7 @@ def test_a_value_without_end_is_too_large_or_no_record(text, read):
         pytest.param(b'"' * MIB, id="quotes"),
     ],
 )
-def test_a_bomb_costs_little_memory(filling):
+def test_a_gzip_bomb_needs_little_memory(filling):
     packer = zlib.compressobj(wbits=31)
     parts = [packer.compress(filling)]
     parts += [packer.compress(filling[-MIB // 2 :]) for _ in range(32)]
@@ -143,7 +143,7 @@ def test_a_bomb_costs_little_memory(filling):
 @pytest.mark.parametrize(
     "head", [pytest.param(b"", id="all of it"), pytest.param(LOG[12:-2] + b",", id="but the first")]
 )
-def test_a_text_full_of_the_smallest_records_costs_little_memory(head):
+def test_a_text_of_the_smallest_records_needs_little_memory(head):
     text = b'{"Records":[' + head + b"{}," * 2_000_000 + b"{}]}"
     data = gzip.compress(text)
 
@@ -156,12 +156,12 @@ def test_a_text_full_of_the_smallest_records_costs_little_memory(head):
     assert peak < 36 * MIB
 
 
-def test_an_ordinary_text_is_not_taken_for_a_crowded_one():
+def test_an_ordinary_text_is_not_crowded():
     assert not any(_crowded(LOG * 200) for _ in range(100))
     assert _crowded(b"{}," * 1000)
 
 
-def test_nothing_is_inflated_far_beyond_the_cap():
+def test_inflation_stops_at_the_limit():
     bomb = gzip.compress(bytes(64 * MIB))
 
     tracemalloc.start()
@@ -173,7 +173,7 @@ def test_nothing_is_inflated_far_beyond_the_cap():
     assert peak < 6 * MIB
 
 
-def test_a_large_log_is_never_held_whole():
+def test_a_large_log_is_never_in_memory_as_a_whole():
     records = [b'{"eventVersion":"1.11","n":%d,"x":"%s"}' % (n, b"x" * 900) for n in range(30_000)]
     data = gzip.compress(b'{"Records":[' + b",".join(records) + b"]}", 1)
     del records
@@ -189,20 +189,20 @@ def test_a_large_log_is_never_held_whole():
     assert peak < 14 * MIB  # 8 are held until it is known to be large
 
 
-def test_bytes_behind_the_stream_are_counted():
+def test_bytes_after_the_stream_are_counted():
     with pytest.raises(
         Fault, match=f"corrupt: 3 bytes follow the gzip stream, at byte {len(PACKED)}"
     ):
         open_log(PACKED + b"xyz", Limits())
 
 
-def test_tiny_members_are_gathered_into_windows():
+def test_tiny_members_are_joined_into_windows():
     data = gzip.compress(b"x") * 1000
 
-    assert list(windows(data, MIB)) == [b"x" * 1000]
+    assert list(text_windows(data, MIB)) == [b"x" * 1000]
 
 
 def test_a_last_member_of_one_byte_does_not_make_windows_of_one_byte():
     data = gzip.compress(LOG[:-1] + b" " * MIB, 1) + gzip.compress(b"}")
 
-    assert max(map(len, windows(data, 2 * MIB))) > 100_000
+    assert max(map(len, text_windows(data, 2 * MIB))) > 100_000

@@ -15,37 +15,39 @@ def unix(text):
     return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()
 
 
-def test_the_newest_time_of_a_batch_is_found_wherever_it_stands():
+def test_the_newest_time_of_a_batch_is_found_at_any_position():
     times = ["2026-11-24T09:00:00Z", "2026-11-24T09:04:59Z", "2026-11-24T08:59:00Z"]
 
-    assert records.newest([record(each) for each in times]) == unix("2026-11-24T09:04:59")
+    assert records.newest_event_time([record(each) for each in times]) == unix(
+        "2026-11-24T09:04:59"
+    )
 
 
-def test_of_many_records_some_are_looked_at_from_all_parts_of_the_batch():
+def test_many_records_are_sampled_from_the_whole_batch():
     batch = [record(f"2026-11-24T09:{n // 60:02}:{n % 60:02}Z") for n in range(1000)]
 
-    assert unix("2026-11-24T09:16:39") - records.newest(batch) < 60
+    assert unix("2026-11-24T09:16:39") - records.newest_event_time(batch) < 60
 
 
-def test_the_time_of_the_event_is_the_first_of_that_name():
+def test_the_event_time_is_the_first_member_of_that_name():
     nested = b',"requestParameters":{"eventTime":"2099-01-01T00:00:00Z"}'
 
-    found = records.newest([record("2026-11-24T09:00:00Z", nested)])
+    found = records.newest_event_time([record("2026-11-24T09:00:00Z", nested)])
 
     assert found == unix("2026-11-24T09:00:00")
 
 
 @pytest.mark.parametrize("space", [b" ", b"\t", b"\r\n", b"\n    "])
-def test_the_time_is_found_whatever_space_stands_around_the_colon(space):
+def test_the_time_is_found_with_any_space_around_the_colon(space):
     batch = [b'{"eventTime"' + space + b":" + space + b'"2026-11-24T09:00:00Z"}', b"{}"]
 
-    assert records.newest(batch) == unix("2026-11-24T09:00:00")
+    assert records.newest_event_time(batch) == unix("2026-11-24T09:00:00")
 
 
-def test_what_is_no_time_hides_none():
+def test_an_invalid_time_does_not_hide_a_valid_one():
     batch = [record("yesterday"), record("2026-11-24T09:00:00Z"), record("9999-99-99T99:99:99z")]
 
-    assert records.newest(batch) == unix("2026-11-24T09:00:00")
+    assert records.newest_event_time(batch) == unix("2026-11-24T09:00:00")
 
 
 @pytest.mark.parametrize(
@@ -60,5 +62,5 @@ def test_what_is_no_time_hides_none():
     ],
     ids=["no-record", "no-time", "a-number", "no-iso-time", "no-text", "no-such-month"],
 )
-def test_what_has_no_time_has_none(batch):
-    assert records.newest(batch) == 0
+def test_a_batch_without_times_has_none(batch):
+    assert records.newest_event_time(batch) == 0

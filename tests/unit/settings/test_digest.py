@@ -1,4 +1,4 @@
-"""One name for what decides how the line works."""
+"""The digest of the settings that decide how the line works."""
 
 import json
 
@@ -23,7 +23,7 @@ def made(*, source=(), sink=(), **more):
     return digest(Settings.model_validate(tree, context={"environ": ENVIRON}))
 
 
-def test_the_same_configuration_has_the_same_name():
+def test_the_same_configuration_has_the_same_digest():
     assert made() == made()
     assert len(made()) == 12
 
@@ -38,7 +38,7 @@ def test_the_same_configuration_has_the_same_name():
         {"broker": {"namespace": "other"}},
     ],
 )
-def test_what_changes_the_line_changes_it(more):
+def test_settings_of_the_line_change_the_digest(more):
     assert made(**more) != made()
 
 
@@ -53,11 +53,11 @@ def test_what_changes_the_line_changes_it(more):
         {"line": {"memory_mib": 512}},
     ],
 )
-def test_what_each_host_has_for_itself_does_not(more):
+def test_settings_of_one_host_do_not(more):
     assert made(**more) == made()
 
 
-def test_no_secret_is_in_what_is_digested(monkeypatch):
+def test_the_digest_does_not_depend_on_secrets(monkeypatch):
     told = []
     dumps = json.dumps
     monkeypatch.setattr(json, "dumps", lambda *a, **more: told.append(dumps(*a, **more)) or "")

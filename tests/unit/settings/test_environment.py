@@ -1,4 +1,4 @@
-"""Every form in which the environment sets a key, and what it may not say."""
+"""Every form in which variables set keys, and the errors of wrong ones."""
 
 from pathlib import Path
 
@@ -51,7 +51,7 @@ def problems(load):
         ("TRAILCOURIER_LOG_FORMAT", "json", "log_format"),
     ],
 )
-def test_how_to_log_has_short_names_and_the_long_ones_win(load, problems, name, value, key):
+def test_log_settings_have_short_names_and_the_long_ones_win(load, problems, name, value, key):
     assert getattr(load(**{name: value}).workers, key) == value
 
     (problem,) = problems(**{name: HUNTER})
@@ -110,17 +110,17 @@ def test_variables_set_process_settings(load):
     found = load(
         TRAILCOURIER_BROKER__NAMESPACE="audit",
         TRAILCOURIER_WORKERS__THREADS="2",
-        TRAILCOURIER_LINE__PARK_FIRST="0.5",
+        TRAILCOURIER_LINE__EXPERT__PARK_FIRST="0.5",
     )
 
-    assert (found.broker.namespace, found.workers.threads, found.line.park_first) == (
+    assert (found.broker.namespace, found.workers.threads, found.numbers.park_first) == (
         "audit",
         2,
         0.5,
     )
 
 
-def test_variables_alone_make_a_configuration(load):
+def test_variables_alone_can_be_the_configuration(load):
     Path("trailcourier.toml").unlink()
 
     found = load(
@@ -150,7 +150,7 @@ def test_a_sink_with_several_ways_can_be_variables_alone(load):
     )  # fmt: skip
 
 
-def test_a_variable_of_another_way_is_an_error_that_names_it(load):
+def test_a_variable_of_another_way_of_the_sink_is_an_error_that_names_it(load):
     with pytest.raises(ConfigError) as raised:
         load(
             TRAILCOURIER_SINKS__SIEM__TYPE="insightidr",
@@ -164,7 +164,7 @@ def test_a_variable_of_another_way_is_an_error_that_names_it(load):
     assert problem.startswith("TRAILCOURIER_SINKS__SIEM__PORT: unknown key")
 
 
-def test_a_variable_goes_before_the_file(load):
+def test_a_variable_overrides_the_file(load):
     found = load(**{f"{PROD}SINKS": "other", "TRAILCOURIER_SINKS__OTHER__TYPE": "stdout"})
 
     assert found.sources["prod-eu"].sinks == ("other",)
@@ -175,10 +175,10 @@ def test_an_empty_variable_is_unset(load):
     found = load(**{f"{PROD}BUCKETS": "", "AWS_ENDPOINT_URL": "", "TRAILCOURIER_CONFIG": ""})
 
     assert found.sources["prod-eu"].buckets == ("acme-cloudtrail",)
-    assert found.egress.endpoint_url is None
+    assert found.network.endpoint_url is None
 
 
-def test_a_variable_that_a_secret_names_may_be_called_like_ours(load):
+def test_a_variable_of_a_secret_may_have_our_prefix(load):
     found = load(
         TRAILCOURIER_BROKER__URL="env:TRAILCOURIER_REDIS", TRAILCOURIER_REDIS=f"redis://:{HUNTER}@h"
     )
@@ -198,7 +198,7 @@ def test_a_variable_that_a_secret_names_may_be_called_like_ours(load):
         "TRAILCOURIER_VALKEY_PORT_6379_TCP_ADDR",
     ],
 )
-def test_what_kubernetes_sets_for_a_service_of_our_name_is_no_problem(load, name):
+def test_variables_of_a_kubernetes_service_of_our_name_are_ignored(load, name):
     assert load(**{name: "tcp://127.0.0.1:1"})
 
 
@@ -252,28 +252,45 @@ def test_what_kubernetes_sets_for_a_service_of_our_name_is_no_problem(load, name
         pytest.param(
             f"{PROD}CREDENTIALS__EXTERNAL_ID",
             HUNTER,
-            f"{PROD}CREDENTIALS__EXTERNAL_ID: a secret is named here, not written",
+            f"{PROD}CREDENTIALS__EXTERNAL_ID: expected a reference to a secret, not the secret",
             id="literal-secret",
         ),
         pytest.param(
             f"{PROD}CREDENTIALS",
             "{" + HUNTER,
-            f"{PROD}CREDENTIALS: is not the JSON that this key takes",
+            f"{PROD}CREDENTIALS: must be JSON for this key",
             id="json",
         ),
         pytest.param(
-            f"{PROD}BUCKETS", "[" + HUNTER, f"{PROD}BUCKETS: is no list: write a,b or a", id="list"
+            f"{PROD}BUCKETS",
+            "[" + HUNTER,
+            f"{PROD}BUCKETS: must be a list: a,b or a JSON",
+            id="list",
         ),
         pytest.param(
-            "TRAILCOURIER_LINE__POLL",
+            "TRAILCOURIER_LINE__EXPERT__POLL",
             "x",
-            "TRAILCOURIER_LINE__POLL: must be a valid integer",
+            "TRAILCOURIER_LINE__EXPERT__POLL: must be a valid integer",
             id="number",
         ),
         pytest.param(
-            "AWS_ENDPOINT_URL_S3", HUNTER, "AWS_ENDPOINT_URL_S3: is no URL: http://", id="endpoint"
+            "TRAILCOURIER_LINE__POLL",
+            "9",
+            "TRAILCOURIER_LINE__POLL: moved to TRAILCOURIER_LINE__EXPERT__POLL",
+            id="moved",
         ),
-        pytest.param("AWS_CA_BUNDLE", "/no/such", "AWS_CA_BUNDLE: names no file", id="bundle"),
+        pytest.param(
+            "AWS_ENDPOINT_URL_S3",
+            HUNTER,
+            "AWS_ENDPOINT_URL_S3: must be a URL such as http://",
+            id="endpoint",
+        ),
+        pytest.param(
+            "AWS_CA_BUNDLE",
+            "/no/such",
+            "AWS_CA_BUNDLE: the file that it names does not",
+            id="bundle",
+        ),
     ],
 )
 def test_a_wrong_variable_is_named(problems, name, value, expected):
@@ -290,7 +307,7 @@ def test_without_a_file_a_problem_names_the_environment(problems):
     assert found == ("environment: sources.a.queue_url: missing",)
 
 
-def test_the_way_out_is_read_from_the_usual_variables(load, tmp_path):
+def test_proxies_and_endpoints_are_read_from_the_usual_variables(load, tmp_path):
     bundle = tmp_path / "ca.pem"
     bundle.write_text("")
 
@@ -303,7 +320,7 @@ def test_the_way_out_is_read_from_the_usual_variables(load, tmp_path):
         HTTP_PROXY="http://plain:1",
         NO_PROXY="127.0.0.1",
         AWS_CA_BUNDLE=str(bundle),
-    ).egress
+    ).network
 
     assert [found.endpoint(each) for each in ("sqs", "s3", "sts")] == [
         "http://127.0.0.1:5001",
@@ -324,7 +341,7 @@ def test_a_fail_point_is_set_by_the_environment_alone(load, problems):
 
 
 @pytest.mark.parametrize("name", [*environment.FOREIGN])
-def test_what_celery_would_obey_in_place_of_the_configuration_is_refused(load, problems, name):
+def test_variables_that_celery_would_obey_are_refused(load, problems, name):
     load(**{name: ""})
 
     (problem,) = problems(**{name: f"redis://:{HUNTER}@elsewhere/0"})
@@ -332,5 +349,5 @@ def test_what_celery_would_obey_in_place_of_the_configuration_is_refused(load, p
     assert problem.startswith(f"{name}: Celery would ")
 
 
-def test_what_celery_reads_and_that_moves_nothing_is_let_be(load):
+def test_harmless_variables_of_celery_are_allowed(load):
     load(CELERY_WORKER_CONCURRENCY="3", NO_COLOR="1", APP="other")

@@ -1,4 +1,4 @@
-"""The form of an event source, field by field: what each is in the example of docs/setup.md."""
+"""The fields of an event source, each as in the example of docs/setup.md."""
 
 import json
 import re
@@ -26,7 +26,7 @@ READ_BY_A_SERVICE = json.dumps(
 
 @pytest.fixture
 def load(tmp_path, monkeypatch):
-    """Load the example, in which some words are replaced by others."""
+    """Load the example with some words replaced."""
     monkeypatch.chdir(tmp_path)
     secret, path = tmp_path / "secret", tmp_path / "trailcourier.toml"
     secret.write_text("the-secret-key\n")
@@ -49,7 +49,7 @@ def refused(load, instead=(), more=""):
     return [each.partition("trailcourier.toml: ")[2] for each in raised.value.problems]
 
 
-def test_s50_an_event_source_is_a_table_and_there_may_be_several(load):
+def test_an_event_source_is_a_table_and_there_may_be_several(load):
     second = '[sources.dev]\nqueue_url = "https://sqs.eu-west-1.amazonaws.com/111122223333/dev"\n'
 
     found = load(more=f'{second}sinks = ["archive"]\n')
@@ -58,14 +58,14 @@ def test_s50_an_event_source_is_a_table_and_there_may_be_several(load):
     assert found.sources["dev"].queue.region == "eu-west-1"
 
 
-def test_s51_no_collector_is_chosen(load):
+def test_no_collector_setting_is_needed(load):
     (problem,) = refused(load, {"unfiltered = true": 'collector = "one"'})
 
     assert problem.startswith("sources.prod.collector: unknown key")
 
 
 @pytest.mark.parametrize("name", ["cloudtrail", "prod-eu"])
-def test_s52_the_name_is_ones_own_and_there_is_no_type(load, name):
+def test_a_source_has_a_free_name_and_no_type(load, name):
     found = load({"[sources.prod": f"[sources.{name}"})
 
     assert list(found.sources) == [name]
@@ -73,7 +73,7 @@ def test_s52_the_name_is_ones_own_and_there_is_no_type(load, name):
     assert problem.startswith("sources.prod.type: unknown key")
 
 
-def test_s53_unfiltered_logs_are_sent_where_it_is_said_and_else_reads_by_services_are_not(load):
+def test_unfiltered_sends_all_records_and_the_default_drops_reads_by_services(load):
     def dropped(found):
         return _keep(found.sources["prod"])([READ_BY_A_SERVICE])
 
@@ -82,7 +82,7 @@ def test_s53_unfiltered_logs_are_sent_where_it_is_said_and_else_reads_by_service
     assert dropped(load({"unfiltered = true\n": ""})) == ["aws-service-reads"]
 
 
-def test_s54_the_queue_is_the_way_and_there_is_no_other(load):
+def test_sqs_is_the_only_collection_method(load):
     queue = 'queue_url = "https://sqs.us-east-1.amazonaws.com/111122223333/trailcourier"\n'
 
     (missing,) = refused(load, {queue: ""})
@@ -93,7 +93,7 @@ def test_s54_the_queue_is_the_way_and_there_is_no_other(load):
     assert other == "sources.prod.method: must be 'sqs'"
 
 
-def test_s55_s55a_a_user_has_a_key_and_a_secret_by_reference(load):
+def test_an_iam_user_has_a_key_and_a_secret_by_reference(load):
     keys = load().sources["prod"].credentials
 
     assert (keys.kind, keys.access_key_id.reveal()) == ("iam-user", "AKIAEXAMPLE")
@@ -103,7 +103,7 @@ def test_s55_s55a_a_user_has_a_key_and_a_secret_by_reference(load):
     assert "AKIAINTHEFILE" not in problem
 
 
-def test_s55_an_instance_profile_needs_no_key(load):
+def test_an_instance_profile_needs_no_key(load):
     key, secret = KEYS
 
     found = load({'"iam-user"': '"instance-profile"', key: "", secret: ""})
@@ -115,9 +115,9 @@ def test_s55_an_instance_profile_needs_no_key(load):
     ]  # fmt: skip
 
 
-def test_s56_s57_the_queues_region_is_in_its_url_and_the_buckets_goes_by_either_name(load):
+def test_the_queue_region_is_in_its_url_and_the_bucket_region_has_two_names(load):
     found, other = load(), load({"US_EAST_OHIO": "us-east-2"})
 
     for source in (found.sources["prod"], other.sources["prod"]):
         assert (source.queue.region, source.bucket_region) == ("us-east-1", "us-east-2")
-    assert found.sources["prod"].buckets == ()
+    assert found.sources["prod"].buckets == ("acme-cloudtrail",)  # not a field of that form

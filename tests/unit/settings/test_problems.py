@@ -1,4 +1,4 @@
-"""Every line a wrong configuration earns; a line names file or variable, key, and what to do."""
+"""The line for each problem of a configuration: file or variable, key, and what to do."""
 
 from pathlib import Path
 
@@ -52,29 +52,37 @@ CASES = {
         "sinks.out.fsink: unknown key; did you mean fsync?",
     ),
     "unknown-number": (
-        config(more=SINK + "[line]\nvisiblity = 5\n"),
-        "line.visiblity: unknown key; did you mean visibility?",
+        config(more=SINK + "[line]\nin_flght = 5\n"),
+        "line.in_flght: unknown key; did you mean in_flight?",
+    ),
+    "unknown-expert-number": (
+        config(more=SINK + "[line.expert]\nvisiblity = 5\n"),
+        "line.expert.visiblity: unknown key; did you mean visibility?",
+    ),
+    "expert-number-in-its-old-place": (
+        config(more=SINK + "[line]\nvisibility = 5\n"),
+        "line.visibility: moved to line.expert.visibility",
     ),
     "strange-key": (
         config('"a\\nb" = 1'),
         'sources.prod."a\\nb": unknown key',
     ),
     # shapes
-    "section-is-no-table": ("line = 5\n" + config(), "line: is no table"),
+    "section-is-no-table": ("line = 5\n" + config(), "line: must be a table"),
     "sources-is-no-table": (
         "sources = 5\n" + SINK,
-        "sources: is no table",
+        "sources: must be a table",
     ),
-    "source-is-no-table": ("sources.prod = 5\n" + SINK, "sources.prod: is no table"),
+    "source-is-no-table": ("sources.prod = 5\n" + SINK, "sources.prod: must be a table"),
     "sink-is-no-table": (
         "sinks.out = 5\n" + config(more=""),
-        "sinks.out: is no table",
+        "sinks.out: must be a table",
     ),
     "list-of-numbers": (
         config("buckets = [1]"),
         "sources.prod.buckets[0]: must be a valid string",
     ),
-    "no-list": (config("buckets = 1"), "sources.prod.buckets: is no list"),
+    "no-list": (config("buckets = 1"), "sources.prod.buckets: must be a list"),
     "bad-choice": (
         config('unknown_key = "eat"'),
         "sources.prod.unknown_key: must be 'read', 'skip' or 'refuse'",
@@ -100,27 +108,27 @@ CASES = {
     ),
     "fifo": (
         config(url=URL + ".fifo"),
-        "sources.prod.queue_url: is a FIFO queue: CloudTrail's topic and S3 announce to standard",
+        "sources.prod.queue_url: is a FIFO queue; CloudTrail and S3 notify standard queues only",
     ),
     "queue-with-password": (
         config(url=URL.replace("//", f"//u:{HUNTER}@")),
-        "sources.prod.queue_url: a queue's URL ends with its name and holds no user, query or",
+        "sources.prod.queue_url: contains a user, query or fragment; a queue URL ends with",
     ),
     "emulator-without-region": (
         config(url="http://127.0.0.1:5000/111122223333/q"),
-        "sources.prod.queue_url: does not say its region (127.0.0.1 is no host of AWS): set",
+        "sources.prod.queue_url: does not name its region (127.0.0.1 is not an AWS host): set",
     ),
     "region-of-queue-and-url": (
         config('queue_region = "eu-west-1"'),
-        "sources.prod.queue_url: is in us-east-1, but queue_region says eu-west-1",
+        "sources.prod.queue_url: is in us-east-1, but queue_region is eu-west-1",
     ),
     "queue-in-no-region": (
         config(url=URL.replace("us-east-1", "us-esat-1")),
-        "sources.prod.queue_url: us-esat-1 is no region that the installed boto3 knows; did you ",
+        "sources.prod.queue_url: us-esat-1 is not a region of the installed boto3; did ",
     ),
     "bucket-region-misspelt": (
         config('bucket_region = "eu-wset-1"'),
-        "sources.prod.bucket_region: eu-wset-1 is no region that the installed boto3 knows; did ",
+        "sources.prod.bucket_region: eu-wset-1 is not a region of the installed boto3; did ",
     ),
     "queue-region-misspelt-and-nothing-else": (
         config(
@@ -128,20 +136,20 @@ CASES = {
             url="http://127.0.0.1:5000/111122223333/q",
         ),
         (
-            "sources.prod.queue_region: us-esat-1 is no region that the installed boto3 knows; did "
-            "you mean us-east-1?"
+            "sources.prod.queue_region: us-esat-1 is not a region of the installed boto3; did you "
+            "mean us-east-1?"
         ),
     ),
     "bucket-region-by-its-name": (
         config('bucket_region = "US_EST_OHIO"'),
         (
-            "sources.prod.bucket_region: is no region: us-east-1 is one, and so is US_STANDARD; "
-            "did you mean US_EAST_OHIO?"
+            "sources.prod.bucket_region: is not an AWS region code (examples: us-east-1, "
+            "US_STANDARD); did you mean US_EAST_OHIO?"
         ),
     ),
     "bucket-region-shapeless": (
         config('bucket_region = "Ireland"'),
-        "sources.prod.bucket_region: is no region: us-east-1 is one, and so is US_STANDARD",
+        "sources.prod.bucket_region: is not an AWS region code (examples: us-east-1, US_STANDARD)",
     ),
     "bucket-in-another-partition": (
         config('bucket_region = "us-gov-west-1"'),
@@ -154,9 +162,9 @@ CASES = {
         "sources.prod.fips: there are no FIPS endpoints in China: leave it out",
     ),
     "owner": (config('expected_bucket_owner = "acme"'), "sources.prod.expected_bucket_owner: m"),
-    "rules-beside-unfiltered": (
+    "rules-and-unfiltered": (
         config('unfiltered = true\nfilter.drop = [{ eventName = "Decrypt" }]'),
-        "sources.prod.filter: rules beside unfiltered = true: leave one of them out",
+        "sources.prod.filter: cannot be combined with unfiltered = true: leave one of them out",
     ),
     "rules-without-a-rule": (
         config("[sources.prod.filter]"),
@@ -208,7 +216,7 @@ CASES = {
     ),
     "host-with-a-port": (
         insightidr('way = "collector"\nhost = "h:6514"\nport = 6514'),
-        "sinks.out.host: is no host: logs.example.com is one, without scheme and port",
+        "sinks.out.host: is not a host name or address (example: logs.example.com",
     ),
     "ca-file-absent": (
         insightidr('way = "collector"\nhost = "h"\nport = 1\nca_file = "/no/such.pem"'),
@@ -220,7 +228,7 @@ CASES = {
     ),
     "name-beside-plain-tcp": (
         insightidr('way = "collector"\nhost = "h"\nport = 1\ntls = false\nserver_name = "n"'),
-        "sinks.out.server_name: has no use beside tls = false: leave one of them out",
+        "sinks.out.server_name: has no effect with tls = false: leave one of them out",
     ),
     "accepted-when": (
         insightidr('way = "collector"\nhost = "h"\nport = 1\naccept_when = "sent"'),
@@ -228,7 +236,7 @@ CASES = {
     ),
     "token-in-the-file": (
         insightidr(f'way = "token"\nregion = "eu"\ntoken = "{HUNTER}"'),
-        "sinks.out.token: a secret is named here, not written: use ",
+        "sinks.out.token: expected a reference to a secret, not the secret: use ",
     ),
     "token-of-no-log": (
         insightidr('way = "token"\nregion = "eu"\ntoken = "env:WORD"'),
@@ -248,7 +256,7 @@ CASES = {
     ),
     "token-to-two-places": (
         insightidr('way = "token"\ntoken = "env:TOKEN"\nregion = "eu"\nhost = "h"'),
-        "sinks.out.host: stands beside region: leave one of them out",
+        "sinks.out.host: cannot be combined with region: leave one of them out",
     ),
     "webhook-to-nowhere": (
         insightidr('way = "webhook"'),
@@ -260,19 +268,19 @@ CASES = {
     ),
     "webhook-to-two-places": (
         insightidr('way = "webhook"\nregion = "eu"\ntoken = "env:TOKEN"\nurl = "env:WEB"'),
-        "sinks.out.url: stands beside region and token: leave one or the other out",
+        "sinks.out.url: cannot be combined with region and token: leave one of them out",
     ),
     "webhook-url-in-the-file": (
         insightidr(f'way = "webhook"\nurl = "https://example.com/{HUNTER}"'),
-        "sinks.out.url: a secret is named here, not written: use ",
+        "sinks.out.url: expected a reference to a secret, not the secret: use ",
     ),
     "webhook-url-that-is-none": (
         insightidr('way = "webhook"\nurl = "env:WORD"'),
-        "sinks.out.url: env:WORD holds no URL: https://HOST/PATH is one",
+        "sinks.out.url: env:WORD holds no URL such as https://HOST/PATH",
     ),
     "webhook-with-many-records": (
         insightidr('way = "webhook"\nregion = "eu"\ntoken = "env:TOKEN"\nrequest_records = 100'),
-        "sinks.out.request_records: must be 1: Rapid7 keeps the first line of a request and ",
+        "sinks.out.request_records: must be 1: Rapid7 keeps only the first line of a request, ",
     ),
     "sink-without-its-path": (
         config(more='[sinks.out]\ntype = "file"\n'),
@@ -293,7 +301,7 @@ CASES = {
     # credentials
     "secret-in-the-file": (
         credentials(f'kind = "iam-user"\naccess_key_id = "env:ID"\nsecret_access_key = "{HUNTER}"'),
-        "sources.prod.credentials.secret_access_key: a secret is named here, not written: use ",
+        "sources.prod.credentials.secret_access_key: expected a reference to a secret, ",
     ),
     "secret-unset": (
         credentials(
@@ -327,28 +335,31 @@ CASES = {
     # broker
     "broker-with-password": (
         broker(f'url = "redis://:{HUNTER}@h"'),
-        "broker.url: a secret is named here, not written: use",
+        "broker.url: expected a reference to a secret, not the secret: use",
     ),
     "broker-password-alone": (
         broker(f'url = "{HUNTER}"'),
-        "broker.url: a secret is named here, not written: use",
+        "broker.url: expected a reference to a secret, not the secret: use",
     ),
     "broker-password-in-query": (
         broker(f'url = "redis://h?password={HUNTER}"'),
-        "broker.url: a secret is named here, not written: use",
+        "broker.url: expected a reference to a secret, not the secret: use",
     ),
     "broker-cluster": (
         broker('url = "redis://h/0?cluster=true"'),
         "broker.url: is a Redis Cluster",
     ),
-    "broker-cluster-scheme": (broker('url = "env:CLUSTER"'), "broker.url: is a Redis Cluster, in"),
-    "broker-hosts": (broker('url = "redis://a:1,b:2/0"'), "broker.url: is a Redis Cluster, in"),
-    "broker-sentinel": (broker('url = "env:SENTINEL"'), "broker.url: is served by Sentinel"),
-    "broker-amqp": (broker('url = "env:AMQP"'), "broker.url: is no URL of a Redis or Valkey"),
-    "broker-port": (broker('url = "redis://h:x"'), "broker.url: is no URL: redis://:PASSWORD@"),
+    "broker-cluster-scheme": (broker('url = "env:CLUSTER"'), "broker.url: is a Redis Cluster,"),
+    "broker-hosts": (broker('url = "redis://a:1,b:2/0"'), "broker.url: is a Redis Cluster,"),
+    "broker-sentinel": (broker('url = "env:SENTINEL"'), "broker.url: is a Redis Sentinel"),
+    "broker-amqp": (broker('url = "env:AMQP"'), "broker.url: must be the URL of a Redis or Valkey"),
+    "broker-port": (
+        broker('url = "redis://h:x"'),
+        "broker.url: must be a URL such as redis://:PASSWORD@",
+    ),
     "broker-socket": (
         broker('url = "redis+socket:///run/x"'),
-        "broker.url: is no URL of a Redis or Valkey",
+        "broker.url: must be the URL of a Redis or Valkey",
     ),
     "broker-ca": (broker('ca_file = "/no/such"'), "broker.ca_file: path does not point to a file"),
 }
@@ -378,7 +389,7 @@ def problems(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(("text", "expected"), [pytest.param(*c, id=i) for i, c in CASES.items()])
-def test_a_wrong_configuration_earns_its_lines(problems, text, expected):
+def test_a_wrong_configuration_is_reported_in_its_line(problems, text, expected):
     (line,) = problems(text)
 
     assert line.startswith(f"trailcourier.toml: {expected}")
@@ -386,7 +397,7 @@ def test_a_wrong_configuration_earns_its_lines(problems, text, expected):
     assert "\n" not in line
 
 
-def test_all_problems_are_said_at_once(problems):
+def test_all_problems_are_reported_at_once(problems):
     text = "\n".join(
         [
             "[broker]",

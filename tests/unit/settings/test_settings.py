@@ -15,7 +15,7 @@ namespace = "audit"
 [workers]
 threads = 4
 
-[line]
+[line.expert]
 poll = 9
 
 [sources.prod]
@@ -60,7 +60,7 @@ def small(here):
     return here
 
 
-def test_a_whole_file_is_read(here, monkeypatch):
+def test_a_complete_file_is_read(here, monkeypatch):
     (here / "trailcourier.toml").write_text(WHOLE)
     monkeypatch.setenv("TRAILCOURIER_REDIS", "rediss://:hunter2@redis.example.com:6380/1")
     monkeypatch.setenv("TRAILCOURIER_EXTERNAL_ID", "hunter3")
@@ -69,7 +69,7 @@ def test_a_whole_file_is_read(here, monkeypatch):
 
     source = found.sources["prod"]
     assert found.broker_url() == "rediss://:hunter2@redis.example.com:6380/1"
-    assert (found.broker.namespace, found.workers.threads, found.line.poll) == ("audit", 4, 9)
+    assert (found.broker.namespace, found.workers.threads, found.numbers.poll) == ("audit", 4, 9)
     assert (source.queue.region, source.queue.account) == ("us-east-1", "111122223333")
     assert (source.bucket_region, source.sinks) == ("us-east-1", ("siem", "archive"))
     assert source.credentials.external_id.reveal() == "hunter3"
@@ -77,7 +77,7 @@ def test_a_whole_file_is_read(here, monkeypatch):
     assert found.path == Path("trailcourier.toml")
 
 
-def test_what_is_left_out_has_its_default(small):
+def test_missing_keys_have_their_defaults(small):
     found = settings.load()
 
     assert found.broker.url is None
@@ -98,7 +98,7 @@ def test_settings_show_no_secret(here, monkeypatch):
     found = settings.load()
 
     assert "hunter2" not in repr(found) + str(found)
-    assert "hunter2" not in found.model_dump_json(exclude={"egress"})
+    assert "hunter2" not in found.model_dump_json(exclude={"network"})
 
 
 def test_settings_are_frozen(small):
@@ -106,14 +106,14 @@ def test_settings_are_frozen(small):
         settings.load().sources["prod"].unfiltered = True
 
 
-def test_a_file_named_by_the_caller_goes_first(small, monkeypatch):
+def test_a_file_given_by_the_caller_comes_first(small, monkeypatch):
     monkeypatch.setenv("TRAILCOURIER_CONFIG", "other.toml")
     (small / "named.toml").write_text(SMALL.replace("sources.prod", "sources.named"))
 
     assert list(settings.load(Path("named.toml")).sources) == ["named"]
 
 
-def test_a_file_named_by_the_environment_goes_next(small, monkeypatch):
+def test_a_file_given_by_the_environment_comes_next(small, monkeypatch):
     (small / "other.toml").write_text(SMALL.replace("sources.prod", "sources.other"))
     monkeypatch.setenv("TRAILCOURIER_CONFIG", "other.toml")
 
@@ -121,7 +121,7 @@ def test_a_file_named_by_the_environment_goes_next(small, monkeypatch):
     assert list(settings.load().sources) == ["other"]
 
 
-def test_a_file_in_this_folder_goes_before_the_machine_s(here, monkeypatch):
+def test_a_file_in_the_working_directory_comes_before_the_hosts(here, monkeypatch):
     machine = here / "etc.toml"
     machine.write_text(SMALL)
     monkeypatch.setattr(settings, "PLACES", (Path("trailcourier.toml"), machine))
@@ -132,7 +132,7 @@ def test_a_file_in_this_folder_goes_before_the_machine_s(here, monkeypatch):
     assert (before, settings.find()) == (machine, Path("trailcourier.toml"))
 
 
-def test_no_file_at_all_is_a_problem_that_says_where_one_is_looked_for(here):
+def test_without_a_file_the_problem_lists_the_places(here):
     assert settings.find() is None
     with pytest.raises(ConfigError) as caught:
         settings.load()
@@ -170,23 +170,23 @@ def test_a_file_that_is_not_toml_is_one_problem(here, content, problem):
 
 
 @pytest.mark.parametrize("name", ["absent.toml", "."])
-def test_a_file_that_cannot_be_read_is_named(here, name):
+def test_an_unreadable_file_is_named(here, name):
     with pytest.raises(ConfigError, match=rf"^{name}: cannot be read: \w"):
         settings.load(Path(name))
 
 
 def test_without_a_broker_the_problem_says_what_to_do(small):
-    with pytest.raises(ConfigError, match=r"^trailcourier.toml: broker.url: not set; name a Redis"):
+    with pytest.raises(ConfigError, match=r"^trailcourier.toml: broker.url: not set; set the URL"):
         settings.load().broker_url()
 
 
-def test_a_broker_without_password_may_stand_in_the_file(small):
+def test_a_broker_url_without_password_may_be_in_the_file(small):
     (small / "trailcourier.toml").write_text('[broker]\nurl = "redis://h:6379/0"' + SMALL)
 
     assert settings.load().broker_url() == "redis://h:6379/0"
 
 
-def test_state_is_kept_where_the_service_manager_says(small, monkeypatch):
+def test_the_state_directory_follows_systemd_and_xdg(small, monkeypatch):
     monkeypatch.setenv("XDG_STATE_HOME", "/home/state")
     desktop = settings.load().workers.state_dir
     monkeypatch.setenv("STATE_DIRECTORY", "/var/lib/trailcourier:/var/lib/other")
@@ -200,7 +200,7 @@ def test_state_is_kept_where_the_service_manager_says(small, monkeypatch):
     )
 
 
-def test_a_process_given_some_tables_is_not_asked_for_what_the_others_need(here, monkeypatch):
+def test_a_process_with_some_tables_needs_no_secret_of_the_others(here, monkeypatch):
     (here / "trailcourier.toml").write_text(WHOLE)
     monkeypatch.setenv("TRAILCOURIER_REDIS", "redis://:password@127.0.0.1:6379/0")
 
@@ -212,52 +212,52 @@ def test_a_process_given_some_tables_is_not_asked_for_what_the_others_need(here,
         settings.load()
 
 
-def test_a_process_given_some_tables_says_of_a_table_that_there_is_none(here):
+def test_a_process_with_some_tables_still_reports_an_unknown_table(here):
     (here / "trailcourier.toml").write_text("[brokers]\n")
 
     with pytest.raises(ConfigError, match="brokers: unknown key; did you mean broker"):
         settings.load(tables=("broker",))
 
 
-def test_the_logins_of_flower_are_named_and_read_by_flower_alone(small, monkeypatch):
+def test_the_logins_of_flower_are_read_by_flower_alone(small, monkeypatch):
     monkeypatch.setenv("TRAILCOURIER_FLOWER__CREDENTIALS", "file:/not/on/this/host")
 
     assert settings.load().flower.credentials == "file:/not/on/this/host"
 
 
-def test_a_login_of_flower_may_not_stand_in_the_file(here):
+def test_a_login_of_flower_must_not_be_in_the_file(here):
     (here / "trailcourier.toml").write_text(f'{SMALL}[flower]\ncredentials = "me:hunter2"\n')
 
-    with pytest.raises(ConfigError, match="named here, not written") as caught:
+    with pytest.raises(ConfigError, match="expected a reference to a secret") as caught:
         settings.load()
 
     assert "hunter2" not in str(caught.value.problems)
 
 
-def test_what_is_likely_unmeant_is_a_warning(here):
+def test_probably_unintended_settings_are_warnings(here):
     text = SMALL.replace('buckets = ["acme-cloudtrail"]\n', "")
     (here / "trailcourier.toml").write_text(text + '[sinks.idle]\ntype = "stdout"\n')
 
     buckets, sink = settings.load().warnings()
 
     assert buckets.startswith("trailcourier.toml: sources.prod.buckets: not set, so a message may")
-    assert sink == "trailcourier.toml: sinks.idle: no source sends to it"
+    assert sink == "trailcourier.toml: sinks.idle: no source uses it"
 
 
 @pytest.mark.parametrize("glob", ["acme-cloudtrail*", "acme-?", "acme-[ab]", "*"])
-def test_a_glob_that_anybodys_bucket_matches_is_a_warning(here, glob):
+def test_a_glob_that_matches_foreign_buckets_is_a_warning(here, glob):
     text = SMALL.replace('["acme-cloudtrail"]', json.dumps([glob, "acme-exactly"]))
     (here / "trailcourier.toml").write_text(text)
 
     (warning,) = settings.load().warnings()
 
     assert warning == (
-        f"trailcourier.toml: sources.prod.buckets: {json.dumps(glob)} also allows buckets that "
-        "anybody else makes under such a name: name each bucket, or set expected_bucket_owner"
+        f"trailcourier.toml: sources.prod.buckets: {json.dumps(glob)} also matches buckets that "
+        "other accounts may create: list the names of your buckets, or set expected_bucket_owner"
     )
 
 
-def test_a_glob_beside_the_owner_of_its_buckets_is_meant(here):
+def test_a_glob_with_expected_bucket_owner_is_no_warning(here):
     text = SMALL.replace(
         'buckets = ["acme-cloudtrail"]',
         'buckets = ["acme-cloudtrail*"]\nexpected_bucket_owner = "111122223333"',
@@ -267,7 +267,7 @@ def test_a_glob_beside_the_owner_of_its_buckets_is_meant(here):
     assert settings.load().warnings() == []
 
 
-def test_a_configuration_that_is_meant_has_no_warning(small):
+def test_a_complete_configuration_has_no_warning(small):
     assert settings.load().warnings() == []
 
 
@@ -282,7 +282,7 @@ kind = "instance-profile"
 """
 
 
-def test_buckets_may_have_credentials_of_their_own_and_the_first_glob_counts(small, monkeypatch):
+def test_buckets_may_have_their_own_credentials_and_the_first_glob_counts(small, monkeypatch):
     monkeypatch.setenv("TRAILCOURIER_EXTERNAL_ID", "hunter3")
     (small / "trailcourier.toml").write_text(SMALL + OWN)
 

@@ -1,29 +1,34 @@
+import contextlib
 import math
 import threading
 from collections import Counter
+from unittest.mock import ANY
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from trailcourier.errors import Fault, Rejected
-from trailcourier.sinks.bisection import MANY, Bisection
+from trailcourier.sinks.bisection import PROBE_AFTER, Bisection
 
 RUNNING = threading.Event()
 
 
 class Picky:
-    """Rejects any batch with a record in *bad*; from request *ends* on it rejects everything."""
+    """Rejects batches with a record of *bad*.
 
-    def __init__(self, bad=(), ends=math.inf):
-        self.bad, self.ends = set(bad), ends
+    It rejects everything up to request *begins* and after request *ends*.
+    """
+
+    def __init__(self, bad=(), ends=math.inf, begins=0):
+        self.bad, self.ends, self.begins = set(bad), ends, begins
         self.requests: list[list[bytes]] = []
         self.accepted: list[bytes] = []
         self.after = lambda: None
 
     def send(self, batch):
         self.requests.append(list(batch))
-        if len(self.requests) > self.ends or self.bad.intersection(batch):
+        if not self.begins < len(self.requests) <= self.ends or self.bad.intersection(batch):
             raise Rejected(f"no {len(self.requests)}")
         self.accepted += batch
         self.after()
@@ -34,8 +39,22 @@ def numbers(of):
 
 
 def bisected(sink, count, stopping=RUNNING, **known):
-    cut = Bisection(sink.send, numbers(range(count)), stopping, **known)
-    return cut, list(cut.pieces())
+    bisection = Bisection(sink.send, numbers(range(count)), stopping, **known)
+    return bisection, list(bisection.pieces())
+
+
+class Away(Picky):
+    """Also rejects everything for *lasts* requests from request *leaves* on."""
+
+    def __init__(self, bad, leaves, lasts):
+        super().__init__(bad)
+        self.away = range(leaves, leaves + lasts)
+
+    def send(self, batch):
+        if len(self.requests) in self.away:
+            self.requests.append(list(batch))
+            raise Rejected("away")
+        super().send(batch)
 
 
 def rejected(pieces):
@@ -48,36 +67,40 @@ def rejected(pieces):
     st.fixed_dictionaries(
         {
             "accepted": st.sampled_from(["before", "since"]),
-            "at_once": st.sampled_from([None, 1, 3, 50]),
+            "max_records": st.sampled_from([None, 1, 3, 50]),
         }
     ),
 )
-def test_all_but_the_rejected_are_accepted_once_or_it_is_the_sinks_fault(count, bad, known):
+def test_all_but_rejected_records_are_accepted_once_or_the_sink_is_at_fault(count, bad, known):
     sink = Picky(numbers(bad))
-    cut, pieces, why = Bisection(sink.send, numbers(range(count)), RUNNING, **known), [], ""
+    bisection, pieces, why = Bisection(sink.send, numbers(range(count)), RUNNING, **known), [], ""
     try:
-        pieces += cut.pieces()
+        pieces += bisection.pieces()
     except Fault as fault:
         why = fault.reason
     if why:
         assert (why, known["accepted"]) == ("sink-rejects-all", "before")
-        assert len([n for n in bad if n < count]) > MANY / 2
+        assert len([n for n in bad if n < count]) > PROBE_AFTER / 2
         return
 
     good = [record for record in numbers(range(count)) if record not in sink.bad]
     assert sorted(sink.accepted) == sorted(good)
-    assert rejected(pieces) == sorted(n for n in bad if n < count)
-    assert [start for start, _, _ in pieces] == [0, *(end for _, end, _ in pieces[:-1])]
+    end = pieces[-1][1] if pieces else 0
+    in_doubt = set(range(end, count)).difference(bisection.accepted_ahead)
+    assert in_doubt <= bad
+    assert not in_doubt or known["accepted"] == "before"
+    assert rejected(pieces) == sorted(n for n in bad if n < end)
+    assert [start for start, _, _ in pieces] == [0, *(end for _, end, _ in pieces)][: len(pieces)]
     sent = Counter(record for one in sink.requests for record in one)
-    assert max(sent.values()) <= 1 + math.ceil(math.log2(count))
+    assert max(sent.values()) <= 2 + math.ceil(math.log2(count))
 
 
 @given(st.integers(1, 200), st.sampled_from([None, 1, 3, 50]))
-def test_a_sink_that_rejects_everything_is_found_out_by_five_requests(count, at_once):
+def test_five_requests_show_that_a_sink_rejects_everything(count, max_records):
     sink = Picky(ends=0)
 
     with pytest.raises(Fault) as raised:
-        bisected(sink, count, at_once=at_once)
+        bisected(sink, count, max_records=max_records)
 
     assert raised.value.reason == "sink-rejects-all"
     assert "rejected" in raised.value.detail
@@ -85,16 +108,16 @@ def test_a_sink_that_rejects_everything_is_found_out_by_five_requests(count, at_
     assert len(sink.requests) <= 5
 
 
-def test_records_that_are_accepted_are_sent_as_they_stand():
+def test_accepted_records_are_sent_in_order_and_once():
     sink = Picky()
 
-    _, pieces = bisected(sink, 7, at_once=3)
+    _, pieces = bisected(sink, 7, max_records=3)
 
     assert [len(each) for each in sink.requests] == [3, 3, 1]
     assert pieces == [(0, 3, None), (3, 6, None), (6, 7, None)]
 
 
-def test_the_first_record_is_the_first_probe_so_the_order_stays_where_it_is_accepted():
+def test_the_first_record_is_the_first_probe_so_that_the_order_stays():
     sink = Picky([b"5"])
 
     bisected(sink, 9)
@@ -106,75 +129,182 @@ def test_the_first_record_is_the_first_probe_so_the_order_stays_where_it_is_acce
 @pytest.mark.parametrize(
     ("good", "requests"), [(0, 2), (99, 3), (50, 4)], ids=["first", "last", "middle"]
 )
-def test_one_accepted_probe_is_enough_to_believe_the_rejections(good, requests):
+def test_one_accepted_probe_continues_the_bisection(good, requests):
     sink = Picky(numbers(n for n in range(100) if n != good))
 
-    _, pieces = bisected(sink, 100)
+    with pytest.raises(Fault):
+        bisected(sink, 100)
 
     assert sink.requests[requests - 1] == [b"%d" % good]
     assert sink.accepted == [b"%d" % good]
-    assert len(rejected(pieces)) == 99
+    assert PROBE_AFTER < len(sink.requests) - requests <= PROBE_AFTER + 4
 
 
-def test_the_smallest_record_is_a_probe_too_for_it_may_pass_where_the_others_are_too_large():
+def test_the_smallest_record_is_a_probe_because_others_may_be_too_large():
     batch = [b"x" * 50] * 9
     batch[2] = b"x"
     sink = Picky([b"x" * 50])
 
-    pieces = list(Bisection(sink.send, batch, RUNNING).pieces())
+    bisection = Bisection(sink.send, batch, RUNNING)
+    pieces = list(bisection.pieces())
 
     assert sink.accepted == [b"x"]
-    assert rejected(pieces) == [0, 1, 3, 4, 5, 6, 7, 8]
+    assert (rejected(pieces), bisection.accepted_ahead, bisection.rejected_alone) == (
+        [0],
+        [2],
+        [1, 3, 5, 6, 7],
+    )
 
 
-@pytest.mark.parametrize("count", [1, 2, MANY])
-def test_a_few_rejected_in_a_row_are_believed_of_a_sink_that_accepted_others_before(count):
-    _, pieces = bisected(Picky(ends=0), count, at_once=1, accepted="before")
+@given(
+    st.integers(1, 40),
+    st.sets(st.integers(0, 39), max_size=4),
+    st.integers(0, 60),
+    st.integers(1, 60),
+    st.fixed_dictionaries(
+        {
+            "max_records": st.sampled_from([None, 1, 3]),
+            "accepted": st.sampled_from(["nothing", "before"]),
+        }
+    ),
+)
+def test_no_good_record_is_refused_if_the_sink_rejects_everything_for_a_while(
+    count, bad, leaves, lasts, known
+):
+    sink = Away(numbers(bad), leaves, lasts)
+    pieces = []
 
-    assert rejected(pieces) == [*range(count)]
+    with contextlib.suppress(Fault):
+        bisection = Bisection(sink.send, numbers(range(count)), RUNNING, **known)
+        pieces.extend(bisection.pieces())
+
+    assert set(rejected(pieces)) <= bad
+    assert max(Counter(sink.accepted).values(), default=1) == 1
 
 
-def test_many_rejected_in_a_row_are_the_sinks_fault_although_it_accepted_others_before():
+def test_records_rejected_alone_are_known_after_a_fault_of_the_sink():
+    bisection = Bisection(Picky(ends=0).send, numbers(range(9)), RUNNING)
+
+    with pytest.raises(Fault):
+        list(bisection.pieces())
+
+    assert bisection.rejected_alone == [0, 4, 8]
+
+
+def test_a_rejected_probe_stays_rejected_alone_if_sending_it_again_fails():
+    sink = Picky(numbers([0, 1, 2]))
+
+    def send(batch):
+        if batch == [b"0"] and batch in sink.requests:
+            raise Fault("sink-busy", "later")
+        sink.send(batch)
+
+    bisection = Bisection(send, numbers(range(5)), RUNNING)
+    with pytest.raises(Fault, match="later"):
+        list(bisection.pieces())
+
+    assert (bisection.accepted_ahead, bisection.rejected_alone) == ([4], [0])
+
+
+def test_probes_begin_after_the_given_number_of_rejections():
+    sink = Picky(ends=0)
+
+    with pytest.raises(Fault):
+        bisected(sink, 500, accepted="before", probe_after=60)
+
+    assert 60 <= len(sink.requests) <= 64
+
+
+@pytest.mark.parametrize("count", [1, 2, PROBE_AFTER])
+def test_rejections_stay_in_doubt_if_the_sink_accepted_others_only_before(count):
+    bisection, pieces = bisected(Picky(ends=0), count, max_records=1, accepted="before")
+
+    assert (pieces, bisection.accepted_ahead, bisection.last_rejection) == ([], [], f"no {count}")
+
+
+@pytest.mark.parametrize("max_records", [None, 1])
+def test_a_record_that_was_rejected_before_the_sink_recovered_is_sent_again(max_records):
+    sink = Picky(begins=2)
+
+    _, pieces = bisected(sink, 3, max_records=max_records)
+
+    assert rejected(pieces) == []
+    assert sorted(sink.accepted) == numbers(range(3))
+
+
+def test_a_record_in_doubt_is_sent_again_once_the_sink_accepts_another():
+    sink = Picky([b"2", b"3"])
+
+    _, pieces = bisected(sink, 6, max_records=1)
+
+    assert [one for (one,) in sink.requests] == [b"0", b"1", b"2", b"3", b"4", b"2", b"3", b"5"]
+    assert pieces[2:4] == [(2, 3, ANY), (3, 4, ANY)]
+    assert rejected(pieces) == [2, 3]
+
+
+def test_records_accepted_while_others_are_in_doubt_are_known_after_a_stop():
+    stopping = threading.Event()
+    sink = Picky([b"1"])
+    sink.after = lambda: stopping.set() if b"2" in sink.accepted else None
+    bisection, pieces = Bisection(sink.send, numbers(range(4)), stopping, max_records=1), []
+
+    with pytest.raises(Fault, match="is stopping"):
+        pieces.extend(bisection.pieces())
+
+    assert (pieces, bisection.accepted_ahead) == ([(0, 1, None)], [2])
+
+
+def test_a_probe_accepted_before_the_last_rejections_does_not_confirm_them():
+    sink = Picky([b"0", b"1"], ends=6)
+
+    bisection, pieces = bisected(sink, 6, max_records=1)
+
+    assert [one for (one,) in sink.requests[:6]] == [b"0", b"1", b"5", b"0", b"1", b"2"]
+    assert pieces == [(0, 1, ANY), (1, 2, ANY), (2, 3, None)]
+    assert (rejected(pieces), bisection.accepted_ahead) == ([0, 1], [5])
+
+
+def test_many_rejections_in_a_row_are_the_sinks_fault_even_if_it_accepted_before():
     sink = Picky(ends=0)
 
     with pytest.raises(Fault) as raised:
         bisected(sink, 500, accepted="before")
 
     assert raised.value.reason == "sink-rejects-all"
-    assert len(sink.requests) <= MANY + 4
+    assert len(sink.requests) <= PROBE_AFTER + 4
 
 
-def test_rejections_that_nothing_confirms_are_not_told_before_the_fault():
+def test_unconfirmed_rejections_are_not_yielded_before_the_fault():
     sink = Picky(numbers(range(10, 90)), ends=14)
-    cut = Bisection(sink.send, numbers(range(100)), RUNNING, at_once=1)
+    bisection = Bisection(sink.send, numbers(range(100)), RUNNING, max_records=1)
     pieces = []
 
     with pytest.raises(Fault):
-        pieces.extend(cut.pieces())
+        pieces.extend(bisection.pieces())
 
     assert pieces == [(at, at + 1, None) for at in range(10)]
-    assert cut.ahead == []
+    assert bisection.accepted_ahead == []
 
 
-def test_what_was_rejected_before_is_believed_although_all_of_it_is_rejected_again():
+def test_rejections_are_believed_if_the_sink_accepted_others_since():
     _, pieces = bisected(Picky(ends=0), 100, accepted="since")
 
     assert rejected(pieces) == [*range(100)]
 
 
-def test_a_record_accepted_out_of_turn_is_known_when_it_ends_early_and_not_sent_twice():
+def test_a_record_accepted_out_of_order_is_known_after_a_stop_and_not_sent_twice():
     stopping = threading.Event()
     sink = Picky(numbers(range(50)))
     sink.after = stopping.set
-    cut = Bisection(sink.send, numbers(range(100)), stopping)
+    bisection = Bisection(sink.send, numbers(range(100)), stopping)
 
-    with pytest.raises(Fault, match="told to stop"):
-        list(cut.pieces())
+    with pytest.raises(Fault, match="is stopping"):
+        list(bisection.pieces())
 
-    assert (cut.ahead, sink.accepted) == ([99], [b"99"])
+    assert (bisection.accepted_ahead, sink.accepted) == ([99], [b"99"])
 
 
-def test_told_to_stop_it_ends_between_two_probes():
+def test_a_stop_ends_the_bisection_between_two_probes():
     stopping = threading.Event()
     sink = Picky(ends=0)
 
@@ -183,7 +313,7 @@ def test_told_to_stop_it_ends_between_two_probes():
             stopping.set()
         sink.send(batch)
 
-    with pytest.raises(Fault, match="told to stop"):
+    with pytest.raises(Fault, match="is stopping"):
         list(Bisection(send, numbers(range(100)), stopping).pieces())
 
     assert len(sink.requests) == 2

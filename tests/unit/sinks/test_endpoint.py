@@ -1,4 +1,4 @@
-"""One POST, and what its answer means: from a server that answers as it is told."""
+"""One POST, and what the answer of a scripted server means."""
 
 import contextlib
 import socketserver
@@ -9,12 +9,12 @@ from email.utils import format_datetime
 
 import pytest
 
-from tests import http_stub, tls
-from tests.http_stub import Reply
-from tests.peers import HOST, peer, read_all, reset, unused_port
-from trailcourier.dispositions import REASONS
-from trailcourier.egress import Egress
+from tests.support import http_stub, tls
+from tests.support.http_stub import Reply
+from tests.support.peers import HOST, peer, read_all, reset, unused_port
+from trailcourier.aws.network import Network
 from trailcourier.errors import ConfigError, Fault, Rejected
+from trailcourier.reasons import REASONS
 from trailcourier.sinks.endpoint import Endpoint
 
 TOKEN = "2bfbea1e-10c3-4419-bdad-7e6435882e1f"
@@ -23,7 +23,7 @@ BODY = b'{"eventID":"1"}'
 
 
 class Server(http_stub.Server):
-    """Gives *replies* in turn, the last one for ever; *asked* is what it was asked."""
+    """Gives *replies* in turn, then always the last; *asked* are the requests."""
 
     def __init__(self, *replies, **options):
         self.asked, self._replies = [], list(replies)
@@ -34,11 +34,11 @@ class Server(http_stub.Server):
         return self._replies.pop(0) if len(self._replies) > 1 else self._replies[0]
 
 
-def endpoint(egress=Egress(), **settings):  # noqa: B008 - a frozen value
+def endpoint(network=Network(), **settings):  # noqa: B008 - a frozen value
     return Endpoint(
         sink="siem",
-        egress=egress,
-        accepts=204,
+        network=network,
+        accepted_status=204,
         **{"connect": 5, "timeout": 5, "reasons": {404: "sink-credentials"}, **settings},
     )
 
@@ -51,11 +51,11 @@ def opened(*arguments, **settings):
 
 
 def post(url, made):
-    made.post(url, BODY, kind="application/json")
+    made.post(url, BODY, content_type="application/json")
 
 
 def fault(server, *, made=None):
-    """What a POST to *server* raises."""
+    """Return the Fault that a POST to *server* raises."""
     using = opened() if made is None else contextlib.nullcontext(made)
     with using as used, pytest.raises(Fault) as raised:
         post(server.url + PATH, used)
@@ -74,12 +74,12 @@ def test_a_body_is_posted_as_it_is():
 
 
 @pytest.mark.parametrize("status", [400, 413, 422])
-def test_content_at_fault_is_rejected(status):
+def test_a_status_for_bad_content_is_a_rejection(status):
     with Server(Reply(status, b"no JSON")) as server:
         raised = fault(server)
 
     assert isinstance(raised, Rejected)
-    assert raised.detail == f'{server.url}: answered {status}, where 204 says accepted: "no JSON"'
+    assert raised.detail == f'{server.url}: it answered {status} instead of 204: "no JSON"'
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_content_at_fault_is_rejected(status):
         (503, "sink-error"),
     ],
 )
-def test_other_refusals_have_a_reason_of_the_sink_s_breaker(status, reason):
+def test_other_statuses_have_a_reason_of_the_sinks_breaker(status, reason):
     with Server(Reply(status)) as server:
         raised = fault(server)
 
@@ -107,8 +107,8 @@ def test_other_refusals_have_a_reason_of_the_sink_s_breaker(status, reason):
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 206, 301, 302, 303, 307, 308])
-def test_no_answer_but_the_one_wanted_is_acceptance(status):
-    """A login page says 200, and a redirect followed would take the token elsewhere."""
+def test_only_the_accepted_status_means_accepted(status):
+    """A login page has status 200, and following a redirect would send the token elsewhere."""
     with Server(Reply(status, headers=(("Location", "/elsewhere"),)), Reply(204)) as server:
         raised = fault(server)
 
@@ -117,19 +117,19 @@ def test_no_answer_but_the_one_wanted_is_acceptance(status):
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_an_answer_may_ask_to_be_left_alone_for_seconds(status):
+def test_retry_after_may_be_in_seconds(status):
     with Server(Reply(status, headers=(("Retry-After", "17"),))) as server:
         assert fault(server).after == 17
 
 
-def test_an_answer_may_ask_to_be_left_alone_until_a_time():
+def test_retry_after_may_be_a_time():
     until = format_datetime(datetime.now(UTC) + timedelta(seconds=100), usegmt=True)
     with Server(Reply(429, headers=(("Retry-After", until),))) as server:
         assert 90 < fault(server).after <= 100
 
 
 @pytest.mark.parametrize("text", ["", "soon", "-5", "9" * 400, "Mon, 01 Jan 1990 00:00:00 GMT"])
-def test_what_cannot_be_waited_for_is_no_wait(text):
+def test_an_invalid_retry_after_is_ignored(text):
     with Server(Reply(429, headers=(("Retry-After", text),))) as server:
         raised = fault(server)
 
@@ -137,7 +137,7 @@ def test_what_cannot_be_waited_for_is_no_wait(text):
     assert raised.after == 0 or raised.after > 600
 
 
-def test_an_answer_that_never_comes_ends_at_the_deadline():
+def test_a_missing_answer_ends_at_the_deadline():
     with peer(read_all) as it, opened(timeout=0.3) as made:
         began = time.monotonic()
 
@@ -147,14 +147,14 @@ def test_an_answer_that_never_comes_ends_at_the_deadline():
         assert time.monotonic() - began < 10
 
 
-def test_a_server_that_does_not_read_ends_at_a_deadline():
+def test_a_post_to_a_server_that_does_not_read_ends_at_a_deadline():
     large = b"x" * 64_000_000
     with (
         peer(read_all, held=True, window=4096) as it,
         opened(connect=0.3) as made,
         pytest.raises(Fault, match="sink-unreachable"),
     ):
-        made.post(f"http://{HOST}:{it.port}{PATH}", large, kind="text/plain")
+        made.post(f"http://{HOST}:{it.port}{PATH}", large, content_type="text/plain")
 
 
 def test_a_broken_connection_is_unreachable():
@@ -162,7 +162,7 @@ def test_a_broken_connection_is_unreachable():
         post(f"http://{HOST}:{it.port}{PATH}", made)
 
 
-def test_nobody_listening_is_unreachable():
+def test_a_port_without_a_listener_is_unreachable():
     with opened() as made, pytest.raises(Fault) as raised:
         post(f"http://{HOST}:{(port := unused_port())}{PATH}", made)
 
@@ -170,7 +170,7 @@ def test_nobody_listening_is_unreachable():
     assert raised.value.detail == f"http://{HOST}:{port}: Connection refused"
 
 
-def test_a_name_that_is_no_host_is_unreachable():
+def test_a_host_that_dns_does_not_resolve_is_unreachable():
     with opened() as made, pytest.raises(Fault) as raised:
         post(f"http://no.such.invalid{PATH}", made)
 
@@ -178,7 +178,7 @@ def test_a_name_that_is_no_host_is_unreachable():
     assert TOKEN not in raised.value.detail
 
 
-def test_a_connection_is_kept_whatever_was_answered():
+def test_a_connection_is_kept_after_any_status():
     with Server(Reply(204), Reply(500, b"x" * 500), Reply(204)) as server, opened() as made:
         post(server.url + PATH, made)
         assert fault(server, made=made).reason == "sink-error"
@@ -196,7 +196,7 @@ def test_a_long_answer_is_not_read_to_its_end():
     assert len({request.peer for request in server.asked}) == 2
 
 
-def test_a_server_that_ended_the_connection_between_two_requests_is_connected_to_anew():
+def test_a_connection_that_the_server_closed_is_replaced():
     with Server(Reply(204)) as server, opened() as made:
         post(server.url + PATH, made)
         server.refuse()
@@ -208,18 +208,18 @@ def test_a_server_that_ended_the_connection_between_two_requests_is_connected_to
 
 
 @pytest.mark.parametrize("status", [400, 500])
-def test_nothing_of_a_url_but_its_host_is_told(status):
+def test_an_error_shows_only_the_host_of_a_url(status):
     words = f"cannot POST {PATH}?key=hunter2hunter2 for {TOKEN}".encode()
     with Server(Reply(status, words)) as server, opened() as made, pytest.raises(Fault) as raised:
         post(f"{server.url}{PATH}?key=hunter2hunter2", made)
 
-    told = f"{raised.value} {raised.value.__cause__} {raised.value.__context__}"
-    assert TOKEN not in told
-    assert "hunter2" not in told
-    assert raised.value.detail.startswith(f"{server.url}: answered {status}")
+    shown = f"{raised.value} {raised.value.__cause__} {raised.value.__context__}"
+    assert TOKEN not in shown
+    assert "hunter2" not in shown
+    assert raised.value.detail.startswith(f"{server.url}: it answered {status}")
 
 
-def test_an_answer_s_words_are_made_harmless():
+def test_control_characters_of_an_answer_are_escaped():
     with Server(Reply(500, b"\x1b[31mred\r\nforged line")) as server:
         detail = fault(server).detail
 
@@ -228,7 +228,7 @@ def test_an_answer_s_words_are_made_harmless():
 
 def test_the_ca_bundle_of_the_environment_is_trusted(tmp_path):
     bundle, context = tls.authority(tmp_path)
-    with Server(Reply(204), tls=context) as server, opened(Egress(ca_bundle=bundle)) as made:
+    with Server(Reply(204), tls=context) as server, opened(Network(ca_bundle=bundle)) as made:
         post(server.url + PATH, made)
 
         raised = fault(server)
@@ -239,34 +239,34 @@ def test_the_ca_bundle_of_the_environment_is_trusted(tmp_path):
     assert "AWS_CA_BUNDLE" in raised.detail
 
 
-def test_a_ca_bundle_that_is_gone_is_told_when_the_endpoint_is_opened(tmp_path):
+def test_a_missing_ca_bundle_is_an_error_when_the_endpoint_is_opened(tmp_path):
     with pytest.raises(ConfigError, match=r"gone\.pem cannot be read: No such file"):
-        endpoint(Egress(ca_bundle=tmp_path / "gone.pem"))
+        endpoint(Network(ca_bundle=tmp_path / "gone.pem"))
 
 
 def test_https_goes_through_the_proxy_in_a_tunnel(tmp_path):
     bundle, context = tls.authority(tmp_path)
     with Server(Reply(204), tls=context) as server, tls.tunnels() as proxy:
-        egress = Egress(ca_bundle=bundle, https_proxy=proxy.url)
-        with opened(egress) as made:
+        network = Network(ca_bundle=bundle, https_proxy=proxy.url)
+        with opened(network) as made:
             post(server.url + PATH, made)
 
         assert proxy.tunnels == [f"{HOST}:{server.port}"]
         assert len(server.asked) == 1
 
 
-def test_no_proxy_is_taken_to_where_none_is_wanted(tmp_path):
+def test_no_proxy_is_used_for_a_host_in_no_proxy(tmp_path):
     bundle, context = tls.authority(tmp_path)
     with Server(Reply(204), tls=context) as server, tls.tunnels() as proxy:
-        egress = Egress(ca_bundle=bundle, https_proxy=proxy.url, no_proxy=HOST)
-        with opened(egress) as made:
+        network = Network(ca_bundle=bundle, https_proxy=proxy.url, no_proxy=HOST)
+        with opened(network) as made:
             post(server.url + PATH, made)
 
         assert proxy.tunnels == []
 
 
 class _Refusing(socketserver.StreamRequestHandler):
-    """A proxy that wants to know who asks, and keeps what it is told."""
+    """A proxy that demands credentials, and keeps the heads of its requests."""
 
     def handle(self):
         lines = iter(self.rfile.readline, b"\r\n")
@@ -286,10 +286,10 @@ def refusing():
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_a_proxy_is_told_its_password_and_nobody_else(refusing, scheme):
+def test_only_the_proxy_gets_its_password(refusing, scheme):
     proxy = f"user:p%40ss-hunter2@{HOST}:{refusing.server_address[1]}"  # without a scheme
     with (
-        opened(Egress(http_proxy=proxy, https_proxy=proxy)) as made,
+        opened(Network(http_proxy=proxy, https_proxy=proxy)) as made,
         pytest.raises(Fault) as raised,
     ):
         post(f"{scheme}://logs.example.com{PATH}", made)
@@ -300,15 +300,15 @@ def test_a_proxy_is_told_its_password_and_nobody_else(refusing, scheme):
     assert "hunter2" not in raised.value.detail
 
 
-def test_a_proxy_that_is_not_there_is_told():
-    egress = Egress(https_proxy=f"http://{HOST}:{unused_port()}")
-    with opened(egress) as made, pytest.raises(Fault) as raised:
+def test_an_unreachable_proxy_is_named():
+    network = Network(https_proxy=f"http://{HOST}:{unused_port()}")
+    with opened(network) as made, pytest.raises(Fault) as raised:
         post(f"https://logs.example.com{PATH}", made)
 
     assert raised.value.detail == "https://logs.example.com: the proxy: Connection refused"
 
 
-def test_threads_post_at_once():
+def test_threads_post_at_the_same_time():
     with Server(Reply(204)) as server, opened() as made:
         threads = [threading.Thread(target=post, args=(server.url + PATH, made)) for _ in range(16)]
         for thread in threads:

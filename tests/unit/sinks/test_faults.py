@@ -3,8 +3,8 @@ import os
 
 import pytest
 
-from trailcourier.dispositions import REASONS
-from trailcourier.sinks.faults import fault
+from trailcourier.reasons import REASONS
+from trailcourier.sinks.faults import translate_os_error
 
 CASES = {
     errno.ENOSPC: ("sink-full", "make room"),
@@ -12,10 +12,10 @@ CASES = {
     errno.EPIPE: ("sink-unreachable", ""),
     errno.ECONNRESET: ("sink-unreachable", ""),
     errno.EBADF: ("sink-unreachable", ""),
-    errno.EACCES: ("sink-error", "user the worker runs as"),
+    errno.EACCES: ("sink-error", "worker's user"),
     errno.EROFS: ("sink-error", "writable"),
-    errno.ENOENT: ("sink-error", "create the folder"),
-    errno.ENOTDIR: ("sink-error", "no folder"),
+    errno.ENOENT: ("sink-error", "create the parent folder"),
+    errno.ENOTDIR: ("sink-error", "not a folder"),
     errno.EXDEV: ("sink-error", "one filesystem"),
     errno.EIO: ("sink-error", ""),
 }
@@ -25,10 +25,12 @@ CASES = {
     ("code", "reason", "advice"),
     [pytest.param(code, *case, id=errno.errorcode[code]) for code, case in CASES.items()],
 )
-def test_an_error_has_a_reason_and_says_what_where_and_what_to_do(code, reason, advice):
+def test_an_error_has_a_reason_and_its_detail_says_what_and_where_and_what_to_do(
+    code, reason, advice
+):
     error = OSError(code, os.strerror(code))
 
-    found = fault(error, sink="archive", doing="write to", path="/events")
+    found = translate_os_error(error, sink="archive", action="write to", path="/events")
 
     assert found.reason == reason
     assert found.where == "archive"
@@ -37,7 +39,7 @@ def test_an_error_has_a_reason_and_says_what_where_and_what_to_do(code, reason, 
     assert REASONS[reason].breaker == "sink"
 
 
-def test_an_error_without_a_number_keeps_its_words():
-    found = fault(OSError("odd"), sink="archive", doing="write", path="/events")
+def test_an_error_without_an_errno_keeps_its_text():
+    found = translate_os_error(OSError("odd"), sink="archive", action="write", path="/events")
 
     assert (found.reason, found.detail) == ("sink-error", "cannot write /events: odd")

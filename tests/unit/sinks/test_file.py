@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from trailcourier.egress import Egress
+from trailcourier.aws.network import Network
 from trailcourier.errors import Fault
 from trailcourier.models import ObjectRef, Origin
-from trailcourier.sinks.file import BLOCK, File, Gzip
+from trailcourier.sinks.file import BLOCK, File, GzipStream
 
 KEY = "AWSLogs/111122223333/CloudTrail/us-east-1/2026/11/23/111122223333_a.json.gz"
 ORIGIN = Origin("prod", ObjectRef("acme-cloudtrail", KEY), "etag")
@@ -30,7 +30,7 @@ def root(tmp_path):
 
 
 def opened(root, **settings):
-    return File(type="file", path=root, **settings).open("archive", Egress())
+    return File(type="file", path=root, **settings).open("archive", Network())
 
 
 def files(root):
@@ -44,7 +44,7 @@ def content(root):
 
 
 def failing(code, *, times=1, takes=0):
-    """Make an os function fail *times* with *code*, after *takes* bytes of its work."""
+    """Make an os function fail *times* times with *code*, after *takes* bytes."""
     left = [times]
 
     def call(real):
@@ -86,7 +86,7 @@ def test_an_object_without_records_is_an_empty_file(root, zipped):
     assert content(root) == b""
 
 
-def test_a_batch_that_found_no_room_can_be_sent_again(root, zipped, monkeypatch):
+def test_a_batch_can_be_sent_again_after_the_disk_was_full(root, zipped, monkeypatch):
     delivery = opened(root, gzip=zipped).start(ORIGIN)
     large = [b'{"pad":"' + os.urandom(BLOCK).hex().encode() + b'"}']
     delivery.send(large)
@@ -103,7 +103,7 @@ def test_a_batch_that_found_no_room_can_be_sent_again(root, zipped, monkeypatch)
     assert content(root) == b"\n".join([*large, *FIRST, *SECOND, b""])
 
 
-def test_what_a_failed_batch_left_behind_is_not_in_the_file(root, monkeypatch):
+def test_the_rest_of_a_failed_batch_is_not_in_the_file(root, monkeypatch):
     delivery = opened(root).start(ORIGIN)
     breaking(monkeypatch, "pwrite", code=errno.EIO, takes=10)
 
@@ -134,7 +134,7 @@ def test_a_finish_that_fails_leaves_nothing_and_the_next_try_is_whole(
     assert content(root) == b'{"n":1}\n{"n":2}\n'
 
 
-def test_a_file_the_disk_failed_to_take_is_never_made_final(root, zipped, monkeypatch):
+def test_a_file_that_failed_to_sync_never_becomes_final(root, zipped, monkeypatch):
     delivery = opened(root, gzip=zipped).start(ORIGIN)
     delivery.send(FIRST)
     breaking(monkeypatch, "fsync", code=errno.EIO)
@@ -147,7 +147,7 @@ def test_a_file_the_disk_failed_to_take_is_never_made_final(root, zipped, monkey
     assert files(root) == []
 
 
-def test_a_folder_that_is_not_mounted_is_a_fault_and_not_made(tmp_path):
+def test_an_unmounted_folder_is_a_fault_and_not_created(tmp_path):
     with pytest.raises(Fault, match="mount it") as raised:
         opened(tmp_path / "mnt" / "events").start(ORIGIN)
 
@@ -165,7 +165,7 @@ def test_a_file_in_the_way_of_a_folder_is_a_fault(root):
 
 
 def synced(monkeypatch):
-    """The order in which files and folders were synced and renamed, by inode."""
+    """Record in which order files and folders are synced and renamed, by inode."""
     events = []
     fsync, rename = os.fsync, os.rename
 
@@ -182,7 +182,7 @@ def synced(monkeypatch):
     return events
 
 
-def test_the_file_is_on_disk_before_its_name_and_the_folders_after(root, monkeypatch):
+def test_the_file_is_synced_before_the_rename_and_the_folders_after(root, monkeypatch):
     events = synced(monkeypatch)
     delivery = opened(root).start(ORIGIN)
     delivery.send(FIRST)
@@ -194,12 +194,12 @@ def test_the_file_is_on_disk_before_its_name_and_the_folders_after(root, monkeyp
     renamed = events.index(("rename", inode))
     assert ("fsync", inode) in events[:renamed]
     assert ("fsync", path.parent.stat().st_ino) in events[renamed:]
-    # an entry lasts once the folder it stands in is synced
+    # a folder's entry is on disk once its parent is synced
     above = [*path.parents][1 : len(FOLDERS) + 2]
     assert {("fsync", folder.stat().st_ino) for folder in above} <= set(events)
 
 
-def test_folders_another_process_made_are_synced_too(root, monkeypatch):
+def test_folders_of_another_process_are_synced_too(root, monkeypatch):
     root.joinpath(*FOLDERS).mkdir(parents=True)
     events = synced(monkeypatch)
 
@@ -227,7 +227,7 @@ def test_without_fsync_nothing_is_synced(root, monkeypatch):
     assert [name for name, _ in events] == ["rename"]
 
 
-def test_a_folder_that_went_away_is_made_again(root):
+def test_a_deleted_folder_is_created_again(root):
     sink = opened(root)
     sink.start(ORIGIN).finish()
     (path,) = files(root)
@@ -252,7 +252,7 @@ def test_the_group_may_read_and_others_may_not(root):
     assert {stat.S_IMODE(folder.stat().st_mode) for folder in [root, *path.parents[:4]]} == {0o750}
 
 
-def test_a_relative_path_stays_where_the_worker_was_started(tmp_path, monkeypatch):
+def test_a_relative_path_is_relative_to_the_folder_at_the_start(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     sink = opened("events")
     (tmp_path / "elsewhere").mkdir()
@@ -275,11 +275,11 @@ def test_a_path_with_a_null_character_is_an_error_of_the_configuration():
 
 
 @given(st.lists(st.integers(0, 3 * BLOCK), min_size=1, max_size=6), st.data())
-def test_compressed_bytes_do_not_depend_on_how_they_were_fed(sizes, data):
+def test_compressed_bytes_do_not_depend_on_the_pieces_of_the_input(sizes, data):
     text = (b'{"eventID":"%d"}\n' * 50 % tuple(range(50))) * (sum(sizes) // 900 + 1)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=8)))
     pieces = [text[a:b] for a, b in zip([0, *cuts], [*cuts, len(text)], strict=True)]
-    whole, cut = Gzip(), Gzip()
+    whole, cut = GzipStream(), GzipStream()
 
     one = whole.feed(text) + whole.end()
     other = b"".join(map(cut.feed, pieces)) + cut.end()
@@ -288,5 +288,5 @@ def test_compressed_bytes_do_not_depend_on_how_they_were_fed(sizes, data):
     assert gzip.decompress(one) == text
 
 
-def test_the_gzip_header_names_no_time():
-    assert Gzip().end()[4:8] == bytes(4)
+def test_the_gzip_header_has_no_time():
+    assert GzipStream().end()[4:8] == bytes(4)

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from trailcourier.dispositions import REASONS
-from trailcourier.egress import Egress
+from tests.support.descriptors import descriptors
+from trailcourier.aws.network import Network
 from trailcourier.errors import Fault
 from trailcourier.models import ObjectRef, Origin
+from trailcourier.reasons import REASONS
 from trailcourier.sinks.file import File
-from trailcourier.sinks.folders import Untrusted, look, opened
+from trailcourier.sinks.folders import Untrusted, check_folder, open_folder
 
 KEY = "AWSLogs/111122223333/CloudTrail/us-east-1/2026/11/23/111122223333_a.json.gz"
 ORIGIN = Origin("prod", ObjectRef("acme-cloudtrail", KEY), "etag")
@@ -34,7 +35,7 @@ def elsewhere(tmp_path):
 
 
 def deliver(root, **settings):
-    delivery = File(type="file", path=root, **settings).open("archive", Egress()).start(ORIGIN)
+    delivery = File(type="file", path=root, **settings).open("archive", Network()).start(ORIGIN)
     try:
         delivery.send([b"{}"])
         delivery.finish()
@@ -91,7 +92,7 @@ def in_an_open_folder(root, elsewhere):
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
-        (linked, "is a symbolic link; put the folder itself there, name it in `path`"),
+        (linked, "is a symbolic link; replace it with a folder, name its target in `path`"),
         (tries_linked, "/.tries is a symbolic link"),
         (source_linked, "/prod is a symbolic link"),
         (date_linked, "/2026-11-23 is a symbolic link"),
@@ -121,7 +122,7 @@ def test_a_folder_that_others_could_change_is_refused_unless_it_is_trusted(
     assert len(files(root.resolve())) + len(files(elsewhere)) >= 1
 
 
-def test_a_folder_in_one_that_is_everybodys_and_sticky_is_trusted(root):
+def test_a_folder_in_a_sticky_folder_is_trusted(root):
     root.parent.chmod(0o1777)
 
     deliver(root)
@@ -139,7 +140,7 @@ def test_links_above_the_folder_are_followed(root, tmp_path):
     assert len(files(root)) == len(files(tmp_path / "place" / "more")) == 1
 
 
-def test_what_links_above_the_folder_lead_through_is_looked_at(root, tmp_path, elsewhere):
+def test_folders_that_links_lead_through_are_checked(root, tmp_path, elsewhere):
     (tmp_path / "way").symlink_to("elsewhere/../place")
     elsewhere.chmod(0o777)
 
@@ -147,7 +148,7 @@ def test_what_links_above_the_folder_lead_through_is_looked_at(root, tmp_path, e
         deliver(tmp_path / "way" / "events")
 
 
-def test_links_that_lead_nowhere_are_a_fault(tmp_path):
+def test_a_loop_of_links_is_a_fault(tmp_path):
     (tmp_path / "round").symlink_to("round")
 
     with pytest.raises(Fault, match="symbolic links") as raised:
@@ -157,7 +158,7 @@ def test_links_that_lead_nowhere_are_a_fault(tmp_path):
 
 
 def strange(monkeypatch, path):
-    """Let *path* belong to somebody who is neither root nor this user."""
+    """Make *path* belong to a user who is neither root nor this user."""
     if os.geteuid() == 0:
         os.chown(path, STRANGER, -1, follow_symlinks=False)
     else:
@@ -165,7 +166,7 @@ def strange(monkeypatch, path):
 
 
 @pytest.mark.parametrize("which", ["events", "place", "link"])
-def test_what_belongs_to_another_user_is_refused(root, tmp_path, monkeypatch, which):
+def test_a_folder_or_link_of_another_user_is_refused(root, tmp_path, monkeypatch, which):
     (tmp_path / "link").symlink_to("place")
     strange(monkeypatch, {"events": root, "place": root.parent, "link": tmp_path / "link"}[which])
 
@@ -176,9 +177,7 @@ def test_what_belongs_to_another_user_is_refused(root, tmp_path, monkeypatch, wh
 
 
 @pytest.mark.parametrize(("members", "refused"), [([], False), (["somebody"], True)])
-def test_a_group_that_has_others_in_it_may_not_write_and_the_owners_own_may(
-    root, monkeypatch, members, refused
-):
+def test_only_a_group_without_other_members_may_write(root, monkeypatch, members, refused):
     user = pwd.getpwuid(os.geteuid())
     os.chown(root, -1, user.pw_gid)
     group = grp.struct_group((user.pw_name, "x", user.pw_gid, members))
@@ -193,7 +192,7 @@ def test_a_group_that_has_others_in_it_may_not_write_and_the_owners_own_may(
         assert len(files(root)) == 1
 
 
-def test_a_user_or_group_without_a_name_is_nobodys_own(root, monkeypatch):
+def test_a_group_without_a_name_may_not_write(root, monkeypatch):
     def unknown(number):
         raise KeyError(number)
 
@@ -204,8 +203,8 @@ def test_a_user_or_group_without_a_name_is_nobodys_own(root, monkeypatch):
         deliver(root)
 
 
-def test_a_folder_that_is_exchanged_for_a_link_meanwhile_leads_nowhere_else(root, elsewhere):
-    delivery = File(type="file", path=root).open("archive", Egress()).start(ORIGIN)
+def test_replacing_the_folder_with_a_link_does_not_redirect_a_delivery(root, elsewhere):
+    delivery = File(type="file", path=root).open("archive", Network()).start(ORIGIN)
     delivery.send([b"{}"])
     aside = root.rename(root.with_name("aside"))
     root.symlink_to(elsewhere)
@@ -219,46 +218,45 @@ def test_a_folder_that_is_exchanged_for_a_link_meanwhile_leads_nowhere_else(root
 @pytest.mark.parametrize("end", ["finish", "drop"])
 @pytest.mark.parametrize("spoil", [None, source_linked, tries_linked, open_to_all])
 def test_no_folder_stays_open(root, elsewhere, spoil, end):
-    sink = File(type="file", path=root).open("archive", Egress())
+    sink = File(type="file", path=root).open("archive", Network())
     if spoil:
         spoil(root, elsewhere)
-    before = sorted(Path("/dev/fd").iterdir())
 
     with contextlib.suppress(Fault):
         getattr(sink.start(ORIGIN), end)()
 
-    assert sorted(Path("/dev/fd").iterdir()) == before
+    assert not [each for each in descriptors() if each.startswith(str(root.parent.parent))]
 
 
-def test_looking_makes_nothing(tmp_path):
-    look(tmp_path / "events")
-    look(tmp_path / "no" / "such" / "events")
+def test_checking_a_folder_creates_nothing(tmp_path):
+    check_folder(tmp_path / "events")
+    check_folder(tmp_path / "no" / "such" / "events")
 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_looking_says_what_opening_would(root, elsewhere):
+def test_checking_raises_the_same_error_as_opening(root, elsewhere):
     for spoil in (open_to_all, in_an_open_folder):
         spoil(root, elsewhere)
         with pytest.raises(Untrusted) as looked:
-            look(root)
+            check_folder(root)
         with pytest.raises(Untrusted) as tried:
-            opened(root, trusting=False)
+            open_folder(root, trusting=False)
         assert str(looked.value) == str(tried.value)
     linked(root, elsewhere)
     with pytest.raises(Untrusted, match="written to by everybody"):
-        look(root)
+        check_folder(root)
     Path(root.parent).chmod(0o750)
     with pytest.raises(Untrusted, match="is a symbolic link"):
-        look(root)
+        check_folder(root)
 
 
-def test_a_file_in_the_place_of_the_folder_is_what_it_is(root):
+def test_a_file_in_place_of_the_folder_is_not_a_folder(root):
     root.rmdir()
     root.touch()
 
     with pytest.raises(OSError, match="Not a directory") as raised:
-        opened(root, trusting=False)
+        open_folder(root, trusting=False)
 
     assert raised.value.errno == errno.ENOTDIR
     assert not isinstance(raised.value, Untrusted)

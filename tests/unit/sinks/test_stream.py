@@ -1,4 +1,4 @@
-"""A stream of lines: what counts as accepted, which connections are kept, what an error says."""
+"""A stream of lines: when a batch is accepted, which connections stay open, error messages."""
 
 import os
 import ssl
@@ -7,28 +7,30 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests import line_stub, tls
-from tests.peers import HOST, peer, read_all, reset, unused_port
-from trailcourier.egress import Egress
+from tests.support import line_stub, tls
+from tests.support.peers import HOST, peer, read_all, reset, unused_port
+from trailcourier.aws.network import Network
 from trailcourier.errors import ConfigError, Fault
 from trailcourier.sinks import tcp
-from trailcourier.sinks.stream import OverTcp
+from trailcourier.sinks.stream import TcpSettings
 
-linux = pytest.mark.skipif(tcp.QUEUE is None, reason="no other system tells what was acknowledged")
-DIRECT = Egress()
+linux = pytest.mark.skipif(
+    tcp.UNACKNOWLEDGED_QUERY is None, reason="only Linux shows what was acknowledged"
+)
+DIRECT = Network()
 
 
-class Plain(OverTcp):
-    """The settings of a sink that is a stream, with nothing of its own."""
+class Plain(TcpSettings):
+    """The settings of a sink that is only a stream."""
 
     port: int
     accept_when: str = "acknowledged"
     tls: bool = False
 
 
-def stream_to(port, host=HOST, egress=DIRECT, **settings):
+def stream_to(port, host=HOST, network=DIRECT, **settings):
     settings = {"connect_seconds": 5, "timeout_seconds": 5, **settings}
-    return Plain(port=port, **settings).stream("siem", host, egress)
+    return Plain(port=port, **settings).open_stream("siem", host, network)
 
 
 @pytest.fixture
@@ -61,7 +63,7 @@ def test_a_connection_is_kept_for_the_next_batch(stream, server):
     assert server.met == 1
 
 
-def test_a_connection_is_made_for_each_batch_that_waits_until_it_is_read(server):
+def test_with_read_each_batch_has_its_own_connection(server):
     stream = stream_to(server.port, accept_when="read")
 
     for at in range(5):
@@ -72,7 +74,7 @@ def test_a_connection_is_made_for_each_batch_that_waits_until_it_is_read(server)
 
 
 @linux
-def test_a_batch_never_shares_its_connection(stream, server):
+def test_two_batches_never_share_a_connection_at_the_same_time(stream, server):
     batches = [b"%d\n" % at * 20_000 for at in range(10, 26)]
 
     with ThreadPoolExecutor(8) as pool:
@@ -85,7 +87,7 @@ def test_a_batch_never_shares_its_connection(stream, server):
 
 
 @linux
-def test_what_is_not_acknowledged_is_not_accepted():
+def test_an_unacknowledged_batch_is_not_accepted():
     with peer(read_all, held=True, window=4096) as it:
         stream = stream_to(it.port, timeout_seconds=0.3)
 
@@ -93,9 +95,7 @@ def test_what_is_not_acknowledged_is_not_accepted():
 
 
 @linux
-def test_a_kept_connection_that_the_peer_ended_is_noticed_before_anything_is_written(
-    stream, server
-):
+def test_a_connection_that_the_peer_closed_is_noticed_before_a_write(stream, server):
     stream.send(b"one\n")
     assert server.lines() == [b"one"]
     server.hang_up()
@@ -108,11 +108,11 @@ def test_a_kept_connection_that_the_peer_ended_is_noticed_before_anything_is_wri
 
 
 @linux
-def test_after_an_error_no_connection_is_used_again(server):
-    """A line that was half written when its batch failed does not go on with another's."""
+def test_a_connection_is_not_used_after_an_error(server):
+    """An unfinished line of a failed batch must not continue with a line of another."""
     stream = stream_to(server.port, timeout_seconds=0.5)
     stuck = threading.Event()
-    server.loop.call_soon_threadsafe(stuck.wait, 20)  # it reads nothing meanwhile
+    server.loop.call_soon_threadsafe(stuck.wait, 20)  # until then it reads nothing
     detail = fault(stream, b"x" * 64 * 1_048_576)
 
     stuck.set()
@@ -125,8 +125,8 @@ def test_after_an_error_no_connection_is_used_again(server):
 
 
 @linux
-def test_an_error_of_one_connection_lets_go_of_all(stream, server):
-    stream._idle.extend(stream._new() for _ in range(3))
+def test_an_error_of_one_connection_closes_all(stream, server):
+    stream._idle.extend(stream._connect() for _ in range(3))
     assert server.lines() == []
     stream._idle[-1].write = raising(ConnectionResetError("broken"))
 
@@ -150,7 +150,7 @@ def test_a_frozen_peer_does_not_hang_a_worker():
 
 
 @pytest.mark.parametrize("accept_when", ["read", "acknowledged"])
-def test_a_peer_that_breaks_the_connection_is_unreachable(accept_when):
+def test_a_peer_that_resets_the_connection_is_unreachable(accept_when):
     with peer(reset, held=True) as it:
         stream = stream_to(it.port, accept_when=accept_when)
         it.go_after(0.1)
@@ -158,14 +158,16 @@ def test_a_peer_that_breaks_the_connection_is_unreachable(accept_when):
         assert fault(stream, b"x" * 8_000_000)
 
 
-def test_a_peer_that_is_not_there_is_unreachable():
+def test_a_refused_connection_is_unreachable():
     port = unused_port()
 
     assert fault(stream_to(port)) == f"{HOST}:{port}: Connection refused"
 
 
-def test_a_name_that_is_no_host_is_unreachable():
-    assert fault(stream_to(1, "no.such.invalid")).startswith("no.such.invalid:1: no such host (")
+def test_a_host_that_dns_does_not_resolve_is_unreachable():
+    assert fault(stream_to(1, "no.such.invalid")).startswith(
+        "no.such.invalid:1: DNS does not resolve the host ("
+    )
 
 
 def test_a_peer_that_came_back_is_used_again(stream, server):
@@ -181,7 +183,7 @@ def test_a_peer_that_came_back_is_used_again(stream, server):
 
 
 @linux
-def test_closing_lets_go_of_kept_connections_and_more_can_be_made(stream, server):
+def test_a_closed_stream_can_be_used_again(stream, server):
     stream.send(b"one\n")
     stream.close()
 
@@ -192,7 +194,7 @@ def test_closing_lets_go_of_kept_connections_and_more_can_be_made(stream, server
 
 
 @linux
-def test_a_forked_child_uses_no_connection_of_its_parent(stream, server):
+def test_a_forked_child_does_not_use_its_parents_connections(stream, server):
     stream.send(b"parent\n")
 
     child = os.fork()
@@ -215,7 +217,7 @@ def encrypted(tmp_path):
 
 
 @pytest.mark.parametrize("accept_when", ["read", "acknowledged"])
-def test_lines_go_over_tls_to_a_peer_that_the_ca_file_vouches_for(encrypted, accept_when):
+def test_lines_go_over_tls_to_a_peer_that_the_ca_file_trusts(encrypted, accept_when):
     server, bundle = encrypted
     stream = stream_to(server.port, tls=True, ca_file=bundle, accept_when=accept_when)
 
@@ -226,9 +228,9 @@ def test_lines_go_over_tls_to_a_peer_that_the_ca_file_vouches_for(encrypted, acc
     stream.close()
 
 
-def test_the_ca_bundle_of_the_environment_is_trusted_where_there_is_no_ca_file(encrypted):
+def test_the_ca_bundle_of_the_environment_is_trusted_without_a_ca_file(encrypted):
     server, bundle = encrypted
-    stream = stream_to(server.port, egress=Egress(ca_bundle=bundle), tls=True)
+    stream = stream_to(server.port, network=Network(ca_bundle=bundle), tls=True)
 
     stream.send(b"one\n")
 
@@ -236,18 +238,18 @@ def test_the_ca_bundle_of_the_environment_is_trusted_where_there_is_no_ca_file(e
     stream.close()
 
 
-def test_nobody_is_trusted_by_default_but_whom_the_system_trusts(encrypted):
+def test_only_the_systems_certificates_are_trusted_by_default(encrypted):
     server, _ = encrypted
     detail = fault(stream_to(server.port, tls=True))
 
     assert detail.endswith(
-        "its certificate is not accepted: unable to get local issuer certificate; see `ca_file` "
+        "its certificate is not accepted: unable to get local issuer certificate; check `ca_file` "
         "and `server_name`"
     )
     assert server.lines() == []
 
 
-def test_the_certificate_must_have_the_name(encrypted):
+def test_the_certificate_must_have_the_server_name(encrypted):
     server, bundle = encrypted
     stream = stream_to(server.port, tls=True, ca_file=bundle, server_name="logs.example.com")
 
@@ -255,7 +257,7 @@ def test_the_certificate_must_have_the_name(encrypted):
     assert server.lines() == []
 
 
-def test_the_name_may_be_another_than_the_host_s(encrypted):
+def test_the_server_name_may_differ_from_the_host(encrypted):
     server, bundle = encrypted
     stream = stream_to(
         server.port, "localhost", tls=True, ca_file=bundle, server_name=HOST, accept_when="read"
@@ -277,18 +279,18 @@ def test_plain_lines_to_a_tls_port_are_not_accepted(tmp_path):
         assert fault(stream_to(it.port, accept_when="read"), b'{"eventID":"1"}\n' * 20)
 
 
-def test_an_alert_in_answer_to_plain_lines_is_known_for_what_it_is():
+def test_a_tls_alert_in_answer_to_plain_lines_is_recognized():
     def alert(connection):
         connection.sendall(b"\x15\x03\x03\0\x02\x02\x0a")
         read_all(connection)
 
     with peer(alert) as it:
         assert fault(stream_to(it.port, accept_when="read")).endswith(
-            "it answers, as no receiver of lines does; it speaks TLS, so set `tls = true`"
+            "it answers, which a receiver of lines does not do; it speaks TLS, so set `tls = true`"
         )
 
 
-def test_a_web_server_that_reads_lines_to_the_end_has_not_accepted_them():
+def test_a_web_server_that_reads_lines_to_the_end_does_not_accept_them():
     def not_understand(connection):
         read_all(connection)
         connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
@@ -296,7 +298,7 @@ def test_a_web_server_that_reads_lines_to_the_end_has_not_accepted_them():
     with peer(not_understand) as it:
         detail = fault(stream_to(it.port, accept_when="read"))
 
-    assert r'as no receiver of lines does; it said "HTTP/1.1 400 Bad Request\r\n' in detail
+    assert r'which a receiver of lines does not do; it sent "HTTP/1.1 400 Bad Request\r\n' in detail
 
 
 def test_tls_to_a_plain_port_says_so(server):
@@ -305,8 +307,8 @@ def test_tls_to_a_plain_port_says_so(server):
     assert detail.endswith("no TLS handshake in time; is that port plain TCP?")
 
 
-def test_a_ca_bundle_that_is_gone_is_told_when_the_stream_is_opened(tmp_path):
+def test_a_missing_ca_bundle_is_an_error_when_the_stream_is_opened(tmp_path):
     gone = tmp_path / "gone.pem"
 
     with pytest.raises(ConfigError, match=r"gone\.pem cannot be read: No such file"):
-        stream_to(1, egress=Egress(ca_bundle=gone), tls=True)
+        stream_to(1, network=Network(ca_bundle=gone), tls=True)

@@ -1,20 +1,23 @@
-"""How far the other side is: with real sockets, whose other end does what a test wants."""
+"""What a connection knows of its peer, with real sockets to peers that each test scripts."""
 
 import contextlib
 import socket
 import ssl
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
-from tests import line_stub, tls
-from tests.peers import HOST, peer, read_all, reset, unused_port
-from trailcourier.sinks import tcp, trust
-from trailcourier.sinks.session import Tls
+from tests.support import line_stub, tls
+from tests.support.descriptors import descriptors
+from tests.support.peers import HOST, peer, read_all, reset, unused_port
+from trailcourier.aws import tls_contexts
+from trailcourier.sinks import tcp
+from trailcourier.sinks.tls import TlsPeer
 
-linux = pytest.mark.skipif(tcp.QUEUE is None, reason="no other system tells what was acknowledged")
+linux = pytest.mark.skipif(
+    tcp.UNACKNOWLEDGED_QUERY is None, reason="only Linux shows what was acknowledged"
+)
 MEBIBYTE = b"x" * 1_048_575 + b"\n"
 
 
@@ -22,10 +25,10 @@ def soon(seconds=20):
     return time.monotonic() + seconds
 
 
-def look_again_and_again(connection):
-    """Look until what the peer does has arrived."""
+def check_until_it_raises(connection):
+    """Check the connection until what the peer does has arrived."""
     for _ in range(500):
-        connection.look()
+        connection.check_open()
         time.sleep(0.01)
 
 
@@ -39,14 +42,14 @@ def connected(port, trusting=None):
 def encrypted(tmp_path):
     bundle, context = tls.authority(tmp_path)
     with line_stub.Server(tls=context) as server:
-        yield server, Tls(trust.context(bundle), HOST)
+        yield server, TlsPeer(tls_contexts.for_sink(bundle), HOST)
 
 
-def test_what_is_acknowledged_on_an_open_connection_is_accepted():
+def test_data_acknowledged_on_an_open_connection_is_accepted():
     with peer(read_all, held=True) as it, connected(it.port) as connection:
         connection.write(b"line\n", soon())
 
-        connection.acknowledged(soon())
+        connection.wait_acknowledged(soon())
 
 
 def all_acknowledged(connection):
@@ -58,14 +61,14 @@ def all_acknowledged(connection):
     raise AssertionError("not acknowledged")
 
 
-def test_a_peer_that_read_nothing_and_broke_the_connection_accepted_nothing():
+def test_a_peer_that_read_nothing_and_reset_the_connection_accepted_nothing():
     with peer(reset, held=True) as it, connected(it.port) as connection:
         connection.write(b"x" * 60_000, soon())  # succeeds, though nothing is read
         all_acknowledged(connection)
         it.go()
 
         with pytest.raises(ConnectionError):
-            connection.acknowledged(soon())
+            connection.wait_acknowledged(soon())
 
 
 def test_a_peer_that_read_it_and_ended_the_connection_accepted_nothing():
@@ -75,38 +78,38 @@ def test_a_peer_that_read_it_and_ended_the_connection_accepted_nothing():
         it.go()
 
         with pytest.raises(ConnectionError, match="the other side ended the connection"):
-            connection.acknowledged(soon())
+            connection.wait_acknowledged(soon())
 
 
-def test_a_peer_that_breaks_the_connection_before_it_has_all_ends_the_wait():
-    """After a reset the kernel counts what was not acknowledged for ever."""
+def test_a_reset_before_everything_is_acknowledged_ends_the_wait():
+    """After a reset the kernel's queue of unacknowledged bytes never gets empty."""
     with peer(reset, held=True, window=4096) as it, connected(it.port) as connection:
         connection.write(b"x" * 200_000, soon())
         it.go_after(0.1)
         began = time.monotonic()
 
         with pytest.raises(ConnectionError):
-            connection.acknowledged(soon())
+            connection.wait_acknowledged(soon())
 
         assert time.monotonic() - began < 10
 
 
 @linux
-def test_what_the_peer_s_kernel_has_no_room_for_is_not_accepted():
+def test_data_that_does_not_fit_the_peers_window_is_not_accepted():
     with peer(read_all, held=True, window=4096) as it, connected(it.port) as connection:
         connection.write(b"x" * 200_000, soon())
 
         with pytest.raises(TimeoutError, match="not all of it was acknowledged in time"):
-            connection.acknowledged(soon(0.3))
+            connection.wait_acknowledged(soon(0.3))
 
 
 @linux
-def test_it_is_accepted_as_soon_as_the_peer_has_made_room():
+def test_data_is_accepted_once_the_peer_has_made_room():
     with peer(read_all, held=True, window=4096) as it, connected(it.port) as connection:
         connection.write(b"x" * 200_000, soon())
         it.go_after(0.2)
 
-        connection.acknowledged(soon())
+        connection.wait_acknowledged(soon())
 
 
 def test_writing_ends_at_its_deadline():
@@ -122,19 +125,19 @@ def test_writing_ends_at_its_deadline():
 @pytest.mark.parametrize(
     ("said", "words"),
     [
-        pytest.param(b"go away\r\n", r'ended the connection; it said "go away\\r\\n"', id="text"),
+        pytest.param(b"go away\r\n", r'ended the connection; it sent "go away\\r\\n"', id="text"),
         pytest.param(b"\x15\x03\x03\0\x02\x02\x46", "it speaks TLS, so set `tls = true`", id="tls"),
     ],
 )
-def test_what_a_peer_says_before_it_ends_is_told(said, words):
+def test_the_error_shows_what_the_peer_sent_before_it_ended(said, words):
     with peer(lambda it: it.sendall(said), held=True) as it, connected(it.port) as connection:
         it.go()
 
         with pytest.raises(ConnectionError, match=words):
-            connection.look()
+            connection.check_open()
 
 
-def test_a_peer_that_says_something_and_goes_on_is_there():
+def test_a_peer_that_sends_a_greeting_is_accepted():
     def greet(connection):
         connection.sendall(b"220 ready\r\n")
         read_all(connection)
@@ -142,10 +145,10 @@ def test_a_peer_that_says_something_and_goes_on_is_there():
     with peer(greet) as it, connected(it.port) as connection:
         connection.write(b"line\n", soon())
 
-        connection.acknowledged(soon())
+        connection.wait_acknowledged(soon())
 
 
-def test_a_peer_that_talks_without_end_is_no_receiver():
+def test_a_peer_that_sends_without_end_is_not_accepted():
     def talk(connection):
         while True:
             connection.sendall(MEBIBYTE)
@@ -153,17 +156,17 @@ def test_a_peer_that_talks_without_end_is_no_receiver():
     with (
         peer(talk) as it,
         connected(it.port) as connection,
-        pytest.raises(ConnectionAbortedError, match=r'it talks, .* it said "xxx'),
+        pytest.raises(ConnectionAbortedError, match=r'it sends data, .* it sent "xxx'),
     ):
-        look_again_and_again(connection)
+        check_until_it_raises(connection)
 
 
-def test_tickets_of_a_tls_session_are_no_end(encrypted):
+def test_session_tickets_do_not_end_a_tls_connection(encrypted):
     server, trusting = encrypted
     with connected(server.port, trusting) as connection:
         for at in range(3):
             connection.write(b"line %d\n" % at, soon())
-            connection.acknowledged(soon())
+            connection.wait_acknowledged(soon())
             assert server.lines() == [b"line %d" % n for n in range(at + 1)]
 
 
@@ -173,12 +176,12 @@ def test_a_tls_session_that_the_peer_ended_accepts_nothing(encrypted):
         server.call(lambda: [each.transport.close() for each in server._connections])
 
         with pytest.raises(ConnectionError, match="ended the connection"):
-            look_again_and_again(connection)
+            check_until_it_raises(connection)
 
 
-@pytest.mark.parametrize("tell", [True, False], ids=["linux", "elsewhere"])
-def test_finishing_waits_until_the_peer_has_read_to_the_end(monkeypatch, tell):
-    monkeypatch.setattr(tcp, "QUEUE", tcp.QUEUE if tell else None)
+@pytest.mark.parametrize("on_linux", [True, False], ids=["linux", "elsewhere"])
+def test_finishing_waits_until_the_peer_has_read_to_the_end(monkeypatch, on_linux):
+    monkeypatch.setattr(tcp, "UNACKNOWLEDGED_QUERY", tcp.UNACKNOWLEDGED_QUERY if on_linux else None)
     read = []
     with peer(lambda it: read.append(read_all(it))) as it, connected(it.port) as connection:
         connection.write(MEBIBYTE, soon())
@@ -188,7 +191,7 @@ def test_finishing_waits_until_the_peer_has_read_to_the_end(monkeypatch, tell):
         assert read == [MEBIBYTE]
 
 
-def test_finishing_a_tls_session_waits_for_it_too(encrypted):
+def test_finishing_a_tls_session_waits_too(encrypted):
     server, trusting = encrypted
     with connected(server.port, trusting) as connection:
         connection.write(MEBIBYTE, soon())
@@ -198,8 +201,8 @@ def test_finishing_a_tls_session_waits_for_it_too(encrypted):
         assert server.bytes == len(MEBIBYTE)
 
 
-def test_an_end_that_overtakes_its_kernel_s_word_is_one_all_the_same(monkeypatch):
-    """So it may be over TLS, where the peer's good-bye answers ours and not our end."""
+def test_the_peers_end_may_arrive_before_the_last_acknowledgement(monkeypatch):
+    """Over TLS the peer's close_notify answers ours, not the end of our side."""
     late = iter([1, 1])
     monkeypatch.setattr(tcp, "_unacknowledged", lambda _: next(late, 0))
     with peer(read_all) as it, connected(it.port) as connection:
@@ -213,15 +216,15 @@ def test_an_end_that_overtakes_its_kernel_s_word_is_one_all_the_same(monkeypatch
 def test_a_peer_that_does_not_read_has_not_finished():
     with peer(read_all, held=True) as it, connected(it.port) as connection:
         connection.write(b"line\n", soon())
-        connection.acknowledged(soon())  # its kernel has it all
+        connection.wait_acknowledged(soon())  # its kernel has everything
 
         with pytest.raises(TimeoutError, match="did not read all and end its side in time"):
             connection.finish(soon(0.3))
 
 
-@pytest.mark.parametrize("tell", [True, False], ids=["linux", "elsewhere"])
-def test_a_peer_that_dies_with_something_unread_has_not_finished(monkeypatch, tell):
-    monkeypatch.setattr(tcp, "QUEUE", tcp.QUEUE if tell else None)
+@pytest.mark.parametrize("on_linux", [True, False], ids=["linux", "elsewhere"])
+def test_a_peer_that_dies_with_unread_data_has_not_finished(monkeypatch, on_linux):
+    monkeypatch.setattr(tcp, "UNACKNOWLEDGED_QUERY", tcp.UNACKNOWLEDGED_QUERY if on_linux else None)
     with peer(lambda it: it.recv(2), held=True) as it, connected(it.port) as connection:
         connection.write(b"line\n", soon())
         it.go_after(0.1)
@@ -249,18 +252,18 @@ def test_a_peer_that_ends_its_side_before_it_has_all_has_not_finished():
         may_close.set()
 
 
-def test_an_alert_instead_of_a_good_bye_is_an_error(tmp_path):
-    """TLS 1.3: a server refuses a client without a certificate only after the client has begun."""
+def test_a_tls_alert_instead_of_a_close_notify_is_an_error(tmp_path):
+    """With TLS 1.3 a server refuses a missing client certificate after the handshake."""
     bundle, context = tls.authority(tmp_path)
     context.verify_mode = ssl.CERT_REQUIRED
     context.load_verify_locations(bundle)
 
     def refuse(connection):
-        with pytest.raises(ssl.SSLError):  # it sends the alert, over a connection it leaves whole
+        with pytest.raises(ssl.SSLError):  # it sends the alert, and the connection stays open
             context.wrap_socket(connection.dup(), server_side=True)
         read_all(connection)
 
-    trusting = Tls(trust.context(bundle), HOST)
+    trusting = TlsPeer(tls_contexts.for_sink(bundle), HOST)
     with peer(refuse) as it, connected(it.port, trusting) as connection:
         connection.write(b"line\n", soon())
 
@@ -268,14 +271,14 @@ def test_an_alert_instead_of_a_good_bye_is_an_error(tmp_path):
             connection.finish(soon())
 
 
-def test_nobody_listening_is_told_at_once():
+def test_a_refused_connection_is_raised_at_once():
     with pytest.raises(ConnectionRefusedError):
         tcp.connect(tcp.Address(HOST, unused_port()), None, soon())
 
 
-def test_a_host_that_does_not_answer_is_given_up_at_the_deadline():
+def test_connecting_to_a_silent_host_ends_at_the_deadline():
     with socket.create_server((HOST, 0), backlog=0) as full, contextlib.ExitStack() as stack:
-        for _ in range(4):  # nobody accepts, so what comes next gets no answer
+        for _ in range(4):  # nobody accepts, so the next connection gets no answer
             waiting = stack.enter_context(socket.socket())
             waiting.setblocking(False)
             waiting.connect_ex(full.getsockname())
@@ -287,7 +290,7 @@ def test_a_host_that_does_not_answer_is_given_up_at_the_deadline():
         assert time.monotonic() - began < 10
 
 
-def test_a_port_that_does_not_speak_tls_is_given_up_at_the_deadline(encrypted):
+def test_a_handshake_with_a_plain_port_ends_at_the_deadline(encrypted):
     _, trusting = encrypted
     began = time.monotonic()
     with (
@@ -298,7 +301,7 @@ def test_a_port_that_does_not_speak_tls_is_given_up_at_the_deadline(encrypted):
     assert time.monotonic() - began < 10
 
 
-def test_a_name_with_several_addresses_is_tried_at_each(monkeypatch):
+def test_each_address_of_a_name_is_tried(monkeypatch):
     dead = (socket.AF_INET, socket.SOCK_STREAM, 6, "", (HOST, unused_port()))
     with peer(read_all) as it:
         live = (socket.AF_INET, socket.SOCK_STREAM, 6, "", (HOST, it.port))
@@ -307,23 +310,23 @@ def test_a_name_with_several_addresses_is_tried_at_each(monkeypatch):
         tcp.connect(tcp.Address("logs.example.com", 6514), None, soon()).close()
 
 
-def test_a_connection_notices_by_itself_that_the_other_end_is_gone():
+def test_keep_alive_is_on():
     with peer(read_all) as it, connected(it.port) as connection:
         assert connection._socket.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "logs.example.com"])
-def test_an_address_is_shown_as_people_write_it(host):
+def test_an_address_is_shown_as_host_and_port(host):
     assert str(tcp.Address(host, 6514)) == f"{host}:6514"
     assert str(tcp.Address("::1", 6514)) == "[::1]:6514"
 
 
 def test_no_descriptor_is_left_by_connections_that_fail(encrypted):
     _, trusting = encrypted
-    before = len(list(Path("/dev/fd").iterdir()))
+    before = descriptors()
 
     for _ in range(3):
         with pytest.raises(OSError, match=r"\w"):
             tcp.connect(tcp.Address(HOST, unused_port()), trusting, soon())
 
-    assert len(list(Path("/dev/fd").iterdir())) == before
+    assert not [each for each in descriptors() - before if each.startswith("socket:")]

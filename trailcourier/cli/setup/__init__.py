@@ -1,4 +1,4 @@
-"""``trailcourier setup``: the AWS side, planned, made, taken back and exported."""
+"""``trailcourier setup``: plan, create, destroy and export the AWS side."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,54 +8,52 @@ import typer
 from trailcourier import provision
 from trailcourier.cli import output
 from trailcourier.cli.exits import Exit
-from trailcourier.cli.setup import applying, planning, telling
-from trailcourier.cli.setup.account import Account
-from trailcourier.cli.setup.choices import asking
-from trailcourier.cli.setup.result import Wanted
-from trailcourier.provision import Found, Layout, Request, Told
+from trailcourier.cli.setup import apply_command, plan_command, report
+from trailcourier.cli.setup.account import SetupAccount
+from trailcourier.cli.setup.choices import with_setup_options
+from trailcourier.cli.setup.result import ApplyOptions
+from trailcourier.provision import AccountFacts, Layout, SetupRequest, StepReport
 from trailcourier.provision.export import FORMATS, Format
 
-app = typer.Typer(help="Make the AWS side: trail, bucket, topic, queue and permissions.")
+app = typer.Typer(help="Create the AWS side: trail, bucket, topic, queue and permissions.")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Profile = Annotated[
-    str, typer.Option(metavar="NAME", help="As a profile of the AWS config files says.")
+    str, typer.Option(metavar="NAME", help="Use this profile of the AWS config files.")
 ]
 ExternalId = Annotated[
     str,
     typer.Option(
         metavar="REF",
-        help="With --reader cross-account or --bucket-role: env:NAME or file:/path of the id.",
+        help="The external id for --reader cross-account or --bucket-role: env:NAME, file:/path.",
     ),
 ]
-
-
 Write = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", help="Add the source to this configuration; else print it."),
+    typer.Option(metavar="FILE", help="Add the source to this configuration; default: print it."),
 ]
 Sinks = Annotated[
     list[str] | None,
-    typer.Option("--sink", metavar="NAME", help="Where the source sends; may be given again."),
+    typer.Option("--sink", metavar="NAME", help="A sink that the source delivers to; repeatable."),
 ]
 SecretFile = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", help="Put a new secret access key there, for you alone."),
+    typer.Option(metavar="FILE", help="Write a new secret access key there, readable by you only."),
 ]
-# options of apply that its own words are repeated with, and that change nothing elsewhere
+# options of apply that plan and destroy accept and ignore, so that a command line can be reused
 Ignored = Annotated[str, typer.Option(hidden=True)]
 IgnoredList = Annotated[list[str] | None, typer.Option("--sink", hidden=True)]
-Wait = Annotated[int, typer.Option(min=0, max=20, help="Seconds that the first receive waits.")]
+Wait = Annotated[int, typer.Option(min=0, max=20, help="How many seconds the first receive waits.")]
 
 
 @app.command(name="plan")
-@asking
+@with_setup_options
 def show_plan(
-    request: Request,
+    request: SetupRequest,
     *,
     profile: Profile = "",
     offline: Annotated[
-        bool, typer.Option("--offline", help="Ask AWS nothing; needs no credentials.")
+        bool, typer.Option("--offline", help="Do not ask AWS; needs no credentials.")
     ] = False,
     write: Write = None,
     sink: Sinks = None,
@@ -64,25 +62,25 @@ def show_plan(
     wait: Ignored = "",
     as_json: AsJson = False,
 ) -> None:
-    """Say what apply would do with the same options, and change nothing.
+    """Show what apply would do with the same options, and change nothing.
 
-    With credentials it looks at what is there; without, it says what it would find out.
+    With credentials it reads what exists; without, it says what it does not know.
     """
     del wait
-    wanted = Wanted(
+    options = ApplyOptions(
         write=write, sinks=tuple(sink or ()), secret_file=secret_file, external_id=external_id
     )
-    planned, lines = planning.plan(Account(request, profile), wanted, offline=offline)
+    planned, lines = plan_command.plan(SetupAccount(request, profile), options, offline=offline)
     if as_json:
         output.say_json(planned)
     else:
-        telling.say(lines)
+        report.print_lines(lines)
 
 
 @app.command()
-@asking
+@with_setup_options
 def apply(
-    request: Request,
+    request: SetupRequest,
     *,
     profile: Profile = "",
     write: Write = None,
@@ -92,16 +90,16 @@ def apply(
     wait: Wait = 10,
     as_json: AsJson = False,
 ) -> None:
-    """Make the AWS side, then check the configuration that uses it and receive once.
+    """Create the AWS side, then check the configuration that uses it and receive once.
 
-    What is so already stays; run it again after a failure, and it goes on from there. Exits with 1
-    if something is left for somebody else to do, or the queue cannot be received from.
+    Resources that are as planned stay unchanged; run it again after a failure, and it continues.
+    Exits with 1 if another account has to allow something, or the queue cannot be received from.
     """
-    wanted = Wanted(
+    options = ApplyOptions(
         write=write, sinks=tuple(sink or ()), secret_file=secret_file, external_id=external_id,
         wait=wait, as_json=as_json,
     )  # fmt: skip
-    result = applying.apply(Account(request, profile), wanted)
+    result = apply_command.apply(SetupAccount(request, profile), options)
     if as_json:
         output.say_json(result)
     if not result.good:
@@ -109,12 +107,12 @@ def apply(
 
 
 @app.command()
-@asking
+@with_setup_options
 def destroy(
-    request: Request,
+    request: SetupRequest,
     *,
     profile: Profile = "",
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before it.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
     write: Ignored = "",
     sink: IgnoredList = None,
     secret_file: Ignored = "",
@@ -122,37 +120,38 @@ def destroy(
     wait: Ignored = "",
     as_json: AsJson = False,
 ) -> None:
-    """Take away what setup made, with the options it was made with; never a log file.
+    """Remove what setup created with the same options; never a log file.
 
-    Only what carries the tag "trailcourier", and entries of ours in policies of others.
+    Removes only what carries the tag "trailcourier", and our entries in others' policies.
     """
     del write, sink, secret_file, external_id, wait
     if as_json and not yes:
-        raise typer.BadParameter("--json: nobody is asked, so say --yes with it")
-    account = Account(request, profile)
-    found = account.found()
-    steps = provision.plan(request, found)
+        raise typer.BadParameter("--json: cannot ask for confirmation: add --yes")
+    account = SetupAccount(request, profile)
+    facts = account.collect_facts()
+    steps = provision.plan(request, facts)
     if not as_json:
-        output.say(telling.whose(Layout(request, found), found.caller))
+        output.say(report.format_account(Layout(request, facts), facts.caller))
     if not yes:
-        telling.say(telling.line(each) for each in provision.outlook(steps, account.asker(found)))
-        if not _sure("Take away what is to be removed?"):
-            output.say("Nothing was changed. With --yes nobody is asked.")
+        preview = provision.preview_destroy(steps, account.runner(facts))
+        report.print_lines(report.format_step(each) for each in preview)
+        if not _confirm('Remove what is "to remove"?'):
+            output.say("Nothing was changed. To remove it without this question, add --yes.")
             raise typer.Exit(Exit.NO)
-    told: list[Told] = []
-    for each in provision.destroy(steps, account.asker(found)):
-        told.append(each)
+    reports: list[StepReport] = []
+    for each in provision.destroy(steps, account.runner(facts)):
+        reports.append(each)
         if not as_json:
-            output.say(telling.line(each))
+            output.say(report.format_step(each))
     if as_json:
-        output.say_json({"steps": telling.as_json(told)})
+        output.say_json({"steps": report.reports_to_json(reports)})
     else:
-        output.say(telling.sum_of(told))
-        telling.say(telling.nothing_of(request, told))
+        output.say(report.format_totals(reports))
+        report.print_lines(report.explain_nothing_found(request, reports))
 
 
-def _sure(question: str) -> bool:
-    """Whether somebody says yes; nobody there is a no."""
+def _confirm(question: str) -> bool:
+    """Return whether the person says yes; without a person the answer is no."""
     try:
         return typer.confirm(question)
     except typer.Abort:
@@ -160,24 +159,27 @@ def _sure(question: str) -> bool:
 
 
 @app.command()
-@asking
+@with_setup_options
 def export(
-    request: Request,
+    request: SetupRequest,
     format_: Annotated[
-        Format, typer.Argument(metavar="FORMAT", help="terraform, cloudformation or cli.")
+        Format,
+        typer.Argument(metavar="FORMAT", help="terraform (.tf.json), cloudformation or cli."),
     ],
     profile: Profile = "",
     as_json: AsJson = False,
 ) -> None:
-    """Print the same plan for somebody else to carry out: as Terraform, CloudFormation or a script.
+    """Print the plan for somebody else to apply: as Terraform, CloudFormation or a script.
 
-    Needs no credentials where --account (and --bucket-region, --organization-id) say what AWS
-    would.
+    Needs no credentials where --account (and --bucket-region, --organization-id) give what AWS
+    would be asked.
     """
-    found = (
-        Found() if not provision.unknown(request, Found()) else Account(request, profile).found()
+    facts = (
+        AccountFacts()
+        if not provision.list_unknown(request, AccountFacts())
+        else SetupAccount(request, profile).collect_facts()
     )
-    text = FORMATS[format_](Layout(request, found), provision.plan(request, found))
+    text = FORMATS[format_](Layout(request, facts), provision.plan(request, facts))
     if as_json:
         output.say_json({"format": format_, "text": text})
     else:

@@ -1,24 +1,28 @@
-"""The account that ``setup`` works in, as whoever runs it."""
+"""The AWS account that ``setup`` works in, with its caller's credentials."""
 
 from collections.abc import Mapping
 from typing import Any
 
 import boto3
 
-from trailcourier import aws, provision
-from trailcourier.credentials import Credentials
-from trailcourier.egress import Egress
+from trailcourier import provision
+from trailcourier.aws import clients, sessions
+from trailcourier.aws.credentials import Credentials
+from trailcourier.aws.network import Network
 from trailcourier.errors import ConfigError
-from trailcourier.provision import Found, Request, facts
+from trailcourier.provision import AccountFacts, SetupRequest, account_facts
 from trailcourier.settings import environment
 
 
-class Account:
-    """Clients for *request*, by AWS's default chain of credentials or *profile*."""
+class SetupAccount:
+    """Clients for *request*, with the credentials of *profile* or of AWS's default chain.
 
-    def __init__(self, request: Request, profile: str = "") -> None:
+    Raises ConfigError if the environment's proxy, CA or endpoint settings are wrong.
+    """
+
+    def __init__(self, request: SetupRequest, profile: str = "") -> None:
         self.request = request
-        self.egress, problems = environment.egress(environment.environ())
+        self.network, problems = environment.network(environment.environ())
         if problems:
             raise ConfigError(problems)
         self._profile = profile or None
@@ -28,26 +32,28 @@ class Account:
     @property
     def session(self) -> boto3.Session:
         if self._session is None:
-            self._session = _session(self._profile, self.request.region, self.egress)
+            self._session = _session(self._profile, self.request.region, self.network)
         return self._session
 
     def client(self, service: str, region: str) -> Any:
         key = (service, region)
         if key not in self._clients:
-            self._clients[key] = aws.client(self.session, *key, egress=self.egress)
+            self._clients[key] = clients.make_client(self.session, *key, network=self.network)
         return self._clients[key]
 
-    def found(self) -> Found:
+    def collect_facts(self) -> AccountFacts:
         """Ask AWS what the plan needs to know; raises Unreachable or ConfigError."""
-        return facts.found(self.request, self.client)
+        return account_facts.collect(self.request, self.client)
 
-    def asker(self, found: Found, known: Mapping[str, Any] | None = None) -> provision.Asker:
-        return provision.Asker(
-            self.client, self.request.name, known=known or {}, caller=found.caller
+    def runner(
+        self, facts: AccountFacts, known: Mapping[str, Any] | None = None
+    ) -> provision.StepRunner:
+        return provision.StepRunner(
+            self.client, self.request.name, known=known or {}, caller=facts.caller
         )
 
 
-def _session(profile: str | None, region: str, egress: Egress) -> boto3.Session:
-    return aws.session(
-        Credentials(profile=profile), source="setup", sts_region=region, egress=egress
+def _session(profile: str | None, region: str, network: Network) -> boto3.Session:
+    return sessions.make_session(
+        Credentials(profile=profile), source="setup", sts_region=region, network=network
     )

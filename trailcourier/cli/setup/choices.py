@@ -1,4 +1,4 @@
-"""The options that say what is wanted: the same for every verb of ``setup``."""
+"""The options that describe a set-up: the same for every verb of ``setup``."""
 
 import functools
 import inspect
@@ -9,22 +9,23 @@ from typing import Annotated, Any
 
 import typer
 
-from trailcourier import provision, regions
+from trailcourier import provision
+from trailcourier.aws import regions
 from trailcourier.cli.exits import Exit
-from trailcourier.provision import Request
-from trailcourier.provision.request import Delivery, Form, Reader
-from trailcourier.settings import known
+from trailcourier.provision import SetupRequest
+from trailcourier.provision.request import Delivery, PolicyForm, Reader
+from trailcourier.settings import botocore_data
 
 
 class Encrypt(StrEnum):
-    """What a KMS key may encrypt; typer knows lists of an Enum, and of no Literal."""
+    """What a KMS key may encrypt. An Enum, because typer takes no list of a Literal."""
 
     LOGS = "logs"
     QUEUE = "queue"
     TOPIC = "topic"
 
 
-def _choice(name: str, kind: Any, default: Any, option: Any) -> inspect.Parameter:
+def _option(name: str, kind: Any, default: Any, option: Any) -> inspect.Parameter:
     return inspect.Parameter(
         name,
         inspect.Parameter.KEYWORD_ONLY,
@@ -34,98 +35,113 @@ def _choice(name: str, kind: Any, default: Any, option: Any) -> inspect.Paramete
 
 
 def _text(name: str, metavar: str, text: str, default: str = "") -> inspect.Parameter:
-    return _choice(name, str, default, typer.Option(metavar=metavar, help=text))
+    return _option(name, str, default, typer.Option(metavar=metavar, help=text))
 
 
 def _switch(name: str, flags: str, text: str, *, default: bool = False) -> inspect.Parameter:
-    return _choice(name, bool, default, typer.Option(flags, help=text))
+    return _option(name, bool, default, typer.Option(flags, help=text))
 
 
-CHOICES = (
-    _text("name", "NAME", "Begins the name of everything.", "trailcourier"),
-    _text("source", "NAME", "The source to write: [sources.NAME].", "prod"),
+OPTIONS = (
+    _text(
+        "name",
+        "NAME",
+        "Begins the name of every resource.",
+        "trailcourier",
+    ),
+    _text("source", "NAME", "The source's name in the configuration: [sources.NAME].", "prod"),
     _text(
         "region",
         "REGION",
-        "Where trail, topic and queue are; US_STANDARD will do too.",
+        "The region of trail, topic and queue; legacy names such as US_STANDARD too.",
         "us-east-1",
     ),
-    _text("account", "ID", "The account, where no credentials say it; a check where they do."),
-    _text("bucket", "NAME", "The bucket of the log files; else NAME-ACCOUNT-REGION."),
-    _switch("existing_bucket", "--existing-bucket", "It is there: add to it what is needed."),
-    _text("bucket_region", "REGION", "Where an existing bucket is; else AWS is asked."),
-    _text("bucket_account", "ID", "Whose bucket it is, if not ours."),
-    _text("bucket_role", "ARN", "A role of the bucket's account, to read the bucket as."),
-    _text("prefix", "TEXT", "Goes before AWSLogs/ in the bucket."),
-    _switch("trail", "--trail/--no-trail", "Make a trail, or use one that is there.", default=True),
+    _text(
+        "account",
+        "ID",
+        "The account's id; credentials of another account are refused.",
+    ),
+    _text("bucket", "NAME", "The bucket for log files; default: NAME-ACCOUNT-REGION."),
+    _switch("existing_bucket", "--existing-bucket", "Use a bucket that exists already."),
+    _text("bucket_region", "REGION", "The bucket's region; of an existing bucket, AWS is asked."),
+    _text("bucket_account", "ID", "The account that owns the bucket, if another."),
+    _text(
+        "bucket_role",
+        "ARN",
+        "The role in the bucket's account that the collector assumes.",
+    ),
+    _text("prefix", "TEXT", "The prefix before AWSLogs/ in the bucket."),
+    _switch("trail", "--trail/--no-trail", "Create a trail, or use an existing one.", default=True),
     _switch("organization", "--organization", "Record every account of the organisation."),
-    _text("organization_id", "o-ID", "The organisation; else AWS is asked."),
-    _choice(
+    _text("organization_id", "o-ID", "The organisation's id; default: AWS is asked."),
+    _option(
         "data_events",
         list[str] | None,
         None,
         typer.Option(
             metavar="BUCKET|all",
-            help="Record reads and writes of objects too; may be given again.",
+            help="Also record reads and writes of objects; repeatable.",
         ),
     ),
-    _choice("delivery", Delivery, "sns", typer.Option(help="How the queue learns of a log file.")),
-    _switch("raw", "--raw/--wrapped", "Without SNS's envelope, or in it."),
-    _text("topic", "ARN", "A topic that is there, in this account or another."),
-    _text("kms_key", "ARN|new", "Encrypt with this KMS key, or a new one."),
-    _choice(
+    _option(
+        "delivery", Delivery, "sns", typer.Option(help="What notifies the queue of log files.")
+    ),
+    _switch("raw", "--raw/--wrapped", "Deliver messages without SNS's envelope, or in it."),
+    _text("topic", "ARN", "An existing topic, in this account or another."),
+    _text("kms_key", "ARN|new", "Encrypt with this KMS key, or with a new one."),
+    _option(
         "encrypt",
         list[Encrypt] | None,
         None,
-        typer.Option(help="What the key encrypts, else logs; may be given again."),
+        typer.Option(help="What the key encrypts; default: logs; repeatable."),
     ),
-    _choice("reader", Reader, "user", typer.Option(help="As whom the collector reads.")),
-    _text("principal", "ARN", "With --reader cross-account: who takes the role."),
-    _choice(
+    _option("reader", Reader, "user", typer.Option(help="The collector's kind of identity.")),
+    _text("principal", "ARN", "With --reader cross-account: who assumes the role."),
+    _option(
         "policy",
-        Form | None,
+        PolicyForm | None,
         None,
-        typer.Option(help="What the collector may do; else what the choices need."),
+        typer.Option(help="The collector's permissions; default: what the options need."),
     ),
 )
 
 
-def _request(given: dict[str, Any]) -> Request:
-    """What the choices come to: each is a field of the request, but for their spelling."""
-    said = {name: given[name] for name in (each.name for each in CHOICES)}
-    said["region"] = _region("--region", given["region"])
-    said["bucket_region"] = _region("--bucket-region", given["bucket_region"])
-    said["data_events"] = tuple(given["data_events"] or ())
-    said["encrypt"] = tuple(each.value for each in given["encrypt"] or (Encrypt.LOGS,))
-    said["policy"] = given["policy"] or ""
-    return Request(**said)
+def _build_request(given: dict[str, Any]) -> SetupRequest:
+    """Build the request from the options; each option has the name of its field."""
+    fields = {each.name: given[each.name] for each in OPTIONS}
+    fields["region"] = _region_code("--region", given["region"])
+    fields["bucket_region"] = _region_code("--bucket-region", given["bucket_region"])
+    fields["data_events"] = tuple(given["data_events"] or ())
+    fields["encrypt"] = tuple(each.value for each in given["encrypt"] or (Encrypt.LOGS,))
+    fields["policy"] = given["policy"] or ""
+    return SetupRequest(**fields)
 
 
-def _region(option: str, text: str) -> str:
+def _region_code(option: str, text: str) -> str:
     try:
-        return known.region(regions.code(text)) if text else ""
+        return botocore_data.region(regions.parse_code(text)) if text else ""
     except ValueError as error:
         raise typer.BadParameter(f"{option}: {error}") from error
 
 
-def asking(verb: Callable[..., None]) -> Callable[..., None]:
-    """Let *verb* take every choice: its first parameter is the Request they come to."""
-    first, *own = inspect.signature(verb).parameters.values()
+def with_setup_options(verb: Callable[..., None]) -> Callable[..., None]:
+    """Give *verb* every option; its first parameter receives the request built from them."""
+    _, *own = inspect.signature(verb).parameters.values()
 
     @functools.wraps(verb)
     def called(**given: Any) -> None:
-        mine = {each.name: given.pop(each.name) for each in own}
-        return verb(_sound(_request(given)), **mine)
+        arguments = {each.name: given.pop(each.name) for each in own}
+        return verb(_checked(_build_request(given)), **arguments)
 
-    both = [*own, *CHOICES]
+    both = [*own, *OPTIONS]
     called.__signature__ = inspect.Signature(both)  # type: ignore[attr-defined]
     called.__annotations__ = {each.name: each.annotation for each in both}
-    del first
     return called
 
 
-def _sound(request: Request) -> Request:
-    problems = provision.problems(request)
+def _checked(request: SetupRequest) -> SetupRequest:
+    """Return *request*, or print its problems and exit with the status for wrong usage."""
+    problems = provision.check_request(request)
     for problem in problems:
         print(f"trailcourier: {problem}", file=sys.stderr)
     if problems:

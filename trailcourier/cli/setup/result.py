@@ -1,4 +1,4 @@
-"""What ``setup apply`` was told, and what came of it."""
+"""The options and the result of ``setup apply``."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -6,12 +6,12 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from trailcourier.provision import Told
-from trailcourier.provision.first import Live
+from trailcourier.provision import StepReport
+from trailcourier.provision.first_receive import ReceiveResult
 
 
-class Wanted(msgspec.Struct, frozen=True, kw_only=True):
-    """What ``apply`` was told beside the request."""
+class ApplyOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """The options of ``apply`` that are not part of the request."""
 
     write: Path | None = None
     sinks: tuple[str, ...] = ()
@@ -21,26 +21,33 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     as_json: bool = False
 
 
-class Result(msgspec.Struct, frozen=True):
-    """What came of it; never a secret."""
+class ApplyResult(msgspec.Struct, frozen=True):
+    """What ``apply`` did; never holds a secret."""
 
-    account: Annotated[str, Meta(description="whose it is")]
+    account: Annotated[str, Meta(description="the account's id")]
     steps: Annotated[
-        tuple[Told, ...],
-        Meta(description="of each step its id, what became of it, its words and what differed"),
+        tuple[StepReport, ...],
+        Meta(description="of each step its id, state, summary (`words`) and what differed"),
     ]
     elsewhere: Annotated[
-        list[Any], Meta(description="what others have to do: commands, statements for policies")
+        list[Any],
+        Meta(description="steps for other accounts and hosts: commands, policy statements"),
     ]
-    configuration: Annotated[str, Meta(description="the tables of the source; no secret is there")]
-    written: Annotated[str, Meta(description="where they were written, if anywhere")]
-    problems: Annotated[tuple[str, ...], Meta(description="what is wrong with the configuration")]
-    warnings: Annotated[tuple[str, ...], Meta(description="what may be meant, and often is not")]
+    configuration: Annotated[
+        str, Meta(description="the source's tables for `trailcourier.toml`, without secrets")
+    ]
+    written: Annotated[str, Meta(description="where the tables were written; empty: nowhere")]
+    problems: Annotated[
+        tuple[str, ...], Meta(description="errors in the configuration, as `check` reports them")
+    ]
+    warnings: Annotated[tuple[str, ...], Meta(description="what is valid but probably unintended")]
     live: Annotated[
-        Live, Meta(description="whether the queue could be received from, and what was seen there")
+        ReceiveResult,
+        Meta(description="whether the queue could be received from, and what it held"),
     ]
 
     @property
     def good(self) -> bool:
-        done = all(each.state != "not from here" for each in self.steps)
-        return done and not self.problems and self.live.good
+        """Whether nothing is left for somebody else and the source works."""
+        allowed = all(each.state != "not allowed" for each in self.steps)
+        return allowed and not self.problems and self.live.good

@@ -1,21 +1,21 @@
--- Count a failure against a breaker.
+-- Count a failure against a breaker, which opens at a certain number of distinct failures.
 --
--- KEYS    what the fleet's keys begin with, what the source's keys begin with
--- ARGV    token, breaker, what failed, how many open it, reason, text, the host if the failure may
---         be its own (else ''), heartbeat (ms)
+-- KEYS    prefix of the fleet's keys (G), prefix of the source's keys (S)
+-- ARGV    token; breaker; what failed; number of distinct failures that opens the breaker; reason;
+--         text; the host if the failure may be its own, else ''; life of a heartbeat (ms)
 -- answer  the breaker that this failure opened, '' for none
--- twice   the answer is kept
--- include: frees, once, fail, fail_here, live_hosts
+-- twice   the answer is kept under the token for a minute and given again
+-- include: runs_when_full, kept_answer, add_failure, add_host_failure, find_live_hosts
 
 local token, name, what, limit, reason, text = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]),
   ARGV[5], ARGV[6]
 local host, alive = ARGV[7], tonumber(ARGV[8])
-local before = remembered(token)
+local before = recall_answer(token)
 if before then return before end
 if host ~= '' then
-  local hosts, at_work = live_hosts(alive, 'control')
+  local hosts, at_work = find_live_hosts(alive, 'control')
   if hosts > 1 then
-    return remember(token, (fail_here(name, host, what, limit, reason, text, at_work)))
+    return keep_answer(token, (add_host_failure(name, host, what, limit, reason, text, at_work)))
   end
 end
-return remember(token, fail(name, what, limit, reason, text) and name or '')
+return keep_answer(token, add_failure(name, what, limit, reason, text) and name or '')

@@ -1,10 +1,10 @@
--- How many objects all live workers together carry at once.
+-- Count how many objects all live workers together forward at once.
 --
--- KEYS    what the fleet's keys begin with, what the source's keys begin with
--- ARGV    heartbeat (ms)
+-- KEYS    prefix of the fleet's keys (G), prefix of the source's keys (S)
+-- ARGV    life of a heartbeat (ms)
 -- answer  the number
 -- twice   it writes nothing
--- include: alive_threads
+-- include: count_live_threads
 
 local alive = tonumber(ARGV[1])
-return alive_threads(alive)
+return count_live_threads(alive)

@@ -1,13 +1,14 @@
--- Forget messages that were handed back, or that the queue no longer knows by their receipts.
+-- Forget messages that were released to the queue, or whose receipts the queue no longer accepts.
 --
--- KEYS    what the fleet's keys begin with, what the source's keys begin with
--- ARGV    for each: message, receipt
+-- KEYS    prefix of the fleet's keys (G), prefix of the source's keys (S)
+-- ARGV    for each: message; receipt
 -- answer  nothing
--- twice   they are forgotten already; one that was left again has another receipt
--- include: frees, forget_left
+-- twice   a second call finds nothing to forget; a message that was left again has another receipt,
+--         and stays
+-- include: runs_when_full, forget_left_message
 
 for a = 1, #ARGV, 2 do
   local mid, handle = ARGV[a], ARGV[a + 1]
-  local x = left_message(mid)
-  if x and x.handle == handle then forget_left(mid) end
+  local x = read_left_message(mid)
+  if x and x.handle == handle then forget_left_message(mid) end
 end

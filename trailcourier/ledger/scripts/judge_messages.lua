@@ -1,10 +1,13 @@
--- How messages stand; who is told to delete or leave one is alone in that for a while.
+-- Say whether to delete each message, leave it to the queue, or keep it. 'delete' and 'leave' are
+-- answered to one caller for a certain time.
 --
--- KEYS    what the fleet's keys begin with, what the source's keys begin with
--- ARGV    for how long (ms), token; then messages
--- answer  for each: message, 'delete', 'leave', 'keep' or 'gone', receipt, receives, sent (ms)
--- twice   the lease keeps the token: who was told is told again
--- include: frees, source, ahead
+-- KEYS    prefix of the fleet's keys (G), prefix of the source's keys (S)
+-- ARGV    that time (ms); token. Then the messages
+-- answer  for each: message; 'delete', 'leave', 'keep' or 'gone'; receipt; receive count;
+--         SentTimestamp (ms)
+-- twice   the lease keeps the token of the caller that was answered 'delete' or 'leave', and
+--         answers it so again
+-- include: runs_when_full, source, is_ahead
 
 local exclusive, token, answers = tonumber(ARGV[1]), ARGV[2], {}
 for a = 3, #ARGV do
@@ -24,7 +27,7 @@ for a = 3, #ARGV do
     end
     local kind = 'keep'
     local deadline, asker = string.match(f[4] or '', '^(%d+)|(.*)$')
-    if final == tonumber(f[1]) and (asker == token or not ahead(deadline, exclusive)) then
+    if final == tonumber(f[1]) and (asker == token or not is_ahead(deadline, exclusive)) then
       kind = refused and 'leave' or 'delete'
       redis.call('HSET', key, 'st', string.format('%d|%s', NOW + exclusive, token))
       redis.call('ZADD', S .. 'done', NOW, mid)

@@ -1,9 +1,9 @@
--- How many messages are left to the queue, for which buckets.
+-- Count the messages that are left to the queue, by bucket.
 --
--- KEYS    what the fleet's keys begin with, what the source's keys begin with
+-- KEYS    prefix of the fleet's keys (G), prefix of the source's keys (S)
 -- ARGV    none
--- answer  now (ms), when the last of them comes back by itself (ms, 0 without any); bucket and
---         account, how many, how many of them were received often, of each
+-- answer  now (ms); when SQS redelivers the last of them (ms, 0 without any). Then a list with, for
+--         each bucket: bucket and account; number of messages; how many of them were received often
 -- twice   it writes nothing
 -- include: source, clock
 

@@ -1,8 +1,8 @@
--- Every open breaker, of any source.
+-- List every open breaker, of any source.
 --
--- KEYS    what the fleet's keys begin with, what the source's keys begin with
+-- KEYS    prefix of the fleet's keys (G), prefix of the source's keys (S)
 -- ARGV    none
--- answer  name, since (ms), reason and text of each
+-- answer  for each: name; when it opened (ms); reason; text
 -- twice   it writes nothing
 -- include: fleet
 

@@ -1,17 +1,17 @@
--- Some parked objects of each scope, the next due of each first.
+-- List some parked objects of each breaker, the next due of each first.
 --
--- KEYS    what the fleet's keys begin with, what the source's keys begin with
--- ARGV    about how many in all
--- answer  reference (JSON), reason, breaker, what went wrong of each
+-- KEYS    prefix of the fleet's keys (G), prefix of the source's keys (S)
+-- ARGV    approximate number of objects
+-- answer  for each: reference (JSON); reason; breaker; details
 -- twice   it writes nothing
--- include: source, parts
+-- include: source, split_member
 
 local most, found, scopes = tonumber(ARGV[1]), {}, redis.call('SMEMBERS', S .. 'scopes')
 table.sort(scopes)
 for at = #scopes, 1, -1 do  -- those that wait for no breaker last
   local scope, share = scopes[at], math.max(1, math.floor(most / #scopes))
   for _, member in ipairs(redis.call('ZRANGE', S .. 'p:' .. scope, 0, share - 1)) do
-    local mid, i = parts(member)
+    local mid, i = split_member(member)
     local f = redis.call('HMGET', S .. 'm:' .. mid, i .. ':r', i .. ':pr', i .. ':pd')
     if f[1] then found[#found + 1] = {f[1], f[2] or 'breaker-open', scope, f[3] or ''} end
   end

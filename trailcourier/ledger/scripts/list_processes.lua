@@ -1,9 +1,9 @@
--- Who is at work and who was until lately.
+-- List the processes of the fleet, alive or gone a short while ago.
 --
--- KEYS    what the fleet's keys begin with, what the source's keys begin with
--- ARGV    heartbeat (ms)
--- answer  now (ms); name, when last heard of (ms), 1 if alive, threads, presence (JSON) of each;
---         roles and when one was last heard of (as HGETALL)
+-- KEYS    prefix of the fleet's keys (G), prefix of the source's keys (S)
+-- ARGV    life of a heartbeat (ms)
+-- answer  now (ms). Then a list with, for each process: name; last heartbeat (ms); 1 if alive;
+--         threads; presence (JSON). Then roles with their last heartbeats (as HGETALL, ms)
 -- twice   it writes nothing
 -- include: fleet, clock, is_alive
 

@@ -1,9 +1,9 @@
--- How old the oldest message held is, and how often one was received.
+-- Measure how old the oldest leased message is, and the most receives of any.
 --
--- KEYS    what the fleet's keys begin with, what the source's keys begin with
+-- KEYS    prefix of the fleet's keys (G), prefix of the source's keys (S)
 -- ARGV    none
--- answer  when the oldest was sent or, where SQS did not say, admitted (ms, 0 without any), and
---         the most receives
+-- answer  when the oldest was sent or, where SQS did not say, admitted (ms, 0 without any); the
+--         highest receive count
 -- twice   it writes nothing
 -- include: source
 

@@ -1,10 +1,11 @@
--- Note how many messages wait in the queue, and for how long it bears with them.
+-- Note how many messages wait in the queue, and what ends a message's life there.
 --
--- KEYS    what the fleet's keys begin with, what the source's keys begin with
--- ARGV    messages visible, how long that is true (ms), seconds kept, receives ('' unknown)
+-- KEYS    prefix of the fleet's keys (G), prefix of the source's keys (S)
+-- ARGV    messages visible; how long that holds (ms); seconds a message is kept ('' unknown);
+--         receives before the dead-letter queue ('' unknown)
 -- answer  nothing
--- twice   the same values are set
--- include: frees, source, clock
+-- twice   a second call sets the same values
+-- include: runs_when_full, source, clock
 
 local visible, life, kept, receives = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
 redis.call('HSET', S .. 'limits', 'kept', kept, 'receives', receives)

@@ -1,13 +1,13 @@
--- Note leases whose visibility SQS has extended.
+-- Note the leases whose visibility SQS has extended.
 --
--- KEYS    what the fleet's keys begin with, what the source's keys begin with
--- ARGV    token; then for each lease: message, receipt, seconds
+-- KEYS    prefix of the fleet's keys (G), prefix of the source's keys (S)
+-- ARGV    token. Then for each lease: message; receipt; new visibility (s)
 -- answer  nothing
--- twice   the token is kept: they count once
--- include: frees, source, clock, once, count
+-- twice   the token is kept for a minute: a second call changes nothing
+-- include: runs_when_full, source, clock, kept_answer, add_to_sum
 
 local token, done = ARGV[1], 0
-if remembered(token) then return end
+if recall_answer(token) then return end
 for a = 2, #ARGV, 3 do
   local mid, handle, seconds = ARGV[a], ARGV[a + 1], tonumber(ARGV[a + 2])
   local key = S .. 'm:' .. mid
@@ -18,5 +18,5 @@ for a = 2, #ARGV, 3 do
     done = done + 1
   end
 end
-count('leases:extended', done)
-remember(token, 1)
+add_to_sum('leases:extended', done)
+keep_answer(token, 1)

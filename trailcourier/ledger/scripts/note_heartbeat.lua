@@ -1,11 +1,12 @@
--- Say that a process is alive; forget those that are long gone.
+-- Note that a process is alive, and remove processes that have been gone for long. Heartbeats that
+-- lie in the future, because the broker's clock was set back, are dated as long past.
 --
--- KEYS    what the fleet's keys begin with, what the source's keys begin with
--- ARGV    process, threads, presence (JSON), heartbeat (ms), for how long one that is gone is told
---         of (ms); then roles
+-- KEYS    prefix of the fleet's keys (G), prefix of the source's keys (S)
+-- ARGV    process; threads; presence (JSON); life of a heartbeat (ms); how long a process that is
+--         gone stays listed (ms). Then its roles
 -- answer  now (ms)
--- twice   a later time is set
--- include: frees, fleet, clock, slack
+-- twice   a second call sets a later time
+-- include: runs_when_full, fleet, clock, heartbeat_slack
 
 local name, threads, presence, alive, kept = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]),
   tonumber(ARGV[5])

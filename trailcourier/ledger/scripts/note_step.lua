@@ -1,10 +1,10 @@
--- Note that a step of the line did its work just now.
+-- Note that a step of the line completed just now.
 --
--- KEYS    what the fleet's keys begin with, what the source's keys begin with
+-- KEYS    prefix of the fleet's keys (G), prefix of the source's keys (S)
 -- ARGV    step
 -- answer  nothing
--- twice   a later time is set
--- include: frees, source, clock
+-- twice   a second call sets a later time
+-- include: runs_when_full, source, clock
 
 local step = ARGV[1]
 redis.call('HSET', S .. 'traces', step, string.format('%d', NOW))

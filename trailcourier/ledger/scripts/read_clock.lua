@@ -1,8 +1,8 @@
--- The ledger's time.
+-- Read the ledger's clock.
 --
--- KEYS    what the fleet's keys begin with, what the source's keys begin with
+-- KEYS    prefix of the fleet's keys (G), prefix of the source's keys (S)
 -- ARGV    none
--- answer  milliseconds
+-- answer  now (ms)
 -- twice   it writes nothing
 -- include: clock
 

@@ -1,11 +1,11 @@
--- Whether it was noted that visibility cannot be changed.
+-- Say whether the visibility of messages cannot be changed.
 --
--- KEYS    what the fleet's keys begin with, what the source's keys begin with
--- ARGV    for how long that is true (ms)
+-- KEYS    prefix of the fleet's keys (G), prefix of the source's keys (S)
+-- ARGV    how long a note of that holds (ms)
 -- answer  1 or 0
 -- twice   it writes nothing
--- include: source, ahead
+-- include: source, is_ahead
 
 local life = tonumber(ARGV[1])
 local deadline = string.match(redis.call('GET', S .. 'degraded') or '', '^(%d+)|')
-return ahead(deadline, life) and 1 or 0
+return is_ahead(deadline, life) and 1 or 0

@@ -1,11 +1,11 @@
--- How many messages waited when the queue was last asked.
+-- Read how many messages waited in the queue at the latest sample.
 --
--- KEYS    what the fleet's keys begin with, what the source's keys begin with
--- ARGV    how long that is true (ms)
--- answer  the number, or nil where nobody knows
+-- KEYS    prefix of the fleet's keys (G), prefix of the source's keys (S)
+-- ARGV    how long a sample holds (ms)
+-- answer  the number, or nil without a sample that holds
 -- twice   it writes nothing
--- include: source, ahead
+-- include: source, is_ahead
 
 local life = tonumber(ARGV[1])
 local deadline, depth = string.match(redis.call('GET', S .. 'depth') or '', '^(%d+)|(.*)$')
-return ahead(deadline, life) and depth or false
+return is_ahead(deadline, life) and depth or false

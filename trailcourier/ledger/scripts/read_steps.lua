@@ -1,10 +1,10 @@
--- When each step of the line last did its work.
+-- Read when each step of the line last completed.
 --
--- KEYS    what the fleet's keys begin with, what the source's keys begin with
+-- KEYS    prefix of the fleet's keys (G), prefix of the source's keys (S)
 -- ARGV    source
--- answer  now (ms), steps and times (as HGETALL), when any forward moved, when the oldest object in
---         flight was dispatched (nil without any), when the queue last answered a receive (nil if
---         it never did)
+-- answer  now (ms); steps and times (as HGETALL, ms); when any forward moved (ms, nil if none did);
+--         when the oldest object in flight was dispatched (ms, nil without any); when the queue
+--         last answered a receive (ms, nil if it never did)
 -- twice   it writes nothing
 -- include: fleet, source, clock
 

@@ -1,9 +1,9 @@
--- Every counter, and how much is in hand, as of one moment.  A full broker would refuse MULTI,
--- which needs memory.
+-- Read every counter, and how much is in hand, as of one moment. MULTI would not do: it needs
+-- memory, so a full broker refuses it.
 --
--- KEYS    what the fleet's keys begin with, what the source's keys begin with
+-- KEYS    prefix of the fleet's keys (G), prefix of the source's keys (S)
 -- ARGV    none
--- answer  counters and values (as HGETALL), objects in flight, objects parked, messages leased
+-- answer  counters and values (as HGETALL); objects in flight; objects parked; messages leased
 -- twice   it writes nothing
 -- include: source
 

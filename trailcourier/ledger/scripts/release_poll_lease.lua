@@ -1,10 +1,10 @@
--- Give up the lease of who polls a source.
+-- Release the poll lease of a slot, if the caller holds it.
 --
--- KEYS    what the fleet's keys begin with, what the source's keys begin with
--- ARGV    slot, token
+-- KEYS    prefix of the fleet's keys (G), prefix of the source's keys (S)
+-- ARGV    slot; token
 -- answer  nothing
--- twice   the lease is gone, or another's
--- include: frees, source
+-- twice   a second call finds no lease, or another process's, and leaves it
+-- include: runs_when_full, source
 
 local slot, token = ARGV[1], ARGV[2]
 local key = S .. 'poll:' .. slot

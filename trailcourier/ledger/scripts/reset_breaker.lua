@@ -1,10 +1,10 @@
--- Close a breaker for a fresh try.
+-- Close a breaker for a new attempt, without noting a success.
 --
--- KEYS    what the fleet's keys begin with, what the source's keys begin with
+-- KEYS    prefix of the fleet's keys (G), prefix of the source's keys (S)
 -- ARGV    breaker
 -- answer  nothing
--- twice   it is closed already
--- include: frees, close_breaker
+-- twice   a second call finds it closed
+-- include: runs_when_full, close_breaker
 
 local name = ARGV[1]
 close_breaker(name)

@@ -1,10 +1,10 @@
--- Forget failures that are no longer counted, and the breakers of hosts that are gone.
+-- Remove failures that no longer count, and everything about hosts that are gone.
 --
--- KEYS    what the fleet's keys begin with, what the source's keys begin with
+-- KEYS    prefix of the fleet's keys (G), prefix of the source's keys (S)
 -- ARGV    none
--- answer  none
--- twice   what is gone is gone
--- include: frees, fleet, clock, is_open, close_breaker
+-- answer  nothing
+-- twice   a second call finds nothing to remove
+-- include: runs_when_full, fleet, clock, is_open, close_breaker
 
 local DAY = 86400000
 local hosts = {}
@@ -19,6 +19,10 @@ for _, name in ipairs(redis.call('SMEMBERS', G .. 'failing')) do
   elseif not is_open(name) and redis.call('EXISTS', G .. 'b:' .. name .. ':f') == 0 then
     redis.call('SREM', G .. 'failing', name)
   end
+end
+for _, name in ipairs(redis.call('HKEYS', G .. 'ok')) do
+  local host = string.match(name, '@(.*)$')
+  if host and not hosts[host] then redis.call('HDEL', G .. 'ok', name) end
 end
 local closed = redis.call('HGETALL', G .. 'closed')
 for at = 1, #closed, 2 do

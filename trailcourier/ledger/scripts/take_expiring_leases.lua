@@ -1,17 +1,17 @@
--- Leases with less than half their visibility left, each told to one caller only.
+-- Take leases with less than half of their visibility left; each goes to one caller.
 --
--- KEYS    what the fleet's keys begin with, what the source's keys begin with
--- ARGV    token, half of the visibility (ms), for how long the caller has them to itself (ms), how
---         many at most
--- answer  message, receipt, age (ms) of each
--- twice   the answer is kept
--- include: frees, source, clock, once
+-- KEYS    prefix of the fleet's keys (G), prefix of the source's keys (S)
+-- ARGV    token; half of the visibility (ms); how long the leases are reserved for the caller (ms);
+--         number of leases at most
+-- answer  for each: message; receipt; age (ms)
+-- twice   the answer is kept under the token for a minute and given again
+-- include: runs_when_full, source, clock, kept_answer
 
 local token, half, hold, most = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-local before, answers = remembered(token), {}
+local before, answers = recall_answer(token), {}
 if before then return before end
 local due = redis.call('ZRANGEBYSCORE', S .. 'leases', '-inf', NOW + half, 'LIMIT', 0, most)
-if #due == 0 then  -- further ahead than any visibility: the broker's clock was put back
+if #due == 0 then  -- further ahead than any visibility: the broker's clock was set back
   due = redis.call('ZRANGEBYSCORE', S .. 'leases', NOW + 2 * half + 60000, '+inf', 'LIMIT', 0, most)
 end
 for _, mid in ipairs(due) do
@@ -23,4 +23,4 @@ for _, mid in ipairs(due) do
     redis.call('ZREM', S .. 'leases', mid)
   end
 end
-return #due > 0 and remember(token, answers) or answers
+return #due > 0 and keep_answer(token, answers) or answers

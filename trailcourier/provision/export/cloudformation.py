@@ -1,4 +1,4 @@
-"""The plan as a CloudFormation template, in JSON."""
+"""Export the plan as a CloudFormation template in JSON."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -7,55 +7,55 @@ from typing import Any
 from trailcourier.errors import ConfigError
 from trailcourier.provision import documents
 from trailcourier.provision.export import by_hand
-from trailcourier.provision.export.declared import Declared
-from trailcourier.provision.layout import Layout
-from trailcourier.provision.steps import Known, Notification, Statements, Step
+from trailcourier.provision.export.references import References
+from trailcourier.provision.names import Layout
+from trailcourier.provision.steps import BucketNotification, Placeholder, Statements, Step
 
 Properties = dict[str, Any]
-KEPT = {"DeletionPolicy": "Retain", "UpdateReplacePolicy": "Retain"}  # log files, and their key
+# log files, and the key without which nobody can read them, outlive the stack
+RETAIN = {"DeletionPolicy": "Retain", "UpdateReplacePolicy": "Retain"}
 
 
 def template(layout: Layout, steps: Sequence[Step]) -> str:
-    """Write the template; what it cannot declare is in its metadata, for whoever deploys it.
+    """Return the template; its metadata say what it cannot declare and what to do by hand.
 
     Raises ConfigError for a new bucket in another region than the stack's.
     """
     if layout.bucket_region != layout.region and not layout.request.existing_bucket:
-        raise ConfigError(
-            ["--bucket-region: a CloudFormation stack makes a bucket in its own region only"]
-        )
-    ours = [step for step in steps if by_hand.declared(layout, step)]
-    whole: dict[str, Any] = {
+        text = "a CloudFormation stack creates a bucket in its own region only"
+        raise ConfigError([f"--bucket-region: {text}: leave it out, or export another format"])
+    ours = [step for step in steps if by_hand.is_declared(layout, step)]
+    document: dict[str, Any] = {
         "AWSTemplateFormatVersion": "2010-09-09",
         "Description": f"The AWS side of Trailcourier, for a stack in {layout.region}",
     }
-    if notes := list(by_hand.notes(layout, steps)):
-        whole["Metadata"] = {"ByHand": notes}
+    if notes := list(by_hand.list_notes(layout, steps)):
+        document["Metadata"] = {"ByHand": notes}
     if layout.request.reader == "cross-account":
-        whole["Parameters"] = {"ExternalId": {"Type": "String", "NoEcho": True}}
-    whole["Resources"] = _resources(layout, ours)
-    whole["Outputs"] = {"QueueUrl": {"Value": {"Ref": "Queue"}}}
-    return json.dumps(whole, indent=2) + "\n"
+        document["Parameters"] = {"ExternalId": {"Type": "String", "NoEcho": True}}
+    document["Resources"] = _resources(layout, ours)
+    document["Outputs"] = {"QueueUrl": {"Value": {"Ref": "Queue"}}}
+    return json.dumps(document, indent=2) + "\n"
 
 
 def _resources(layout: Layout, steps: Sequence[Step]) -> dict[str, Any]:
-    declared = Declared(_reference)
-    declared.declare({}, {"external_id": "ExternalId"})
-    there = {step.id: step for step in steps}
+    references = References(_reference)
+    references.add({}, {"external_id": "ExternalId"})
+    by_id = {step.id: step for step in steps}
     resources: dict[str, Any] = {}
     for step in steps:
         if step.id not in RESOURCES:
             continue
-        kind, properties, after = RESOURCES[step.id]
-        before = [_name(each) for each in after if each in there]
+        kind, properties, dependencies = RESOURCES[step.id]
+        before = [_name(each) for each in dependencies if each in by_id]
         resources[_name(step.id)] = {
             "Type": kind,
-            **(KEPT if step.id in {"bucket", "key"} else {}),
+            **(RETAIN if step.id in {"bucket", "key"} else {}),
             **({"DependsOn": before} if before else {}),
-            "Metadata": {"Plan": by_hand.words(step, steps, PARTS)},
-            "Properties": declared.referring(properties(layout, step, there)),
+            "Metadata": {"Plan": by_hand.list_summaries(step, steps, PARTS)},
+            "Properties": references.replace_in(properties(layout, step, by_id)),
         }
-        declared.declare(*_referred(layout, step))
+        references.add(*_referable(layout, step))
     return resources
 
 
@@ -64,16 +64,17 @@ def _reference(expression: str) -> dict[str, Any]:
     return {"Fn::GetAtt": [name, attribute]} if attribute else {"Ref": name}
 
 
-def _referred(layout: Layout, step: Step) -> tuple[dict[str, str], dict[str, str]]:
-    at = _name(step.id)
+def _referable(layout: Layout, step: Step) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the values, and the placeholders, by which later resources refer to *step*."""
+    name = _name(step.id)
     values = {
-        "dead-letter-queue": {layout.arn("sqs", layout.dead): f"{at}.Arn"},
-        "queue": {layout.queue_arn: f"{at}.Arn"},
-        "topic": {layout.topic_arn: at},
-        "rule": {layout.rule_arn: f"{at}.Arn"},
+        "dead-letter-queue": {layout.arn("sqs", layout.dead_letter_queue): f"{name}.Arn"},
+        "queue": {layout.queue_arn: f"{name}.Arn"},
+        "topic": {layout.topic_arn: name},
+        "rule": {layout.rule_arn: f"{name}.Arn"},
     }
-    known = {"key": {"key_arn": f"{at}.Arn"}, "queue": {"queue_url": at}}
-    return values.get(step.id, {}), known.get(step.id, {})
+    placeholders = {"key": {"key_arn": f"{name}.Arn"}, "queue": {"queue_url": name}}
+    return values.get(step.id, {}), placeholders.get(step.id, {})
 
 
 def _name(id_: str) -> str:
@@ -81,59 +82,60 @@ def _name(id_: str) -> str:
 
 
 def _typed(values: Mapping[str, Any]) -> Properties:
-    """*values* with numbers and truths as such."""
-    return {name: _plain(value) for name, value in values.items()}
+    """Return *values* with numbers and booleans in place of SQS's texts for them."""
+    return {name: _typed_value(value) for name, value in values.items()}
 
 
-def _plain(value: Any) -> Any:
+def _typed_value(value: Any) -> Any:
     if value in ("true", "false"):
         return value == "true"
     return int(value) if isinstance(value, str) and value.isdigit() else value
 
 
 def _policy(step: Step) -> dict[str, Any]:
-    wanted = step.want
-    return documents.policy(wanted.statements if isinstance(wanted, Statements) else ())
+    expected = step.expected
+    statements = expected.statements if isinstance(expected, Statements) else ()
+    return documents.policy_document(statements)
 
 
 def _queue(layout: Layout, step: Step, _: Mapping[str, Step]) -> Properties:
-    made = step.make[0].parameters
+    given = step.create_calls[0].parameters
     return {
-        "QueueName": made["QueueName"],
-        **_typed(made["Attributes"]),
+        "QueueName": given["QueueName"],
+        **_typed(given["Attributes"]),
         "Tags": layout.tags,
     }
 
 
 def _queue_policy(layout: Layout, step: Step, _: Mapping[str, Step]) -> Properties:
     del layout
-    return {"Queues": [Known("queue_url")], "PolicyDocument": _policy(step)}
+    return {"Queues": [Placeholder("queue_url")], "PolicyDocument": _policy(step)}
 
 
-def _bucket(layout: Layout, _: Step, there: Mapping[str, Step]) -> Properties:
-    private = there["bucket-privacy"].make[0].parameters["PublicAccessBlockConfiguration"]
+def _bucket(layout: Layout, _: Step, by_id: Mapping[str, Step]) -> Properties:
+    block = by_id["bucket-privacy"].create_calls[0].parameters
     return {
         "BucketName": layout.bucket,
-        "PublicAccessBlockConfiguration": private,
-        **_events(there),
+        "PublicAccessBlockConfiguration": block["PublicAccessBlockConfiguration"],
+        **_notifications(by_id),
         "Tags": layout.tags,
     }
 
 
-def _events(there: Mapping[str, Step]) -> Properties:
-    want = there["bucket-events"].want if "bucket-events" in there else None
-    match want:
-        case Notification("QueueConfigurations", entry):
+def _notifications(by_id: Mapping[str, Step]) -> Properties:
+    expected = by_id["bucket-events"].expected if "bucket-events" in by_id else None
+    match expected:
+        case BucketNotification("QueueConfigurations", entry):
             rules = entry["Filter"]["Key"]["FilterRules"]
-            each = {
+            queue = {
                 "Event": entry["Events"][0],
                 "Queue": entry["QueueArn"],
                 "Filter": {"S3Key": {"Rules": rules}},
             }
-            return {"NotificationConfiguration": {"QueueConfigurations": [each]}}
-        case Notification():
-            on = {"EventBridgeEnabled": True}
-            return {"NotificationConfiguration": {"EventBridgeConfiguration": on}}
+            return {"NotificationConfiguration": {"QueueConfigurations": [queue]}}
+        case BucketNotification():
+            enabled = {"EventBridgeEnabled": True}
+            return {"NotificationConfiguration": {"EventBridgeConfiguration": enabled}}
         case _:
             return {}
 
@@ -143,8 +145,8 @@ def _bucket_policy(layout: Layout, step: Step, _: Mapping[str, Step]) -> Propert
 
 
 def _topic(layout: Layout, step: Step, _: Mapping[str, Step]) -> Properties:
-    made = step.make[0].parameters
-    return {"TopicName": layout.name, **made.get("Attributes", {}), "Tags": layout.tags}
+    given = step.create_calls[0].parameters
+    return {"TopicName": layout.name, **given.get("Attributes", {}), "Tags": layout.tags}
 
 
 def _topic_policy(layout: Layout, step: Step, _: Mapping[str, Step]) -> Properties:
@@ -152,57 +154,57 @@ def _topic_policy(layout: Layout, step: Step, _: Mapping[str, Step]) -> Properti
 
 
 def _subscription(layout: Layout, _: Step, __: Mapping[str, Step]) -> Properties:
-    where = layout.topic_region
+    region = layout.topic_region
     return {
         "TopicArn": layout.topic_arn,
         "Protocol": "sqs",
         "Endpoint": layout.queue_arn,
         "RawMessageDelivery": layout.request.raw,
-        **({} if where == layout.region else {"Region": where}),
+        **({} if region == layout.region else {"Region": region}),
     }
 
 
-def _trail(_: Layout, step: Step, there: Mapping[str, Step]) -> Properties:
-    made = dict(step.make[0].parameters)
-    tags, name = made.pop("TagsList"), made.pop("Name")
-    made.pop("RecursiveLogging")  # CloudFormation does not document it
-    if "KmsKeyId" in made:
-        made["KMSKeyId"] = made.pop("KmsKeyId")
-    selectors = there["event-selectors"].make[0].parameters["EventSelectors"]
+def _trail(_: Layout, step: Step, by_id: Mapping[str, Step]) -> Properties:
+    given = dict(step.create_calls[0].parameters)
+    tags, name = given.pop("TagsList"), given.pop("Name")
+    given.pop("RecursiveLogging")  # CloudFormation does not document it
+    if "KmsKeyId" in given:
+        given["KMSKeyId"] = given.pop("KmsKeyId")
+    selectors = by_id["event-selectors"].create_calls[0].parameters["EventSelectors"]
     return {
         "TrailName": name,
         "IsLogging": True,
-        **made,
+        **given,
         "EventSelectors": selectors,
         "Tags": tags,
     }
 
 
 def _key(layout: Layout, step: Step, _: Mapping[str, Step]) -> Properties:
-    made = step.make[0].parameters
-    return {"Description": made["Description"], "KeyPolicy": made["Policy"], "Tags": layout.tags}
+    given = step.create_calls[0].parameters
+    return {"Description": given["Description"], "KeyPolicy": given["Policy"], "Tags": layout.tags}
 
 
-def _rule(layout: Layout, step: Step, there: Mapping[str, Step]) -> Properties:
-    made = step.make[0].parameters
+def _rule(layout: Layout, step: Step, by_id: Mapping[str, Step]) -> Properties:
+    given = step.create_calls[0].parameters
     return {
         "Name": layout.name,
-        "EventPattern": made["EventPattern"],
-        "State": made["State"],
-        "Targets": there["rule-target"].make[0].parameters["Targets"],
+        "EventPattern": given["EventPattern"],
+        "State": given["State"],
+        "Targets": by_id["rule-target"].create_calls[0].parameters["Targets"],
     }
 
 
-def _inline(layout: Layout, step: Step) -> list[Properties]:
-    document = step.make[0].parameters["PolicyDocument"]
+def _inline_policies(layout: Layout, step: Step) -> list[Properties]:
+    document = step.create_calls[0].parameters["PolicyDocument"]
     return [{"PolicyName": layout.name, "PolicyDocument": document}]
 
 
-def _group(layout: Layout, step: Step, there: Mapping[str, Step]) -> Properties:
+def _group(layout: Layout, step: Step, by_id: Mapping[str, Step]) -> Properties:
     return {
         "GroupName": layout.name,
-        "Path": step.make[0].parameters["Path"],
-        "Policies": _inline(layout, there["group-policy"]),
+        "Path": step.create_calls[0].parameters["Path"],
+        "Policies": _inline_policies(layout, by_id["group-policy"]),
     }
 
 
@@ -210,13 +212,13 @@ def _user(layout: Layout, _: Step, __: Mapping[str, Step]) -> Properties:
     return {"UserName": layout.name, "Groups": [{"Ref": "Group"}], "Tags": layout.tags}
 
 
-def _role(layout: Layout, step: Step, there: Mapping[str, Step]) -> Properties:
-    made = step.make[0].parameters
+def _role(layout: Layout, step: Step, by_id: Mapping[str, Step]) -> Properties:
+    given = step.create_calls[0].parameters
     return {
         "RoleName": layout.name,
-        "Description": made["Description"],
-        "AssumeRolePolicyDocument": made["AssumeRolePolicyDocument"],
-        "Policies": _inline(layout, there["role-policy"]),
+        "Description": given["Description"],
+        "AssumeRolePolicyDocument": given["AssumeRolePolicyDocument"],
+        "Policies": _inline_policies(layout, by_id["role-policy"]),
         "Tags": layout.tags,
     }
 
@@ -225,9 +227,9 @@ def _profile(layout: Layout, _: Step, __: Mapping[str, Step]) -> Properties:
     return {"InstanceProfileName": layout.name, "Roles": [{"Ref": "Role"}]}
 
 
-Maker = Callable[[Layout, Step, Mapping[str, Step]], Properties]
-# step -> resource, what makes its properties, and the steps it has to come after
-RESOURCES: Mapping[str, tuple[str, Maker, tuple[str, ...]]] = {
+BuildProperties = Callable[[Layout, Step, Mapping[str, Step]], Properties]
+# step -> resource type, what builds its properties, and the steps that it depends on
+RESOURCES: Mapping[str, tuple[str, BuildProperties, tuple[str, ...]]] = {
     "key": ("AWS::KMS::Key", _key, ()),
     "dead-letter-queue": ("AWS::SQS::Queue", _queue, ()),
     "queue": ("AWS::SQS::Queue", _queue, ()),
@@ -244,7 +246,7 @@ RESOURCES: Mapping[str, tuple[str, Maker, tuple[str, ...]]] = {
     "role": ("AWS::IAM::Role", _role, ()),
     "instance-profile": ("AWS::IAM::InstanceProfile", _profile, ()),
 }
-PARTS = {  # step -> the one whose resource has it
+PARTS = {  # step -> the step whose resource contains it
     "bucket-privacy": "bucket",
     "bucket-events": "bucket",
     "event-selectors": "trail",

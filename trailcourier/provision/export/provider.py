@@ -1,17 +1,26 @@
-"""Each step as a resource of Terraform's AWS provider: its kind, and its arguments; pure.
+"""Map each step to a resource of Terraform's AWS provider: its type and its arguments; pure.
 
-``tests/terraform_documented.py`` has the names that the provider documents; a test compares.
+A test compares the names with those that the provider documents
+(``tests/support/terraform_documented.py``).
 """
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import msgspec
+
 from trailcourier.provision import documents
-from trailcourier.provision.export.hcl import Block, Encoded
-from trailcourier.provision.layout import Layout
-from trailcourier.provision.steps import Known, Notification, Statements, Step
+from trailcourier.provision.names import Layout
+from trailcourier.provision.steps import BucketNotification, Placeholder, Statements, Step
 
 Arguments = dict[str, Any]
+
+
+class JsonDocument(msgspec.Struct, frozen=True):
+    """An argument that the provider takes as JSON text."""
+
+    content: Any
+
 
 _QUEUE = {
     "VisibilityTimeout": "visibility_timeout_seconds",
@@ -42,87 +51,98 @@ _PRIVACY = {
 
 
 def _renamed(values: Mapping[str, Any], names: Mapping[str, str]) -> Arguments:
-    return {names[name]: _plain(value) for name, value in values.items() if name in names}
+    return {names[name]: _typed_value(value) for name, value in values.items() if name in names}
 
 
-def _plain(value: Any) -> Any:
-    """*value* as Terraform has it: numbers and truths are no text, documents are JSON."""
+def _typed_value(value: Any) -> Any:
+    """Return *value* as Terraform takes it: numbers and booleans typed, documents as JSON."""
     if isinstance(value, Mapping):
-        return Encoded(value)
+        return JsonDocument(value)
     if value in ("true", "false"):
         return value == "true"
     return int(value) if isinstance(value, str) and value.isdigit() else value
 
 
-def _statements(step: Step) -> Encoded:
-    wanted = step.want
-    return Encoded(documents.policy(wanted.statements if isinstance(wanted, Statements) else ()))
+def _policy(step: Step) -> JsonDocument:
+    expected = step.expected
+    statements = expected.statements if isinstance(expected, Statements) else ()
+    return JsonDocument(documents.policy_document(statements))
 
 
 def _queue(layout: Layout, step: Step) -> Arguments:
     del layout
-    made = step.make[0].parameters
-    return {"name": made["QueueName"], **_renamed(made["Attributes"], _QUEUE)}
+    given = step.create_calls[0].parameters
+    return {"name": given["QueueName"], **_renamed(given["Attributes"], _QUEUE)}
 
 
 def _queue_policy(layout: Layout, step: Step) -> Arguments:
     del layout
-    return {"queue_url": Known("queue_url"), "policy": _statements(step)}
+    return {"queue_url": Placeholder("queue_url"), "policy": _policy(step)}
 
 
-def _elsewhere(layout: Layout) -> Arguments:
-    """The bucket's region, where it is not the provider's."""
-    where = layout.bucket_region
-    return {} if where == layout.region else {"region": where}
+def _region(layout: Layout, region: str) -> Arguments:
+    """Return the argument for *region*, where it is not the provider's."""
+    return {} if region == layout.region else {"region": region}
+
+
+def _bucket_arguments(layout: Layout) -> Arguments:
+    return {"bucket": layout.bucket, **_region(layout, layout.bucket_region)}
 
 
 def _bucket(layout: Layout, step: Step) -> Arguments:
     del step
-    return {"bucket": layout.bucket, **_elsewhere(layout)}
+    return _bucket_arguments(layout)
 
 
 def _privacy(layout: Layout, step: Step) -> Arguments:
-    made = step.make[0].parameters["PublicAccessBlockConfiguration"]
-    return {"bucket": layout.bucket, **_elsewhere(layout), **_renamed(made, _PRIVACY)}
+    given = step.create_calls[0].parameters["PublicAccessBlockConfiguration"]
+    return {
+        "bucket": layout.bucket,
+        **_region(layout, layout.bucket_region),
+        **_renamed(given, _PRIVACY),
+    }
 
 
 def _bucket_policy(layout: Layout, step: Step) -> Arguments:
-    return {"bucket": layout.bucket, **_elsewhere(layout), "policy": _statements(step)}
+    return {
+        "bucket": layout.bucket,
+        **_region(layout, layout.bucket_region),
+        "policy": _policy(step),
+    }
 
 
 def _bucket_events(layout: Layout, step: Step) -> Arguments:
-    to = {"bucket": layout.bucket}
-    match step.want:
-        case Notification("QueueConfigurations", entry):
+    bucket = {"bucket": layout.bucket}
+    match step.expected:
+        case BucketNotification("QueueConfigurations", entry):
             rules = entry["Filter"]["Key"]["FilterRules"]
             filters = {f"filter_{each['Name']}": each["Value"] for each in rules}
-            inner = {
+            queue = {
                 "id": entry["Id"],
                 "queue_arn": entry["QueueArn"],
                 "events": entry["Events"],
                 **filters,
             }
-            return {**to, "queue": Block("queue", inner)}
+            return {**bucket, "queue": queue}
         case _:
-            return {**to, "eventbridge": True}
+            return {**bucket, "eventbridge": True}
 
 
 def _topic(layout: Layout, step: Step) -> Arguments:
-    made = step.make[0].parameters
-    key = made.get("Attributes", {}).get("KmsMasterKeyId")
+    given = step.create_calls[0].parameters
+    key = given.get("Attributes", {}).get("KmsMasterKeyId")
     return {"name": layout.name, **({"kms_master_key_id": key} if key else {})}
 
 
 def _topic_policy(layout: Layout, step: Step) -> Arguments:
-    return {"arn": layout.topic_arn, "policy": _statements(step)}
+    return {"arn": layout.topic_arn, "policy": _policy(step)}
 
 
 def _subscription(layout: Layout, step: Step) -> Arguments:
     del step
-    where = layout.topic_region
     return {
         "topic_arn": layout.topic_arn,
-        **({} if where == layout.region else {"region": where}),
+        **_region(layout, layout.topic_region),
         "protocol": "sqs",
         "endpoint": layout.queue_arn,
         "raw_message_delivery": layout.request.raw,
@@ -130,36 +150,36 @@ def _subscription(layout: Layout, step: Step) -> Arguments:
 
 
 def _trail(layout: Layout, step: Step) -> Arguments:
-    arguments = _renamed(step.make[0].parameters, _TRAIL)
-    if "sns_topic_name" in arguments:  # its ARN will do, and refers to the topic
+    arguments = _renamed(step.create_calls[0].parameters, _TRAIL)
+    if "sns_topic_name" in arguments:  # the ARN works too, and becomes a reference to the topic
         arguments["sns_topic_name"] = layout.topic_arn
     return {**arguments, "enable_logging": True}
 
 
 def _key(layout: Layout, step: Step) -> Arguments:
     del layout
-    made = step.make[0].parameters
-    return {"description": made["Description"], "policy": Encoded(made["Policy"])}
+    given = step.create_calls[0].parameters
+    return {"description": given["Description"], "policy": JsonDocument(given["Policy"])}
 
 
 def _rule(layout: Layout, step: Step) -> Arguments:
-    made = step.make[0].parameters
-    return {"name": layout.name, "event_pattern": Encoded(made["EventPattern"])}
+    given = step.create_calls[0].parameters
+    return {"name": layout.name, "event_pattern": JsonDocument(given["EventPattern"])}
 
 
 def _target(layout: Layout, step: Step) -> Arguments:
-    (made,) = step.make[0].parameters["Targets"]
-    return {"rule": layout.name, "target_id": made["Id"], "arn": made["Arn"]}
+    (given,) = step.create_calls[0].parameters["Targets"]
+    return {"rule": layout.name, "target_id": given["Id"], "arn": given["Arn"]}
 
 
 def _group(layout: Layout, step: Step) -> Arguments:
-    return {"name": layout.name, "path": step.make[0].parameters["Path"]}
+    return {"name": layout.name, "path": step.create_calls[0].parameters["Path"]}
 
 
-def _inline(of: str) -> Callable[[Layout, Step], Arguments]:
+def _inline_policy(holder: str) -> Callable[[Layout, Step], Arguments]:
     def arguments(layout: Layout, step: Step) -> Arguments:
-        document = Encoded(step.make[0].parameters["PolicyDocument"])
-        return {"name": layout.name, of: layout.name, "policy": document}
+        document = JsonDocument(step.create_calls[0].parameters["PolicyDocument"])
+        return {"name": layout.name, holder: layout.name, "policy": document}
 
     return arguments
 
@@ -175,11 +195,11 @@ def _membership(layout: Layout, step: Step) -> Arguments:
 
 
 def _role(layout: Layout, step: Step) -> Arguments:
-    made = step.make[0].parameters
+    given = step.create_calls[0].parameters
     return {
         "name": layout.name,
-        "description": made["Description"],
-        "assume_role_policy": Encoded(made["AssumeRolePolicyDocument"]),
+        "description": given["Description"],
+        "assume_role_policy": JsonDocument(given["AssumeRolePolicyDocument"]),
     }
 
 
@@ -188,7 +208,7 @@ def _profile(layout: Layout, step: Step) -> Arguments:
     return {"name": layout.name, "role": layout.name}
 
 
-# step -> resource, what makes its arguments, and the steps it has to come after
+# step -> resource type, what builds its arguments, and the steps that it depends on
 RESOURCES: Mapping[str, tuple[str, Callable[[Layout, Step], Arguments], tuple[str, ...]]] = {
     "key": ("aws_kms_key", _key, ()),
     "dead-letter-queue": ("aws_sqs_queue", _queue, ()),
@@ -205,11 +225,11 @@ RESOURCES: Mapping[str, tuple[str, Callable[[Layout, Step], Arguments], tuple[st
     "rule": ("aws_cloudwatch_event_rule", _rule, ()),
     "rule-target": ("aws_cloudwatch_event_target", _target, ("rule", "queue-policy")),
     "group": ("aws_iam_group", _group, ()),
-    "group-policy": ("aws_iam_group_policy", _inline("group"), ("group",)),
+    "group-policy": ("aws_iam_group_policy", _inline_policy("group"), ("group",)),
     "user": ("aws_iam_user", _user, ()),
     "membership": ("aws_iam_user_group_membership", _membership, ("user", "group")),
     "role": ("aws_iam_role", _role, ()),
-    "role-policy": ("aws_iam_role_policy", _inline("role"), ("role",)),
+    "role-policy": ("aws_iam_role_policy", _inline_policy("role"), ("role",)),
     "instance-profile": ("aws_iam_instance_profile", _profile, ("role",)),
 }
 PARTS = {"event-selectors": "trail", "logging": "trail", "profile-role": "instance-profile"}

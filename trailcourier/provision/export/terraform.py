@@ -1,102 +1,112 @@
-"""The plan as Terraform's HCL."""
+"""Export the plan as Terraform configuration in JSON syntax, for a file ``*.tf.json``.
 
+Terraform reads a string as a template, in which ``${...}`` is an expression, and ignores properties
+named ``//``: https://developer.hashicorp.com/terraform/language/syntax/json
+"""
+
+import json
 from collections.abc import Iterator, Sequence
+from typing import Any
 
-from trailcourier.provision.export import by_hand, hcl
-from trailcourier.provision.export.declared import Declared
-from trailcourier.provision.export.hcl import Block, Encoded, Expression
-from trailcourier.provision.export.provider import PARTS, RESOURCES
-from trailcourier.provision.layout import TAG, Layout
+from trailcourier.provision.export import by_hand
+from trailcourier.provision.export.provider import PARTS, RESOURCES, JsonDocument
+from trailcourier.provision.export.references import References
+from trailcourier.provision.names import TAG, Layout
 from trailcourier.provision.steps import Step
 
-HEAD = """\
-# The AWS side of Trailcourier, as `trailcourier setup plan` says it.
-# Written from the AWS provider's documentation; look at `terraform plan` before you apply it.
-"""
-NO_RECURSION = """\
-# The provider does not document a trail's RecursiveLogging. So that the trail leaves out the events
-# of its own deliveries:
-#   aws cloudtrail update-trail --region {region} --name {name} --no-recursive-logging
-"""
+HEAD = (
+    "Creates the AWS side of Trailcourier, as `trailcourier setup plan` lists it.",
+    "Written from the AWS provider's documentation: read `terraform plan` before you apply it.",
+)
 
 
 def configuration(layout: Layout, steps: Sequence[Step]) -> str:
-    """Write the whole configuration, and as comments what it cannot declare."""
-    ours = [step for step in steps if by_hand.declared(layout, step)]
-    blocks = [*_opening(layout), *_resources(layout, ours)]
-    written = "\n\n".join("\n".join(hcl.lines(block)) for block in blocks)
-    notes = "".join(f"# {each}".rstrip() + "\n" for each in by_hand.notes(layout, steps))
-    if layout.request.trail:
-        notes += NO_RECURSION.format(region=layout.region, name=layout.name)
-    return f"{HEAD}\n{written}\n" + (f"\n{notes}" if notes else "")
-
-
-def _opening(layout: Layout) -> Iterator[Block]:
-    provider = {"source": "hashicorp/aws", "version": ">= 6.0"}
-    yield Block("terraform", {}, (Block("required_providers", {"aws": provider}),))
-    where = {"region": layout.region, "allowed_account_ids": [layout.account]}
-    # `setup destroy` knows by this tag what is ours
-    tags = Block("default_tags", {"tags": {TAG: layout.name}})
-    yield Block('provider "aws"', where, (tags,))
-    if layout.request.reader == "cross-account":
-        yield Block('variable "external_id"', {"type": Expression("string"), "sensitive": True})
-
-
-def _resources(layout: Layout, steps: Sequence[Step]) -> Iterator[Block]:
-    declared = Declared(Expression)
-    declared.declare({}, {"external_id": "var.external_id"})
-    there = {step.id: step for step in steps if step.id in RESOURCES}
-    for step in there.values():
-        kind, arguments, after = RESOURCES[step.id]
-        given = arguments(layout, step)
-        blocks = [value for value in given.values() if isinstance(value, Block)]
-        plain = {name: each for name, each in given.items() if not isinstance(each, Block)}
-        if before := [Expression(_address(there[each])) for each in after if each in there]:
-            plain["depends_on"] = before
-        if step.id == "trail":
-            blocks += _selectors(steps)
-        head = f'resource "{kind}" "{_name(step)}"'
-        words = by_hand.words(step, steps, PARTS)
-        yield _referring(declared, Block(head, plain, tuple(blocks), words))
-        declared.declare(*_referred(layout, step))
-
-
-def _referring(declared: Declared, block: Block) -> Block:
-    attributes = {
-        name: Encoded(declared.referring(value.value))
-        if isinstance(value, Encoded)
-        else declared.referring(value)
-        for name, value in block.attributes.items()
+    """Return the configuration; its first property says what to do by hand."""
+    ours = [step for step in steps if by_hand.is_declared(layout, step)]
+    document: dict[str, Any] = {
+        "//": [*HEAD, *_list_notes(layout, steps)],
+        "terraform": {
+            "required_providers": {"aws": {"source": "hashicorp/aws", "version": ">= 6.0"}}
+        },
+        "provider": {
+            "aws": {
+                "region": layout.region,
+                "allowed_account_ids": [layout.account],
+                # by this tag `setup destroy` knows what is ours
+                "default_tags": {"tags": {TAG: layout.name}},
+            }
+        },
     }
-    blocks = tuple(_referring(declared, each) for each in block.blocks)
-    return Block(block.head, attributes, blocks, block.comments)
+    if layout.request.reader == "cross-account":
+        document["variable"] = {"external_id": {"type": "string", "sensitive": True}}
+    return json.dumps(document | _declare_resources(layout, ours), indent=2) + "\n"
 
 
-def _selectors(steps: Sequence[Step]) -> Iterator[Block]:
-    for step in steps:
-        if step.id == "event-selectors":
-            (chosen,) = step.make[0].parameters["EventSelectors"]
-            resources = tuple(
-                Block("data_resource", {"type": each["Type"], "values": each["Values"]})
-                for each in chosen["DataResources"]
-            )
-            both = {"read_write_type": "All", "include_management_events": True}
-            yield Block("event_selector", both, resources)
+def _list_notes(layout: Layout, steps: Sequence[Step]) -> Iterator[str]:
+    yield from by_hand.list_notes(layout, steps)
+    if layout.request.trail:
+        yield (
+            "The provider does not document a trail's RecursiveLogging. Run this, so that the "
+            "trail excludes the events that its own deliveries cause:"
+        )
+        where = f"--region {layout.region} --name {layout.name}"
+        yield f"  aws cloudtrail update-trail {where} --no-recursive-logging"
 
 
-def _referred(layout: Layout, step: Step) -> tuple[dict[str, str], dict[str, str]]:
-    """By which values, and which names of what is not known yet, later ones refer to *step*."""
-    at = _address(step)
+def _declare_resources(layout: Layout, steps: Sequence[Step]) -> dict[str, Any]:
+    """Return the blocks ``locals``, which holds the JSON documents, and ``resource``."""
+    references = References(lambda expression: f"${{{expression}}}", _escape)
+    references.add({}, {"external_id": "var.external_id"})
+    by_id = {step.id: step for step in steps if step.id in RESOURCES}
+    documents: dict[str, Any] = {}
+    resources: dict[str, Any] = {}
+    for step in by_id.values():
+        kind, build_arguments, dependencies = RESOURCES[step.id]
+        body: dict[str, Any] = {"//": by_hand.list_summaries(step, steps, PARTS)}
+        for argument, value in build_arguments(layout, step).items():
+            if isinstance(value, JsonDocument):
+                name = f"{_name(step)}_{argument}"
+                documents[name] = references.replace_in(value.content)
+                body[argument] = f"${{jsonencode(local.{name})}}"
+            else:
+                body[argument] = references.replace_in(value)
+        if step.id == "trail":
+            body |= references.replace_in(_event_selector(steps))
+        if before := [_address(by_id[each]) for each in dependencies if each in by_id]:
+            body["depends_on"] = before
+        resources.setdefault(kind, {})[_name(step)] = body
+        references.add(*_referable(layout, step))
+    return {"locals": documents, "resource": resources}
+
+
+def _event_selector(steps: Sequence[Step]) -> dict[str, Any]:
+    (step,) = (each for each in steps if each.id == "event-selectors")
+    (selector,) = step.create_calls[0].parameters["EventSelectors"]
+    data_resources = [
+        {"type": each["Type"], "values": each["Values"]} for each in selector["DataResources"]
+    ]
+    block: dict[str, Any] = {"read_write_type": "All", "include_management_events": True}
+    return {"event_selector": {**block, "data_resource": data_resources}}
+
+
+def _escape(text: str) -> str:
+    """Return *text* as a template that means the same literal text."""
+    return text.replace("${", "$${").replace("%{", "%%{")
+
+
+def _referable(layout: Layout, step: Step) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the values, and the placeholders, by which later resources refer to *step*."""
+    address = _address(step)
     arns = {
-        "dead-letter-queue": layout.arn("sqs", layout.dead),
+        "dead-letter-queue": layout.arn("sqs", layout.dead_letter_queue),
         "queue": layout.queue_arn,
         "bucket": layout.bucket_arn,
         "topic": layout.topic_arn,
         "rule": layout.rule_arn,
     }
-    known = {"key": {"key_arn": f"{at}.arn"}, "queue": {"queue_url": f"{at}.id"}}
-    values = {arns[step.id]: f"{at}.arn"} if step.id in arns else {}
-    return values, known.get(step.id, {})
+    placeholders = {"key": {"key_arn": f"{address}.arn"}, "queue": {"queue_url": f"{address}.id"}}
+    values = {arns[step.id]: f"{address}.arn"} if step.id in arns else {}
+    return values, placeholders.get(step.id, {})
 
 
 def _name(step: Step) -> str:

@@ -1,1 +1,1 @@
-"""The steps for each kind of thing; one function, one thing."""
+"""The steps for each kind of AWS resource: one function builds one step."""

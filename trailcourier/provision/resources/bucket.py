@@ -1,10 +1,17 @@
-"""The bucket that CloudTrail writes to, who may write there, and whom it tells."""
+"""The steps for the bucket: itself, its policy and its notifications."""
 
 from typing import Any
 
 from trailcourier.provision import policies
-from trailcourier.provision.layout import Layout
-from trailcourier.provision.steps import MERGED, Fields, Notification, Statements, Step, caller
+from trailcourier.provision.names import Layout
+from trailcourier.provision.steps import (
+    MERGED,
+    BucketNotification,
+    Fields,
+    Statements,
+    Step,
+    call_factory,
+)
 
 _BLOCKED = {
     "BlockPublicAcls": True,
@@ -13,119 +20,119 @@ _BLOCKED = {
     "RestrictPublicBuckets": True,
 }
 _GONE = frozenset({"404", "NoSuchBucket"})
-LEFT = (
-    "it holds objects, and log files are not setup's to delete: empty it yourself if nobody "
-    "needs them, then run this again"
+KEEP_REASON = (
+    "it holds objects, and setup deletes no log files: if nobody needs them, empty it yourself, "
+    "then run this again"
 )
 
 
 def existing(layout: Layout) -> Step:
-    call = caller("s3", layout.bucket_region, Bucket=layout.bucket)
+    call = call_factory("s3", layout.bucket_region, Bucket=layout.bucket)
     return Step(
         id="bucket",
-        words=f"S3 bucket {layout.bucket}, which is there already, holds the log files",
+        summary=f"existing S3 bucket {layout.bucket} holds the log files",
         resource=layout.bucket_arn,
-        look=(call("HeadBucket", ExpectedBucketOwner=layout.account),),
-        absent=_GONE,
-        make=(),
-        adds=True,
+        read_calls=(call("HeadBucket", ExpectedBucketOwner=layout.account),),
+        absent_codes=_GONE,
+        create_calls=(),
+        additive=True,
     )
 
 
 def bucket(layout: Layout) -> Step:
-    call = caller("s3", layout.bucket_region, Bucket=layout.bucket)
-    where = layout.bucket_region
+    call = call_factory("s3", layout.bucket_region, Bucket=layout.bucket)
+    region = layout.bucket_region
     configuration: dict[str, Any] = {"Tags": layout.tags}
-    if where != "us-east-1":  # which S3 takes for granted, and does not want to hear
-        configuration["LocationConstraint"] = where
+    if region != "us-east-1":  # S3 refuses its default region as a constraint
+        configuration["LocationConstraint"] = region
     return Step(
         id="bucket",
-        words=f"S3 bucket {layout.bucket} in {where} holds the log files",
+        summary=f"S3 bucket {layout.bucket} in {region} holds the log files",
         resource=layout.bucket_arn,
-        look=(call("HeadBucket", ExpectedBucketOwner=layout.account),),
-        absent=_GONE,
-        make=(
+        read_calls=(call("HeadBucket", ExpectedBucketOwner=layout.account),),
+        absent_codes=_GONE,
+        create_calls=(
             call("CreateBucket", CreateBucketConfiguration=configuration),
-            # once more, for servers that do not take tags with a new bucket
+            # again, for servers that ignore the tags of CreateBucket
             call("PutBucketTagging", Tagging={"TagSet": layout.tags}),
         ),
-        undo=(call("DeleteBucket"),),
-        mark=call("GetBucketTagging"),
+        delete_calls=(call("DeleteBucket"),),
+        tags_call=call("GetBucketTagging"),
     )
 
 
-def privacy(layout: Layout) -> Step:
-    call = caller("s3", layout.bucket_region, Bucket=layout.bucket)
+def public_access_block(layout: Layout) -> Step:
+    call = call_factory("s3", layout.bucket_region, Bucket=layout.bucket)
     return Step(
         id="bucket-privacy",
-        words=f"nothing in bucket {layout.bucket} can be made public",
+        summary=f"S3 bucket {layout.bucket} blocks all public access",
         resource=layout.bucket_arn,
-        look=(call("GetPublicAccessBlock"),),
-        want=Fields("PublicAccessBlockConfiguration", _BLOCKED),
-        absent=_GONE | {"NoSuchPublicAccessBlockConfiguration"},
-        make=(call("PutPublicAccessBlock", PublicAccessBlockConfiguration=_BLOCKED),),
-        of="bucket",
+        read_calls=(call("GetPublicAccessBlock"),),
+        expected=Fields("PublicAccessBlockConfiguration", _BLOCKED),
+        absent_codes=_GONE | {"NoSuchPublicAccessBlockConfiguration"},
+        create_calls=(call("PutPublicAccessBlock", PublicAccessBlockConfiguration=_BLOCKED),),
+        parent="bucket",
     )
 
 
 def policy(layout: Layout) -> Step:
-    call = caller("s3", layout.bucket_region, Bucket=layout.bucket)
+    call = call_factory("s3", layout.bucket_region, Bucket=layout.bucket)
     put = call("PutBucketPolicy", Policy=MERGED)
     return Step(
         id="bucket-policy",
-        words=f"the policy of bucket {layout.bucket} lets CloudTrail write, for this trail alone",
+        summary=f"the policy of bucket {layout.bucket} lets CloudTrail write, for this trail only",
         resource=layout.bucket_arn,
-        look=(call("GetBucketPolicy"),),
-        want=Statements("Policy", policies.bucket(layout)),
-        absent=_GONE | {"NoSuchBucketPolicy"},
-        make=(put,),
-        undo=(put, call("DeleteBucketPolicy")),
-        adds=True,
+        read_calls=(call("GetBucketPolicy"),),
+        expected=Statements("Policy", policies.bucket_statements(layout)),
+        absent_codes=_GONE | {"NoSuchBucketPolicy"},
+        create_calls=(put,),
+        delete_calls=(put, call("DeleteBucketPolicy")),
+        additive=True,
     )
 
 
-def keys(layout: Layout) -> dict[str, str]:
-    """What the keys of log files begin with and end with, as far as it is known."""
-    if not layout.request.trail:  # somebody else's, with a prefix of theirs
+def key_filter(layout: Layout) -> dict[str, str]:
+    """Return the prefix and the suffix of log files' keys, as far as they are known."""
+    if not layout.request.trail:  # the trail's owner chose the prefix
         return {"suffix": ".json.gz"}
     below = "" if layout.request.organization else f"{layout.account}/CloudTrail"
-    return {"prefix": layout.logs + below, "suffix": ".json.gz"}
+    return {"prefix": layout.log_prefix + below, "suffix": ".json.gz"}
 
 
-def to_queue(layout: Layout) -> Step:
-    rules = [{"Name": name, "Value": value} for name, value in keys(layout).items()]
+def notify_queue(layout: Layout) -> Step:
+    rules = [{"Name": name, "Value": value} for name, value in key_filter(layout).items()]
     entry = {
         "Id": layout.name,
         "QueueArn": layout.queue_arn,
         "Events": ["s3:ObjectCreated:*"],
         "Filter": {"Key": {"FilterRules": rules}},
     }
-    return _notification(
+    return _notification_step(
         layout,
-        f"bucket {layout.bucket} announces every new log file straight to queue {layout.queue}",
-        Notification("QueueConfigurations", entry),
+        f"bucket {layout.bucket} notifies queue {layout.queue} of every new log file",
+        BucketNotification("QueueConfigurations", entry),
     )
 
 
-def to_eventbridge(layout: Layout) -> Step:
-    return _notification(
+def notify_eventbridge(layout: Layout) -> Step:
+    return _notification_step(
         layout,
-        f"bucket {layout.bucket} tells EventBridge of every new object",
-        Notification("EventBridgeConfiguration", {}),
+        f"bucket {layout.bucket} notifies EventBridge of every new object",
+        BucketNotification("EventBridgeConfiguration", {}),
     )
 
 
-def _notification(layout: Layout, words: str, want: Notification) -> Step:
-    call = caller("s3", layout.bucket_region, Bucket=layout.bucket)
+def _notification_step(layout: Layout, summary: str, expected: BucketNotification) -> Step:
+    call = call_factory("s3", layout.bucket_region, Bucket=layout.bucket)
     put = call("PutBucketNotificationConfiguration", NotificationConfiguration=MERGED)
     return Step(
         id="bucket-events",
-        words=words,
+        summary=summary,
         resource=layout.bucket_arn,
-        look=(call("GetBucketNotificationConfiguration"),),
-        want=want,
-        absent=_GONE,
-        make=(put,),
-        undo=(put,),
-        adds=True,
+        read_calls=(call("GetBucketNotificationConfiguration"),),
+        expected=expected,
+        absent_codes=_GONE,
+        create_calls=(put,),
+        delete_calls=(put,),
+        additive=True,
     )

@@ -1,69 +1,70 @@
-"""The KMS key for what the request wants encrypted with one."""
+"""The steps for the KMS key that the request asks for."""
 
 from typing import Any
 
 from trailcourier.provision import documents, policies
-from trailcourier.provision.layout import TAG, Layout
-from trailcourier.provision.steps import MERGED, Known, Statements, Step, caller
+from trailcourier.provision.names import TAG, Layout
+from trailcourier.provision.steps import MERGED, Placeholder, Statements, Step, call_factory
 
-LEFT = (
-    "what was encrypted with it could never be read again. If that is wanted: "
+KEEP_REASON = (
+    "without it, nobody can read again what it encrypted. To delete it all the same: "
     "aws kms schedule-key-deletion --key-id ID"
 )
 
 
-def arn(layout: Layout) -> Any:
-    """The key's ARN; that of a new one is known once it is made."""
-    return Known("key_arn") if layout.request.kms_key == "new" else layout.request.kms_key
+def key_arn(layout: Layout) -> Any:
+    """Return the key's ARN; for a new key, a placeholder."""
+    return Placeholder("key_arn") if layout.request.kms_key == "new" else layout.request.kms_key
 
 
-def region(layout: Layout) -> str:
-    """Where the key is: log files want one of the bucket's region."""
+def key_region(layout: Layout) -> str:
+    """Return the key's region; for log files it has to be the bucket's."""
     if layout.request.kms_key != "new":
         return layout.request.kms_key.split(":")[3]
-    return layout.bucket_region if layout.encrypted("logs") else layout.region
+    return layout.bucket_region if layout.encrypts("logs") else layout.region
 
 
 def key(layout: Layout) -> Step:
     tagged = [{"TagKey": each["Key"], "TagValue": each["Value"]} for each in layout.tags]
-    both = (*policies.key_owner(layout), *policies.key(layout))
+    both = (*policies.key_owner_statements(layout), *policies.key_statements(layout))
     return Step(
         id="key",
-        words=f"a KMS key in {region(layout)} encrypts {', '.join(layout.request.encrypt)}",
+        summary=f"KMS key in {key_region(layout)} encrypts {', '.join(layout.request.encrypt)}",
         resource="*",
-        look=(
-            # by its tag, which a key has from the start; an alias would be a second call
-            caller("resourcegroupstaggingapi", region(layout))(
+        read_calls=(
+            # by its tag, which CreateKey sets; an alias would take a second call
+            call_factory("resourcegroupstaggingapi", key_region(layout))(
                 "GetResources",
                 {"key_arn": "ResourceTagMappingList[0].ResourceARN"},
                 ResourceTypeFilters=["kms:key"],
                 TagFilters=[{"Key": TAG, "Values": [layout.name]}],
             ),
         ),
-        make=(
-            caller("kms", region(layout))(
+        create_calls=(
+            call_factory("kms", key_region(layout))(
                 "CreateKey",
                 {"key_arn": "KeyMetadata.Arn"},
                 Description=f"CloudTrail log files, for {layout.name}",
-                Policy=documents.policy(both),
+                Policy=documents.policy_document(both),
                 Tags=tagged,
             ),
         ),
-        left=LEFT,
+        keep_reason=KEEP_REASON,
     )
 
 
 def policy(layout: Layout) -> Step:
-    call = caller("kms", region(layout), KeyId=arn(layout), PolicyName="default")
+    call = call_factory("kms", key_region(layout), KeyId=key_arn(layout), PolicyName="default")
     put = call("PutKeyPolicy", Policy=MERGED)
     existing = layout.request.kms_key != "new"
+    which = layout.request.kms_key if existing else f"the new key in {key_region(layout)}"
     return Step(
         id="key-policy",
-        words="the key's policy lets those use it that encrypt with it",
+        summary=f"the policy of {which} lets the services that encrypt with the key use it",
         resource=layout.request.kms_key if existing else "*",
-        look=(call("GetKeyPolicy"),),
-        want=Statements("Policy", policies.key(layout)),
-        make=(put,),
-        undo=(put,),
-        adds=True,
+        read_calls=(call("GetKeyPolicy"),),
+        expected=Statements("Policy", policies.key_statements(layout)),
+        create_calls=(put,),
+        delete_calls=(put,),
+        additive=True,
     )

@@ -1,68 +1,69 @@
-"""The collector's queue and its dead-letter queue."""
+"""The steps for the collector's queue and its dead-letter queue."""
 
 from typing import Any
 
 from trailcourier.provision import policies
-from trailcourier.provision.layout import TAG, Layout
-from trailcourier.provision.resources.key import arn
-from trailcourier.provision.steps import MERGED, Fields, Known, Statements, Step, caller
+from trailcourier.provision.names import TAG, Layout
+from trailcourier.provision.resources.key import key_arn
+from trailcourier.provision.steps import MERGED, Fields, Placeholder, Statements, Step, call_factory
 
-VISIBILITY = 600  # seconds; what the collector asks for at each receive anyway
-RETENTION = 1_209_600  # seconds; 14 days, the longest there is, outlast a long outage
-WAIT = 20  # seconds; a long poll for whoever receives without saying how long to wait
+VISIBILITY = 600  # seconds; the collector asks for the same at each receive
+RETENTION = 1_209_600  # seconds; 14 days, SQS's maximum, to outlast a long outage
+WAIT = 20  # seconds; a long poll for receives that do not set a wait
 RECEIVES = 10  # an outage costs one receive in twelve hours
 _GONE = frozenset({"NonExistentQueue", "QueueDoesNotExist"})
 
 
 def _encryption(layout: Layout) -> dict[str, Any]:
-    if layout.encrypted("queue"):
-        return {"KmsMasterKeyId": arn(layout)}
+    if layout.encrypts("queue"):
+        return {"KmsMasterKeyId": key_arn(layout)}
     return {"SqsManagedSseEnabled": "true"}
 
 
-def _queue(layout: Layout, *, id_: str, name: str, words: str, wanted: dict[str, Any]) -> Step:
-    call = caller("sqs", layout.region)
+def _queue_step(
+    layout: Layout, *, id_: str, name: str, summary: str, attributes: dict[str, Any]
+) -> Step:
+    call = call_factory("sqs", layout.region)
     url = f"{id_.replace('-', '_')}_url"
-    of_it = {"QueueUrl": Known(url)}
-    known = {url: "QueueUrl"}
+    by_url = {"QueueUrl": Placeholder(url)}
+    outputs = {url: "QueueUrl"}
     return Step(
         id=id_,
-        words=words,
+        summary=summary,
         resource=layout.arn("sqs", name),
-        look=(
-            call("GetQueueUrl", known, QueueName=name),
-            call("GetQueueAttributes", **of_it, AttributeNames=["All"]),
+        read_calls=(
+            call("GetQueueUrl", outputs, QueueName=name),
+            call("GetQueueAttributes", **by_url, AttributeNames=["All"]),
         ),
-        # an emulator that does not keep who may redrive here is no reason to try for ever
-        want=Fields("Attributes", wanted, lenient=("RedriveAllowPolicy",)),
-        absent=_GONE,
-        make=(
+        # emulators may not store RedriveAllowPolicy; then every apply would update the queue
+        expected=Fields("Attributes", attributes, lenient=("RedriveAllowPolicy",)),
+        absent_codes=_GONE,
+        create_calls=(
             call(
                 "CreateQueue",
-                known,
+                outputs,
                 QueueName=name,
-                Attributes=wanted,
+                Attributes=attributes,
                 tags={TAG: layout.name},
             ),
         ),
-        mend=(call("SetQueueAttributes", **of_it, Attributes=wanted),),
-        undo=(call("DeleteQueue", **of_it),),
-        mark=call("ListQueueTags", **of_it),
+        update_calls=(call("SetQueueAttributes", **by_url, Attributes=attributes),),
+        delete_calls=(call("DeleteQueue", **by_url),),
+        tags_call=call("ListQueueTags", **by_url),
     )
 
 
-def dead_letters(layout: Layout) -> Step:
+def dead_letter_queue(layout: Layout) -> Step:
     allowed = {"redrivePermission": "byQueue", "sourceQueueArns": [layout.queue_arn]}
-    return _queue(
+    return _queue_step(
         layout,
         id_="dead-letter-queue",
-        name=layout.dead,
-        words=(
-            f"SQS queue {layout.dead} takes the messages that were received {RECEIVES} times in "
-            f"vain: an outage costs one receive in twelve hours, so only what nobody can process "
-            "gets there"
+        name=layout.dead_letter_queue,
+        summary=(
+            f"SQS queue {layout.dead_letter_queue} takes messages that were received {RECEIVES} "
+            "times and not deleted (an outage costs one receive in twelve hours)"
         ),
-        wanted={
+        attributes={
             "MessageRetentionPeriod": str(RETENTION),
             "RedriveAllowPolicy": allowed,
             **_encryption(layout),
@@ -72,18 +73,18 @@ def dead_letters(layout: Layout) -> Step:
 
 def queue(layout: Layout) -> Step:
     redrive = {
-        "deadLetterTargetArn": layout.arn("sqs", layout.dead),
+        "deadLetterTargetArn": layout.arn("sqs", layout.dead_letter_queue),
         "maxReceiveCount": RECEIVES,
     }
-    return _queue(
+    return _queue_step(
         layout,
         id_="queue",
         name=layout.queue,
-        words=(
-            f"SQS queue {layout.queue} in {layout.region} keeps announcements for 14 days, "
-            "encrypted, and hides one for 10 minutes while it is worked on"
+        summary=(
+            f"SQS queue {layout.queue} in {layout.region} keeps messages for 14 days, encrypted, "
+            "and hides a received one for 10 minutes"
         ),
-        wanted={
+        attributes={
             "VisibilityTimeout": str(VISIBILITY),
             "MessageRetentionPeriod": str(RETENTION),
             "ReceiveMessageWaitTimeSeconds": str(WAIT),
@@ -94,20 +95,26 @@ def queue(layout: Layout) -> Step:
 
 
 def policy(layout: Layout) -> Step:
-    call = caller("sqs", layout.region)
-    sender = {"sns": "the topic", "s3": "the bucket", "eventbridge": "the rule"}
-    of_it = {"QueueUrl": Known("queue_url")}
+    call = call_factory("sqs", layout.region)
+    senders = {
+        "sns": f"topic {layout.topic_name}",
+        "s3": f"bucket {layout.bucket}",
+        "eventbridge": f"rule {layout.name}",
+    }
+    by_url = {"QueueUrl": Placeholder("queue_url")}
     put, clear = (
-        call("SetQueueAttributes", **of_it, Attributes={"Policy": text}) for text in (MERGED, "")
+        call("SetQueueAttributes", **by_url, Attributes={"Policy": text}) for text in (MERGED, "")
     )
     return Step(
         id="queue-policy",
-        words=f"the queue's policy lets {sender[layout.request.delivery]} send to it",
+        summary=(
+            f"the policy of queue {layout.queue} lets {senders[layout.request.delivery]} send to it"
+        ),
         resource=layout.queue_arn,
-        look=(call("GetQueueAttributes", **of_it, AttributeNames=["Policy"]),),
-        want=Statements("Attributes.Policy", policies.queue(layout)),
-        absent=_GONE,
-        make=(put,),
-        undo=(put, clear),
-        adds=True,
+        read_calls=(call("GetQueueAttributes", **by_url, AttributeNames=["Policy"]),),
+        expected=Statements("Attributes.Policy", policies.queue_statements(layout)),
+        absent_codes=_GONE,
+        create_calls=(put,),
+        delete_calls=(put, clear),
+        additive=True,
     )

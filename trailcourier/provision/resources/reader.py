@@ -1,15 +1,15 @@
-"""As whom the collector reads: a user in a group, or a role, with the least that it needs."""
+"""The steps for the collector's identity: a user in a group, or a role."""
 
 from trailcourier.provision import documents, policies
-from trailcourier.provision.layout import PATH, Layout
-from trailcourier.provision.resources.key import arn
-from trailcourier.provision.steps import MERGED, Fields, Known, Statements, Step, caller
+from trailcourier.provision.names import GROUP_PATH, Layout
+from trailcourier.provision.resources.key import key_arn
+from trailcourier.provision.steps import MERGED, Fields, Placeholder, Statements, Step, call_factory
 
 _GONE = frozenset({"NoSuchEntity"})
-_FOR = {
+_ASSUMED_BY = {
     "instance-profile": "an EC2 instance",
-    "pod-identity": "a pod of EKS",
-    "cross-account": "a collector of another account, which knows the external id,",
+    "pod-identity": "an EKS pod",
+    "cross-account": "a collector in another account, with the external id",
 }
 
 
@@ -18,145 +18,156 @@ def _arn(layout: Layout, resource: str) -> str:
 
 
 def group(layout: Layout) -> Step:
-    call = caller("iam", layout.region)
+    call = call_factory("iam", layout.region)
     named = {"GroupName": layout.name}
     return Step(
         id="group",
-        words=f"IAM group {layout.name} carries what a collector may do",
-        resource=_arn(layout, f"group{PATH}{layout.name}"),
-        look=(call("GetGroup", **named),),
-        absent=_GONE,
-        make=(call("CreateGroup", **named, Path=PATH),),
-        undo=(call("DeleteGroup", **named),),
+        summary=f"IAM group {layout.name} carries the collector's permissions",
+        resource=_arn(layout, f"group{GROUP_PATH}{layout.name}"),
+        read_calls=(call("GetGroup", **named),),
+        absent_codes=_GONE,
+        create_calls=(call("CreateGroup", **named, Path=GROUP_PATH),),
+        delete_calls=(call("DeleteGroup", **named),),
     )
 
 
 def group_policy(layout: Layout) -> Step:
-    return _policy(layout, "Group", _arn(layout, f"group{PATH}{layout.name}"))
+    return _inline_policy(layout, "Group", _arn(layout, f"group{GROUP_PATH}{layout.name}"))
 
 
 def role_policy(layout: Layout) -> Step:
-    return _policy(layout, "Role", layout.role_arn)
+    return _inline_policy(layout, "Role", layout.role_arn)
 
 
-def _policy(layout: Layout, of: str, resource: str) -> Step:
-    call = caller("iam", layout.region)
-    statements = policies.reader(layout, arn(layout))
-    named = {f"{of}Name": layout.name, "PolicyName": layout.name}
-    document = documents.policy(statements)
+def _inline_policy(layout: Layout, holder: str, resource: str) -> Step:
+    call = call_factory("iam", layout.region)
+    statements = policies.reader_statements(layout, key_arn(layout))
+    named = {f"{holder}Name": layout.name, "PolicyName": layout.name}
+    document = documents.policy_document(statements)
     return Step(
-        id=f"{of.lower()}-policy",
-        words=f"the {of.lower()}'s policy lets it do what a collector needs ({layout.form})",
+        id=f"{holder.lower()}-policy",
+        summary=(
+            f"the policy of IAM {holder.lower()} {layout.name} allows what the collector needs "
+            f"({layout.policy_form})"
+        ),
         resource=resource,
-        look=(call(f"Get{of}Policy", **named),),
-        want=Fields("PolicyDocument", {"Statement": document["Statement"]}),
-        absent=_GONE,
-        make=(call(f"Put{of}Policy", **named, PolicyDocument=document),),
-        undo=(call(f"Delete{of}Policy", **named),),
-        of=of.lower(),
+        read_calls=(call(f"Get{holder}Policy", **named),),
+        expected=Fields("PolicyDocument", {"Statement": document["Statement"]}),
+        absent_codes=_GONE,
+        create_calls=(call(f"Put{holder}Policy", **named, PolicyDocument=document),),
+        delete_calls=(call(f"Delete{holder}Policy", **named),),
+        parent=holder.lower(),
     )
 
 
 def user(layout: Layout) -> Step:
-    call = caller("iam", layout.region)
+    call = call_factory("iam", layout.region)
     named = {"UserName": layout.name}
     return Step(
         id="user",
-        words=f"IAM user {layout.name} is the collector",
+        summary=f"IAM user {layout.name} is the collector's identity",
         resource=layout.user_arn,
-        look=(call("GetUser", **named),),
-        absent=_GONE,
-        make=(call("CreateUser", **named, Tags=layout.tags),),
-        undo=(call("DeleteUser", **named),),
+        read_calls=(call("GetUser", **named),),
+        absent_codes=_GONE,
+        create_calls=(call("CreateUser", **named, Tags=layout.tags),),
+        delete_calls=(call("DeleteUser", **named),),
     )
 
 
 def membership(layout: Layout) -> Step:
-    call = caller("iam", layout.region)
+    call = call_factory("iam", layout.region)
     both = {"UserName": layout.name, "GroupName": layout.name}
     member = f"Groups[?GroupName=='{layout.name}'].GroupName | [0]"
     return Step(
         id="membership",
-        words=f"user {layout.name} is in group {layout.name}",
-        resource=_arn(layout, f"group{PATH}{layout.name}"),
-        look=(
-            call("ListGroupsForUser", {"member": member}, on=layout.user_arn, UserName=layout.name),
+        summary=f"IAM user {layout.name} is in group {layout.name}",
+        resource=_arn(layout, f"group{GROUP_PATH}{layout.name}"),
+        read_calls=(
+            call(
+                "ListGroupsForUser",
+                {"member": member},
+                resource=layout.user_arn,
+                UserName=layout.name,
+            ),
         ),
-        absent=_GONE,
-        make=(call("AddUserToGroup", **both),),
-        undo=(call("RemoveUserFromGroup", **both),),
-        of="user",
+        absent_codes=_GONE,
+        create_calls=(call("AddUserToGroup", **both),),
+        delete_calls=(call("RemoveUserFromGroup", **both),),
+        parent="user",
     )
 
 
 def access_key(layout: Layout) -> Step:
-    call = caller("iam", layout.region)
+    call = call_factory("iam", layout.region)
     named = {"UserName": layout.name}
-    held = {"access_key_id": "AccessKeyMetadata[0].AccessKeyId"}
-    made = {
+    existing = {"access_key_id": "AccessKeyMetadata[0].AccessKeyId"}
+    created = {
         "access_key_id": "AccessKey.AccessKeyId",
         "secret_access_key": "AccessKey.SecretAccessKey",
     }
     return Step(
         id="access-key",
-        words=f"user {layout.name} has an access key, whose secret AWS tells once",
+        summary=f"IAM user {layout.name} has an access key (AWS shows its secret only once)",
         resource=layout.user_arn,
-        look=(call("ListAccessKeys", held, **named),),
-        absent=_GONE,
-        make=(call("CreateAccessKey", made, **named),),
-        undo=(call("DeleteAccessKey", **named, AccessKeyId=Known("access_key_id")),),
-        of="user",
-        many=True,
+        read_calls=(call("ListAccessKeys", existing, **named),),
+        absent_codes=_GONE,
+        create_calls=(call("CreateAccessKey", created, **named),),
+        delete_calls=(call("DeleteAccessKey", **named, AccessKeyId=Placeholder("access_key_id")),),
+        parent="user",
+        repeated=True,
     )
 
 
 def role(layout: Layout) -> Step:
-    call = caller("iam", layout.region)
+    call = call_factory("iam", layout.region)
     named = {"RoleName": layout.name}
-    statements = policies.trust(layout, Known("external_id"))
+    statements = policies.trust_statements(layout, Placeholder("external_id"))
     create = {
-        "AssumeRolePolicyDocument": documents.policy(statements),
+        "AssumeRolePolicyDocument": documents.policy_document(statements),
         "Description": "Trailcourier reads CloudTrail log files as this role",
         "Tags": layout.tags,
     }
     return Step(
         id="role",
-        words=f"{_FOR[layout.request.reader]} may take IAM role {layout.name}, the collector's",
+        summary=(
+            f"IAM role {layout.name} is the collector's identity; "
+            f"{_ASSUMED_BY[layout.request.reader]} may assume it"
+        ),
         resource=layout.role_arn,
-        look=(call("GetRole", **named),),
-        want=Statements("Role.AssumeRolePolicyDocument", statements),
-        absent=_GONE,
-        make=(call("CreateRole", **named, **create),),
-        mend=(call("UpdateAssumeRolePolicy", **named, PolicyDocument=MERGED),),
-        undo=(call("DeleteRole", **named),),
+        read_calls=(call("GetRole", **named),),
+        expected=Statements("Role.AssumeRolePolicyDocument", statements),
+        absent_codes=_GONE,
+        create_calls=(call("CreateRole", **named, **create),),
+        update_calls=(call("UpdateAssumeRolePolicy", **named, PolicyDocument=MERGED),),
+        delete_calls=(call("DeleteRole", **named),),
     )
 
 
-def profile(layout: Layout) -> Step:
-    call = caller("iam", layout.region)
+def instance_profile(layout: Layout) -> Step:
+    call = call_factory("iam", layout.region)
     named = {"InstanceProfileName": layout.name}
     return Step(
         id="instance-profile",
-        words=f"instance profile {layout.name} brings the role to an EC2 instance",
+        summary=f"instance profile {layout.name} gives the role to an EC2 instance",
         resource=_arn(layout, f"instance-profile/{layout.name}"),
-        look=(call("GetInstanceProfile", **named),),
-        absent=_GONE,
-        make=(call("CreateInstanceProfile", **named, Tags=layout.tags),),
-        undo=(call("DeleteInstanceProfile", **named),),
+        read_calls=(call("GetInstanceProfile", **named),),
+        absent_codes=_GONE,
+        create_calls=(call("CreateInstanceProfile", **named, Tags=layout.tags),),
+        delete_calls=(call("DeleteInstanceProfile", **named),),
     )
 
 
-def profile_role(layout: Layout) -> Step:
-    call = caller("iam", layout.region)
+def instance_profile_role(layout: Layout) -> Step:
+    call = call_factory("iam", layout.region)
     both = {"InstanceProfileName": layout.name, "RoleName": layout.name}
     held = f"InstanceProfile.Roles[?RoleName=='{layout.name}'].RoleName | [0]"
     return Step(
         id="profile-role",
-        words=f"the instance profile holds role {layout.name}",
+        summary=f"instance profile {layout.name} holds role {layout.name}",
         resource=_arn(layout, f"instance-profile/{layout.name}"),
-        look=(call("GetInstanceProfile", {"held": held}, InstanceProfileName=layout.name),),
-        absent=_GONE,
-        make=(call("AddRoleToInstanceProfile", **both),),
-        undo=(call("RemoveRoleFromInstanceProfile", **both),),
-        of="instance-profile",
+        read_calls=(call("GetInstanceProfile", {"held": held}, InstanceProfileName=layout.name),),
+        absent_codes=_GONE,
+        create_calls=(call("AddRoleToInstanceProfile", **both),),
+        delete_calls=(call("RemoveRoleFromInstanceProfile", **both),),
+        parent="instance-profile",
     )

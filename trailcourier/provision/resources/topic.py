@@ -1,22 +1,30 @@
-"""The topic that CloudTrail announces log files on, and the queue's subscription to it."""
+"""The steps for the topic that CloudTrail publishes to, and the queue's subscription to it."""
 
 from typing import Any
 
 from trailcourier.provision import policies
-from trailcourier.provision.layout import Layout
-from trailcourier.provision.resources.key import arn
-from trailcourier.provision.steps import MERGED, Call, Fields, Known, Statements, Step, caller
+from trailcourier.provision.names import Layout
+from trailcourier.provision.resources.key import key_arn
+from trailcourier.provision.steps import (
+    MERGED,
+    Fields,
+    Placeholder,
+    Statements,
+    Step,
+    StepCall,
+    call_factory,
+)
 
 _GONE = frozenset({"NotFound", "NotFoundException"})
 
 
-def _attributes(layout: Layout) -> Call:
-    call = caller("sns", layout.topic_region)
+def _get_attributes(layout: Layout) -> StepCall:
+    call = call_factory("sns", layout.topic_region)
     return call("GetTopicAttributes", TopicArn=layout.topic_arn)
 
 
-def _set(layout: Layout, name: str, value: Any) -> Call:
-    call = caller("sns", layout.topic_region)
+def _set_attribute(layout: Layout, name: str, value: Any) -> StepCall:
+    call = call_factory("sns", layout.topic_region)
     return call(
         "SetTopicAttributes",
         TopicArn=layout.topic_arn,
@@ -28,67 +36,69 @@ def _set(layout: Layout, name: str, value: Any) -> Call:
 def existing(layout: Layout) -> Step:
     return Step(
         id="topic",
-        words=f"SNS topic {layout.topic_arn}, which is there already, announces the log files",
+        summary=f"existing SNS topic {layout.topic_arn} announces the log files",
         resource=layout.topic_arn,
-        look=(_attributes(layout),),
-        absent=_GONE,
-        make=(),
-        adds=True,
+        read_calls=(_get_attributes(layout),),
+        absent_codes=_GONE,
+        create_calls=(),
+        additive=True,
     )
 
 
 def topic(layout: Layout) -> Step:
-    call = caller("sns", layout.topic_region)
-    wanted = {"KmsMasterKeyId": arn(layout)} if layout.encrypted("topic") else {}
+    call = call_factory("sns", layout.topic_region)
+    wanted = {"KmsMasterKeyId": key_arn(layout)} if layout.encrypts("topic") else {}
     create: dict[str, Any] = {"Name": layout.name, "Tags": layout.tags}
     if wanted:
         create["Attributes"] = wanted
     return Step(
         id="topic",
-        words=f"SNS topic {layout.name} in {layout.region} announces every log file",
+        summary=f"SNS topic {layout.name} in {layout.region} announces every log file",
         resource=layout.topic_arn,
-        look=(_attributes(layout),),
-        want=Fields("Attributes", wanted),
-        absent=_GONE,
-        make=(call("CreateTopic", **create),),
-        mend=tuple(_set(layout, name, value) for name, value in wanted.items()),
-        undo=(call("DeleteTopic", TopicArn=layout.topic_arn),),
-        mark=call("ListTagsForResource", ResourceArn=layout.topic_arn),
+        read_calls=(_get_attributes(layout),),
+        expected=Fields("Attributes", wanted),
+        absent_codes=_GONE,
+        create_calls=(call("CreateTopic", **create),),
+        update_calls=tuple(_set_attribute(layout, name, value) for name, value in wanted.items()),
+        delete_calls=(call("DeleteTopic", TopicArn=layout.topic_arn),),
+        tags_call=call("ListTagsForResource", ResourceArn=layout.topic_arn),
     )
 
 
 def policy(layout: Layout) -> Step:
-    put = _set(layout, "Policy", MERGED)
+    put = _set_attribute(layout, "Policy", MERGED)
     return Step(
         id="topic-policy",
-        words="the topic's policy lets CloudTrail publish, for this trail alone",
+        summary=(
+            f"the policy of topic {layout.topic_name} lets CloudTrail publish, for this trail only"
+        ),
         resource=layout.topic_arn,
-        look=(_attributes(layout),),
-        want=Statements("Attributes.Policy", policies.topic(layout)),
-        absent=_GONE,
-        make=(put,),
-        undo=(put,),
-        adds=True,
+        read_calls=(_get_attributes(layout),),
+        expected=Statements("Attributes.Policy", policies.topic_statements(layout)),
+        absent_codes=_GONE,
+        create_calls=(put,),
+        delete_calls=(put,),
+        additive=True,
     )
 
 
 def subscription(layout: Layout) -> Step:
-    call = caller("sns", layout.topic_region)
+    call = call_factory("sns", layout.topic_region)
     raw = "true" if layout.request.raw else "false"
-    shape = "bare, without SNS's envelope" if layout.request.raw else "in SNS's envelope"
-    one = {"SubscriptionArn": Known("subscription_arn")}
-    # of a subscription there are no permissions of its own: on="*"
+    form = "without SNS's envelope" if layout.request.raw else "in SNS's envelope"
+    by_arn = {"SubscriptionArn": Placeholder("subscription_arn")}
+    # IAM knows no permissions on a single subscription: resource="*"
     return Step(
         id="subscription",
-        words=f"queue {layout.queue} is subscribed to the topic; messages come {shape}",
+        summary=f"queue {layout.queue} is subscribed to topic {layout.topic_name}, {form}",
         resource=layout.topic_arn,
-        look=(
-            _listing(layout),
-            call("GetSubscriptionAttributes", on="*", **one),
+        read_calls=(
+            _find_subscription(layout),
+            call("GetSubscriptionAttributes", resource="*", **by_arn),
         ),
-        want=Fields("Attributes", {"RawMessageDelivery": raw}),
-        absent=_GONE,
-        make=(
+        expected=Fields("Attributes", {"RawMessageDelivery": raw}),
+        absent_codes=_GONE,
+        create_calls=(
             call(
                 "Subscribe",
                 TopicArn=layout.topic_arn,
@@ -98,29 +108,29 @@ def subscription(layout: Layout) -> Step:
                 ReturnSubscriptionArn=True,
             ),
         ),
-        mend=(
+        update_calls=(
             call(
                 "SetSubscriptionAttributes",
-                on="*",
-                **one,
+                resource="*",
+                **by_arn,
                 AttributeName="RawMessageDelivery",
                 AttributeValue=raw,
             ),
         ),
-        undo=(call("Unsubscribe", on="*", **one),),
-        adds=True,
-        foreign=layout.foreign_topic,
+        delete_calls=(call("Unsubscribe", resource="*", **by_arn),),
+        additive=True,
+        other_account=layout.topic_in_other_account,
     )
 
 
-def _listing(layout: Layout) -> Call:
-    """Ask for the confirmed subscription of our queue."""
-    call = caller("sns", layout.topic_region)
+def _find_subscription(layout: Layout) -> StepCall:
+    """Return the call that finds our queue's confirmed subscription."""
+    call = call_factory("sns", layout.topic_region)
     ours = (
         f"Subscriptions[?TopicArn=='{layout.topic_arn}' && Endpoint=='{layout.queue_arn}' "
         "&& SubscriptionArn!='PendingConfirmation']"
     )
-    gives = {"subscription_arn": f"{ours}.SubscriptionArn | [0]"}
-    if layout.foreign_topic:  # it does not tell us its subscriptions; our account tells its own
-        return call("ListSubscriptions", gives, on="*")
-    return call("ListSubscriptionsByTopic", gives, TopicArn=layout.topic_arn)
+    outputs = {"subscription_arn": f"{ours}.SubscriptionArn | [0]"}
+    if layout.topic_in_other_account:  # only its owner may list by topic; we list our account's
+        return call("ListSubscriptions", outputs, resource="*")
+    return call("ListSubscriptionsByTopic", outputs, TopicArn=layout.topic_arn)

@@ -1,79 +1,78 @@
-"""The trail: all regions, log file validation, and that it logs."""
+"""The steps for the trail, which covers all regions and validates log files."""
 
 from typing import Any
 
 from trailcourier.provision import policies
-from trailcourier.provision.layout import Layout
-from trailcourier.provision.resources.key import arn
-from trailcourier.provision.steps import Fields, Step, caller
+from trailcourier.provision.names import Layout
+from trailcourier.provision.resources.key import key_arn
+from trailcourier.provision.steps import Fields, Step, call_factory
 
 _GONE = frozenset({"TrailNotFoundException"})
 
 
 def trusted_access(layout: Layout) -> Step:
     trusted = f"EnabledServicePrincipals[?ServicePrincipal=='{policies.CLOUDTRAIL}']"
-
-    call = caller("organizations", layout.region)
+    call = call_factory("organizations", layout.region)
     return Step(
         id="trusted-access",
-        words="the organisation lets CloudTrail work in all its accounts",
+        summary="the organisation lets CloudTrail work in all its accounts",
         resource="*",
-        look=(
+        read_calls=(
             call(
                 "ListAWSServiceAccessForOrganization",
                 {"trusted": f"{trusted}.ServicePrincipal | [0]"},
             ),
         ),
-        make=(call("EnableAWSServiceAccess", ServicePrincipal=policies.CLOUDTRAIL),),
-        adds=True,
-        left="other trails of the organisation may need it",
+        create_calls=(call("EnableAWSServiceAccess", ServicePrincipal=policies.CLOUDTRAIL),),
+        additive=True,
+        keep_reason="other trails of the organisation may need it",
     )
 
 
 def _settings(layout: Layout) -> dict[str, Any]:
-    """What a trail is given and says again under the same names."""
-    asked = layout.request
+    """Return the settings that CreateTrail and GetTrail have under the same names."""
+    request = layout.request
     return {
         "S3BucketName": layout.bucket,
-        **({"S3KeyPrefix": asked.prefix} if asked.prefix else {}),
-        **({"KmsKeyId": arn(layout)} if layout.encrypted("logs") else {}),
+        **({"S3KeyPrefix": request.prefix} if request.prefix else {}),
+        **({"KmsKeyId": key_arn(layout)} if layout.encrypts("logs") else {}),
         "IsMultiRegionTrail": True,
         "IncludeGlobalServiceEvents": True,
-        "IsOrganizationTrail": asked.organization,
+        "IsOrganizationTrail": request.organization,
         "RecursiveLogging": False,
     }
 
 
 def trail(layout: Layout) -> Step:
-    call = caller("cloudtrail", layout.region)
-    asked, both = layout.request, _settings(layout)
-    given = {"Name": layout.name, **both, "EnableLogFileValidation": True}
-    wanted = {**both, "LogFileValidationEnabled": True}
-    if asked.delivery == "sns":
-        # a topic beside the trail goes by its name; emulators know no other way
-        beside = layout.topic_arn == layout.arn("sns", layout.topic_name)
-        given["SnsTopicName"] = layout.topic_name if beside else layout.topic_arn
+    call = call_factory("cloudtrail", layout.region)
+    request, settings = layout.request, _settings(layout)
+    given = {"Name": layout.name, **settings, "EnableLogFileValidation": True}
+    wanted = {**settings, "LogFileValidationEnabled": True}
+    if request.delivery == "sns":
+        # a topic in the trail's account and region is given by name: emulators take no ARN
+        same_place = layout.topic_arn == layout.arn("sns", layout.topic_name)
+        given["SnsTopicName"] = layout.topic_name if same_place else layout.topic_arn
         wanted["SnsTopicARN"] = layout.topic_arn
-    whose = f"of organisation {layout.organization}" if asked.organization else "of this account"
+    whose = f"of organisation {layout.organization}" if request.organization else "of this account"
     return Step(
         id="trail",
-        words=(
+        summary=(
             f"trail {layout.name} in {layout.region} records every region {whose}, with log file "
-            "validation, and leaves out the events of its own deliveries"
+            "validation, without the events that its own deliveries cause"
         ),
         resource=layout.trail_arn,
-        look=(call("GetTrail", Name=layout.name),),
-        want=Fields("Trail", wanted, lenient=("RecursiveLogging", "IsOrganizationTrail")),
-        absent=_GONE,
-        make=(call("CreateTrail", **given, TagsList=layout.tags),),
-        mend=(call("UpdateTrail", **given),),
-        undo=(call("DeleteTrail", Name=layout.name),),
-        mark=call("ListTags", ResourceIdList=[layout.trail_arn]),
+        read_calls=(call("GetTrail", Name=layout.name),),
+        expected=Fields("Trail", wanted, lenient=("RecursiveLogging", "IsOrganizationTrail")),
+        absent_codes=_GONE,
+        create_calls=(call("CreateTrail", **given, TagsList=layout.tags),),
+        update_calls=(call("UpdateTrail", **given),),
+        delete_calls=(call("DeleteTrail", Name=layout.name),),
+        tags_call=call("ListTags", ResourceIdList=[layout.trail_arn]),
     )
 
 
 def selectors(layout: Layout) -> Step:
-    call = caller("cloudtrail", layout.region)
+    call = call_factory("cloudtrail", layout.region)
     chosen = layout.request.data_events
     s3 = f"arn:{layout.partition}:s3"
     values = [s3] if "all" in chosen else [f"{s3}:::{bucket}/" for bucket in chosen]
@@ -82,29 +81,29 @@ def selectors(layout: Layout) -> Step:
         "IncludeManagementEvents": True,
         "DataResources": [{"Type": "AWS::S3::Object", "Values": values}] if values else [],
     }
-    which = ", ".join(chosen) if chosen and chosen != ("all",) else "every bucket"
-    data = f"of objects in {which}" if chosen else "no data events"
+    which = "every bucket" if chosen == ("all",) else ", ".join(chosen)
+    data = f"the data events of objects in {which}" if chosen else "no data events"
     return Step(
         id="event-selectors",
-        words=f"the trail records all management events, and {data}",
+        summary=f"trail {layout.name} records all management events and {data}",
         resource=layout.trail_arn,
-        look=(call("GetEventSelectors", TrailName=layout.name),),
-        want=Fields("EventSelectors[0]", selector),
-        absent=_GONE,
-        make=(call("PutEventSelectors", TrailName=layout.name, EventSelectors=[selector]),),
-        of="trail",
+        read_calls=(call("GetEventSelectors", TrailName=layout.name),),
+        expected=Fields("EventSelectors[0]", selector),
+        absent_codes=_GONE,
+        create_calls=(call("PutEventSelectors", TrailName=layout.name, EventSelectors=[selector]),),
+        parent="trail",
     )
 
 
 def logging(layout: Layout) -> Step:
-    call = caller("cloudtrail", layout.region)
+    call = call_factory("cloudtrail", layout.region)
     return Step(
         id="logging",
-        words="the trail logs: one that was made by a program does not until it is told to",
+        summary=f"trail {layout.name} is logging (a trail created by a program has to be started)",
         resource=layout.trail_arn,
-        look=(call("GetTrailStatus", Name=layout.name),),
-        want=Fields("@", {"IsLogging": True}),
-        absent=_GONE,
-        make=(call("StartLogging", Name=layout.name),),
-        of="trail",
+        read_calls=(call("GetTrailStatus", Name=layout.name),),
+        expected=Fields("@", {"IsLogging": True}),
+        absent_codes=_GONE,
+        create_calls=(call("StartLogging", Name=layout.name),),
+        parent="trail",
     )

@@ -1,4 +1,5 @@
--- NOW: the ledger's time in milliseconds.  It is the broker's; `clock` and `offset` are for tests.
+-- NOW: the ledger's time in milliseconds, which is the broker's. Only tests set the keys `clock`
+-- and `offset`.
 -- include: fleet
 
 local NOW

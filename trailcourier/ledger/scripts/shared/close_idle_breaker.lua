@@ -1,5 +1,5 @@
--- Close the breaker of a bucket or key that nothing waits for any more: only a probe closes it, so
--- it would stay open for ever.  No success is claimed by that.
+-- Close the breaker of a bucket or KMS key that no parked object and no left message waits for.
+-- Only a probe closes such a breaker, so it would stay open for ever. This notes no success.
 -- include: fleet, source, is_open, close_breaker
 
 local function is_waited_for(scope)

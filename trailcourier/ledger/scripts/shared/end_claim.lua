@@ -1,4 +1,5 @@
--- End the claim on an object: what takes its place answers the same question once more.
+-- End the claim on an object, and keep the answer in its place for a minute: a second call with the
+-- same token gets it.
 -- include: source
 
 local function end_claim(oid, token, answer)

@@ -1,3 +1,3 @@
--- G: what the keys that belong to no source begin with.
+-- G: the prefix of the keys that belong to no source.
 
 local G = KEYS[1]

@@ -1,5 +1,5 @@
--- Whether a process last heard of then counts as alive.
--- include: clock, slack
+-- Say whether a process with this last heartbeat counts as alive.
+-- include: clock, heartbeat_slack
 
 local function is_alive(heard, alive)
   local since = NOW - tonumber(heard)

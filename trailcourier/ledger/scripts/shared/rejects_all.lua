@@ -1,5 +1,5 @@
--- Whether an open breaker is of a sink that rejects all it is sent of some objects: it may take
--- others.
+-- Say whether a sink's breaker opened because the sink rejects every record of some objects. It may
+-- accept other objects.
 -- include: fleet
 
 local function rejects_all(name)

@@ -1,3 +1,3 @@
--- S: what the keys of this source begin with.
+-- S: the prefix of the keys of this source.
 
 local S = KEYS[2]

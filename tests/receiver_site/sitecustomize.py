@@ -1,5 +1,0 @@
-"""Run by Python before anything else, wherever this folder is on PYTHONPATH."""
-
-from tests import receiver
-
-receiver.join()

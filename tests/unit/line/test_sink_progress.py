@@ -1,0 +1,88 @@
+"""How far one sink is with one object: what it is offered again, and what is told of it."""
+
+from typing import Any
+
+from trailcourier.line.sink_progress import SinkProgress
+from trailcourier.sinks import ConfiguredSink
+from trailcourier.sinks.batches import RefusedRecord, SettledPiece
+from trailcourier.sinks.config import DeliverySettings
+
+
+class Sink:
+    """A sink that takes whatever it is sent."""
+
+    name = "siem"
+
+    def __init__(self, commits: Any = "batch"):
+        self.commits = commits
+
+    def send(self, batch: Any) -> None: ...
+
+    def finish(self) -> None: ...
+
+    def drop(self) -> None: ...
+
+
+def track(commits="batch", **known):
+    sink = Sink(commits)
+    return SinkProgress(
+        ConfiguredSink(sink, DeliverySettings()), lambda: 7.0, delivery=sink, **known
+    )
+
+
+def numbered(*ordinals):
+    return [(at, b'{"eventID":"%d"}' % at) for at in ordinals]
+
+
+def test_what_is_held_is_not_passed_over_by_what_is_sent_before_it():
+    it = track(next=2, held=dict(numbered(2)), doubted=frozenset({5}), again={5})
+
+    parts = it.parts(numbered(4, 5, 6))
+    next(parts)
+
+    assert it.next == 6
+    assert [at for at in range(8) if it.wants(at)] == [2, 4, 5, 6, 7]
+
+
+def test_what_is_doubted_is_sent_first_and_what_lies_before_it_is_still_wanted():
+    it = track(doubted=frozenset({3}), alone={3}, again={3}, vouched=True)
+    parts = it.parts(numbered(0, 1, 2, 3, 4))
+
+    part, accepted, _ = next(parts)
+    it.note(SettledPiece(4, 0, (RefusedRecord(3, "rejected-records", "no"),)), part)
+
+    assert (part, accepted) == (numbered(3), "since")
+    assert [at for at in range(6) if it.wants(at)] == [0, 1, 2, 4, 5]
+    assert next(parts) == (numbered(0, 1, 2, 4), "before", 16)
+
+
+def test_one_that_others_vouch_for_may_reject_the_more_the_more_it_has_refused():
+    refused = {at: RefusedRecord(at, "rejected-records", "no") for at in range(9)}
+
+    ((_, _, vouched),) = track(vouched=True, refused=refused).parts(numbered(9))
+    ((_, _, alone),) = track(refused=refused).parts(numbered(9))
+
+    assert (vouched, alone) == (36, 16)
+
+
+def test_a_batch_is_accepted_when_it_was_sent_and_an_object_when_it_is_finished():
+    batches, objects = track(), track("object")
+
+    for each in (batches, objects):
+        each.send([b"{}"])
+    before = batches.accepted, objects.accepted, objects.state()
+    for each in (batches, objects):
+        each.finish()
+
+    assert before == (7.0, None, {})
+    assert (batches.state(), objects.state()) == ({"p:siem": 0, "o:siem": 1}, {"o:siem": 1})
+    assert objects.accepted == 7.0
+
+
+def test_a_list_that_an_earlier_try_left_is_kept_up_to_date_until_it_is_empty():
+    it = track(next=3, alone={1}, again={1}, doubted=frozenset({1}), tried=True)
+    for part, _, _ in it.parts(numbered(1)):
+        it.note(SettledPiece(2, 1), part)
+
+    assert it.state() == {"p:siem": 3, "a:siem": "[]", "j:siem": "[]", "l:siem": "[]"}
+    assert track(next=3).state() == {"p:siem": 3}

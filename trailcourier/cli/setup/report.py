@@ -1,0 +1,77 @@
+"""What the verbs of ``setup`` print: one line per step, in the same words before and after."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import msgspec
+
+from trailcourier.cli import output
+from trailcourier.provision import Layout, SetupRequest, Step, StepReport
+from trailcourier.provision.manual_steps import ManualStep
+from trailcourier.provision.steps import show_placeholders
+
+WIDTH = 12  # of the column of states
+
+
+def format_step(report: StepReport) -> str:
+    detail = f" ({report.detail})" if report.detail else ""
+    return f"{report.state:<{WIDTH}} {report.step}: {report.summary}{detail}"
+
+
+def format_account(layout: Layout, caller: str = "") -> str:
+    by = f", as {caller}" if caller else ""
+    return f"account {layout.account}, {layout.region}, partition {layout.partition}{by}"
+
+
+def format_totals(reports: Sequence[StepReport]) -> str:
+    counts = Counter(each.state for each in reports)
+    return ", ".join(f"{count} {state}" for state, count in counts.items())
+
+
+def explain_nothing_found(request: SetupRequest, reports: Sequence[StepReport]) -> Iterator[str]:
+    """Yield advice where ``destroy`` found none of the resources: they may have other names."""
+    if {each.state for each in reports} == {"not found"}:
+        yield (
+            f"Found nothing named {request.name} in {request.region}. Give the options that it was "
+            "set up with: --name, --region, --bucket, --delivery, --reader."
+        )
+
+
+def format_manual_steps(steps: Iterable[ManualStep]) -> Iterator[str]:
+    """Yield the lines of each step that setup cannot do itself, after an empty line."""
+    for each in steps:
+        yield ""
+        yield from each.lines()
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    for each in lines:
+        output.say(each)
+
+
+def reports_to_json(reports: Sequence[StepReport]) -> list[dict[str, Any]]:
+    return [msgspec.to_builtins(each) for each in reports]
+
+
+def steps_to_json(steps: Sequence[Step], reports: Sequence[StepReport]) -> list[dict[str, Any]]:
+    """Return each step's report with the calls that create it."""
+    return [
+        {
+            **msgspec.to_builtins(report),
+            "resource": step.resource,
+            "calls": [
+                {
+                    "call": str(call),
+                    "region": call.region,
+                    "parameters": show_placeholders(call.parameters),
+                }
+                for call in step.create_calls
+            ],
+        }
+        for step, report in zip(steps, reports, strict=True)
+    ]
+
+
+def manual_steps_to_json(steps: Iterable[ManualStep]) -> list[Any]:
+    return [msgspec.to_builtins(each) for each in steps]

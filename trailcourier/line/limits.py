@@ -1,0 +1,175 @@
+"""What all tasks of one worker process share: memory, running alone, and live claims."""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from trailcourier.clock import SYSTEM_CLOCK, Clock
+from trailcourier.line.fitness import Fitness
+from trailcourier.line.live_claims import LiveClaims
+
+CHECK = 1.0  # seconds between two checks of a thread that waits
+
+
+class FairQueue:
+    """A queue of waiting threads: first come, first served, so that none waits for ever."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._changed = threading.Condition()
+        self._waiting: deque[object] = deque()
+
+    def __len__(self) -> int:
+        """Return how many threads wait."""
+        return len(self._waiting)
+
+    def take_now(self, take: Callable[[], bool]) -> bool:
+        """Call *take* unless a thread waits already; return whether *take* succeeded."""
+        with self._changed:
+            return not self._waiting and take()
+
+    def take_in_turn(self, take: Callable[[], bool], stop: Callable[[], bool]) -> bool:
+        """Wait for the turn of this thread, and until *take* returns True.
+
+        *stop* is called every second meanwhile and may raise; False once it returns True.
+        """
+        turn = object()
+        try:
+            with self._changed:
+                self._waiting.append(turn)
+            while not stop():
+                with self._changed:
+                    if self._waiting[0] is turn and take():
+                        return True
+                    self._clock.wait_on(self._changed, CHECK)
+            return False
+        finally:
+            with self._changed:
+                self._waiting.remove(turn)
+                self._changed.notify_all()
+
+    def give(self, back: Callable[[], None]) -> None:
+        """Call *back*, which returns what was taken, and wake the waiting threads."""
+        with self._changed:
+            back()
+            self._changed.notify_all()
+
+
+class Budget:
+    """The bytes that all forwards of a process may take; one that needs more waits its turn."""
+
+    def __init__(self, size: int, clock: Clock = SYSTEM_CLOCK) -> None:
+        self._turns = FairQueue(clock)
+        self._size = size
+        self._left = size
+
+    @contextmanager
+    def take(
+        self,
+        wanted: int,
+        *,
+        before_waiting: Callable[[], None],
+        waiting: Callable[[], None] = lambda: None,
+    ) -> Iterator[bool]:
+        """Take *wanted* bytes for the block; a forward that wants more than all gets all, alone.
+
+        Yields whether it had to wait, and calls *before_waiting* first in that case: a connection
+        would not survive the wait.  *waiting* is called every second meanwhile and may raise.  No
+        later forward overtakes one that waits, however little it wants.
+        """
+        share = min(wanted, self._size)
+
+        def take() -> bool:
+            if self._left < share:
+                return False
+            self._left -= share
+            return True
+
+        def give_up() -> bool:
+            waiting()
+            return False
+
+        def back() -> None:
+            self._left += share
+
+        waited = not self._turns.take_now(take)
+        if waited:
+            before_waiting()
+            self._turns.take_in_turn(take, give_up)
+        try:
+            yield waited
+        finally:
+            self._turns.give(back)
+
+
+class Gate:
+    """Lets many forwards run at once, or one alone that may kill the process.
+
+    Both wait in the order they came.  A forward that waits while *stopping* is set does not get in:
+    its block runs with False.
+    """
+
+    def __init__(self, clock: Clock = SYSTEM_CLOCK) -> None:
+        self._turns = FairQueue(clock)
+        self._inside = 0
+        self._alone = False
+
+    @contextmanager
+    def shared(self, stopping: threading.Event) -> Iterator[bool]:
+        """Run the block together with others."""
+
+        def take() -> bool:
+            if not self._alone:
+                self._inside += 1
+            return not self._alone
+
+        def back() -> None:
+            self._inside -= 1
+
+        with self._through(take, back, stopping) as inside:
+            yield inside
+
+    @contextmanager
+    def alone(self, stopping: threading.Event) -> Iterator[bool]:
+        """Run the block while no other runs."""
+
+        def take() -> bool:
+            if self._alone or self._inside:
+                return False
+            self._alone = True
+            return True
+
+        def back() -> None:
+            self._alone = False
+
+        with self._through(take, back, stopping) as inside:
+            yield inside
+
+    @contextmanager
+    def _through(
+        self, take: Callable[[], bool], back: Callable[[], None], stopping: threading.Event
+    ) -> Iterator[bool]:
+        inside = self._turns.take_now(take) or self._turns.take_in_turn(take, stopping.is_set)
+        try:
+            yield inside
+        finally:
+            if inside:
+                self._turns.give(back)
+
+
+class ProcessLimits:
+    """The limits of one worker process: its memory, its gate, its live claims.
+
+    *memory* is bytes, *claim* and *stall* are seconds.  *fitness* says whether the host can do the
+    work.  With *keeps_alive* False the caller renews the claims.
+    """
+
+    def __init__(
+        self, *, memory: int, claim: float, stall: float, fitness: Fitness | None = None,
+        clock: Clock = SYSTEM_CLOCK, keeps_alive: bool = True,
+    ) -> None:  # fmt: skip
+        self.budget = Budget(memory, clock)
+        self.gate = Gate(clock)
+        self.fitness = fitness or Fitness("", clock)
+        self.live_claims = LiveClaims(life=claim, stall=stall, clock=clock, keeps_alive=keeps_alive)

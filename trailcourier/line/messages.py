@@ -1,0 +1,33 @@
+"""The task message of a forward, and how chords of them are published."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+import msgspec
+
+from trailcourier.ledger.dispatch import DueObject
+
+
+class Work(msgspec.Struct, frozen=True):
+    """One object to forward: where its lease is, and *name* for people (``s3://bucket/key``)."""
+
+    source: str
+    message: str
+    index: int
+    generation: int
+    name: str
+
+
+Publish = Callable[[str, Sequence[Work], Sequence[str]], None]
+"""Publishes one chord: the source, its forwards, and the messages to settle when all have ended."""
+
+
+def works_of(source: str, due: Iterable[DueObject]) -> list[Work]:
+    """Return the task messages for objects that the ledger has due."""
+    return [Work(source, d.message, d.index, d.generation, str(d.ref)) for d in due]
+
+
+def publish_all(publish: Publish, works: Sequence[Work], most: int) -> None:
+    """Publish *works*, all of one source, in chords of at most *most*."""
+    for at in range(0, len(works), most):
+        part = works[at : at + most]
+        publish(part[0].source, part, tuple(dict.fromkeys(work.message for work in part)))

@@ -1,0 +1,149 @@
+"""The progress of one sink with one object, in one try."""
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
+from operator import itemgetter
+
+import msgspec
+
+from trailcourier import records
+from trailcourier.errors import Fault
+from trailcourier.sinks import PROBE_AFTER, Accepted, ConfiguredSink, Delivery
+from trailcourier.sinks.batches import NumberedRecord, RefusedRecord, SettledPiece
+
+
+class SinkProgress(msgspec.Struct):
+    """The progress of one sink.  Records are named by their ordinals in the log file.
+
+    next       the first record that was not sent yet
+    again      earlier records to send again: an earlier try left them open
+    refused    records the sink refused in this try; *ids* has their eventIDs
+    alone      records that the sink rejected when sent alone, and it accepted nothing since
+    believed   records that it refused in an earlier try
+    doubted    records whose next rejection, sent alone, is final
+    held       records to send with the next batch: rejected, with the words of *why*, and the sink
+               accepted nothing since
+    vouched    the sink accepted other records since an earlier try
+    accepts    the sink accepted a record of this content in any try
+    accepted   when the last request that it accepted began; *lately*: one of the last batch
+    tried      an earlier try left one of these lists
+    truncated  how many records were cut to size in this try
+
+    *asking* is called before each request and returns the line's monotonic time.
+    """
+
+    sink: ConfiguredSink
+    asking: Callable[[], float]
+    next: int = 0
+    refused: dict[int, RefusedRecord] = {}
+    again: set[int] = set()
+    alone: set[int] = set()
+    believed: set[int] = set()
+    doubted: frozenset[int] = frozenset()
+    vouched: bool = False
+    accepts: bool = False
+    tried: bool = False
+    delivery: Delivery | None = None
+    truncated: int = 0
+    ids: dict[int, str] = {}
+    accepted: float | None = None
+    lately: bool = False
+    held: dict[int, bytes] = {}
+    why: str = ""
+
+    def send(self, batch: Sequence[bytes]) -> None:
+        """Send *batch* to the sink; if it accepts, note when the request began."""
+        if self.delivery is None:
+            raise RuntimeError("a delivery is sent to before it was started")
+        began = self.asking()
+        self.delivery.send(batch)
+        self.lately = True
+        if self.sink.commits == "batch":
+            self.accepted, self.accepts = began, True
+
+    def finish(self) -> None:
+        """Finish the delivery: what was sent becomes final."""
+        if self.delivery is not None:
+            began = self.asking()
+            self.delivery.finish()
+            if self.sink.commits == "object":
+                self.accepted, self.accepts = began, True
+
+    def drop(self) -> None:
+        """Abandon the delivery without finishing it."""
+        if self.delivery is not None:
+            self.delivery.drop()
+
+    def parts(
+        self, wanted: Sequence[NumberedRecord]
+    ) -> Iterator[tuple[Sequence[NumberedRecord], Accepted, int]]:
+        """Split *wanted* into doubted records and others, each with `accepted` and `patience`.
+
+        A sink that accepted other records since may reject the more of an object, the more it has
+        refused already: an object that is bad as a whole takes a few tries only.
+        """
+        lately, self.lately = self.lately, False
+        before = [each for each in wanted if each[0] in self.doubted]
+        if before:
+            last = before[-1][0]
+            self.again |= {*self.held, *(at for at, _ in wanted if at <= last)}
+            self.next = max(self.next, last + 1)
+            yield before, "since", PROBE_AFTER
+        if new := [each for each in wanted if each[0] not in self.doubted] if before else wanted:
+            accepts = (lately or self.lately) and not self.held
+            yield (
+                [*self.held.items(), *new] if self.held else new,
+                "before" if accepts or self.vouched else "nothing",
+                max(PROBE_AFTER, 4 * len(self.refused)) if self.vouched else PROBE_AFTER,
+            )
+
+    def note(self, piece: SettledPiece, of: Sequence[NumberedRecord]) -> None:
+        """Record the outcome of one piece of the batch *of*."""
+        self.next = max(self.next, piece.next)
+        for each in piece.refused:
+            self.refused[each.ordinal] = each
+            self.ids[each.ordinal] = records.event_id(_record(of, each.ordinal))
+        self.truncated += piece.truncated
+        if self.again or self.alone or self.believed or self.held:
+            settled = {at for at, _ in of if at < piece.next}.difference(
+                piece.skipped, piece.in_doubt
+            )
+            self.again -= settled
+            self.alone -= settled
+            self.believed -= settled
+            self.held = {at: each for at, each in self.held.items() if at not in settled}
+        self.again |= set(piece.skipped)
+        self.alone |= set(piece.rejected_alone)
+        if piece.in_doubt:
+            self.held = {at: _record(of, at) for at in piece.in_doubt}
+            self.why = piece.last_rejection
+
+    def wants(self, ordinal: int) -> bool:
+        """Whether the sink has still to be sent the record."""
+        return ordinal >= self.next or ordinal in self.again
+
+    def state(self) -> dict[str, str | int]:
+        """Return what a later try needs; `next` only if the sink commits each batch."""
+        name = self.sink.name
+        state: dict[str, str | int] = {}
+        lists = {"a:": self.alone, "j:": self.believed.union(self.refused)}
+        if self.accepts:
+            state[f"o:{name}"] = 1
+        if self.sink.commits == "batch":
+            state[f"p:{name}"] = self.next
+            lists["l:"] = self.again
+        for field, ordinals in lists.items():
+            if ordinals or self.tried:
+                state[field + name] = msgspec.json.encode(sorted(ordinals)).decode()
+                self.tried = True  # a list that was written once is kept up to date
+        return state
+
+    def confirm(self) -> None:
+        """Raise Fault if the sink rejected the last records and accepted nothing since."""
+        if self.held:
+            told = f"it accepted nothing since it rejected the last records, with: {self.why}"
+            raise Fault("sink-rejects-all", told, where=self.sink.name)
+
+
+def _record(of: Sequence[NumberedRecord], ordinal: int) -> bytes:
+    return of[bisect_left(of, ordinal, key=itemgetter(0))][1]

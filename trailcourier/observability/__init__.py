@@ -1,0 +1,1 @@
+"""What a process reports about itself: events, log lines, metrics, health."""

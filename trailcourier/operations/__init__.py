@@ -1,0 +1,1 @@
+"""What an operator asks for: the status of sources, a drain, a retry, a redrive."""

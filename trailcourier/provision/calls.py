@@ -1,0 +1,238 @@
+"""Make a step's AWS calls, and compare what AWS returns with what the step expects."""
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import jmespath
+import msgspec
+from botocore.exceptions import ClientError
+
+from trailcourier.aws import faults
+from trailcourier.provision import documents
+from trailcourier.provision.names import GROUP_PATH, TAG
+from trailcourier.provision.steps import (
+    MERGED,
+    BucketNotification,
+    Document,
+    Fields,
+    Placeholder,
+    Statements,
+    Step,
+    StepCall,
+)
+
+Clients = Callable[[str, str], Any]  # (service, region) -> boto3 client
+
+# parameters that AWS takes as JSON text and the plan holds as objects
+JSON_TEXT_PARAMETERS = frozenset(
+    {"Policy", "PolicyDocument", "AssumeRolePolicyDocument", "EventPattern", "AttributeValue"}
+    | {"RedrivePolicy", "RedriveAllowPolicy"}
+)
+
+
+class PlaceholderUnknown(Exception):
+    """A call needs a value that no answer has given: its resource does not exist yet."""
+
+
+class StepInspection(msgspec.Struct, frozen=True):
+    """What the read calls of a step found.
+
+    *document* is the policy or notification configuration that others may edit too.
+    """
+
+    exists: bool
+    differences: tuple[str, ...] = ()
+    answer: Any = None
+    document: Any = None
+
+
+class StepRunner:
+    """Makes the calls of one set-up's steps and remembers the values that they return.
+
+    *name* is the set-up's name, which our tag carries. *known* holds values that no call returns,
+    such as the external id. *caller* is the ARN that errors name.
+    """
+
+    def __init__(
+        self,
+        clients: Clients,
+        name: str,
+        *,
+        known: Mapping[str, Any] | None = None,
+        caller: str = "",
+    ) -> None:
+        self._clients = clients
+        self.name = name
+        self._ours: dict[str, bool] = {}
+        self.created: set[str] = set()  # ids of the steps created by this runner
+        self.caller = caller
+        self.known: dict[str, Any] = dict(known or {})
+
+    def call(self, call: StepCall) -> Any:
+        """Make *call*, keep its outputs and return the answer.
+
+        Raises what boto3 raises, or PlaceholderUnknown.
+        """
+        parameters = encode_parameters(self.resolve(call.parameters))
+        client = self._clients(call.service, call.region)
+        if client.can_paginate(call.method):
+            response = client.get_paginator(call.method).paginate(**parameters).build_full_result()
+        else:
+            response = getattr(client, call.method)(**parameters)
+        answer = {name: value for name, value in response.items() if name != "ResponseMetadata"}
+        outputs = {name: jmespath.search(path, answer) for name, path in call.outputs.items()}
+        self.known |= {name: value for name, value in outputs.items() if value is not None}
+        return answer
+
+    def resolve(self, value: Any) -> Any:
+        """Return *value* with each placeholder replaced by its known value."""
+        if isinstance(value, Placeholder):
+            if value.name not in self.known:
+                raise PlaceholderUnknown(value.name)
+            return self.known[value.name]
+        if isinstance(value, Mapping):
+            return {name: self.resolve(each) for name, each in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.resolve(each) for each in value]
+        return value
+
+    def inspect(self, step: Step) -> StepInspection:
+        """Read whether the step's resource exists, and how it differs from what is expected."""
+        answer: Any = None
+        for call in step.read_calls:
+            try:
+                answer = self.call(call)
+            except PlaceholderUnknown:
+                return StepInspection(exists=False)
+            except ClientError as error:
+                if faults.codes(error) & step.absent_codes:
+                    return StepInspection(exists=False)
+                raise
+            if any(jmespath.search(path, answer) is None for path in call.outputs.values()):
+                return StepInspection(exists=False, answer=answer)
+        try:
+            return self._compare(step, answer)
+        except PlaceholderUnknown as missing:
+            # plan and destroy work without the external id; any other value comes from a resource
+            # that apply has yet to create
+            is_external_id = str(missing) == "external_id"
+            differences = () if is_external_id else (f"{missing} is not known yet",)
+            return StepInspection(exists=True, differences=differences, answer=answer)
+
+    def _compare(self, step: Step, answer: Any) -> StepInspection:
+        match step.expected:
+            case Fields(at, values, lenient):
+                actual = jmespath.search(at, answer) or {}
+                found = list_differences(actual, self.resolve(values), lenient)
+                return StepInspection(True, tuple(found), answer)
+            case Statements(at):
+                policy = documents.parse_policy(jmespath.search(at, answer))
+                wanted = self.resolve_statements(step.expected)
+                exists = not step.additive or documents.has_any_statement(policy, wanted)
+                found = list(documents.statement_differences(policy, wanted))
+                return StepInspection(exists, tuple(found), answer, policy)
+            case BucketNotification():
+                exists = documents.has_notification(answer, step.expected)
+                found = list(documents.notification_differences(answer, step.expected))
+                return StepInspection(exists, tuple(found), answer, answer)
+            case _:
+                return StepInspection(True, (), answer)
+
+    def resolve_statements(self, wanted: Statements) -> Statements:
+        """Return *wanted* with each placeholder replaced by its known value."""
+        return Statements(wanted.at, tuple(self.resolve(list(wanted.statements))))
+
+    def is_ours(self, step: Step, inspection: StepInspection) -> bool:
+        """Return whether setup may change the existing resource, because it carries our tag.
+
+        The answer is remembered for the steps that have this one as their parent.
+        """
+        if step.additive:
+            return True
+        if step.parent:
+            return self._ours.get(step.parent, False)
+        self._ours[step.id] = self._has_our_tag(step, inspection)
+        return self._ours[step.id]
+
+    def parent_is_foreign(self, step: Step) -> bool:
+        """Return whether the step's parent exists and setup did not create it."""
+        return self._ours.get(step.parent) is False
+
+    def mark_created(self, step: Step) -> None:
+        """Remember that this run created the step's resource, which makes it ours."""
+        self._ours[step.id] = True
+        self.created.add(step.id)
+
+    def _has_our_tag(self, step: Step, inspection: StepInspection) -> bool:
+        if step.tags_call is None:
+            return has_our_tag(inspection.answer, self.name)
+        try:
+            return has_our_tag(self.call(step.tags_call), self.name)
+        except ClientError as error:
+            if faults.codes(error) & {"NoSuchTagSet", "NoSuchTagSetError"}:
+                return False
+            raise
+
+    def merge_document(self, step: Step, inspection: StepInspection) -> None:
+        """Set MERGED to the existing document with our entries merged in."""
+        existing = inspection.document or {}
+        match step.expected:
+            case Statements():
+                wanted = self.resolve_statements(step.expected)
+                self.known[MERGED.name] = documents.merge_statements(existing, wanted)
+            case BucketNotification():
+                self.known[MERGED.name] = documents.add_notification(existing, step.expected)
+            case _:
+                pass
+
+
+def encode_parameters(parameters: Document) -> dict[str, Any]:
+    """Return *parameters* with documents as JSON text where AWS takes text."""
+    return {name: _encode_parameter(name, value) for name, value in parameters.items()}
+
+
+def _encode_parameter(name: str, value: Any) -> Any:
+    if name in JSON_TEXT_PARAMETERS:
+        return value if isinstance(value, str) else json.dumps(value)
+    return encode_parameters(value) if isinstance(value, Mapping) else value
+
+
+def list_differences(
+    actual: Document, expected: Document, lenient: Iterable[str] = ()
+) -> list[str]:
+    """Return a text for each expected value that *actual* lacks or has otherwise.
+
+    A *lenient* one counts only where *actual* has it.
+    """
+    differences = []
+    empty: tuple[Any, ...] = (None, "", [], {})
+    for name, value in expected.items():
+        if name in lenient and name not in actual:
+            continue
+        found = actual.get(name)
+        if isinstance(value, Mapping | list) and isinstance(found, str):
+            found = json.loads(found) if found else None
+        if not (found in empty and value in empty) and not documents.is_equivalent(found, value):
+            differences.append(f"{name} is {_shorten(found)}, expected {_shorten(value)}")
+    return differences
+
+
+def _shorten(value: Any) -> str:
+    text = "not set" if value is None else json.dumps(value, default=str)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def has_our_tag(answer: Any, name: str) -> bool:
+    """Return whether an answer of AWS holds our tag with *name*, or the path of our groups.
+
+    A group can carry no tag.
+    """
+    if isinstance(answer, Mapping):
+        if answer.get(TAG) == name or answer.get("Path") == GROUP_PATH:
+            return True
+        for key, value in (("Key", "Value"), ("TagKey", "TagValue")):
+            if answer.get(key) == TAG:
+                return bool(answer.get(value) == name)
+        return any(has_our_tag(each, name) for each in answer.values())
+    return isinstance(answer, list) and any(has_our_tag(each, name) for each in answer)

@@ -1,0 +1,108 @@
+"""Go through the plan backwards and remove what setup created.
+
+It removes what carries our tag, and our entries in documents that others edit too. A bucket that
+holds objects stays: S3 refuses to delete it.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from botocore.exceptions import ClientError
+
+from trailcourier.aws import faults
+from trailcourier.provision import documents
+from trailcourier.provision.apply import StepReport, explain_failure
+from trailcourier.provision.calls import StepInspection, StepRunner
+from trailcourier.provision.resources import bucket
+from trailcourier.provision.steps import MERGED, BucketNotification, Statements, Step
+
+_IN_USE = {  # AWS's code where a resource is still in use -> why it is kept
+    "BucketNotEmpty": bucket.KEEP_REASON,
+    "DeleteConflict": "something that setup did not create is attached to it; detach that, then "
+    "run this again",
+}
+MAX_REPEATS = 5  # of a repeated step; IAM allows two access keys
+
+
+def destroy(steps: Sequence[Step], runner: StepRunner) -> Iterator[StepReport]:
+    """Remove every step's resource, the last step first, and report what was removed or kept.
+
+    Raises Denied or Unreachable at the first step that fails; run it again to continue.
+    """
+    inspections = dict(_inspect_all(steps, runner))
+    for step in reversed(steps):
+        if not step.delete_calls and not step.keep_reason:
+            continue  # removed together with its parent
+        inspection, ours = inspections[step.id]
+        try:
+            yield _destroy_step(step, inspection, runner, ours=ours)
+        except faults.AWS_ERRORS as error:
+            raise explain_failure(error, step, runner) from error
+
+
+def preview_destroy(steps: Sequence[Step], runner: StepRunner) -> Iterator[StepReport]:
+    """Report what ``destroy`` would remove; changes nothing."""
+    inspections: Mapping[str, tuple[StepInspection, bool]] = dict(_inspect_all(steps, runner))
+    for step in reversed(steps):
+        if step.delete_calls or step.keep_reason:
+            inspection, ours = inspections[step.id]
+            kept = _report_kept(step, inspection, ours=ours)
+            yield kept or StepReport(step.id, "to remove", step.summary)
+
+
+def _inspect_all(
+    steps: Sequence[Step], runner: StepRunner
+) -> Iterator[tuple[str, tuple[StepInspection, bool]]]:
+    """Inspect every step before any is removed: later steps need values that earlier ones give."""
+    for step in steps:
+        try:
+            inspection = runner.inspect(step)
+            yield step.id, (inspection, inspection.exists and runner.is_ours(step, inspection))
+        except faults.AWS_ERRORS as error:
+            raise explain_failure(error, step, runner) from error
+
+
+def _report_kept(step: Step, inspection: StepInspection, *, ours: bool) -> StepReport | None:
+    """Report why nothing is removed; None if something is."""
+    if not inspection.exists:
+        return StepReport(step.id, "not found", step.summary)
+    if not ours:
+        return StepReport(step.id, "kept", step.summary, "setup did not create it")
+    if step.keep_reason:
+        return StepReport(step.id, "kept", step.summary, step.keep_reason)
+    return None
+
+
+def _destroy_step(
+    step: Step, inspection: StepInspection, runner: StepRunner, *, ours: bool
+) -> StepReport:
+    kept = _report_kept(step, inspection, ours=ours)
+    if kept:
+        return kept
+    for _ in range(MAX_REPEATS if step.repeated else 1):
+        try:
+            _delete(step, inspection, runner)
+        except ClientError as error:
+            reasons = [why for code, why in _IN_USE.items() if code in faults.codes(error)]
+            if not reasons:
+                raise
+            return StepReport(step.id, "kept", step.summary, reasons[0])
+        if step.repeated and not runner.inspect(step).exists:
+            break
+    return StepReport(step.id, "removed", step.summary)
+
+
+def _delete(step: Step, inspection: StepInspection, runner: StepRunner) -> None:
+    call = step.delete_calls[0]
+    existing = inspection.document or {}
+    match step.expected:
+        case Statements() if step.additive:
+            wanted = runner.resolve_statements(step.expected)
+            rest = documents.remove_statements(existing, wanted)
+            if rest is None and len(step.delete_calls) > 1:
+                call = step.delete_calls[1]
+            runner.known[MERGED.name] = rest
+        case BucketNotification():
+            runner.known[MERGED.name] = documents.remove_notification(existing, step.expected)
+        case _:
+            pass
+    runner.call(call)

@@ -1,0 +1,1 @@
+"""One worker process: its role, its heartbeat in the ledger, its gauges."""
