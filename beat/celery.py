@@ -6,7 +6,7 @@ import celery.beat
 import redis
 
 from beat.schedule import entries
-from tasks import ticks
+from tasks import departure, ticks
 from tasks.celery import app
 from trailcourier import wiring
 from trailcourier.errors import TrailcourierError
@@ -26,6 +26,11 @@ class Scheduler(celery.beat.Scheduler):
     def tick(self, *args: Any, **kwargs: Any) -> float:
         self._presence.beat_if_due()
         return float(super().tick(*args, **kwargs))
+
+    def close(self) -> None:
+        departure.watch()
+        self._presence.leave()
+        super().close()
 
     def apply_entry(self, entry: Any, producer: None = None) -> None:  # noqa: ARG002
         try:

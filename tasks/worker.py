@@ -63,6 +63,10 @@ class Worker(celery.apps.worker.Worker):
         signal.signal(signal.SIGTERM, once)
         signal.signal(signal.SIGINT, once)  # exits 0 too, not 1
 
+    def on_stopped(self) -> None:
+        super().on_stopped()
+        self.service.end()
+
     def on_consumer_ready(self, consumer: Any) -> None:
         try:
             wiring.demand_broker()

@@ -93,12 +93,27 @@ def test_an_object_worker_is_heard_of_until_it_stops(fleet, client):
     assert client.hgetall(HEARD) == {}
 
 
-def test_a_control_worker_carries_nothing_and_is_not_heard_of(fleet, client):
+@pytest.mark.parametrize("heard_first", [True, False], ids=["heard of", "at once"])
+def test_a_control_worker_forwards_nothing_and_is_not_heard_of_after_it(fleet, client, heard_first):
     worker = fleet.worker("-Q", "control")
+    if heard_first:
+        until(lambda: client.hlen(HEARD), what=lambda: worker.said)
+        ((_, heard),) = client.hgetall(HEARD).items()
+        assert heard.split(b"|")[1] == b"0"
 
     child_process.send(worker.process, signal.SIGTERM)
 
     assert worker.wait() == 0
+    assert client.hgetall(HEARD) == {}
+
+
+def test_beat_is_not_heard_of_after_it_stops(fleet, client):
+    beat = fleet.celery("-A", "beat", "beat")
+    until(lambda: client.hlen(HEARD), what=lambda: beat.said)
+
+    child_process.send(beat.process, signal.SIGTERM)
+
+    assert beat.wait() == 0
     assert client.hgetall(HEARD) == {}
 
 

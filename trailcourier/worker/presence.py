@@ -111,5 +111,12 @@ class BeatPresence:
             log.emit("heartbeat_failed", why=str(error))
         self._touch()
 
+    def leave(self) -> None:
+        """Report to the ledger that beat is about to end; log a failure."""
+        try:
+            self._presence.leave(self._name)
+        except redis.RedisError as error:
+            log.emit("heartbeat_failed", why=str(error))
+
     def _touch(self) -> None:
         beat(self._file, away=self._health.away())

@@ -23,6 +23,7 @@ QUEUES = ("control", "objects")
 SPARE = 4
 """Threads in addition to those that poll, so that settle and maintenance never wait for polls."""
 
+FAREWELL = 5.0  # seconds; a broker that does not answer ends the process sooner
 SAMPLE_INTERVAL = 30.0  # seconds between samples of a worker that exports the fleet alone
 
 
@@ -76,6 +77,8 @@ class WorkerService:
         self._due = 0.0  # monotonic
         self._presence = WorkerPresence(role.roles)
         self._worker, self._forwards, self._reported = "", 0, False
+        self._reporting = threading.Lock()
+        self._heartbeats = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
         malloc.limit_arenas()
         if role.forwards:
             for name, source in settings.sources.items():
@@ -101,7 +104,11 @@ class WorkerService:
     def begin(self, worker: str, forwards: int) -> None:
         """Send heartbeats as *worker*, which runs *forwards* at once, until the process stops."""
         self._worker, self._forwards = worker, forwards
-        threading.Thread(target=self._beat, name="heartbeat", daemon=True).start()
+        self._heartbeats.start()
+
+    def end(self) -> None:
+        """Wait until the stopping process has reported that it leaves, or FAREWELL seconds."""
+        self._heartbeats.join(FAREWELL)
 
     def connected(self) -> None:
         """Note that the consumer is connected, and report it to the ledger at once.
@@ -120,8 +127,9 @@ class WorkerService:
             if self.health.consumes:
                 self._call(self._report, self._sample)
             self._stopping.wait(INTERVAL)
-        if self._reported:
-            self._call(self._report)  # that it leaves
+        with self._reporting:  # a report under way would arrive later and undo this
+            if self._reported:
+                self._call(lambda: self._presence.leave(self._worker))
 
     def _touch(self) -> None:
         beat(self._file, stuck=self.health.trouble(), away=self.health.away())
@@ -138,12 +146,12 @@ class WorkerService:
             log.emit("bug", object="heartbeat", error=f"{type(error).__name__}: {error}")
 
     def _report(self) -> None:
-        if self._stopping.is_set():
-            self._presence.leave(self._worker)
-        else:
+        with self._reporting:
+            if self._stopping.is_set():
+                return
+            self._reported = True  # one whose answer is lost may have arrived
             self._presence.report(self._worker, self._forwards)
-            wiring.update_fitness()
-        self._reported = True
+        wiring.update_fitness()
 
     def _sample(self) -> None:
         if time.monotonic() >= self._due:

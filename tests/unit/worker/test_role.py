@@ -11,7 +11,7 @@ from trailcourier.errors import ConfigError
 from trailcourier.models import Numbers
 from trailcourier.observability import http_server
 from trailcourier.settings import Settings
-from trailcourier.worker.presence import INTERVAL
+from trailcourier.worker.presence import INTERVAL, WorkerPresence
 from trailcourier.worker.role import WorkerRole, WorkerService, role_of
 
 QUEUE = "https://sqs.us-east-1.amazonaws.com/111122223333/cloudtrail"
@@ -95,3 +95,46 @@ def test_a_worker_on_a_host_that_fails_by_itself_is_live_but_not_ready(client, p
 
         assert before == alive == ask("/readyz") == (200, "well\n")
         assert unfit == (503, "sink:archive@sick: sink-full: no space left on device\n")
+
+
+@pytest.fixture
+def control(client, page):
+    """A control worker's service, which has begun its heartbeats, and its event to stop."""
+    with wired(client) as settings:
+        stopping = threading.Event()
+        service = WorkerService(role_of(["control"], [], settings), settings, stopping)
+        service.begin("control@host/1", 0)
+        yield service, stopping
+        stopping.set()
+        service.end()
+
+
+def test_a_report_that_is_slow_while_its_process_stops_does_not_outlive_it(
+    control, client, monkeypatch
+):
+    service, stopping = control
+    report, arrived, told_to_go_on = WorkerPresence.report, threading.Event(), threading.Event()
+
+    def slow(*args):
+        arrived.set()
+        told_to_go_on.wait(10)
+        report(*args)
+
+    monkeypatch.setattr(WorkerPresence, "report", slow)
+    service.connected()
+    assert arrived.wait(10)
+    stopping.set()
+    told_to_go_on.set()
+    service.end()
+
+    assert client.hkeys("trailcourier:1:workers") == []
+
+
+def test_a_process_that_stops_before_it_reported_is_never_listed(control, client):
+    service, stopping = control
+
+    stopping.set()
+    service.connected()
+    service.end()
+
+    assert client.hkeys("trailcourier:1:workers") == []
