@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from trailcourier import notifications, records, wiring
 from trailcourier.line import Line
 from trailcourier.models import Message, ObjectRef, Origin
+from trailcourier.sinks.batches import deliver
 from trailcourier.wiring import lines
 
 SOURCE = "bench"
@@ -35,7 +36,7 @@ def deliver_object(line: Line, ref: ObjectRef) -> None:
             if rule is None
         ]
         for sink, delivery in zip(line.configured_sinks, deliveries, strict=True):
-            for _ in sink.send(delivery, wanted, stopping=stopping):
+            for _ in deliver(delivery, wanted, sink.settings):
                 pass
     for delivery in deliveries:
         delivery.finish()

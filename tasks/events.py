@@ -6,7 +6,7 @@ from typing import Any
 import redis
 
 from tasks import foreign
-from tasks.worker import stopping
+from trailcourier import wiring
 from trailcourier.ledger.redis_faults import Impaired
 
 PAUSE = 0.5
@@ -40,12 +40,12 @@ class Consumer(foreign.Demanding):
             return
         again = time.monotonic() - self._lost < HELD
         self._pause = min(2 * self._pause, LONGEST) if again else SHORTEST
-        stopping.wait(self._pause)
+        wiring.stopping.wait(self._pause)
         self._lost = time.monotonic()
 
     def on_send_event_buffered(self) -> None:
         now = time.monotonic()
-        if stopping.is_set():  # the loop ends before the last task does
+        if wiring.stopping.is_set():  # the loop ends before the last task does
             self._send_gathered()
         elif self.hub and now >= self._next:  # by time: a lost connection drops timers
             self._next = now + PAUSE

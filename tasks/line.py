@@ -13,7 +13,6 @@ from tasks.events import QUIET
 from tasks.foreign import OurRequest
 from tasks.ticks import drop_late
 from tasks.transport import limits, waits
-from tasks.worker import stopping
 from trailcourier import wiring
 from trailcourier.errors import TrailcourierError
 from trailcourier.line.fitness import pause
@@ -38,7 +37,7 @@ limits["objects"] = lambda room: wiring.fitness().room(room, PAUSE)
 @app.task(name="trailcourier.poll", throws=FORESEEN, **QUIET)
 def poll(source: str, slot: int = 0) -> int:
     drop_late(poll, source)
-    return receive(lines.line(source), slot, publish, stopping)
+    return receive(lines.line(source), slot, publish)
 
 
 # acks late: the broker redelivers a killed worker's forward
@@ -56,7 +55,7 @@ def forward(source: str, message: str, index: int, generation: int, name: str) -
     """
     work, status = Work(source, message, index, generation, name), "pending"
     try:
-        ended = forward_object(lines.for_forward(source), work, str(forward.request.id), stopping)
+        ended = forward_object(lines.for_forward(source), work, str(forward.request.id))
         if ended.ours:
             raise Ignore
         status = ended.text
@@ -76,7 +75,7 @@ def settle(_outcomes: object, source: str, messages: Sequence[str] | None) -> in
 @app.task(name="trailcourier.maintenance", throws=FORESEEN, **QUIET)
 def maintenance(source: str) -> int:
     drop_late(maintenance, source)
-    return maintain(lines.line(source), publish, queue_idle, stopping)
+    return maintain(lines.line(source), publish, queue_idle)
 
 
 @signals.task_failure.connect

@@ -3,7 +3,6 @@
 import os
 import signal
 import sys
-import threading
 from typing import Any, NoReturn
 
 import celery.apps.worker
@@ -14,9 +13,6 @@ from tasks import departure
 from trailcourier import wiring
 from trailcourier.errors import ConfigError, Unreachable
 from trailcourier.worker.role import WorkerService, role_of
-
-stopping = threading.Event()
-"""Set by the first signal to stop; polls and forwards check it."""
 
 
 def refuse(error: ConfigError, status: int) -> NoReturn:
@@ -34,7 +30,7 @@ class Worker(celery.apps.worker.Worker):
             self.role = role_of(queues, excluded, wiring.settings())
         except ConfigError as error:
             refuse(error, os.EX_USAGE)
-        self.service = WorkerService(self.role, wiring.settings(), stopping)
+        self.service = WorkerService(self.role, wiring.settings(), wiring.stopping)
         # gossip floods the log when the broker goes away; mingle delays every start
         options.update(without_gossip=True, without_mingle=True)
         options["concurrency"] = options.get("concurrency") or self.role.threads
@@ -97,5 +93,5 @@ class LoopTurns(bootsteps.StartStopStep):
 @signals.worker_shutting_down.connect
 def stop(**_: Any) -> None:
     """Ask polls and forwards to end; do not wait for a broker that is gone."""
-    stopping.set()
+    wiring.stopping.set()
     departure.watch()

@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import get_args
@@ -23,11 +22,11 @@ from trailcourier.host import child_process
 from trailcourier.models import ObjectRef, Origin
 from trailcourier.reasons import REASONS
 from trailcourier.sinks import stdout
+from trailcourier.sinks.batches import deliver
 
 ROOT = Path(__file__).parents[2]
 KEY = "AWSLogs/111122223333/CloudTrail/us-east-1/2026/11/23/111122223333_a.json.gz"
 COURIER = (sys.executable, "-m", "tests.contracts.courier")
-NEVER = threading.Event()
 AWKWARD = [
     b'{"eventID":"1","n":1.0,"big":12345678901234567890}',
     '{"eventName":"Zür­ich\u2028\u0085 雪 \U0001f300"}'.encode(),
@@ -284,7 +283,7 @@ def test_an_oversized_record_is_refused_and_the_others_arrive(end):
     sent = list(enumerate([b'{"n":1}', b'{"pad":"' + b"x" * 2000 + b'"}', b'{"n":3}']))
     delivery = strict.start(origin())
 
-    taken = list(strict.send(delivery, sent, stopping=NEVER))
+    taken = list(deliver(delivery, sent, strict.settings))
     delivery.finish()
     strict.close()
 
@@ -298,7 +297,7 @@ def test_a_rejected_batch_is_bisected_and_all_but_the_rejected_records_arrive(en
     end.reject(b"poison")
     sent = [b'{"n":%d%b}' % (n, b',"x":"poison"' if n in {3, 64} else b"") for n in range(100)]
 
-    taken = list(sink.send(sink.start(origin()), list(enumerate(sent)), stopping=NEVER))
+    taken = list(deliver(sink.start(origin()), list(enumerate(sent)), sink.settings))
 
     assert end.arrived() == [record for record in sent if b"poison" not in record]
     assert [r.ordinal for each in taken for r in each.refused] == [3, 64]
@@ -312,12 +311,12 @@ def test_a_sink_that_rejects_everything_is_at_fault_itself(end, sink, count):
     sent = list(enumerate(records(count)))
 
     with pytest.raises(Fault) as raised:
-        list(sink.send(sink.start(origin()), sent, stopping=NEVER))
+        list(deliver(sink.start(origin()), sent, sink.settings))
 
     reason = REASONS[raised.value.reason]
     assert raised.value.reason == "sink-rejects-all"
     assert (reason.status, reason.breaker) == ("parked", "sink")
     assert end.arrived() == []
     end.reject(b"nothing has this in it")
-    list(sink.send(sink.start(origin()), sent, stopping=NEVER))
+    list(deliver(sink.start(origin()), sent, sink.settings))
     assert end.arrived() == records(count)

@@ -11,10 +11,10 @@ from trailcourier import sinks
 from trailcourier.aws.network import Network
 from trailcourier.errors import Fault
 from trailcourier.models import ObjectRef, Origin
+from trailcourier.sinks.batches import deliver
 from trailcourier.sinks.insightidr import Collector
 
 ORIGIN = Origin("prod", ObjectRef("acme-cloudtrail", "a.json.gz"), "etag")
-NEVER = threading.Event()
 AWKWARD = [
     b'{"eventID":"1","n":1.0,"big":12345678901234567890}',
     '{"eventName":"Zür­ich\u2028\u0085 雪 \U0001f300"}'.encode(),
@@ -60,7 +60,7 @@ def sink_to():
 
 def send(sink, batch):
     delivery = sink.start(ORIGIN)
-    (piece,) = sink.send(delivery, list(enumerate(batch)), stopping=NEVER)
+    (piece,) = deliver(delivery, list(enumerate(batch)), sink.settings)
     delivery.finish()
     assert piece.delivered == len(batch)
 

@@ -4,8 +4,8 @@ import time
 from pathlib import Path
 
 from tasks.celery import app
-from tasks.worker import stopping
 from tests.support.fleet import until
+from trailcourier.wiring import stopping
 
 
 @app.task(name="trial.hold", queue="objects", acks_late=True)

@@ -63,9 +63,9 @@ class Worker:
                 return
             match task.kind:
                 case "poll":
-                    poll(line, 0, self._broker.publish, process.stopping)
+                    poll(line, 0, self._broker.publish)
                 case "maintenance":
-                    maintain(line, self._broker.publish, self._broker.idle, process.stopping)
+                    maintain(line, self._broker.publish, self._broker.idle)
                 case "settle":
                     settle(line, None if task.argument is None else list(task.argument))
                 case "forward":
@@ -91,7 +91,7 @@ class Worker:
         status, begun = "pending", points.begun[work.name]
         alone = points.in_hand[work.name] == 1
         try:
-            carried = forward_object(line, work, task.id, process.stopping)
+            carried = forward_object(line, work, task.id)
             points.in_hand[work.name] -= 1
             if carried.ours:
                 alone = alone and begun == points.begun[work.name]

@@ -174,7 +174,8 @@ class World:
             keep=keep,
             process=ProcessLimits(
                 memory=self.plan.memory, claim=numbers.claim, stall=numbers.claim_stall,
-                fitness=Fitness(process.host, clock), clock=clock, keeps_alive=False,
+                fitness=Fitness(process.host, clock), stopping=process.stopping, clock=clock,
+                keeps_alive=False,
             ),
             numbers=numbers,
             clock=clock,

@@ -33,7 +33,7 @@ def consumer(monkeypatch):
     consumer._flush_events = None  # of Celery's
     consumer._send_gathered = flush
     yield consumer
-    events.stopping.clear()
+    events.wiring.stopping.clear()
 
 
 def has_an_event(consumer):
@@ -58,7 +58,7 @@ def test_what_comes_later_is_sent_later_though_the_hub_has_forgotten_what_was_du
 
 
 def test_an_event_of_a_worker_that_stops_is_sent_at_once(consumer):
-    events.stopping.set()
+    events.wiring.stopping.set()
 
     has_an_event(consumer)
 
@@ -77,7 +77,7 @@ def losing(monkeypatch):
         clock.now += seconds
 
     monkeypatch.setattr(Consumer, "on_connection_error_after_connected", waited)
-    monkeypatch.setattr(events.stopping, "wait", wait)
+    monkeypatch.setattr(events.wiring.stopping, "wait", wait)
     monkeypatch.setattr(events.time, "monotonic", lambda: clock.now)
     consumer.clock = clock
     return consumer

@@ -1,8 +1,8 @@
 """Deliver one object: read it from its bucket, check it, send its records to every sink."""
 
-import threading
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 import msgspec
 
@@ -21,7 +21,7 @@ from trailcourier.models import Origin, Outcome
 from trailcourier.objects.opened import OpenedObject
 from trailcourier.observability import metrics
 from trailcourier.reasons import REASONS
-from trailcourier.sinks.batches import NumberedRecord
+from trailcourier.sinks.batches import deliver
 
 INFLATES = 16  # times its size as stored; ordinary CloudTrail files: 10 to 15, measured
 
@@ -42,33 +42,38 @@ class ObjectDelivery:
         self.count = 0
         self.newest = 0.0  # the newest eventTime seen, as a Unix time
 
-    def run(self, live: LiveClaim, stopping: threading.Event) -> Report:
+    def run(self, live: LiveClaim) -> Report:
         """Read the object, check it whole, then send its records to every sink.
 
         Raises Fault if it cannot be delivered now, Stale if another task took the object over.
         """
-        line, ref = self._line, self._claim.ref
-
-        def keep_going() -> None:
-            live.move()  # a wait for memory must not end the claim
-            if stopping.is_set():
-                raise Fault("stopping", "the worker was told to stop")
-
+        line, numbers = self._line, self._line.numbers
         opened = self._open()
         try:
             if self._progress.delivered(opened.etag):
                 self._etag = opened.etag
                 return self._report(Outcome("skipped", "already-delivered"), final=True)
-            need = _memory(opened.size, line)
-            take = line.process.budget.take
-            with take(need, before_waiting=opened.close, waiting=keep_going) as waited:
+            memory = line.process.budget.take(
+                _memory(opened.size, line), before_waiting=opened.close, waiting=live.keep_going
+            )
+            with memory as waited:
                 if waited:
                     opened = self._open()
                 data = opened.body()
                 live.move()
-                self._note_success(breakers_of_read(line.source, ref))
+                self._note_success(breakers_of_read(line.source, self._claim.ref))
                 self._begin(opened.etag, len(data), live)
-                return self._send(records.open_log(data, line.limits, keep_going), live, stopping)
+                log = records.open_log(data, line.limits, live.keep_going)
+                self.count = log.count
+                with self._started():
+                    batches = log.batches(records=numbers.batch_records, size=numbers.batch_bytes)
+                    for batch in batches:
+                        self._offer(batch)
+                        live.move()
+                        if batch.first + len(batch.records) < log.count:
+                            self._note_progress()
+                            failpoint("between-batches")
+                    return self._finish(log.inflated)
         finally:
             opened.close()
 
@@ -115,11 +120,6 @@ class ObjectDelivery:
 
     def _begin(self, etag: str, read: int, live: LiveClaim) -> None:
         """Start the progress of each sink from what earlier tries of the same content left."""
-
-        def asking() -> float:
-            live.move()  # a batch sent record by record may outlast a claim
-            return self._line.clock.monotonic()
-
         self._etag, self._read = etag, read
         known = self._progress if self._progress.etag == etag else ObjectProgress()
         for sink in self._line.configured_sinks:
@@ -129,7 +129,7 @@ class ObjectDelivery:
             doubted = believed | alone if vouched else believed
             left = known.in_doubt.get(name, ())
             track = SinkProgress(
-                sink, asking, alone=alone, believed=believed, doubted=frozenset(doubted),
+                sink, live, alone=alone, believed=believed, doubted=frozenset(doubted),
                 vouched=vouched, tried=bool(alone or believed or left),
                 accepts=name in known.accepted,
             )  # fmt: skip
@@ -139,20 +139,14 @@ class ObjectDelivery:
             self._tracks.append(track)
         self._progress = known
 
-    def _send(self, log: records.Log, live: LiveClaim, stopping: threading.Event) -> Report:
-        line, numbers = self._line, self._line.numbers
-        self.count = log.count
-        origin = Origin(line.source, self._claim.ref, self._etag)
+    @contextmanager
+    def _started(self) -> Iterator[None]:
+        """Start a delivery to each sink, and drop those that the block does not finish."""
+        origin = Origin(self._line.source, self._claim.ref, self._etag)
         try:
             for track in self._tracks:
                 track.delivery = track.sink.start(origin)
-            for batch in log.batches(records=numbers.batch_records, size=numbers.batch_bytes):
-                self._offer(batch, stopping)
-                live.move()
-                if batch.first + len(batch.records) < log.count:
-                    self._note_progress()
-                    failpoint("between-batches")
-            return self._finish(log.inflated)
+            yield
         finally:
             for track in self._tracks:
                 track.drop()
@@ -165,7 +159,8 @@ class ObjectDelivery:
         if any(track.sink.commits == "batch" for track in self._tracks):
             self._line.ledger.claims.note_progress(self._claim, self._etag, self._state())
 
-    def _offer(self, batch: records.Batch, stopping: threading.Event) -> None:
+    def _offer(self, batch: records.Batch) -> None:
+        """Filter *batch*, and send each sink what it still has to get of it."""
         dropped = self._line.keep(batch.records)
         self._filtered.update(rule for rule in dropped if rule is not None)
         self.newest = max(self.newest, records.newest_event_time(batch.records))
@@ -177,34 +172,21 @@ class ObjectDelivery:
                 if rule is None and track.wants(batch.first + at)
             ]
             if wanted:
-                self._feed(track, wanted, stopping)
+                with _step(track, "send"):
+                    for part, accepted, patience in track.parts(wanted):
+                        for piece in deliver(
+                            track, part, track.sink.settings, accepted, probe_after=patience
+                        ):
+                            track.note(piece, part)
             if not track.held:
                 track.next = max(track.next, after)
-
-    def _feed(
-        self, track: SinkProgress, wanted: Sequence[NumberedRecord], stopping: threading.Event
-    ) -> None:
-        name = track.sink.name
-        try:
-            with metrics.timed("sink_seconds", sink=name, step="send"):
-                for part, accepted, patience in track.parts(wanted):
-                    for piece in track.sink.send(
-                        track, part, stopping=stopping, accepted=accepted, probe_after=patience
-                    ):
-                        track.note(piece, part)
-        except Fault as fault:
-            raise Fault(fault.reason, fault.detail, where=name) from fault
 
     def _finish(self, inflated: int) -> Report:
         for track in self._tracks:
             track.confirm()
         for track in self._tracks:
-            name = track.sink.name
-            try:
-                with metrics.timed("sink_seconds", sink=name, step="finish"):
-                    track.finish()
-            except Fault as fault:
-                raise Fault(fault.reason, fault.detail, where=name) from fault
+            with _step(track, "finish"):
+                track.finish()
         reasons = {each.reason for track in self._tracks for each in track.refused.values()}
         if not reasons:
             outcome = Outcome("delivered")
@@ -266,6 +248,17 @@ class ObjectDelivery:
                 sums[f"sink:{name}:filtered"] = filtered
                 sums[f"sink:{name}:refused"] = refused
         return sums
+
+
+@contextmanager
+def _step(track: SinkProgress, step: str) -> Iterator[None]:
+    """Time the block as a *step* of the sink; a Fault that leaves it names the sink."""
+    name = track.sink.name
+    try:
+        with metrics.timed("sink_seconds", sink=name, step=step):
+            yield
+    except Fault as fault:
+        raise Fault(fault.reason, fault.detail, where=name) from fault
 
 
 def _memory(compressed: int, line: Line) -> int:

@@ -1,7 +1,5 @@
 """Forward one object: claim it, deliver it to every sink, write its outcome."""
 
-import threading
-
 import msgspec
 import redis
 
@@ -37,23 +35,25 @@ class Forwarded(msgspec.Struct, frozen=True):
         return f"{self.status}: {self.reason}" if self.reason else self.status
 
 
-def forward_object(line: Line, work: Work, task_id: str, stopping: threading.Event) -> Forwarded:
+def forward_object(line: Line, work: Work, task_id: str) -> Forwarded:
     """Deliver one object and return how that ended.
 
     Nothing that is wrong with the object or a sink raises: an exception would fail the chord.
     Raises RedisError while the broker is away; maintenance dispatches the object again.
     """
-    with line.process.gate.shared(stopping) as inside:
-        if not inside:
-            return Forwarded("pending", "stopping")
-        answer = _claim(line, work, task_id, alone=False)
-        if answer.kind != "alone":
-            return _act(line, work, answer, stopping)
-    # It was started several times and never ended: it may have killed its workers, so run it alone.
-    with line.process.gate.alone(stopping) as inside:
-        if not inside:
-            return Forwarded("pending", "stopping")
-        return _act(line, work, _claim(line, work, task_id, alone=True), stopping)
+    gate = line.process.gate
+    # An object that was started several times and never ended may have killed its workers: the
+    # ledger answers `alone`, and it runs without others.
+    for alone, enter in ((False, gate.shared), (True, gate.alone)):
+        with enter() as inside:
+            if not inside:
+                break
+            answer = _claim(line, work, task_id, alone=alone)
+            if answer.kind == "go" and answer.claim:
+                return _deliver(line, answer.claim, answer.progress)
+            if answer.kind != "alone":
+                return _without_delivery(line, work, answer)
+    return Forwarded("pending", "stopping")
 
 
 def _claim(line: Line, work: Work, task_id: str, *, alone: bool) -> ClaimAnswer:
@@ -69,10 +69,9 @@ def _claim(line: Line, work: Work, task_id: str, *, alone: bool) -> ClaimAnswer:
     )
 
 
-def _act(line: Line, work: Work, answer: ClaimAnswer, stopping: threading.Event) -> Forwarded:
+def _without_delivery(line: Line, work: Work, answer: ClaimAnswer) -> Forwarded:
+    """Return how a forward ends that has nothing to deliver."""
     match answer.kind:
-        case "go" if answer.claim:
-            return _deliver(line, answer.claim, answer.progress, stopping)
         case "refused" if answer.claim:
             delivery = ObjectDelivery(line, answer.claim, ObjectProgress())
             starts = line.numbers.starts_refused
@@ -87,21 +86,17 @@ def _act(line: Line, work: Work, answer: ClaimAnswer, stopping: threading.Event)
             log.emit("object_parked", source=line.source, object=work.name,
                          reason="breaker-open", detail=answer.breaker)  # fmt: skip
             return Forwarded("parked", "breaker-open")
-        case "ours":
-            return Forwarded("pending", ours=True)
         case _:
-            return Forwarded("pending")
+            return Forwarded("pending", ours=answer.kind == "ours")
 
 
-def _deliver(
-    line: Line, claim: Claim, progress: ObjectProgress, stopping: threading.Event
-) -> Forwarded:
+def _deliver(line: Line, claim: Claim, progress: ObjectProgress) -> Forwarded:
     failpoint("at-claim")
     delivery = ObjectDelivery(line, claim, progress)
     try:
         with line.process.live_claims.kept(line.ledger.claims, claim) as live:
             try:
-                report = delivery.run(live, stopping)
+                report = delivery.run(live)
             except Fault as fault:
                 report = delivery.report_fault(fault)
             except (Stale, redis.RedisError):

@@ -70,7 +70,7 @@ class Budget:
         wanted: int,
         *,
         before_waiting: Callable[[], None],
-        waiting: Callable[[], None] = lambda: None,
+        waiting: Callable[[], object] = lambda: None,
     ) -> Iterator[bool]:
         """Take *wanted* bytes for the block; a forward that wants more than all gets all, alone.
 
@@ -110,13 +110,14 @@ class Gate:
     its block runs with False.
     """
 
-    def __init__(self, clock: Clock = SYSTEM_CLOCK) -> None:
+    def __init__(self, stopping: threading.Event, clock: Clock = SYSTEM_CLOCK) -> None:
+        self._stopping = stopping
         self._turns = FairQueue(clock)
         self._inside = 0
         self._alone = False
 
     @contextmanager
-    def shared(self, stopping: threading.Event) -> Iterator[bool]:
+    def shared(self) -> Iterator[bool]:
         """Run the block together with others."""
 
         def take() -> bool:
@@ -127,11 +128,11 @@ class Gate:
         def back() -> None:
             self._inside -= 1
 
-        with self._through(take, back, stopping) as inside:
+        with self._through(take, back) as inside:
             yield inside
 
     @contextmanager
-    def alone(self, stopping: threading.Event) -> Iterator[bool]:
+    def alone(self) -> Iterator[bool]:
         """Run the block while no other runs."""
 
         def take() -> bool:
@@ -143,14 +144,13 @@ class Gate:
         def back() -> None:
             self._alone = False
 
-        with self._through(take, back, stopping) as inside:
+        with self._through(take, back) as inside:
             yield inside
 
     @contextmanager
-    def _through(
-        self, take: Callable[[], bool], back: Callable[[], None], stopping: threading.Event
-    ) -> Iterator[bool]:
-        inside = self._turns.take_now(take) or self._turns.take_in_turn(take, stopping.is_set)
+    def _through(self, take: Callable[[], bool], back: Callable[[], None]) -> Iterator[bool]:
+        inside = self._turns.take_now(take)
+        inside = inside or self._turns.take_in_turn(take, self._stopping.is_set)
         try:
             yield inside
         finally:
@@ -159,17 +159,22 @@ class Gate:
 
 
 class ProcessLimits:
-    """The limits of one worker process: its memory, its gate, its live claims.
+    """The limits of one worker process: its memory, its gate, its live claims, its end.
 
     *memory* is bytes, *claim* and *stall* are seconds.  *fitness* says whether the host can do the
-    work.  With *keeps_alive* False the caller renews the claims.
+    work.  *stopping* is set when the process is to stop.  With *keeps_alive* False the caller
+    renews the claims.
     """
 
     def __init__(
         self, *, memory: int, claim: float, stall: float, fitness: Fitness | None = None,
-        clock: Clock = SYSTEM_CLOCK, keeps_alive: bool = True,
+        stopping: threading.Event | None = None, clock: Clock = SYSTEM_CLOCK,
+        keeps_alive: bool = True,
     ) -> None:  # fmt: skip
         self.budget = Budget(memory, clock)
-        self.gate = Gate(clock)
+        self.stopping = stopping or threading.Event()
+        self.gate = Gate(self.stopping, clock)
         self.fitness = fitness or Fitness("", clock)
-        self.live_claims = LiveClaims(life=claim, stall=stall, clock=clock, keeps_alive=keeps_alive)
+        self.live_claims = LiveClaims(
+            life=claim, stall=stall, stopping=self.stopping, clock=clock, keeps_alive=keeps_alive
+        )

@@ -8,7 +8,7 @@ from typing import TypeVar
 import msgspec
 
 from trailcourier.clock import Clock
-from trailcourier.errors import Stale
+from trailcourier.errors import Fault, Stale
 from trailcourier.ledger.claims import Claim, Claims
 from trailcourier.ledger.poll_lease import PollLease
 from trailcourier.observability import log
@@ -23,7 +23,8 @@ class LiveClaim(msgspec.Struct):
     """A claim that is renewed while its forward runs; *lost* once another task took the object.
 
     The forward last made progress at *moved*; the ledger last confirmed the claim at *kept*, and
-    the claim may have ended *life* seconds later.  All times are monotonic.
+    the claim may have ended *life* seconds later.  All times are monotonic.  *stopping* is set when
+    the process is to stop.
     """
 
     claim: Claim
@@ -32,10 +33,17 @@ class LiveClaim(msgspec.Struct):
     kept: float
     life: float
     monotonic: Callable[[], float]
+    stopping: threading.Event
     lost: bool = False
 
-    def move(self) -> None:
-        """Record progress; raises Stale if another task took the object over.
+    def keep_going(self) -> float:
+        """Record progress as ``move`` does; raises Fault ``stopping`` once the process stops."""
+        if self.stopping.is_set():
+            raise Fault("stopping", "the worker was told to stop")
+        return self.move()
+
+    def move(self) -> float:
+        """Record progress now, and return the time; raises Stale if another task took the object.
 
         If the claim may have ended meanwhile (a frozen process, a stall), ask the ledger first.
         """
@@ -45,6 +53,7 @@ class LiveClaim(msgspec.Struct):
         if self.lost:
             raise Stale(f"the claim on {self.claim.ref} was overtaken")
         self.moved = now
+        return now
 
     def renewed(self, ours: bool, now: float) -> None:
         """Record whether the ledger still has the claim as *ours*."""
@@ -59,10 +68,14 @@ class LiveClaims:
     a claim that is renewed for ever holds its message for ever.
     """
 
-    def __init__(self, *, life: float, stall: float, clock: Clock, keeps_alive: bool) -> None:
+    def __init__(
+        self, *, life: float, stall: float, stopping: threading.Event, clock: Clock,
+        keeps_alive: bool,
+    ) -> None:  # fmt: skip
         self._clock = clock
         self._life = life
         self._stall = stall
+        self._stopping = stopping
         self._keeps_alive = keeps_alive
         self._live: dict[int, LiveClaim] = {}
         self._poll_leases: dict[int, PollLease] = {}
@@ -73,7 +86,7 @@ class LiveClaims:
     def kept(self, claims: Claims, claim: Claim) -> Iterator[LiveClaim]:
         """Renew *claim* while the block runs and makes progress."""
         now = self._clock.monotonic()
-        live = LiveClaim(claim, claims, now, now, self._life, self._clock.monotonic)
+        live = LiveClaim(claim, claims, now, now, self._life, self._clock.monotonic, self._stopping)
         with self._registered(self._live, live):
             yield live
 

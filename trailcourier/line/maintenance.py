@@ -1,6 +1,5 @@
 """Maintenance: extend leases, redispatch lost forwards, retry parked objects that are due."""
 
-import threading
 from collections.abc import Callable, Sequence
 
 from trailcourier.errors import Fault
@@ -15,9 +14,7 @@ FULL_AT_ONCE = 100  # messages left to the queue, or made visible again, in one 
 SETTLE_AFTER = 5  # seconds that a finished message waits for its own chord to settle it
 
 
-def maintain(
-    line: Line, publish: Publish, idle: Callable[[], bool], stopping: threading.Event
-) -> int:
+def maintain(line: Line, publish: Publish, idle: Callable[[], bool]) -> int:
     """Run all of maintenance once; return how many forwards were published again.
 
     Two runs at the same time share the work and double none of it: each script hands a message or
@@ -27,7 +24,7 @@ def maintain(
     leave_full(line)
     settle(line, line.ledger.leases.take_unsettled(since=SETTLE_AFTER))
     line.ledger.traces.note("settle")  # also where nothing was ready
-    if stopping.is_set():
+    if line.process.stopping.is_set():
         return 0
     again = redispatch(line, publish, idle)
     show_recovered(line)

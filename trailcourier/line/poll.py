@@ -1,7 +1,6 @@
 """Poll: receive messages, admit them to the ledger, and publish a forward for each object."""
 
 import math
-import threading
 from collections import Counter
 from collections.abc import Sequence
 
@@ -50,7 +49,7 @@ class Arrival(msgspec.Struct, frozen=True):
     new: bool = True
 
 
-def poll(line: Line, slot: int, publish: Publish, stopping: threading.Event) -> int:
+def poll(line: Line, slot: int, publish: Publish) -> int:
     """Receive messages while there is room, for ``numbers.poll`` seconds; return how many came.
 
     One caller at a time holds the poll lease of a source and *slot*; the others return 0.
@@ -58,7 +57,7 @@ def poll(line: Line, slot: int, publish: Publish, stopping: threading.Event) -> 
     received = 0
     with line.process.live_claims.polling(line.ledger.poll_lease(slot)) as ours:
         ends = line.clock.monotonic() + line.numbers.poll
-        while ours and (room := await_room(line, ends, stopping)):
+        while ours and (room := await_room(line, ends)):
             line.ledger.traces.note("poll")
             # at least one second: a short poll asks few of SQS's servers and finds less
             wait = min(line.numbers.receive_wait, max(1, math.ceil(ends - line.clock.monotonic())))
@@ -66,7 +65,7 @@ def poll(line: Line, slot: int, publish: Publish, stopping: threading.Event) -> 
             if messages is None:
                 break
             received += len(messages)
-            if stopping.is_set():
+            if line.process.stopping.is_set():
                 queue.show_late(line, messages)
                 break
             anything_new = admit_all(line, messages, publish)
@@ -76,13 +75,14 @@ def poll(line: Line, slot: int, publish: Publish, stopping: threading.Event) -> 
     return received
 
 
-def await_room(line: Line, ends: float, stopping: threading.Event) -> int:
+def await_room(line: Line, ends: float) -> int:
     """Wait until a full receive fits.  Returns how many objects may be taken; 0 ends the poll.
 
     After PATIENCE any room is enough.  Waiting pays: a receive, its chord, its settle and its
     delete cost the same for one message as for ten.
     """
     began, (pause, longest) = line.clock.monotonic(), ROOM_PAUSE
+    stopping = line.process.stopping
     while not stopping.is_set() and (now := line.clock.monotonic()) < ends:
         room = line.ledger.room.measure(line.sinks, line.process.fitness.host)
         if not room.why or (room.objects and now - began > PATIENCE):

@@ -1,13 +1,14 @@
 """The progress of one sink with one object, in one try."""
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from operator import itemgetter
 
 import msgspec
 
 from trailcourier import records
 from trailcourier.errors import Fault
+from trailcourier.line.live_claims import LiveClaim
 from trailcourier.sinks import PROBE_AFTER, Accepted, ConfiguredSink, Delivery
 from trailcourier.sinks.batches import NumberedRecord, RefusedRecord, SettledPiece
 
@@ -29,11 +30,12 @@ class SinkProgress(msgspec.Struct):
     tried      an earlier try left one of these lists
     truncated  how many records were cut to size in this try
 
-    *asking* is called before each request and returns the line's monotonic time.
+    Before each request it records progress on the *live* claim: a batch sent record by record may
+    outlast a claim, and none begins once the worker stops.
     """
 
     sink: ConfiguredSink
-    asking: Callable[[], float]
+    live: LiveClaim
     next: int = 0
     refused: dict[int, RefusedRecord] = {}
     again: set[int] = set()
@@ -55,7 +57,7 @@ class SinkProgress(msgspec.Struct):
         """Send *batch* to the sink; if it accepts, note when the request began."""
         if self.delivery is None:
             raise RuntimeError("a delivery is sent to before it was started")
-        began = self.asking()
+        began = self.live.keep_going()
         self.delivery.send(batch)
         self.lately = True
         if self.sink.commits == "batch":
@@ -64,7 +66,7 @@ class SinkProgress(msgspec.Struct):
     def finish(self) -> None:
         """Finish the delivery: what was sent becomes final."""
         if self.delivery is not None:
-            began = self.asking()
+            began = self.live.move()  # all is sent: it finishes even if the worker stops
             self.delivery.finish()
             if self.sink.commits == "object":
                 self.accepted, self.accepts = began, True

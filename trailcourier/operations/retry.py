@@ -1,7 +1,5 @@
 """Forward a refused object again through the same line, outside any queue."""
 
-import threading
-
 import msgspec
 
 from trailcourier.ledger.admission import JudgedObject
@@ -46,7 +44,7 @@ def retry(line: Line, entry: QuarantineEntry) -> RetryResult:
     status = "skipped"
     for index in admitted.indices:
         work = Work(line.source, stand_in.id, index, 1, str(entry.ref))
-        status = forward_object(line, work, stand_in.id, threading.Event()).status
+        status = forward_object(line, work, stand_in.id).status
     settle(line, [stand_in.id])
     return _result(line, entry, status)
 

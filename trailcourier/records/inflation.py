@@ -20,7 +20,7 @@ FEED_NEXT_MEMBER = (
 )
 
 MAGIC = b"\x1f\x8b"
-OnProgress = Callable[[], None]
+OnProgress = Callable[[], object]
 """Called regularly while a log is read; an exception from it ends the reading."""
 
 ISAL_ERROR = cast("type[Exception]", igzip_lib.IsalError)  # isal's stubs type it as an instance

@@ -5,16 +5,13 @@ sink that its ``open(name, network)`` returns.  ``SinkConfig``, the union of the
 registry.
 """
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from threading import Event
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from trailcourier.aws.network import Network
 from trailcourier.models import Origin
-from trailcourier.sinks import batches
 from trailcourier.sinks.bisection import PROBE_AFTER, Accepted
 from trailcourier.sinks.config import DeliverySettings
 from trailcourier.sinks.file import File
@@ -42,26 +39,6 @@ class ConfiguredSink:
 
     def start(self, origin: Origin) -> Delivery:
         return self.sink.start(origin)
-
-    def send(
-        self,
-        delivery: Delivery,
-        records: Sequence[tuple[int, bytes]],
-        *,
-        stopping: Event,
-        accepted: Accepted = "nothing",
-        probe_after: int = PROBE_AFTER,
-    ) -> Iterator[batches.SettledPiece]:
-        """Send *records*, each with its ordinal, and yield each piece once it is settled.
-
-        *accepted* is what the sink accepted before, and *probe_after* how many rejections in a row
-        say nothing about the sink.  Sends only while the caller iterates.  Raises Fault: what was
-        yielded before is settled, the rest is not.
-        """
-        return batches.deliver(
-            delivery, records, settings=self.settings, stopping=stopping, accepted=accepted,
-            probe_after=probe_after,
-        )  # fmt: skip
 
     def close(self) -> None:
         self.sink.close()

@@ -6,7 +6,6 @@ each one: records of a piece that was yielded are not sent again, whatever happe
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from threading import Event
 
 import msgspec
 import stamina
@@ -15,7 +14,7 @@ from stamina.instrumentation import RetryDetails, set_on_retry_hooks
 from trailcourier.errors import Fault, Rejected
 from trailcourier.observability import log
 from trailcourier.reason_names import ReasonName
-from trailcourier.sinks.bisection import PROBE_AFTER, Accepted, Bisection
+from trailcourier.sinks.bisection import PROBE_AFTER, Accepted, Bisection, requests_of
 from trailcourier.sinks.config import DeliverySettings
 from trailcourier.sinks.oversize import fit_record
 from trailcourier.sinks.protocol import Delivery
@@ -58,25 +57,42 @@ class SettledPiece(msgspec.Struct, frozen=True):
 
 
 def deliver(
-    delivery: Delivery, records: Sequence[NumberedRecord], *, settings: DeliverySettings,
-    stopping: Event, accepted: Accepted = "nothing", probe_after: int = PROBE_AFTER,
+    delivery: Delivery, records: Sequence[NumberedRecord], settings: DeliverySettings,
+    accepted: Accepted = "nothing", *, probe_after: int = PROBE_AFTER,
 ) -> Iterator[SettledPiece]:  # fmt: skip
     """Send *records*, in ascending order of their ordinals, and yield each piece once settled.
 
     *accepted* is what the sink accepted before, and *probe_after* how many rejections in a row say
-    nothing about the sink, see ``bisection``.  Raises Fault for what is not about one record, and
-    with the reason ``stopping`` between two requests once *stopping* is set; pieces yielded before
-    stay settled.
+    nothing about the sink, see ``bisection``.  Sends only while the caller iterates.  Raises Fault
+    for what is not about one record; pieces yielded before stay settled.
     """
     fitting, oversized, truncated = _fit_all(records, settings)
+    batch, settled = [record for _, record in fitting], 0
+    for start, end in requests_of(len(batch), settings.max_records_per_request):
+        try:
+            retry(delivery.send, batch[start:end], settings)
+        except Rejected as rejection:
+            known = accepted if accepted == "since" or not settled else "before"
+            bisection = Bisection(
+                lambda part: retry(delivery.send, part, settings), batch[start:],
+                rejection=rejection, max_records=settings.max_records_per_request,
+                accepted=known, probe_after=probe_after,
+            )  # fmt: skip
+            yield from _bisect(bisection, fitting[start:], oversized, truncated)
+            return
+        until = fitting[end][0] if end < len(fitting) else None
+        refused = _take_before(until, oversized)
+        settled = end
+        yield _piece([ordinal for ordinal, _ in fitting[start:end]], refused, truncated)
+    if oversized:
+        yield _piece([], oversized, truncated)
 
-    def send(batch: Sequence[bytes]) -> None:
-        retry(lambda: delivery.send(batch), settings=settings, stopping=stopping)
 
-    bisection = Bisection(
-        send, [record for _, record in fitting], stopping,
-        max_records=settings.max_records_per_request, accepted=accepted, probe_after=probe_after,
-    )  # fmt: skip
+def _bisect(
+    bisection: Bisection, fitting: Sequence[NumberedRecord], oversized: list[RefusedRecord],
+    truncated: set[int],
+) -> Iterator[SettledPiece]:  # fmt: skip
+    """Send *fitting*, the sink having rejected its first request, until each record is settled."""
     settled = 0
     try:
         for start, end, rejection in bisection.pieces():
@@ -95,22 +111,21 @@ def deliver(
     if settled < len(fitting):
         piece, rest = _unsettled(bisection, fitting, settled, oversized, truncated)
         yield msgspec.structs.replace(piece, in_doubt=rest, last_rejection=bisection.last_rejection)
-    elif oversized:
-        yield _piece([], oversized, truncated)
 
 
-def retry(call: Callable[[], None], *, settings: DeliverySettings, stopping: Event) -> None:
-    """Make *call*, and retry it after a transient Fault, as *settings* allow.
+def retry(
+    send: Callable[[Sequence[bytes]], None], batch: Sequence[bytes], settings: DeliverySettings
+) -> None:
+    """Send *batch*, and again after a transient Fault, as *settings* allow.
 
-    A wait begins only if it ends within ``retry_seconds`` after the first try, and only while
-    *stopping* is not set; otherwise the Fault is raised.  A Fault that asks for a longer wait than
-    the longest one is raised too.
+    A wait begins only if it ends within ``retry_seconds`` after the first try; otherwise the Fault
+    is raised.  A Fault that asks for a longer wait than the longest one is raised too.
     """
     deadline = time.monotonic() + settings.retry_seconds
     longest = min(LONGEST_WAIT, settings.retry_seconds / settings.retry_attempts)
 
     def should_retry(error: Exception) -> bool | float:
-        if not isinstance(error, Fault) or error.reason not in TRANSIENT or stopping.is_set():
+        if not isinstance(error, Fault) or error.reason not in TRANSIENT:
             return False
         in_time = time.monotonic() + longest <= deadline and error.after <= longest
         return (error.after or True) if in_time else False
@@ -123,7 +138,7 @@ def retry(call: Callable[[], None], *, settings: DeliverySettings, stopping: Eve
         wait_jitter=0.5,
     ):
         with each:
-            call()
+            send(batch)
 
 
 def _log_retry(details: RetryDetails) -> None:

@@ -9,7 +9,6 @@ If the sink rejects these too, the fault is the sink's.  See ``docs/decisions/01
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from threading import Event
 from typing import Literal
 
 from trailcourier.errors import Fault, Rejected
@@ -28,7 +27,8 @@ class Bisection:
     """Sends one batch to a sink, and halves it until each rejected record is known.
 
     At most *max_records* records are sent in one request, and no record is sent more than
-    2 + log2(len(batch)) times, rounded up.  *accepted* is what the sink accepted before the batch.
+    2 + log2(len(batch)) times, rounded up.  *rejection* is the sink's answer to the first request,
+    where the caller sent that already.  *accepted* is what the sink accepted before the batch.
     If the sink accepts other records of the object, probes begin after *probe_after* rejected
     requests in a row; else after the first.
     """
@@ -37,18 +37,16 @@ class Bisection:
         self,
         send: Callable[[Sequence[bytes]], None],
         batch: Sequence[bytes],
-        stopping: Event,
         *,
+        rejection: Rejected | None = None,
         max_records: int | None = None,
         accepted: Accepted = "nothing",
         probe_after: int = PROBE_AFTER,
     ) -> None:
         self._send = send
         self._batch = batch
-        self._stopping = stopping
-        step = max_records or len(batch) or 1
-        ranges = [(at, min(at + step, len(batch))) for at in range(0, len(batch), step)]
-        self._to_send = ranges[::-1]  # a stack: the next range is the last
+        self._first_rejection = rejection
+        self._to_send = requests_of(len(batch), max_records)[::-1]  # a stack: the next is the last
         self._probes: dict[int, Rejected | None] = {}  # by record; sent out of order
         self._results: dict[int, tuple[int, Rejected | None]] = {}  # by start; not yielded yet
         self._in_doubt: list[int] = []  # rejected alone, and the sink accepted nothing since
@@ -62,8 +60,7 @@ class Bisection:
         """Send the batch, and yield each piece once it is settled, from left to right.
 
         Ends before a record that is in doubt.  Raises Fault with the reason ``sink-rejects-all`` if
-        the sink accepts no record, and with ``stopping`` between two requests once *stopping* is
-        set.
+        the sink accepts no record.
         """
         while self._to_send:
             self._settle_range(*self._to_send.pop())
@@ -101,9 +98,10 @@ class Bisection:
             self._handle_rejection(start, end, rejection)
 
     def _send_range(self, start: int, end: int) -> Rejected | None:
-        if self._stopping.is_set():
-            raise Fault("stopping", "the worker is stopping and has not sent all records")
         try:
+            if first := self._first_rejection:
+                self._first_rejection = None
+                raise first
             self._send(self._batch[start:end])
         except Rejected as error:
             self._rejections_in_row, self.last_rejection = self._rejections_in_row + 1, error.detail
@@ -173,6 +171,12 @@ class Bisection:
         if count == 1:
             detail = f"it rejected the only request: {self.last_rejection}"
         return Fault("sink-rejects-all", detail)
+
+
+def requests_of(records: int, most: int | None) -> list[tuple[int, int]]:
+    """Return the ranges of a batch of *records*, each of at most *most*: one for each request."""
+    step = most or records or 1
+    return [(at, min(at + step, records)) for at in range(0, records, step)]
 
 
 def _halves(start: int, end: int) -> list[tuple[int, int]]:

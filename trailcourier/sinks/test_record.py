@@ -1,13 +1,12 @@
 """Send one marked test record to one sink, with the delivery settings it has in the line."""
 
 import json
-import threading
 import uuid
 from datetime import UTC, datetime
 
 from trailcourier.errors import Fault
 from trailcourier.models import ObjectRef, Origin
-from trailcourier.sinks import ConfiguredSink
+from trailcourier.sinks import ConfiguredSink, batches
 
 
 def send(sink: ConfiguredSink) -> str:
@@ -15,7 +14,7 @@ def send(sink: ConfiguredSink) -> str:
     record, event = _test_record()
     delivery = sink.start(Origin("sink-test", ObjectRef("sink-test", event), event))
     try:
-        for piece in sink.send(delivery, [(0, record)], stopping=threading.Event()):
+        for piece in batches.deliver(delivery, [(0, record)], sink.settings):
             for refused in piece.refused:
                 raise Fault(refused.reason, refused.detail)
         delivery.finish()

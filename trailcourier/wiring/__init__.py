@@ -31,6 +31,9 @@ from trailcourier.settings import Settings
 
 R = TypeVar("R")
 
+stopping = threading.Event()
+"""Set by the first signal to stop; polls, forwards and heartbeats check it."""
+
 _opening = threading.RLock()
 _forgets: list[Callable[[], None]] = []
 _chosen: list[Settings] = []  # at most one

@@ -33,6 +33,7 @@ def process() -> ProcessLimits:
         claim=numbers.claim,
         stall=numbers.claim_stall,
         fitness=wiring.fitness(),
+        stopping=wiring.stopping,
     )
 
 

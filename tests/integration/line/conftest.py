@@ -1,5 +1,6 @@
 """The line as plain functions on real parts: a broker, an SQS and an S3 on loopback, real files."""
 
+import copy
 import dataclasses
 import gzip
 import json
@@ -33,7 +34,6 @@ from trailcourier.sinks.file import File
 
 BUCKET = "acme-logs"
 FOLDER = "AWSLogs/111122223333/CloudTrail/us-east-1/2026/11/23"
-NOBODY_STOPS = threading.Event()
 
 
 def key(at: int | str) -> str:
@@ -93,12 +93,12 @@ class World:
 
     def poll(self) -> int:
         """Receive once; how many messages came."""
-        return poll.poll(self.line, 0, self.publish, AfterOneRound())
+        line = dataclasses.replace(self.line, process=copy.copy(self.line.process))
+        line.process.stopping = AfterOneRound()
+        return poll.poll(line, 0, self.publish)
 
     def forward(self, work: Work, task: str = "") -> Forwarded:
-        carried = forward_object(
-            self.line, work, task or f"task-{work.message}-{work.index}", NOBODY_STOPS
-        )
+        carried = forward_object(self.line, work, task or f"task-{work.message}-{work.index}")
         if carried.settle:
             settle(self.line, None)
         return carried
@@ -109,7 +109,7 @@ class World:
         return [self.forward(each).status for each in work]
 
     def maintenance(self, *, idle: bool = True) -> int:
-        return maintain(self.line, self.publish, lambda: idle, NOBODY_STOPS)
+        return maintain(self.line, self.publish, lambda: idle)
 
     def run(self) -> list[str]:
         self.poll()

@@ -154,7 +154,8 @@ def test_messages_that_come_while_the_worker_stops_add_up(world, accounted):
     for at in range(3):
         world.announce(world.put(at))
 
-    assert poll.poll(world.line, 0, world.publish, WhileItReceives()) == 3
+    world.line.process.stopping = WhileItReceives()
+    assert poll.poll(world.line, 0, world.publish) == 3
     assert accounted() == {"deleted": 3, "not-admitted": 3}
 
 

@@ -1,7 +1,6 @@
 """One object on its way into several sinks, with everything that may stop it half-way."""
 
 import dataclasses
-import threading
 import time
 
 import pytest
@@ -197,13 +196,14 @@ def test_a_content_that_changed_is_sent_from_its_beginning(world, siem):
 
 
 def test_a_worker_that_stops_leaves_between_batches_and_the_rest_is_sent_later(world, siem):
-    stopping = threading.Event()
+    stopping = world.line.process.stopping
     siem.after_batch = stopping.set
     world.announce(world.put(1, count=25))
     world.poll()
     work = world.work.pop()
 
-    left = forward_object(world.line, work, "task-1", stopping)
+    left = forward_object(world.line, work, "task-1")
+    stopping.clear()
     siem.after_batch = lambda: None
     world.maintenance()
     world.forward_all()
@@ -214,13 +214,14 @@ def test_a_worker_that_stops_leaves_between_batches_and_the_rest_is_sent_later(w
 
 
 def test_a_worker_that_stops_while_it_looks_for_a_rejected_record_repeats_nothing(world, siem):
-    stopping = threading.Event()
+    stopping = world.line.process.stopping
     siem.reject = b'"1-7"'
     siem.after_batch = stopping.set
     world.announce(world.put(1, count=10))
     world.poll()
 
-    left = forward_object(world.line, world.work.pop(), "task-1", stopping)
+    left = forward_object(world.line, world.work.pop(), "task-1")
+    stopping.clear()
     siem.after_batch = lambda: None
     world.maintenance()
     world.forward_all()
@@ -398,7 +399,7 @@ def test_a_worker_overtaken_between_two_batches_stops(world, siem):
             client.set(claim, "another|task-2")
 
     siem.after_batch = overtake
-    left = forward_object(world.line, first, "task-1", threading.Event())
+    left = forward_object(world.line, first, "task-1")
 
     assert left.status == "pending"
     assert siem.batches == [10]

@@ -7,7 +7,7 @@ import pytest
 import redis
 import structlog
 
-from tests.integration.line.conftest import BUCKET, NOBODY_STOPS, expected, key, log_file, records
+from tests.integration.line.conftest import BUCKET, expected, key, log_file, records
 from tests.support.issuers import Imds, Keys
 from trailcourier.aws import metadata, regions, sessions
 from trailcourier.aws.credentials import Credentials
@@ -69,7 +69,7 @@ def test_a_lease_that_was_not_extended_is_said(world):
 def test_no_poll_ends_in_a_burst_of_short_receives(make):
     world = make(numbers={"receive_wait": 1, "poll": 1})
 
-    poll(world.line, 0, world.publish, NOBODY_STOPS)
+    poll(world.line, 0, world.publish)
 
     assert len(world.sqs.log("ReceiveMessage")) <= 2
     assert world.ledger.receives.count_quiet() <= 2
@@ -78,12 +78,11 @@ def test_no_poll_ends_in_a_burst_of_short_receives(make):
 def test_a_forward_that_waits_for_memory_ends_when_its_worker_stops(world):
     world.announce(world.put(1))
     world.poll()
-    stopping = threading.Event()
-    stopping.set()
+    world.line.process.stopping.set()
     ended = []
 
     def forward():
-        ended.append(forward_object(world.line, world.work[0], "task", stopping).status)
+        ended.append(forward_object(world.line, world.work[0], "task").status)
 
     with world.line.process.budget.take(96 << 20, before_waiting=pytest.fail):
         waiting = threading.Thread(target=forward, daemon=True)

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 
 import pytest
 
-from tests.integration.line.conftest import BUCKET, NOBODY_STOPS, World, expected, key, notice
+from tests.integration.line.conftest import BUCKET, World, expected, key, notice
 from tests.support import impaired
 from trailcourier.host.embedded_broker import EmbeddedBroker
 from trailcourier.ledger.redis_faults import Impaired
@@ -26,7 +26,7 @@ def finished(world: World, *, messages: int = 3) -> None:
         world.announce(world.put(at))
     world.poll()
     for work in world.work:
-        assert forward_object(world.line, work, work.message, NOBODY_STOPS).status == "delivered"
+        assert forward_object(world.line, work, work.message).status == "delivered"
     world.work.clear()
 
 

@@ -39,14 +39,16 @@ class Looked(threading.Event):
 
 @pytest.mark.parametrize("at", [10, 50], ids=["where it is checked", "where it is sent"])
 def test_a_worker_that_stops_does_not_read_to_the_end(make, at):
-    world = make(limits=LIMITS)
-    work = put(world, SPACED)
     stopping = Looked(at)
+    process = ProcessLimits(memory=96 << 20, claim=30, stall=300, stopping=stopping)
+    world = make(process=process, limits=LIMITS)
+    work = put(world, SPACED)
 
-    left = forward_object(world.line, work, "task-1", stopping)
+    left = forward_object(world.line, work, "task-1")
 
     assert left.status == "pending"
     assert stopping.looks == at
+    stopping.at = 0
     assert world.delivered() == []
     world.maintenance()
     assert world.forward_all() == ["delivered"]
@@ -62,11 +64,11 @@ def test_a_file_that_takes_longer_than_a_claim_lasts_is_not_taken_over(make):
             copies.append(world.forward(work, "another task").status)
 
     stopping = Looked(look=look)
-    process = ProcessLimits(memory=96 << 20, claim=3, stall=5)
+    process = ProcessLimits(memory=96 << 20, claim=3, stall=5, stopping=stopping)
     world = make(process=process, limits=LIMITS, numbers={"claim": 3, "claim_stall": 5})
     work = put(world, SPACED)
 
-    carried = forward_object(world.line, work, "task-1", stopping)
+    carried = forward_object(world.line, work, "task-1")
 
     assert copies == ["pending"]
     assert carried.status == "delivered"

@@ -8,7 +8,6 @@ import pytest
 from tests.integration.line.conftest import (
     BUCKET,
     FOLDER,
-    NOBODY_STOPS,
     expected,
     key,
     log_file,
@@ -314,7 +313,7 @@ def test_a_message_whose_chord_never_called_back_is_settled(world):
     world.poll()
     work = world.work.pop()
 
-    assert forward_object(world.line, work, "task", NOBODY_STOPS).settle  # and the worker died here
+    assert forward_object(world.line, work, "task").settle  # and the worker died here
 
     world.pass_time(11)
 
@@ -329,9 +328,7 @@ def test_a_settle_says_how_many_messages_it_settled_and_a_forward_why_not(world)
     world.announce(key(3))
     world.poll()
 
-    told = [
-        forward_object(world.line, work, work.message, NOBODY_STOPS).text for work in world.work
-    ]
+    told = [forward_object(world.line, work, work.message).text for work in world.work]
 
     assert told == ["delivered", "delivered", "refused: unparseable"]
     assert settle(world.line, None) == 3
@@ -430,7 +427,7 @@ def test_little_room_is_waited_for(make, monkeypatch, patience, taken):
     world.poll()
     world.announce(world.put(2))
 
-    poll.poll(world.line, 0, world.publish, NOBODY_STOPS)
+    poll.poll(world.line, 0, world.publish)
 
     assert len(world.work) == taken
 
@@ -455,10 +452,10 @@ def test_a_forward_that_waits_for_others_of_its_process_stops_with_the_worker(wo
         world.ledger.store.client.hset(
             f"{world.ledger.store.own}o:".encode() + object_id(ObjectRef(BUCKET, key(1))), "s", 3
         )
-    stopping, ends = threading.Event(), []
-    with getattr(world.line.process.gate, inside)(NOBODY_STOPS):
+    stopping, ends = world.line.process.stopping, []
+    with getattr(world.line.process.gate, inside)():
         forward = threading.Thread(
-            target=lambda: ends.append(forward_object(world.line, work, "task", stopping)),
+            target=lambda: ends.append(forward_object(world.line, work, "task")),
             daemon=True,
         )
         forward.start()
@@ -466,5 +463,6 @@ def test_a_forward_that_waits_for_others_of_its_process_stops_with_the_worker(wo
         stopping.set()
         forward.join(10)
 
+    stopping.clear()
     assert ends == [Forwarded("pending", "stopping")]
     assert world.forward(work).status == "delivered"

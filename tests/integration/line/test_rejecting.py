@@ -379,13 +379,14 @@ def test_a_worker_told_to_stop_after_a_probe_was_accepted_repeats_nothing(make):
     """The last record is accepted ahead of its turn; what lies before it is sent later, alone."""
     bad = {b'"5-0"', b'"5-3"'}
     sink = TwoFaced("siem", lambda record: any(each in record for each in bad))
-    stopping = threading.Event()
-    sink.after_send = stopping.set
     world = make(configured_sinks=(ConfiguredSink(sink, SETTINGS),))
+    stopping = world.line.process.stopping
+    sink.after_send = stopping.set
     announce(world, [5], 10)
     world.poll()
 
-    left = forward_object(world.line, world.work.pop(), "task-1", stopping)
+    left = forward_object(world.line, world.work.pop(), "task-1")
+    stopping.clear()
     accepted = sink.ids()
     sink.after_send = lambda: None
     world.maintenance()

@@ -152,16 +152,17 @@ class Visitors:
     """Threads that go through a gate, and what they did, in order."""
 
     def __init__(self) -> None:
-        self.gate = Gate()
+        self.stopping = threading.Event()
+        self.gate = Gate(self.stopping)
         self.order: list[str] = []
         self.threads: list[threading.Thread] = []
 
-    def come(self, name: str, *, stopping: threading.Event = RUNNING) -> threading.Event:
+    def come(self, name: str) -> threading.Event:
         """Go in, as ``alone-1`` or ``shared-1``; it is inside until the answer is set."""
         leave, way = threading.Event(), getattr(self.gate, name.partition("-")[0])
 
         def visit() -> None:
-            with way(stopping) as inside:
+            with way() as inside:
                 self.order.append(name if inside else f"{name} left")
                 assert not inside or leave.wait(SECONDS)
 
@@ -207,13 +208,13 @@ def test_one_that_shares_is_not_overtaken_by_others_that_want_to_be_alone(visito
 
 @pytest.mark.parametrize("way", ["shared", "alone"])
 def test_whoever_waits_at_the_gate_leaves_when_told_to_stop_and_holds_nobody_up(visitors, way):
-    stopping = threading.Event()
     first = visitors.come("alone-1")
-    visitors.come(f"{way}-2", stopping=stopping)
-    third = visitors.come("shared-3")
+    visitors.come(f"{way}-2")
 
-    stopping.set()
+    visitors.stopping.set()
     until(lambda: len(visitors.order) == 2)
+    visitors.stopping.clear()
+    third = visitors.come("shared-3")
     assert visitors.order == ["alone-1", f"{way}-2 left"]
     first.set()
     third.set()
@@ -223,12 +224,12 @@ def test_whoever_waits_at_the_gate_leaves_when_told_to_stop_and_holds_nobody_up(
 
 
 def test_an_error_inside_leaves_the_gate_open():
-    gate = Gate()
+    gate = Gate(threading.Event())
     for way in (gate.alone, gate.shared):
-        with pytest.raises(ValueError, match="inside"), way(RUNNING):
+        with pytest.raises(ValueError, match="inside"), way():
             raise ValueError("inside")
 
-    with gate.alone(RUNNING) as inside:
+    with gate.alone() as inside:
         assert inside
 
 
@@ -246,7 +247,9 @@ class Renewals:
 
 
 def holds(*, life: float, stall: float) -> LiveClaims:
-    return LiveClaims(life=life, stall=stall * 300, clock=Fast(), keeps_alive=True)
+    return LiveClaims(
+        life=life, stall=stall * 300, stopping=threading.Event(), clock=Fast(), keeps_alive=True
+    )
 
 
 CLAIM = Claim("m", 0, "token", "task", b"oid", ObjectRef("b", "k"))

@@ -1,8 +1,15 @@
 """How far one sink is with one object: what it is offered again, and what is told of it."""
 
+import threading
 from typing import Any
 
+import pytest
+
+from trailcourier.errors import Fault
+from trailcourier.ledger.claims import Claim
+from trailcourier.line.live_claims import LiveClaim
 from trailcourier.line.sink_progress import SinkProgress
+from trailcourier.models import ObjectRef
 from trailcourier.sinks import ConfiguredSink
 from trailcourier.sinks.batches import RefusedRecord, SettledPiece
 from trailcourier.sinks.config import DeliverySettings
@@ -14,20 +21,25 @@ class Sink:
     name = "siem"
 
     def __init__(self, commits: Any = "batch"):
-        self.commits = commits
+        self.commits, self.calls = commits, []
 
-    def send(self, batch: Any) -> None: ...
+    def send(self, batch: Any) -> None:
+        self.calls.append("send")
 
-    def finish(self) -> None: ...
+    def finish(self) -> None:
+        self.calls.append("finish")
 
     def drop(self) -> None: ...
 
 
+CLAIM = Claim("m", 0, "token", "task", b"oid", ObjectRef("b", "k"))
+NoClaims: Any = None  # nothing is renewed here
+
+
 def track(commits="batch", **known):
     sink = Sink(commits)
-    return SinkProgress(
-        ConfiguredSink(sink, DeliverySettings()), lambda: 7.0, delivery=sink, **known
-    )
+    live = LiveClaim(CLAIM, NoClaims, 7.0, 7.0, 30.0, lambda: 7.0, threading.Event())
+    return SinkProgress(ConfiguredSink(sink, DeliverySettings()), live, delivery=sink, **known)
 
 
 def numbered(*ordinals):
@@ -86,3 +98,15 @@ def test_a_list_that_an_earlier_try_left_is_kept_up_to_date_until_it_is_empty():
 
     assert it.state() == {"p:siem": 3, "a:siem": "[]", "j:siem": "[]", "l:siem": "[]"}
     assert track(next=3).state() == {"p:siem": 3}
+
+
+def test_a_worker_that_stops_begins_no_request_but_finishes_what_was_sent():
+    it = track("object")
+    it.send([b"{}"])
+    it.live.stopping.set()
+
+    with pytest.raises(Fault, match="told to stop"):
+        it.send([b"{}"])
+    it.finish()
+
+    assert it.delivery.calls == ["send", "finish"]

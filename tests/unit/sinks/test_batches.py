@@ -10,7 +10,6 @@ from trailcourier.sinks.batches import LONGEST_WAIT, TRANSIENT, SettledPiece, de
 from trailcourier.sinks.config import DeliverySettings
 
 BUSY = Fault("sink-busy", "not now", where="siem")
-RUNNING = threading.Event()
 SETTINGS = DeliverySettings(retry_attempts=3)
 SMALL = DeliverySettings(max_record_bytes=1024)
 
@@ -63,7 +62,7 @@ class Failing:
     def __init__(self, *faults):
         self.faults, self.calls = list(faults), 0
 
-    def __call__(self):
+    def __call__(self, batch):
         self.calls += 1
         if self.faults:
             raise self.faults.pop(0)
@@ -109,8 +108,8 @@ def numbered(count, first=0):
     return [(first + n, b"%d" % (first + n)) for n in range(count)]
 
 
-def pieces_of(delivery, records, settings=SETTINGS, stopping=RUNNING):
-    return list(deliver(delivery, records, settings=settings, stopping=stopping))
+def pieces_of(delivery, records, settings=SETTINGS):
+    return list(deliver(delivery, records, settings))
 
 
 def test_an_accepted_batch_is_one_piece():
@@ -160,24 +159,22 @@ def test_pieces_yielded_before_a_fault_are_exact():
     pieces = []
 
     with pytest.raises(Fault, match="no longer"):
-        pieces.extend(deliver(delivery, numbered(8), settings=SETTINGS, stopping=RUNNING))
+        pieces.extend(deliver(delivery, numbered(8), SETTINGS))
 
     assert [(each.next, each.delivered) for each in pieces] == [(1, 1), (2, 0), (4, 2)]
     assert [r.ordinal for each in pieces for r in each.refused] == [1]
 
 
-def test_a_stop_ends_it_between_two_pieces_and_yields_records_accepted_out_of_order():
-    stopping = threading.Event()
+def test_a_fault_between_two_pieces_yields_first_what_was_accepted_out_of_order():
     delivery = Picky(bad={b"0"})
-    pieces = deliver(delivery, numbered(8), settings=SETTINGS, stopping=stopping)
+    pieces = deliver(delivery, numbered(8), SETTINGS)
     first = next(pieces)
 
-    stopping.set()
+    delivery.breaks = b"1"
 
     assert next(pieces) == SettledPiece(next=8, delivered=1, skipped=(1, 2, 3, 4, 5, 6))
-    with pytest.raises(Fault) as raised:
+    with pytest.raises(Fault, match="no longer"):
         next(pieces)
-    assert raised.value.reason == "stopping"
     assert first.next == 1
     assert delivery.accepted == [b"7"]
 
@@ -188,7 +185,7 @@ def test_an_oversized_record_before_one_accepted_out_of_order_is_not_skipped():
     pieces = []
 
     with pytest.raises(Fault, match="no longer"):
-        pieces.extend(deliver(delivery, records, settings=SMALL, stopping=RUNNING))
+        pieces.extend(deliver(delivery, records, SMALL))
 
     assert [(each.next, each.delivered, each.skipped) for each in pieces] == [
         (4, 0, ()),
@@ -254,7 +251,7 @@ def test_an_oversized_record_is_not_yielded_before_a_fault():
     delivery = Picky(breaks=b"{}")
 
     with pytest.raises(Fault):
-        next(deliver(delivery, [(0, b"x" * 2000), (1, b"{}")], settings=SMALL, stopping=RUNNING))
+        next(deliver(delivery, [(0, b"x" * 2000), (1, b"{}")], SMALL))
 
 
 def test_truncated_records_are_counted():
@@ -271,7 +268,7 @@ def test_truncated_records_are_counted():
 def test_a_transient_fault_is_retried(no_waiting, reason):
     call = Failing(Fault(reason, "once"), Fault(reason, "twice"))
 
-    retry(call, settings=SETTINGS, stopping=RUNNING)
+    retry(call, [], SETTINGS)
 
     assert call.calls == 3
 
@@ -280,7 +277,7 @@ def test_the_last_fault_is_raised_after_the_set_number_of_tries(no_waiting):
     call = Failing(*(Fault("sink-busy", f"{n}") for n in range(9)))
 
     with pytest.raises(Fault, match="sink-busy: 2"):
-        retry(call, settings=SETTINGS, stopping=RUNNING)
+        retry(call, [], SETTINGS)
 
     assert call.calls == 3
 
@@ -299,18 +296,7 @@ def test_a_fault_that_is_not_transient_is_raised_at_once(no_waiting, error):
     call = Failing(error)
 
     with pytest.raises(type(error)):
-        retry(call, settings=SETTINGS, stopping=RUNNING)
-
-    assert call.calls == 1
-
-
-def test_nothing_is_retried_after_a_stop():
-    stopping = threading.Event()
-    stopping.set()
-    call = Failing(BUSY)
-
-    with pytest.raises(Fault):
-        retry(call, settings=SETTINGS, stopping=stopping)
+        retry(call, [], SETTINGS)
 
     assert call.calls == 1
 
@@ -324,17 +310,13 @@ def test_nothing_is_retried_after_a_stop():
 def test_no_try_begins_after_retry_seconds(clock, attempts, seconds, takes):
     begun = []
 
-    def call():
+    def call(batch):
         begun.append(clock.now)
         clock.sleep(takes)
         raise BUSY
 
     with pytest.raises(Fault):
-        retry(
-            call,
-            settings=DeliverySettings(retry_attempts=attempts, retry_seconds=seconds),
-            stopping=RUNNING,
-        )
+        retry(call, [], DeliverySettings(retry_attempts=attempts, retry_seconds=seconds))
 
     assert begun[-1] - begun[0] <= seconds
     assert len(begun) <= attempts
@@ -345,11 +327,7 @@ def test_a_call_that_fails_fast_is_tried_as_often_as_allowed(clock, attempts, se
     call = Failing(*[BUSY] * 50)
 
     with pytest.raises(Fault):
-        retry(
-            call,
-            settings=DeliverySettings(retry_attempts=attempts, retry_seconds=seconds),
-            stopping=RUNNING,
-        )
+        retry(call, [], DeliverySettings(retry_attempts=attempts, retry_seconds=seconds))
 
     assert call.calls == attempts
     assert 0 < max(clock.waits) <= LONGEST_WAIT
@@ -358,7 +336,7 @@ def test_a_call_that_fails_fast_is_tried_as_often_as_allowed(clock, attempts, se
 def test_the_wait_is_as_long_as_the_sink_asks(clock):
     call = Failing(Fault("sink-busy", "in a second", after=1.25), Fault("sink-busy", "again"))
 
-    retry(call, settings=SETTINGS, stopping=RUNNING)
+    retry(call, [], SETTINGS)
 
     assert clock.waits[0] == 1.25
     assert clock.waits[1] <= LONGEST_WAIT
@@ -369,14 +347,14 @@ def test_a_longer_wait_than_the_longest_is_not_made(clock):
     call = Failing(Fault("sink-busy", "in a minute", after=60))
 
     with pytest.raises(Fault, match="in a minute"):
-        retry(call, settings=SETTINGS, stopping=RUNNING)
+        retry(call, [], SETTINGS)
 
     assert clock.waits == []
 
 
 def test_each_retry_is_logged(no_waiting):
     with structlog.testing.capture_logs() as logs, pytest.raises(Fault):
-        retry(Failing(*[BUSY] * 9), settings=SETTINGS, stopping=RUNNING)
+        retry(Failing(*[BUSY] * 9), [], SETTINGS)
 
     assert [(each["event"], each["sink"], each["tries"]) for each in logs] == [
         ("sink_tried_again", "siem", 1),

@@ -11,8 +11,6 @@ from hypothesis import strategies as st
 from trailcourier.errors import Fault, Rejected
 from trailcourier.sinks.bisection import PROBE_AFTER, Bisection
 
-RUNNING = threading.Event()
-
 
 class Picky:
     """Rejects batches with a record of *bad*.
@@ -34,12 +32,27 @@ class Picky:
         self.after()
 
 
+STOP = Fault("stopping", "the worker was told to stop")
+
+
+class Stopped:
+    """What sends to a sink, and raises once *stopped* is set, as a worker's sending does."""
+
+    def __init__(self, sink):
+        self.sink, self.stopped = sink, threading.Event()
+
+    def send(self, batch):
+        if self.stopped.is_set():
+            raise STOP
+        self.sink.send(batch)
+
+
 def numbers(of):
     return [b"%d" % n for n in of]
 
 
-def bisected(sink, count, stopping=RUNNING, **known):
-    bisection = Bisection(sink.send, numbers(range(count)), stopping, **known)
+def bisected(sink, count, **known):
+    bisection = Bisection(sink.send, numbers(range(count)), **known)
     return bisection, list(bisection.pieces())
 
 
@@ -73,7 +86,7 @@ def rejected(pieces):
 )
 def test_all_but_rejected_records_are_accepted_once_or_the_sink_is_at_fault(count, bad, known):
     sink = Picky(numbers(bad))
-    bisection, pieces, why = Bisection(sink.send, numbers(range(count)), RUNNING, **known), [], ""
+    bisection, pieces, why = Bisection(sink.send, numbers(range(count)), **known), [], ""
     try:
         pieces += bisection.pieces()
     except Fault as fault:
@@ -145,7 +158,7 @@ def test_the_smallest_record_is_a_probe_because_others_may_be_too_large():
     batch[2] = b"x"
     sink = Picky([b"x" * 50])
 
-    bisection = Bisection(sink.send, batch, RUNNING)
+    bisection = Bisection(sink.send, batch)
     pieces = list(bisection.pieces())
 
     assert sink.accepted == [b"x"]
@@ -175,7 +188,7 @@ def test_no_good_record_is_refused_if_the_sink_rejects_everything_for_a_while(
     pieces = []
 
     with contextlib.suppress(Fault):
-        bisection = Bisection(sink.send, numbers(range(count)), RUNNING, **known)
+        bisection = Bisection(sink.send, numbers(range(count)), **known)
         pieces.extend(bisection.pieces())
 
     assert set(rejected(pieces)) <= bad
@@ -183,7 +196,7 @@ def test_no_good_record_is_refused_if_the_sink_rejects_everything_for_a_while(
 
 
 def test_records_rejected_alone_are_known_after_a_fault_of_the_sink():
-    bisection = Bisection(Picky(ends=0).send, numbers(range(9)), RUNNING)
+    bisection = Bisection(Picky(ends=0).send, numbers(range(9)))
 
     with pytest.raises(Fault):
         list(bisection.pieces())
@@ -199,7 +212,7 @@ def test_a_rejected_probe_stays_rejected_alone_if_sending_it_again_fails():
             raise Fault("sink-busy", "later")
         sink.send(batch)
 
-    bisection = Bisection(send, numbers(range(5)), RUNNING)
+    bisection = Bisection(send, numbers(range(5)))
     with pytest.raises(Fault, match="later"):
         list(bisection.pieces())
 
@@ -243,12 +256,12 @@ def test_a_record_in_doubt_is_sent_again_once_the_sink_accepts_another():
 
 
 def test_records_accepted_while_others_are_in_doubt_are_known_after_a_stop():
-    stopping = threading.Event()
     sink = Picky([b"1"])
-    sink.after = lambda: stopping.set() if b"2" in sink.accepted else None
-    bisection, pieces = Bisection(sink.send, numbers(range(4)), stopping, max_records=1), []
+    worker = Stopped(sink)
+    sink.after = lambda: worker.stopped.set() if b"2" in sink.accepted else None
+    bisection, pieces = Bisection(worker.send, numbers(range(4)), max_records=1), []
 
-    with pytest.raises(Fault, match="is stopping"):
+    with pytest.raises(Fault, match="told to stop"):
         pieces.extend(bisection.pieces())
 
     assert (pieces, bisection.accepted_ahead) == ([(0, 1, None)], [2])
@@ -276,7 +289,7 @@ def test_many_rejections_in_a_row_are_the_sinks_fault_even_if_it_accepted_before
 
 def test_unconfirmed_rejections_are_not_yielded_before_the_fault():
     sink = Picky(numbers(range(10, 90)), ends=14)
-    bisection = Bisection(sink.send, numbers(range(100)), RUNNING, max_records=1)
+    bisection = Bisection(sink.send, numbers(range(100)), max_records=1)
     pieces = []
 
     with pytest.raises(Fault):
@@ -293,27 +306,45 @@ def test_rejections_are_believed_if_the_sink_accepted_others_since():
 
 
 def test_a_record_accepted_out_of_order_is_known_after_a_stop_and_not_sent_twice():
-    stopping = threading.Event()
     sink = Picky(numbers(range(50)))
-    sink.after = stopping.set
-    bisection = Bisection(sink.send, numbers(range(100)), stopping)
+    worker = Stopped(sink)
+    sink.after = worker.stopped.set
+    bisection = Bisection(worker.send, numbers(range(100)))
 
-    with pytest.raises(Fault, match="is stopping"):
+    with pytest.raises(Fault, match="told to stop"):
         list(bisection.pieces())
 
     assert (bisection.accepted_ahead, sink.accepted) == ([99], [b"99"])
 
 
 def test_a_stop_ends_the_bisection_between_two_probes():
-    stopping = threading.Event()
     sink = Picky(ends=0)
 
     def send(batch):
-        if len(sink.requests) == 1:
-            stopping.set()
+        if len(sink.requests) == 2:
+            raise STOP
         sink.send(batch)
 
-    with pytest.raises(Fault, match="is stopping"):
-        list(Bisection(send, numbers(range(100)), stopping).pieces())
+    with pytest.raises(Fault, match="told to stop"):
+        list(Bisection(send, numbers(range(100))).pieces())
 
     assert len(sink.requests) == 2
+
+
+@pytest.mark.parametrize("bad", [[b"3"], [b"0"], [b"5"], numbers(range(6))], ids=str)
+def test_a_first_request_that_was_sent_already_is_not_sent_again(bad):
+    def run(bisection):
+        try:
+            return list(bisection.pieces())
+        except Fault as fault:
+            return fault.reason
+
+    whole, rest = Picky(bad), Picky(bad)
+    expected = run(Bisection(whole.send, numbers(range(6))))
+    with pytest.raises(Rejected) as rejection:
+        rest.send(numbers(range(6)))
+
+    found = run(Bisection(rest.send, numbers(range(6)), rejection=rejection.value))
+
+    assert str(found) == str(expected)
+    assert rest.requests == whole.requests
