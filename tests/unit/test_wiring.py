@@ -56,7 +56,11 @@ def test_a_line_is_composed_from_its_source(configured):
 
     line = lines.line("prod")
 
-    assert (line.source, line.sinks, line.buckets) == ("prod", ("archive", "console"), ("acme-*",))
+    assert (line.source, line.sinks, line.rules.buckets) == (
+        "prod",
+        ("archive", "console"),
+        ("acme-*",),
+    )
     assert line.limits.compressed == 2 * 1024 * 1024
     assert line.ledger is wiring.ledger("prod")
     assert line.keep([b"{}"]) == [None]
@@ -79,7 +83,7 @@ def test_the_last_configuration_counts(configured):
 
     configured(CONFIG.replace('"acme-*"', '"other"'), broker="redis://127.0.0.1:2/0")
 
-    assert lines.line("prod").buckets == ("other",)
+    assert lines.line("prod").rules.buckets == ("other",)
     assert before[0] is not lines.line("prod")
     assert before[1] is not wiring.client()
 

@@ -6,11 +6,12 @@ the workers' tasks call them, and so do tests, without Celery.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from trailcourier.clock import SYSTEM_CLOCK, Clock
 from trailcourier.ledger import Ledger
 from trailcourier.line.limits import ProcessLimits
+from trailcourier.line.object_rules import ObjectRules
 from trailcourier.models import Numbers
 from trailcourier.records import Limits
 from trailcourier.sinks import ConfiguredSink
@@ -36,9 +37,7 @@ class Line:
     process: ProcessLimits
     numbers: Numbers = field(default_factory=Numbers)
     limits: Limits = field(default_factory=Limits)
-    buckets: tuple[str, ...] = ()
-    unknown_key: Literal["read", "skip", "refuse"] = "refuse"
-    keys: tuple[str, ...] = ()
+    rules: ObjectRules = field(default_factory=ObjectRules)
     clock: Clock = SYSTEM_CLOCK
 
     @property

@@ -213,24 +213,11 @@ def judge_objects(line: Line, message: Message, notification: Notification) -> l
     """Return the objects of a message, with an outcome where bucket and key alone decide it."""
     own, objects = notification.from_cloudtrail, []
     for ref in notification.objects:
-        outcome = judge_object(line, ref, own=own)
-        vouched = own and not outcome and judge_object(line, ref, own=False) == UNKNOWN
+        outcome = line.rules.judge(ref, own=own)
+        vouched = own and not outcome and line.rules.judge(ref, own=False) == UNKNOWN
         body = beginning(message.body) if outcome and outcome.status == "refused" else ""
         objects.append(JudgedObject(ref, outcome, body, vouched))
     return objects
-
-
-def judge_object(line: Line, ref: ObjectRef, *, own: bool) -> Outcome | None:
-    """Return the outcome that bucket and key alone decide; None if the object must be read.
-
-    *own* says that CloudTrail itself announced the object.
-    """
-    if line.buckets and not keys.is_allowed(ref.bucket, line.buckets):
-        return Outcome("refused", "bucket-not-allowed")
-    status, reason = keys.classify(
-        ref.key, from_cloudtrail=own, unknown=line.unknown_key, globs=line.keys
-    )
-    return None if status == "read" else Outcome(status, reason)
 
 
 def _is_script_error(error: redis.RedisError) -> bool:

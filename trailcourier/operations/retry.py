@@ -7,7 +7,6 @@ from trailcourier.ledger.quarantine import QuarantineEntry
 from trailcourier.line import Line
 from trailcourier.line.forward import forward_object
 from trailcourier.line.messages import Work
-from trailcourier.line.poll import judge_object
 from trailcourier.line.settle import settle
 from trailcourier.models import Message
 from trailcourier.reasons import advice
@@ -34,7 +33,7 @@ def retry(line: Line, entry: QuarantineEntry) -> RetryResult:
             "`trailcourier quarantine drop` removes the entry; the message is decoded again when "
             "SQS redelivers it.",
         )
-    judged = judge_object(line, entry.ref, own=entry.reason != "unknown-key")
+    judged = line.rules.judge(entry.ref, own=entry.reason != "unknown-key")
     if judged and judged.status == "refused":
         line.ledger.quarantine.put(_with_reason(entry, judged.reason))
         return _result(line, entry, "refused")

@@ -13,6 +13,7 @@ from trailcourier.aws.sqs import Queue
 from trailcourier.errors import ConfigError, Fault
 from trailcourier.line import Keep, Line
 from trailcourier.line.limits import ProcessLimits
+from trailcourier.line.object_rules import ObjectRules
 from trailcourier.models import ObjectRef
 from trailcourier.objects import BucketAccess, Reader, Readers
 from trailcourier.observability import log
@@ -119,9 +120,7 @@ def _line(name: str, source: Source) -> Line:
         process=process(),
         numbers=found.numbers,
         limits=limits,
-        buckets=source.buckets,
-        unknown_key=source.unknown_key,
-        keys=source.keys,
+        rules=ObjectRules(buckets=source.buckets, globs=source.keys, unknown=source.unknown_key),
     )
 
 

@@ -11,6 +11,7 @@ from tests.integration.line.conftest import BUCKET, FOLDER, key
 from tests.support import announcements
 from trailcourier.aws.sqs import BatchResult
 from trailcourier.line import poll
+from trailcourier.line.object_rules import ObjectRules
 
 
 def told():
@@ -33,7 +34,7 @@ def s3(*entries):
 
 
 def test_each_object_is_counted_once_for_what_became_of_it(make):
-    world = make(buckets=(BUCKET,))
+    world = make(rules=ObjectRules(buckets=(BUCKET,)))
     before = told()
     world.s3.put(BUCKET, key("bad"), b"\x1f\x8b broken")
     world.announce(world.put(1), key("bad"), f"{FOLDER.replace('CloudTrail', 'Config')}/x.json.gz")

@@ -18,6 +18,7 @@ from tests.support.fleet import until
 from trailcourier.ledger.store import object_id
 from trailcourier.line import poll
 from trailcourier.line.forward import Forwarded, forward_object
+from trailcourier.line.object_rules import ObjectRules
 from trailcourier.line.settle import settle
 from trailcourier.models import ObjectRef
 
@@ -155,7 +156,7 @@ def test_a_hundred_skips_of_one_reason_in_a_row_are_counted(world):
 
 
 def test_a_bucket_outside_the_allow_list_is_refused_unread(make):
-    world = make(buckets=("acme-*",))
+    world = make(rules=ObjectRules(buckets=("acme-*",)))
     message = world.sqs.send("trail", notice(key(1), bucket="evil-logs"))[0]
 
     world.run()

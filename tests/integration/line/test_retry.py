@@ -9,6 +9,7 @@ from tests.integration.line.conftest import BUCKET, FOLDER, expected, key, log_f
 from trailcourier.aws.network import Network
 from trailcourier.ledger.admission import JudgedObject
 from trailcourier.ledger.quarantine import QuarantineEntry
+from trailcourier.line.object_rules import ObjectRules
 from trailcourier.models import Message, ObjectRef
 from trailcourier.observability import log
 from trailcourier.operations.retry import retry
@@ -147,21 +148,21 @@ def test_a_message_that_was_not_understood_has_nothing_to_retry(world):
 @pytest.mark.parametrize(
     ("name", "before", "after"),
     [
-        pytest.param(ELSEWHERE, {}, {"keys": ("copies/*",)}, id="unknown-key"),
-        pytest.param(ELSEWHERE, {}, {"unknown_key": "read"}, id="unknown-key-read"),
+        pytest.param(ELSEWHERE, {}, {"globs": ("copies/*",)}, id="unknown-key"),
+        pytest.param(ELSEWHERE, {}, {"unknown": "read"}, id="unknown-key-read"),
         pytest.param(key(1), {"buckets": ("of-mine",)}, {}, id="bucket-not-allowed"),
     ],
 )
 def test_a_judgement_is_made_anew_by_the_configuration_of_now(make, name, before, after):
-    world = make(**before)
+    world = make(rules=ObjectRules(**before))
     world.s3.put(BUCKET, name, log_file(records(1)))
     world.sqs.send("trail", _s3_event(name))
     world.run()
     (entry,) = world.ledger.quarantine.entries()
-    settings = {"buckets": (), **after}
+    now = dataclasses.replace(world.line, rules=ObjectRules(**after))
 
     still = retry(world.line, entry)
-    told = retry(dataclasses.replace(world.line, **settings), entry)
+    told = retry(now, entry)
 
     assert (still.done, told.done) == (False, True)
     assert f"was refused again: {entry.reason}" in still.text
@@ -184,7 +185,7 @@ def test_an_object_of_a_bucket_no_longer_allowed_is_not_read(refused):
     world.s3.put(BUCKET, key(1), log_file(records(1)))
     reads = world.s3.reads()[key(1)]
 
-    told = retry(dataclasses.replace(world.line, buckets=("of-mine",)), entry)
+    told = retry(dataclasses.replace(world.line, rules=ObjectRules(buckets=("of-mine",))), entry)
 
     assert "refused again: bucket-not-allowed" in told.text
     assert world.s3.reads()[key(1)] == reads
