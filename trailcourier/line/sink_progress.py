@@ -8,6 +8,7 @@ import msgspec
 
 from trailcourier import records
 from trailcourier.errors import Fault
+from trailcourier.ledger.claims import ObjectProgress
 from trailcourier.line.live_claims import LiveClaim
 from trailcourier.sinks import PROBE_AFTER, Accepted, ConfiguredSink, Delivery
 from trailcourier.sinks.batches import NumberedRecord, RefusedRecord, SettledPiece
@@ -145,6 +146,28 @@ class SinkProgress(msgspec.Struct):
         if self.held:
             told = f"it accepted nothing since it rejected the last records, with: {self.why}"
             raise Fault("sink-rejects-all", told, where=self.sink.name)
+
+
+def resume(sink: ConfiguredSink, known: ObjectProgress, etag: str, live: LiveClaim) -> SinkProgress:
+    """Return the progress of *sink* at the start of a try, from what earlier tries *known* left.
+
+    What they left of another content than *etag* counts for nothing.
+    """
+    if known.etag != etag:
+        return SinkProgress(sink, live)
+    name, vouched = sink.name, sink.name in known.vouching_sinks
+    alone = set(known.rejected_alone.get(name, ()))
+    believed = set(known.rejected.get(name, ()))
+    left = known.in_doubt.get(name, ())
+    track = SinkProgress(
+        sink, live, alone=alone, believed=believed, vouched=vouched,
+        doubted=frozenset(believed | alone if vouched else believed),
+        tried=bool(alone or believed or left), accepts=name in known.accepted,
+    )  # fmt: skip
+    if sink.commits == "batch":
+        track.next = known.progress.get(name, 0)
+        track.again = alone.union(believed, left)
+    return track
 
 
 def _record(of: Sequence[NumberedRecord], ordinal: int) -> bytes:
