@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from trailcourier.aws.calls import AwsCall
 from trailcourier.doctor import aws_findings, broker, prerequisites, queue
 from trailcourier.doctor.attributes import Attributes
-from trailcourier.doctor.aws_call import AwsCall
 from trailcourier.doctor.finding import CatalogueEntry, Entries, Finding
 from trailcourier.doctor.subject import Subject
 from trailcourier.models import QueueLimits
@@ -141,5 +141,4 @@ def _oldest_age_call(subject: Subject) -> AwsCall:
         "Period": PERIOD,
         "Statistics": ["Maximum"],
     }
-    region, action = subject.source.queue.region, "cloudwatch:GetMetricStatistics"
-    return AwsCall("cloudwatch", "get_metric_statistics", region, action, "*", given)
+    return AwsCall("cloudwatch", "GetMetricStatistics", subject.source.queue.region, "*", given)

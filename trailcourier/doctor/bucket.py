@@ -8,6 +8,7 @@ import msgspec
 
 from trailcourier import keys
 from trailcourier.aws import regions
+from trailcourier.aws.calls import AwsAnswer, AwsCall
 from trailcourier.doctor import (
     aws_findings,
     hosts,
@@ -17,7 +18,6 @@ from trailcourier.doctor import (
     statements,
     trails,
 )
-from trailcourier.doctor.aws_call import AwsAnswer, AwsCall
 from trailcourier.doctor.finding import CatalogueEntry, Entries, Finding
 from trailcourier.doctor.subject import Subject
 from trailcourier.text import age
@@ -97,7 +97,7 @@ def _locate(subject: Subject, name: str) -> BucketLocation:
 
 def _head(subject: Subject, name: str, region: str, *, owner: str | None = None) -> AwsCall:
     given = {"Bucket": name} | ({"ExpectedBucketOwner": owner} if owner else {})
-    return AwsCall("s3", "head_bucket", region, "s3:ListBucket", bucket_arn(subject, name), given)
+    return AwsCall("s3", "HeadBucket", region, bucket_arn(subject, name), given)
 
 
 def read_notifications(subject: Subject, place: BucketLocation) -> Mapping[str, Any]:
@@ -114,11 +114,9 @@ def denied_notifications(subject: Subject) -> AwsAnswer | None:
 
 def ask_notifications(subject: Subject, place: BucketLocation) -> AwsAnswer:
     """Return S3's answer for the bucket's notification configuration."""
-    call, given = "get_bucket_notification_configuration", {"Bucket": place.name}
-    resource = bucket_arn(subject, place.name)
-    return subject.ask_once(
-        AwsCall("s3", call, place.region, "s3:GetBucketNotification", resource, given)
-    )
+    arn, given = bucket_arn(subject, place.name), {"Bucket": place.name}
+    call = AwsCall("s3", "GetBucketNotificationConfiguration", place.region, arn, given)
+    return subject.ask_once(call)
 
 
 def bucket_arn(subject: Subject, name: str) -> str:
@@ -127,20 +125,13 @@ def bucket_arn(subject: Subject, name: str) -> str:
 
 def _region(subject: Subject, name: str, head: AwsAnswer) -> str | None:
     """Return the region that S3 names; its answers 200, 301, 400 and 403 all name it."""
-    said = head.headers.get("x-amz-bucket-region") or head.response.get("BucketRegion")
+    said = head.bucket_region
     if not said and head.fault is not None and head.fault.reason == "region":
-        located = AwsCall(
-            "s3",
-            "get_bucket_location",
-            subject.source.queue.region,
-            "s3:GetBucketLocation",
-            bucket_arn(subject, name),
-            {"Bucket": name},
-        )
-        answer = subject.ask_once(located)
-        said = (answer.response.get("LocationConstraint") or "us-east-1") if answer.good else None
+        home, arn = subject.source.queue.region, bucket_arn(subject, name)
+        answer = subject.ask_once(AwsCall("s3", "GetBucketLocation", home, arn, {"Bucket": name}))
+        said = (answer.response.get("LocationConstraint") or "us-east-1") if answer.good else ""
     try:
-        return regions.parse_code(str(said)) if said else None
+        return regions.parse_code(said) if said else None
     except ValueError:
         return None
 

@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 
 from botocore.exceptions import ClientError
 
-from trailcourier.aws import faults, sessions
+from trailcourier.aws import calls, faults, sessions
+from trailcourier.aws.calls import AwsAnswer, AwsCall
 from trailcourier.aws.sessions import KeysInUse
 from trailcourier.doctor import aws_findings, deadlines, prerequisites
-from trailcourier.doctor.aws_call import AwsAnswer, AwsCall, failure_answer
 from trailcourier.doctor.finding import CatalogueEntry, Entries, Finding
 from trailcourier.doctor.subject import NOT_REACHED, Subject
 
@@ -114,7 +114,7 @@ def check_identity(subject: Subject) -> Iterator[Finding]:
 
 
 def _caller_call(subject: Subject) -> AwsCall:
-    return AwsCall("sts", "get_caller_identity", _sts_region(subject), "sts:GetCallerIdentity", "*")
+    return AwsCall("sts", "GetCallerIdentity", _sts_region(subject), "*")
 
 
 def _sts_region(subject: Subject) -> str:
@@ -197,7 +197,5 @@ def _no_credentials(subject: Subject, error: Exception) -> Finding:
         if fault.reason in NOT_REACHED:
             return aws_findings.no_answer_finding(fault)
         return aws_findings.credentials_finding(used, frozenset(), fault)
-    call = AwsCall(
-        "sts", "assume_role", _sts_region(subject), "sts:AssumeRole", used.role_arn or "*"
-    )
-    return aws_findings.failure_finding(subject, failure_answer(call, error), "TC206")
+    call = AwsCall("sts", "AssumeRole", _sts_region(subject), used.role_arn or "*")
+    return aws_findings.failure_finding(subject, calls.failure(call, error), "TC206")

@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 
 from trailcourier import keys
+from trailcourier.aws.calls import AwsAnswer, AwsCall
 from trailcourier.doctor import trails
-from trailcourier.doctor.aws_call import AwsAnswer, AwsCall
 from trailcourier.doctor.subject import Subject
 
 DEPTH = 3  # levels of folders above AWSLogs/
@@ -171,14 +171,8 @@ def list_call(subject: Subject, bucket: str, region: str, **parameters: Any) -> 
     arn = f"arn:{subject.source.queue.partition}:s3:::{bucket}"
     owner = subject.source.expected_bucket_owner
     expected = {"ExpectedBucketOwner": owner} if owner else {}
-    return AwsCall(
-        "s3",
-        "list_objects_v2",
-        region,
-        "s3:ListBucket",
-        arn,
-        {"Bucket": bucket, **expected, **parameters},
-    )
+    given = {"Bucket": bucket, **expected, **parameters}
+    return AwsCall("s3", "ListObjectsV2", region, arn, given)
 
 
 def _folders(answer: AwsAnswer) -> list[str]:

@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 
 from trailcourier import keys
+from trailcourier.aws.calls import AwsAnswer, AwsCall
 from trailcourier.doctor import policies, queue, statements
-from trailcourier.doctor.aws_call import AwsAnswer, AwsCall
 from trailcourier.doctor.subject import Subject
 
 MOST = 3  # trails checked
@@ -45,8 +45,7 @@ def _search_trails(subject: Subject) -> TrailSearch:
 
 
 def _describe_call(region: str) -> AwsCall:
-    given = {"includeShadowTrails": True}
-    return AwsCall("cloudtrail", "describe_trails", region, "cloudtrail:DescribeTrails", "*", given)
+    return AwsCall("cloudtrail", "DescribeTrails", region, "*", {"includeShadowTrails": True})
 
 
 def _ours(subject: Subject, trails: Sequence[Trail]) -> list[Trail]:
@@ -72,8 +71,7 @@ def ask_status(subject: Subject, trail: Trail) -> AwsAnswer:
 def status_call(trail: Trail, region: str) -> AwsCall:
     """Return the call for the status of *trail* in *region*."""
     arn = trail["TrailARN"]
-    action = "cloudtrail:GetTrailStatus"
-    return AwsCall("cloudtrail", "get_trail_status", region, action, arn, {"Name": arn})
+    return AwsCall("cloudtrail", "GetTrailStatus", region, arn, {"Name": arn})
 
 
 def logging_ages(subject: Subject) -> list[float]:

@@ -7,13 +7,11 @@ from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import msgspec
-from botocore.exceptions import ClientError
 
-from trailcourier.aws import faults
-from trailcourier.errors import Fault, Unreachable
+from trailcourier.errors import Unreachable
 from trailcourier.provision import permissions
-from trailcourier.provision.calls import StepInspection, StepRunner
-from trailcourier.provision.steps import Step, StepCall
+from trailcourier.provision.step_runner import CallFailed, StepInspection, StepRunner
+from trailcourier.provision.steps import Step
 
 State = Literal[
     "to create", "to update", "unchanged", "skipped", "not allowed", "cannot read",
@@ -35,8 +33,8 @@ def preview_apply(steps: Sequence[Step], runner: StepRunner) -> Iterator[StepRep
     for step in steps:
         try:
             yield _preview(step, runner.inspect(step), runner)
-        except faults.AWS_ERRORS as error:
-            detail = str(explain_failure(error, step, runner))
+        except CallFailed as failed:
+            detail = str(explain_failure(failed, step, runner))
             yield StepReport(step.id, "cannot read", step.summary, detail)
 
 
@@ -58,12 +56,12 @@ def apply(steps: Sequence[Step], runner: StepRunner) -> Iterator[StepReport]:
     for step in steps:
         try:
             yield _apply_step(step, runner)
-        except faults.AWS_ERRORS as error:
-            if step.other_account and isinstance(error, ClientError) and is_denial(error):
+        except CallFailed as failed:
+            if step.other_account and failed.answer.denied:
                 detail = "the other account has to allow it"
                 yield StepReport(step.id, "not allowed", step.summary, detail)
                 continue
-            raise explain_failure(error, step, runner) from error
+            raise explain_failure(failed, step, runner) from failed
 
 
 def _apply_step(step: Step, runner: StepRunner) -> StepReport:
@@ -117,23 +115,8 @@ def _report_differences(
     return StepReport(step.id, "skipped", step.summary, detail)
 
 
-def is_denial(error: ClientError) -> bool:
-    return bool(faults.codes(error) & permissions.DENIED)
-
-
-def explain_failure(error: Exception, step: Step, runner: StepRunner) -> Unreachable:
+def explain_failure(failed: CallFailed, step: Step, runner: StepRunner) -> Unreachable:
     """Return an error that says which call of *step* failed, on what, and what to do."""
-    if isinstance(error, ClientError):
-        call = _failed_call(error, step)
-        if is_denial(error):
-            resource = call.resource or step.resource
-            return permissions.explain_denial(error, call, resource, runner.caller)
-        answer = error.response.get("Error", {})
-        return Unreachable(f"{step.id}: {call}: {answer.get('Code')}: {answer.get('Message')}")
-    fault: Fault = faults.to_fault(error, what=step.id, where=step.resource)
-    return Unreachable(fault.detail)
-
-
-def _failed_call(error: ClientError, step: Step) -> StepCall:
-    matches = [each for each in step.calls if each.operation == error.operation_name]
-    return matches[0] if matches else step.read_calls[0]
+    if failed.answer.denied:
+        return permissions.explain_denial(failed.answer, step.resource, runner.caller)
+    return Unreachable(f"{step.id}: {failed}")

@@ -6,13 +6,10 @@ holds objects stays: S3 refuses to delete it.
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from botocore.exceptions import ClientError
-
-from trailcourier.aws import faults
 from trailcourier.provision import documents
 from trailcourier.provision.apply import StepReport, explain_failure
-from trailcourier.provision.calls import StepInspection, StepRunner
 from trailcourier.provision.resources import bucket
+from trailcourier.provision.step_runner import CallFailed, StepInspection, StepRunner
 from trailcourier.provision.steps import MERGED, BucketNotification, Statements, Step
 
 _IN_USE = {  # AWS's code where a resource is still in use -> why it is kept
@@ -35,8 +32,8 @@ def destroy(steps: Sequence[Step], runner: StepRunner) -> Iterator[StepReport]:
         inspection, ours = inspections[step.id]
         try:
             yield _destroy_step(step, inspection, runner, ours=ours)
-        except faults.AWS_ERRORS as error:
-            raise explain_failure(error, step, runner) from error
+        except CallFailed as failed:
+            raise explain_failure(failed, step, runner) from failed
 
 
 def preview_destroy(steps: Sequence[Step], runner: StepRunner) -> Iterator[StepReport]:
@@ -57,8 +54,8 @@ def _inspect_all(
         try:
             inspection = runner.inspect(step)
             yield step.id, (inspection, inspection.exists and runner.is_ours(step, inspection))
-        except faults.AWS_ERRORS as error:
-            raise explain_failure(error, step, runner) from error
+        except CallFailed as failed:
+            raise explain_failure(failed, step, runner) from failed
 
 
 def _report_kept(step: Step, inspection: StepInspection, *, ours: bool) -> StepReport | None:
@@ -81,8 +78,8 @@ def _destroy_step(
     for _ in range(MAX_REPEATS if step.repeated else 1):
         try:
             _delete(step, inspection, runner)
-        except ClientError as error:
-            reasons = [why for code, why in _IN_USE.items() if code in faults.codes(error)]
+        except CallFailed as failed:
+            reasons = [why for code, why in _IN_USE.items() if code in failed.answer.codes]
             if not reasons:
                 raise
             return StepReport(step.id, "kept", step.summary, reasons[0])

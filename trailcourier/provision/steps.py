@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import msgspec
-from botocore import xform_name
+
+from trailcourier.aws.calls import AwsCall
 
 Document = Mapping[str, Any]
 
@@ -18,31 +19,7 @@ class Placeholder(msgspec.Struct, frozen=True):
         return f"<{self.name}>"
 
 
-class StepCall(msgspec.Struct, frozen=True, kw_only=True):
-    """One AWS API call, with AWS's names for the operation and its parameters.
-
-    *outputs* maps a placeholder's name to the JMESPath of its value in the answer. Where a read
-    call's answer lacks one of them, the resource does not exist. *resource* is the ARN that the
-    call is about, where it differs from the step's.
-    """
-
-    service: str
-    operation: str
-    parameters: Document = {}
-    region: str = ""
-    outputs: Mapping[str, str] = {}
-    resource: str = ""
-
-    @property
-    def method(self) -> str:
-        """The name of the boto3 client's method."""
-        return xform_name(self.operation)
-
-    def __str__(self) -> str:
-        return f"{self.service}:{self.operation}"
-
-
-def call_factory(service: str, region: str, **shared: Any) -> Callable[..., StepCall]:
+def call_factory(service: str, region: str, **shared: Any) -> Callable[..., AwsCall]:
     """Return a function that builds calls of *service* in *region* with the *shared* parameters."""
 
     def call(
@@ -50,15 +27,9 @@ def call_factory(service: str, region: str, **shared: Any) -> Callable[..., Step
         outputs: Mapping[str, str] | None = None,
         resource: str = "",
         **parameters: Any,
-    ) -> StepCall:
-        return StepCall(
-            service=service,
-            operation=operation,
-            region=region,
-            parameters={**shared, **parameters},
-            outputs=outputs or {},
-            resource=resource,
-        )
+    ) -> AwsCall:
+        given = {**shared, **parameters}
+        return AwsCall(service, operation, region, resource, given, outputs or {})
 
     return call
 
@@ -96,15 +67,16 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     summary: str  # what is so once the step is applied, in one line; names the resource
-    resource: str  # its ARN, for the statement of a missing permission
-    read_calls: tuple[StepCall, ...]  # made in order, to see whether it exists
-    create_calls: tuple[StepCall, ...]  # empty: setup never creates it
+    resource: str  # its ARN; that of its calls, unless they name another
+    # made in order, to see whether it exists: not if an answer lacks one of the outputs
+    read_calls: tuple[AwsCall, ...]
+    create_calls: tuple[AwsCall, ...]  # empty: setup never creates it
     expected: ExpectedState = None  # what the last read call's answer is compared with
     absent_codes: frozenset[str] = frozenset()  # error codes that mean "does not exist"
-    update_calls: tuple[StepCall, ...] = ()  # correct what differs; empty: the create calls do
+    update_calls: tuple[AwsCall, ...] = ()  # correct what differs; empty: the create calls do
     # empty: it goes with its parent. A second call deletes a policy that would become empty
-    delete_calls: tuple[StepCall, ...] = ()
-    tags_call: StepCall | None = None  # reads its tags; none: the last read call has them
+    delete_calls: tuple[AwsCall, ...] = ()
+    tags_call: AwsCall | None = None  # reads its tags; none: the last read call has them
     parent: str = ""  # the step whose ownership decides for this one
     additive: bool = False  # adds an entry to a resource, whoever owns that
     repeated: bool = False  # there may be several; deleting repeats until none is left
@@ -112,7 +84,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     keep_reason: str = ""  # why ``destroy`` does not delete it
 
     @property
-    def calls(self) -> Iterator[StepCall]:
+    def calls(self) -> Iterator[AwsCall]:
         """Every call that apply or destroy may make."""
         yield from self.read_calls
         if self.tags_call:

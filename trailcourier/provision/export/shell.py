@@ -11,17 +11,17 @@ from typing import Any
 
 from botocore import xform_name
 
+from trailcourier.aws.calls import AwsCall
 from trailcourier.provision import documents
-from trailcourier.provision.calls import encode_parameters
 from trailcourier.provision.export import by_hand
 from trailcourier.provision.names import Layout
+from trailcourier.provision.step_runner import encode_parameters
 from trailcourier.provision.steps import (
     MERGED,
     BucketNotification,
     Placeholder,
     Statements,
     Step,
-    StepCall,
     show_placeholders,
 )
 
@@ -103,7 +103,7 @@ def _exists_test(step: Step) -> str:
     return f'{name}=$({command}) && [ "${name}" != None ]'
 
 
-def _command_keeping_output(call: StepCall) -> str:
+def _command_keeping_output(call: AwsCall) -> str:
     if not call.outputs:
         return f"{_command(call)} >/dev/null"
     name, path = next(iter(call.outputs.items()))
@@ -147,7 +147,7 @@ def _entry(step: Step) -> tuple[list[str], Any, str]:
             return ["EventBridge"], {"EventBridgeConfiguration": {}}, "@ && keys(@)"
 
 
-def _command(call: StepCall, merged: Any = None) -> str:
+def _command(call: AwsCall, merged: Any = None) -> str:
     """Return the AWS CLI's command for *call*, with its parameters as JSON."""
     names: dict[str, str] = {}
     parameters = json.dumps(encode_parameters(_stand_ins(call.parameters, names, merged)))

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from trailcourier.aws.calls import AwsCall
 from trailcourier.provision import policies
 from trailcourier.provision.names import Layout
 from trailcourier.provision.resources.key import key_arn
@@ -11,19 +12,18 @@ from trailcourier.provision.steps import (
     Placeholder,
     Statements,
     Step,
-    StepCall,
     call_factory,
 )
 
 _GONE = frozenset({"NotFound", "NotFoundException"})
 
 
-def _get_attributes(layout: Layout) -> StepCall:
+def _get_attributes(layout: Layout) -> AwsCall:
     call = call_factory("sns", layout.topic_region)
     return call("GetTopicAttributes", TopicArn=layout.topic_arn)
 
 
-def _set_attribute(layout: Layout, name: str, value: Any) -> StepCall:
+def _set_attribute(layout: Layout, name: str, value: Any) -> AwsCall:
     call = call_factory("sns", layout.topic_region)
     return call(
         "SetTopicAttributes",
@@ -123,7 +123,7 @@ def subscription(layout: Layout) -> Step:
     )
 
 
-def _find_subscription(layout: Layout) -> StepCall:
+def _find_subscription(layout: Layout) -> AwsCall:
     """Return the call that finds our queue's confirmed subscription."""
     call = call_factory("sns", layout.topic_region)
     ours = (

@@ -2,13 +2,16 @@
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 import jmespath
 import msgspec
-from botocore.exceptions import ClientError
+from msgspec.structs import replace
 
-from trailcourier.aws import faults
+from trailcourier.aws import calls
+from trailcourier.aws.calls import AwsAnswer, AwsCall
+from trailcourier.errors import Unreachable
 from trailcourier.provision import documents
 from trailcourier.provision.names import GROUP_PATH, TAG
 from trailcourier.provision.steps import (
@@ -19,7 +22,6 @@ from trailcourier.provision.steps import (
     Placeholder,
     Statements,
     Step,
-    StepCall,
 )
 
 Clients = Callable[[str, str], Any]  # (service, region) -> boto3 client
@@ -33,6 +35,14 @@ JSON_TEXT_PARAMETERS = frozenset(
 
 class PlaceholderUnknown(Exception):
     """A call needs a value that no answer has given: its resource does not exist yet."""
+
+
+class CallFailed(Unreachable):
+    """AWS rejected a call or did not answer: *answer* says why."""
+
+    def __init__(self, answer: AwsAnswer) -> None:
+        super().__init__(answer.fault.detail if answer.fault else str(answer.call))
+        self.answer = answer
 
 
 class StepInspection(msgspec.Struct, frozen=True):
@@ -69,21 +79,22 @@ class StepRunner:
         self.caller = caller
         self.known: dict[str, Any] = dict(known or {})
 
-    def call(self, call: StepCall) -> Any:
-        """Make *call*, keep its outputs and return the answer.
+    def call(self, call: AwsCall) -> Mapping[str, Any]:
+        """Make *call*, keep its outputs and return the response.
 
-        Raises what boto3 raises, or PlaceholderUnknown.
+        Raises CallFailed or PlaceholderUnknown.
         """
-        parameters = encode_parameters(self.resolve(call.parameters))
-        client = self._clients(call.service, call.region)
-        if client.can_paginate(call.method):
-            response = client.get_paginator(call.method).paginate(**parameters).build_full_result()
-        else:
-            response = getattr(client, call.method)(**parameters)
-        answer = {name: value for name, value in response.items() if name != "ResponseMetadata"}
-        outputs = {name: jmespath.search(path, answer) for name, path in call.outputs.items()}
+        resolved = replace(call, parameters=encode_parameters(self.resolve(call.parameters)))
+        open_client = partial(self._clients, call.service, call.region)
+        answer = calls.make(resolved, open_client, all_pages=True)
+        if not answer.good:
+            raise CallFailed(answer)
+        response = {
+            key: value for key, value in answer.response.items() if key != "ResponseMetadata"
+        }
+        outputs = {name: jmespath.search(path, response) for name, path in call.outputs.items()}
         self.known |= {name: value for name, value in outputs.items() if value is not None}
-        return answer
+        return response
 
     def resolve(self, value: Any) -> Any:
         """Return *value* with each placeholder replaced by its known value."""
@@ -105,8 +116,8 @@ class StepRunner:
                 answer = self.call(call)
             except PlaceholderUnknown:
                 return StepInspection(exists=False)
-            except ClientError as error:
-                if faults.codes(error) & step.absent_codes:
+            except CallFailed as failed:
+                if failed.answer.codes & step.absent_codes:
                     return StepInspection(exists=False)
                 raise
             if any(jmespath.search(path, answer) is None for path in call.outputs.values()):
@@ -169,8 +180,8 @@ class StepRunner:
             return has_our_tag(inspection.answer, self.name)
         try:
             return has_our_tag(self.call(step.tags_call), self.name)
-        except ClientError as error:
-            if faults.codes(error) & {"NoSuchTagSet", "NoSuchTagSetError"}:
+        except CallFailed as failed:
+            if failed.answer.codes & {"NoSuchTagSet", "NoSuchTagSetError"}:
                 return False
             raise
 
