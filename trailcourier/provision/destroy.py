@@ -7,7 +7,7 @@ holds objects stays: S3 refuses to delete it.
 from collections.abc import Iterator, Mapping, Sequence
 
 from trailcourier.provision import documents
-from trailcourier.provision.apply import StepReport, explain_failure
+from trailcourier.provision.apply import StepReport, explain_failure, step_report
 from trailcourier.provision.resources import bucket
 from trailcourier.provision.step_runner import CallFailed, StepInspection, StepRunner
 from trailcourier.provision.steps import MERGED, BucketNotification, Statements, Step
@@ -43,7 +43,7 @@ def preview_destroy(steps: Sequence[Step], runner: StepRunner) -> Iterator[StepR
         if step.delete_calls or step.keep_reason:
             inspection, ours = inspections[step.id]
             kept = _report_kept(step, inspection, ours=ours)
-            yield kept or StepReport(step.id, "to remove", step.summary)
+            yield kept or step_report(step, "to remove")
 
 
 def _inspect_all(
@@ -61,11 +61,11 @@ def _inspect_all(
 def _report_kept(step: Step, inspection: StepInspection, *, ours: bool) -> StepReport | None:
     """Report why nothing is removed; None if something is."""
     if not inspection.exists:
-        return StepReport(step.id, "not found", step.summary)
+        return step_report(step, "not found")
     if not ours:
-        return StepReport(step.id, "kept", step.summary, "setup did not create it")
+        return step_report(step, "kept", "setup did not create it")
     if step.keep_reason:
-        return StepReport(step.id, "kept", step.summary, step.keep_reason)
+        return step_report(step, "kept", step.keep_reason)
     return None
 
 
@@ -82,10 +82,10 @@ def _destroy_step(
             reasons = [why for code, why in _IN_USE.items() if code in failed.answer.codes]
             if not reasons:
                 raise
-            return StepReport(step.id, "kept", step.summary, reasons[0])
+            return step_report(step, "kept", reasons[0])
         if step.repeated and not runner.inspect(step).exists:
             break
-    return StepReport(step.id, "removed", step.summary)
+    return step_report(step, "removed")
 
 
 def _delete(step: Step, inspection: StepInspection, runner: StepRunner) -> None:
