@@ -22,6 +22,7 @@ from trailcourier.provision.steps import (
     Placeholder,
     Statements,
     Step,
+    replace_placeholders,
 )
 
 Clients = Callable[[str, str], Any]  # (service, region) -> boto3 client
@@ -31,6 +32,16 @@ JSON_TEXT_PARAMETERS = frozenset(
     {"Policy", "PolicyDocument", "AssumeRolePolicyDocument", "EventPattern", "AttributeValue"}
     | {"RedrivePolicy", "RedriveAllowPolicy"}
 )
+
+
+_ABSENT_CODES: Mapping[str, set[str]] = {  # service -> error codes that mean "does not exist"
+    "s3": {"404", "NoSuchBucket", "NoSuchBucketPolicy", "NoSuchPublicAccessBlockConfiguration"},
+    "sqs": {"NonExistentQueue", "QueueDoesNotExist"},
+    "sns": {"NotFound", "NotFoundException"},
+    "events": {"ResourceNotFoundException"},
+    "cloudtrail": {"TrailNotFoundException"},
+    "iam": {"NoSuchEntity"},
+}
 
 
 class PlaceholderUnknown(Exception):
@@ -98,15 +109,13 @@ class StepRunner:
 
     def resolve(self, value: Any) -> Any:
         """Return *value* with each placeholder replaced by its known value."""
-        if isinstance(value, Placeholder):
-            if value.name not in self.known:
-                raise PlaceholderUnknown(value.name)
-            return self.known[value.name]
-        if isinstance(value, Mapping):
-            return {name: self.resolve(each) for name, each in value.items()}
-        if isinstance(value, list | tuple):
-            return [self.resolve(each) for each in value]
-        return value
+
+        def known(placeholder: Placeholder) -> Any:
+            if placeholder.name not in self.known:
+                raise PlaceholderUnknown(placeholder.name)
+            return self.known[placeholder.name]
+
+        return replace_placeholders(value, known)
 
     def inspect(self, step: Step) -> StepInspection:
         """Read whether the step's resource exists, and how it differs from what is expected."""
@@ -117,7 +126,7 @@ class StepRunner:
             except PlaceholderUnknown:
                 return StepInspection(exists=False)
             except CallFailed as failed:
-                if failed.answer.codes & step.absent_codes:
+                if failed.answer.codes & _ABSENT_CODES.get(call.service, set()):
                     return StepInspection(exists=False)
                 raise
             if any(jmespath.search(path, answer) is None for path in call.outputs.values()):

@@ -72,7 +72,6 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     read_calls: tuple[AwsCall, ...]
     create_calls: tuple[AwsCall, ...]  # empty: setup never creates it
     expected: ExpectedState = None  # what the last read call's answer is compared with
-    absent_codes: frozenset[str] = frozenset()  # error codes that mean "does not exist"
     update_calls: tuple[AwsCall, ...] = ()  # correct what differs; empty: the create calls do
     # empty: it goes with its parent. A second call deletes a policy that would become empty
     delete_calls: tuple[AwsCall, ...] = ()
@@ -96,12 +95,17 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 MERGED = Placeholder("merged")
 
 
+def replace_placeholders(value: Any, replace: Callable[[Placeholder], Any]) -> Any:
+    """Return *value*, a tree of mappings and lists, with each placeholder replaced."""
+    if isinstance(value, Placeholder):
+        return replace(value)
+    if isinstance(value, Mapping):
+        return {name: replace_placeholders(each, replace) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [replace_placeholders(each, replace) for each in value]
+    return value
+
+
 def show_placeholders(value: Any) -> Any:
     """Return *value* with each placeholder written as ``<name>``, for display and JSON."""
-    if isinstance(value, Placeholder):
-        return str(value)
-    if isinstance(value, Mapping):
-        return {str(name): show_placeholders(each) for name, each in value.items()}
-    if isinstance(value, list | tuple | frozenset):
-        return [show_placeholders(each) for each in value]
-    return value
+    return replace_placeholders(value, str)

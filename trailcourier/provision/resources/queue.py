@@ -11,7 +11,6 @@ VISIBILITY = 600  # seconds; the collector asks for the same at each receive
 RETENTION = 1_209_600  # seconds; 14 days, SQS's maximum, to outlast a long outage
 WAIT = 20  # seconds; a long poll for receives that do not set a wait
 RECEIVES = 10  # an outage costs one receive in twelve hours
-_GONE = frozenset({"NonExistentQueue", "QueueDoesNotExist"})
 
 
 def _encryption(layout: Layout) -> dict[str, Any]:
@@ -37,7 +36,6 @@ def _queue_step(
         ),
         # emulators may not store RedriveAllowPolicy; then every apply would update the queue
         expected=Fields("Attributes", attributes, lenient=("RedriveAllowPolicy",)),
-        absent_codes=_GONE,
         create_calls=(
             call(
                 "CreateQueue",
@@ -113,7 +111,6 @@ def policy(layout: Layout) -> Step:
         resource=layout.queue_arn,
         read_calls=(call("GetQueueAttributes", **by_url, AttributeNames=["Policy"]),),
         expected=Statements("Attributes.Policy", policies.queue_statements(layout)),
-        absent_codes=_GONE,
         create_calls=(put,),
         delete_calls=(put, clear),
         additive=True,

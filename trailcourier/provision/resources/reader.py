@@ -5,7 +5,6 @@ from trailcourier.provision.names import GROUP_PATH, Layout
 from trailcourier.provision.resources.key import key_arn
 from trailcourier.provision.steps import MERGED, Fields, Placeholder, Statements, Step, call_factory
 
-_GONE = frozenset({"NoSuchEntity"})
 _ASSUMED_BY = {
     "instance-profile": "an EC2 instance",
     "pod-identity": "an EKS pod",
@@ -25,7 +24,6 @@ def group(layout: Layout) -> Step:
         summary=f"IAM group {layout.name} carries the collector's permissions",
         resource=_arn(layout, f"group{GROUP_PATH}{layout.name}"),
         read_calls=(call("GetGroup", **named),),
-        absent_codes=_GONE,
         create_calls=(call("CreateGroup", **named, Path=GROUP_PATH),),
         delete_calls=(call("DeleteGroup", **named),),
     )
@@ -53,7 +51,6 @@ def _inline_policy(layout: Layout, holder: str, resource: str) -> Step:
         resource=resource,
         read_calls=(call(f"Get{holder}Policy", **named),),
         expected=Fields("PolicyDocument", {"Statement": document["Statement"]}),
-        absent_codes=_GONE,
         create_calls=(call(f"Put{holder}Policy", **named, PolicyDocument=document),),
         delete_calls=(call(f"Delete{holder}Policy", **named),),
         parent=holder.lower(),
@@ -68,7 +65,6 @@ def user(layout: Layout) -> Step:
         summary=f"IAM user {layout.name} is the collector's identity",
         resource=layout.user_arn,
         read_calls=(call("GetUser", **named),),
-        absent_codes=_GONE,
         create_calls=(call("CreateUser", **named, Tags=layout.tags),),
         delete_calls=(call("DeleteUser", **named),),
     )
@@ -90,7 +86,6 @@ def membership(layout: Layout) -> Step:
                 UserName=layout.name,
             ),
         ),
-        absent_codes=_GONE,
         create_calls=(call("AddUserToGroup", **both),),
         delete_calls=(call("RemoveUserFromGroup", **both),),
         parent="user",
@@ -110,7 +105,6 @@ def access_key(layout: Layout) -> Step:
         summary=f"IAM user {layout.name} has an access key (AWS shows its secret only once)",
         resource=layout.user_arn,
         read_calls=(call("ListAccessKeys", existing, **named),),
-        absent_codes=_GONE,
         create_calls=(call("CreateAccessKey", created, **named),),
         delete_calls=(call("DeleteAccessKey", **named, AccessKeyId=Placeholder("access_key_id")),),
         parent="user",
@@ -136,7 +130,6 @@ def role(layout: Layout) -> Step:
         resource=layout.role_arn,
         read_calls=(call("GetRole", **named),),
         expected=Statements("Role.AssumeRolePolicyDocument", statements),
-        absent_codes=_GONE,
         create_calls=(call("CreateRole", **named, **create),),
         update_calls=(call("UpdateAssumeRolePolicy", **named, PolicyDocument=MERGED),),
         delete_calls=(call("DeleteRole", **named),),
@@ -151,7 +144,6 @@ def instance_profile(layout: Layout) -> Step:
         summary=f"instance profile {layout.name} gives the role to an EC2 instance",
         resource=_arn(layout, f"instance-profile/{layout.name}"),
         read_calls=(call("GetInstanceProfile", **named),),
-        absent_codes=_GONE,
         create_calls=(call("CreateInstanceProfile", **named, Tags=layout.tags),),
         delete_calls=(call("DeleteInstanceProfile", **named),),
     )
@@ -166,7 +158,6 @@ def instance_profile_role(layout: Layout) -> Step:
         summary=f"instance profile {layout.name} holds role {layout.name}",
         resource=_arn(layout, f"instance-profile/{layout.name}"),
         read_calls=(call("GetInstanceProfile", {"held": held}, InstanceProfileName=layout.name),),
-        absent_codes=_GONE,
         create_calls=(call("AddRoleToInstanceProfile", **both),),
         delete_calls=(call("RemoveRoleFromInstanceProfile", **both),),
         parent="instance-profile",

@@ -15,8 +15,6 @@ from trailcourier.provision.steps import (
     call_factory,
 )
 
-_GONE = frozenset({"NotFound", "NotFoundException"})
-
 
 def _get_attributes(layout: Layout) -> AwsCall:
     call = call_factory("sns", layout.topic_region)
@@ -39,7 +37,6 @@ def existing(layout: Layout) -> Step:
         summary=f"existing SNS topic {layout.topic_arn} announces the log files",
         resource=layout.topic_arn,
         read_calls=(_get_attributes(layout),),
-        absent_codes=_GONE,
         create_calls=(),
         additive=True,
     )
@@ -57,7 +54,6 @@ def topic(layout: Layout) -> Step:
         resource=layout.topic_arn,
         read_calls=(_get_attributes(layout),),
         expected=Fields("Attributes", wanted),
-        absent_codes=_GONE,
         create_calls=(call("CreateTopic", **create),),
         update_calls=tuple(_set_attribute(layout, name, value) for name, value in wanted.items()),
         delete_calls=(call("DeleteTopic", TopicArn=layout.topic_arn),),
@@ -75,7 +71,6 @@ def policy(layout: Layout) -> Step:
         resource=layout.topic_arn,
         read_calls=(_get_attributes(layout),),
         expected=Statements("Attributes.Policy", policies.topic_statements(layout)),
-        absent_codes=_GONE,
         create_calls=(put,),
         delete_calls=(put,),
         additive=True,
@@ -97,7 +92,6 @@ def subscription(layout: Layout) -> Step:
             call("GetSubscriptionAttributes", resource="*", **by_arn),
         ),
         expected=Fields("Attributes", {"RawMessageDelivery": raw}),
-        absent_codes=_GONE,
         create_calls=(
             call(
                 "Subscribe",
