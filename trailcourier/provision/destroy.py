@@ -6,11 +6,10 @@ holds objects stays: S3 refuses to delete it.
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from trailcourier.provision import documents
 from trailcourier.provision.apply import StepReport, explain_failure, step_report
 from trailcourier.provision.resources import bucket
 from trailcourier.provision.step_runner import CallFailed, StepInspection, StepRunner
-from trailcourier.provision.steps import MERGED, BucketNotification, Statements, Step
+from trailcourier.provision.steps import MERGED, Step
 
 _IN_USE = {  # AWS's code where a resource is still in use -> why it is kept
     "BucketNotEmpty": bucket.KEEP_REASON,
@@ -90,16 +89,10 @@ def _destroy_step(
 
 def _delete(step: Step, inspection: StepInspection, runner: StepRunner) -> None:
     call = step.delete_calls[0]
-    existing = inspection.document or {}
-    match step.expected:
-        case Statements() if step.additive:
-            wanted = runner.resolve_statements(step.expected)
-            rest = documents.remove_statements(existing, wanted)
-            if rest is None and len(step.delete_calls) > 1:
-                call = step.delete_calls[1]
-            runner.known[MERGED.name] = rest
-        case BucketNotification():
-            runner.known[MERGED.name] = documents.remove_notification(existing, step.expected)
-        case _:
-            pass
+    entry = runner.shared_entry(step) if step.additive else None
+    if entry:
+        rest = entry.remove_from(inspection.document or {})
+        if rest is None and len(step.delete_calls) > 1:
+            call = step.delete_calls[1]
+        runner.known[MERGED.name] = rest
     runner.call(call)

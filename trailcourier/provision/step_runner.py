@@ -13,17 +13,9 @@ from trailcourier.aws import calls
 from trailcourier.aws.calls import AwsAnswer, AwsCall
 from trailcourier.errors import Unreachable
 from trailcourier.provision import documents
+from trailcourier.provision.documents import BucketNotification, Document, Statements
 from trailcourier.provision.names import GROUP_PATH, TAG
-from trailcourier.provision.steps import (
-    MERGED,
-    BucketNotification,
-    Document,
-    Fields,
-    Placeholder,
-    Statements,
-    Step,
-    replace_placeholders,
-)
+from trailcourier.provision.steps import MERGED, Fields, Placeholder, Step, replace_placeholders
 
 Clients = Callable[[str, str], Any]  # (service, region) -> boto3 client
 
@@ -141,27 +133,27 @@ class StepRunner:
             return StepInspection(exists=True, differences=differences, answer=answer)
 
     def _compare(self, step: Step, answer: Any) -> StepInspection:
-        match step.expected:
-            case Fields(at, values, lenient):
-                actual = jmespath.search(at, answer) or {}
-                found = list_differences(actual, self.resolve(values), lenient)
-                return StepInspection(True, tuple(found), answer)
-            case Statements(at):
-                policy = documents.parse_policy(jmespath.search(at, answer))
-                wanted = self.resolve_statements(step.expected)
-                exists = not step.additive or documents.has_any_statement(policy, wanted)
-                found = list(documents.statement_differences(policy, wanted))
-                return StepInspection(exists, tuple(found), answer, policy)
-            case BucketNotification():
-                exists = documents.has_notification(answer, step.expected)
-                found = list(documents.notification_differences(answer, step.expected))
-                return StepInspection(exists, tuple(found), answer, answer)
-            case _:
-                return StepInspection(True, (), answer)
+        if isinstance(step.expected, Fields):
+            actual = jmespath.search(step.expected.at, answer) or {}
+            values = self.resolve(step.expected.values)
+            found = list_differences(actual, values, step.expected.lenient)
+            return StepInspection(True, tuple(found), answer)
+        entry = self.shared_entry(step)
+        if entry is None:
+            return StepInspection(True, (), answer)
+        document = entry.find(answer)
+        exists = not step.additive or entry.is_in(document)
+        return StepInspection(exists, tuple(entry.differences(document)), answer, document)
 
-    def resolve_statements(self, wanted: Statements) -> Statements:
-        """Return *wanted* with each placeholder replaced by its known value."""
-        return Statements(wanted.at, tuple(self.resolve(list(wanted.statements))))
+    def shared_entry(self, step: Step) -> Statements | BucketNotification | None:
+        """Return our part of a document that others may edit too, with its values known."""
+        match step.expected:
+            case Statements(at, statements):
+                return Statements(at, tuple(self.resolve(statements)))
+            case BucketNotification() as entry:
+                return entry
+            case _:
+                return None
 
     def is_ours(self, step: Step, inspection: StepInspection) -> bool:
         """Return whether setup may change the existing resource, because it carries our tag.
@@ -196,15 +188,8 @@ class StepRunner:
 
     def merge_document(self, step: Step, inspection: StepInspection) -> None:
         """Set MERGED to the existing document with our entries merged in."""
-        existing = inspection.document or {}
-        match step.expected:
-            case Statements():
-                wanted = self.resolve_statements(step.expected)
-                self.known[MERGED.name] = documents.merge_statements(existing, wanted)
-            case BucketNotification():
-                self.known[MERGED.name] = documents.add_notification(existing, step.expected)
-            case _:
-                pass
+        if entry := self.shared_entry(step):
+            self.known[MERGED.name] = entry.add_to(inspection.document or {})
 
 
 def encode_parameters(parameters: Document) -> dict[str, Any]:

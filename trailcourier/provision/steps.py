@@ -6,8 +6,7 @@ from typing import Any
 import msgspec
 
 from trailcourier.aws.calls import AwsCall
-
-Document = Mapping[str, Any]
+from trailcourier.provision.documents import BucketNotification, Document, Statements
 
 
 class Placeholder(msgspec.Struct, frozen=True):
@@ -45,20 +44,6 @@ class Fields(msgspec.Struct, frozen=True):
     lenient: tuple[str, ...] = ()
 
 
-class Statements(msgspec.Struct, frozen=True):
-    """The policy at JMESPath *at* holds these statements, known by Sid, among any others."""
-
-    at: str
-    statements: tuple[Document, ...]
-
-
-class BucketNotification(msgspec.Struct, frozen=True):
-    """The bucket's notification configuration holds this entry, known by Id, among any others."""
-
-    kind: str  # QueueConfigurations, or EventBridgeConfiguration
-    entry: Document
-
-
 ExpectedState = Fields | Statements | BucketNotification | None
 
 
@@ -81,6 +66,11 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     repeated: bool = False  # there may be several; deleting repeats until none is left
     other_account: bool = False  # a denial is for another account to resolve
     keep_reason: str = ""  # why ``destroy`` does not delete it
+
+    @property
+    def statements(self) -> tuple[Document, ...]:
+        """The statements that a policy holds once the step is applied; empty for other steps."""
+        return self.expected.statements if isinstance(self.expected, Statements) else ()
 
     @property
     def calls(self) -> Iterator[AwsCall]:

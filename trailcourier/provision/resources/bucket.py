@@ -3,15 +3,9 @@
 from typing import Any
 
 from trailcourier.provision import policies
+from trailcourier.provision.documents import BucketNotification, Statements
 from trailcourier.provision.names import Layout
-from trailcourier.provision.steps import (
-    MERGED,
-    BucketNotification,
-    Fields,
-    Statements,
-    Step,
-    call_factory,
-)
+from trailcourier.provision.steps import MERGED, Fields, Step, call_factory
 
 _BLOCKED = {
     "BlockPublicAcls": True,

@@ -3,9 +3,10 @@
 from typing import Any
 
 from trailcourier.provision import policies
+from trailcourier.provision.documents import Statements
 from trailcourier.provision.names import TAG, Layout
 from trailcourier.provision.resources.key import key_arn
-from trailcourier.provision.steps import MERGED, Fields, Placeholder, Statements, Step, call_factory
+from trailcourier.provision.steps import MERGED, Fields, Placeholder, Step, call_factory
 
 VISIBILITY = 600  # seconds; the collector asks for the same at each receive
 RETENTION = 1_209_600  # seconds; 14 days, SQS's maximum, to outlast a long outage

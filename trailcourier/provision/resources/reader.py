@@ -1,9 +1,10 @@
 """The steps for the collector's identity: a user in a group, or a role."""
 
 from trailcourier.provision import documents, policies
+from trailcourier.provision.documents import Statements
 from trailcourier.provision.names import GROUP_PATH, Layout
 from trailcourier.provision.resources.key import key_arn
-from trailcourier.provision.steps import MERGED, Fields, Placeholder, Statements, Step, call_factory
+from trailcourier.provision.steps import MERGED, Fields, Placeholder, Step, call_factory
 
 _ASSUMED_BY = {
     "instance-profile": "an EC2 instance",

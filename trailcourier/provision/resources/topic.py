@@ -4,16 +4,10 @@ from typing import Any
 
 from trailcourier.aws.calls import AwsCall
 from trailcourier.provision import policies
+from trailcourier.provision.documents import Statements
 from trailcourier.provision.names import Layout
 from trailcourier.provision.resources.key import key_arn
-from trailcourier.provision.steps import (
-    MERGED,
-    Fields,
-    Placeholder,
-    Statements,
-    Step,
-    call_factory,
-)
+from trailcourier.provision.steps import MERGED, Fields, Placeholder, Step, call_factory
 
 
 def _get_attributes(layout: Layout) -> AwsCall:
