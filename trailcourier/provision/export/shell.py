@@ -13,17 +13,11 @@ from botocore import xform_name
 
 from trailcourier.aws.calls import AwsCall
 from trailcourier.provision import documents
+from trailcourier.provision.documents import BucketNotification, Statements
 from trailcourier.provision.export import by_hand
 from trailcourier.provision.names import Layout
 from trailcourier.provision.step_runner import encode_parameters
-from trailcourier.provision.steps import (
-    MERGED,
-    BucketNotification,
-    Placeholder,
-    Statements,
-    Step,
-    show_placeholders,
-)
+from trailcourier.provision.steps import MERGED, Placeholder, Step, show_placeholders
 
 HEAD = """\
 #!/bin/sh
@@ -79,10 +73,7 @@ def _disable_recursive_logging(layout: Layout) -> Iterator[str]:
 
 
 def _create_or_update(step: Step) -> Iterator[str]:
-    expected = step.expected
-    policy = (
-        documents.policy_document(expected.statements) if isinstance(expected, Statements) else None
-    )
+    policy = documents.policy_document(step.statements)
     yield f"if {_exists_test(step)}; then"
     yield from (f"  {_command(call, policy)} >/dev/null" for call in step.update_calls)
     if not step.update_calls:
