@@ -48,9 +48,7 @@ ENTRIES: Entries = {
 }
 
 
-@prerequisites.skip_after_errors(
-    *prerequisites.CREDENTIAL_ERRORS, "TC301", "TC302", reports="TC311"
-)
+@prerequisites.skip_after_errors(*prerequisites.QUEUE_ERRORS, reports="TC311")
 def check_backlog(subject: Subject) -> Iterator[Finding]:
     """Check how many messages the queue has, how old they are, and how often it sent them."""
     if not queue.ask_attributes(subject).good:  # TC306 reports it

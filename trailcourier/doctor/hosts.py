@@ -87,31 +87,24 @@ def aws_hosts(subject: Subject) -> list[RequiredHost]:
 
     Raises ConfigError if botocore knows no host for a region.
     """
+    return [_required_host(subject, *each) for each in _list_calls(subject)]
+
+
+def _list_calls(subject: Subject) -> Iterator[tuple[AwsCall, str, bool]]:
+    """Yield a call to each host, what the host is needed for, and whether the line needs it."""
     source = subject.source
     home, bucket_region = source.queue.region, source.bucket_region or source.queue.region
-    buckets = [
-        (_head_bucket(each, bucket_region), _of_bucket(subject, each)) for each in _buckets(subject)
-    ]
-    needed = [
-        (AwsCall("sqs", "GetQueueUrl", home, parameters={"QueueName": "q"}), "the queue", True),
-        *((call, why, True) for call, why in buckets),
-        *(
-            (AwsCall("sts", "GetCallerIdentity", region), why, line)
-            for region, why, line in _sts_hosts(source)
-        ),
-        (
-            AwsCall("sns", "GetTopicAttributes", home, parameters={"TopicArn": "arn"}),
-            "the topic",
-            False,
-        ),
-        *(
-            (AwsCall("cloudtrail", "DescribeTrails", each), "the trail", False)
-            for each in dict.fromkeys((home, bucket_region))
-        ),
-        (AwsCall("kms", "DescribeKey", home, parameters={"KeyId": "k"}), "keys", False),
-        (AwsCall("cloudwatch", "ListMetrics", home), "the age of the oldest message", False),
-    ]
-    return [_required_host(subject, *each) for each in needed]
+    yield AwsCall("sqs", "GetQueueUrl", home, parameters={"QueueName": "q"}), "the queue", True
+    for bucket in _buckets(subject):
+        yield _head_bucket(bucket, bucket_region), _of_bucket(subject, bucket), True
+    for region, why, line in _sts_hosts(source):
+        yield AwsCall("sts", "GetCallerIdentity", region), why, line
+    topic = {"TopicArn": "arn"}
+    yield AwsCall("sns", "GetTopicAttributes", home, parameters=topic), "the topic", False
+    for region in dict.fromkeys((home, bucket_region)):
+        yield AwsCall("cloudtrail", "DescribeTrails", region), "the trail", False
+    yield AwsCall("kms", "DescribeKey", home, parameters={"KeyId": "k"}), "keys", False
+    yield AwsCall("cloudwatch", "ListMetrics", home), "the age of the oldest message", False
 
 
 def _head_bucket(bucket: str, region: str) -> AwsCall:

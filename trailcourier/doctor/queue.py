@@ -102,7 +102,8 @@ def check_queue(subject: Subject) -> Iterator[Finding]:
     yield _check_delete(subject, deleting)
     yield _check_visibility(subject, changing)
     if not seen.good:
-        yield _attributes_not_seen(subject, seen)
+        lost = "depth, dead-letter queue, encryption and policy of the queue are not known"
+        yield aws_findings.not_seen_finding(subject, seen, "TC306", lost)
 
 
 def _call(subject: Subject, operation: str, **given: object) -> AwsCall:
@@ -161,11 +162,9 @@ def _check_arn(subject: Subject, seen: AwsAnswer) -> Finding:
         text = "whether `queue_url` leads to the queue it names is not known without its attributes"
         return Finding("not-checked", "TC302", text, statements.permission_fix(
             subject, ["sqs:GetQueueAttributes"], queue.arn))  # fmt: skip
-    ours = (
-        queue.arn
-        if queue.account
-        else queue.arn.replace("::", f":{statements.arn_account(actual)}:")
-    )
+    ours = queue.arn
+    if not queue.account:
+        ours = ours.replace("::", f":{statements.arn_account(actual)}:")
     if actual == ours:
         return Finding("ok", "TC302", f"`queue_url` leads to {actual}, as it says")
     text = f"`queue_url` leads to {actual}, but names {ours}"
@@ -217,8 +216,3 @@ def _check_visibility(subject: Subject, answer: AwsAnswer) -> Finding:
         text = "sqs:ChangeMessageVisibility is allowed: SQS rejected only the invalid receipt"
         return Finding("ok", "TC305", text)
     return aws_findings.failure_finding(subject, answer, "TC305", "warning")
-
-
-def _attributes_not_seen(subject: Subject, answer: AwsAnswer) -> Finding:
-    lost = "depth, dead-letter queue, encryption and policy of the queue are not known"
-    return aws_findings.not_seen_finding(subject, answer, "TC306", lost)

@@ -59,9 +59,7 @@ ENTRIES: Entries = {
 }
 
 
-@prerequisites.skip_after_errors(
-    *prerequisites.CREDENTIAL_ERRORS, "TC301", "TC302", reports="TC307"
-)
+@prerequisites.skip_after_errors(*prerequisites.QUEUE_ERRORS, reports="TC307")
 def check_retention(subject: Subject) -> Iterator[Finding]:
     """Check how the queue keeps its messages."""
     answer = queue.ask_attributes(subject)
@@ -215,11 +213,10 @@ def _check_key(subject: Subject, attributes: Attributes) -> Iterator[Finding]:
 
 def _check_customer_key(subject: Subject, key: str) -> Iterator[Finding]:
     ours = subject.source.queue
-    arn = (
-        key if key.startswith("arn:") else f"arn:{ours.partition}:kms:{ours.region}:{ours.account}:"
-    )
+    arn = key
     if not key.startswith("arn:"):
-        arn += key if key.startswith("alias/") else f"key/{key}"
+        name = key if key.startswith("alias/") else f"key/{key}"
+        arn = f"arn:{ours.partition}:kms:{ours.region}:{ours.account}:{name}"
     dry = {"KeyId": key, "DryRun": True, "DryRunModifiers": ["IGNORE_CIPHERTEXT"]}
     answer = subject.ask_once(AwsCall("kms", "Decrypt", ours.region, arn, dry))
     if answer.codes & PROVEN:

@@ -129,18 +129,12 @@ def _key_denied(subject: Subject, ref: ObjectRef, fault: Fault, head: AwsAnswer)
 
 def _read_call(subject: Subject, ref: ObjectRef, region: str) -> AwsCall:
     """Return the call for a denial, on all objects: a statement for one object would not help."""
-    arn = f"arn:{subject.source.queue.partition}:s3:::{ref.bucket}/*"
-    return AwsCall("s3", "GetObject", region, arn)
+    return AwsCall("s3", "GetObject", region, f"{subject.bucket_arn(ref.bucket)}/*")
 
 
 def _head(subject: Subject, ref: ObjectRef, region: str) -> AwsCall:
-    owner = subject.source.expected_bucket_owner
-    parameters = {"Bucket": ref.bucket, "Key": ref.key}
-    return replace(
-        _read_call(subject, ref, region),
-        operation="HeadObject",
-        parameters=parameters | ({"ExpectedBucketOwner": owner} if owner else {}),
-    )
+    given = {**subject.bucket_parameters(ref.bucket), "Key": ref.key}
+    return replace(_read_call(subject, ref, region), operation="HeadObject", parameters=given)
 
 
 def _check_content(ref: ObjectRef, data: bytes) -> Finding:

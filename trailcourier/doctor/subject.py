@@ -81,6 +81,14 @@ class Subject:
         """A session with the source's credentials, made for this run."""
         return self.cache.get(("session", ""), self._session)
 
+    def bucket_arn(self, bucket: str) -> str:
+        return f"arn:{self.source.queue.partition}:s3:::{bucket}"
+
+    def bucket_parameters(self, bucket: str) -> dict[str, str]:
+        """Return the parameters that name *bucket* and, if configured, the account that owns it."""
+        owner = self.source.expected_bucket_owner
+        return {"Bucket": bucket} | ({"ExpectedBucketOwner": owner} if owner else {})
+
     def session_for(self, bucket: str) -> boto3.Session:
         """Return a session with the credentials for *bucket*, which may have its own."""
         glob = self.source.own_credentials(bucket)

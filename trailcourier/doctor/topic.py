@@ -69,9 +69,7 @@ ENTRIES: Entries = {
 }
 
 
-@prerequisites.skip_after_errors(
-    *prerequisites.CREDENTIAL_ERRORS, "TC301", "TC302", reports="TC401"
-)
+@prerequisites.skip_after_errors(*prerequisites.QUEUE_ERRORS, reports="TC401")
 def check_topics(subject: Subject) -> Iterator[Finding]:
     """Check how notifications get from the bucket or trail to the queue, by topics."""
     if cause := queue.ask_attributes(subject).blocked_by:
@@ -220,7 +218,7 @@ def _publishers(subject: Subject, topic: str) -> Sequence[tuple[str, str]]:
         if trail.get("SnsTopicARN") == topic
     ]
     by_bucket = [
-        (S3, bucket.bucket_arn(subject, place.name))
+        (S3, subject.bucket_arn(place.name))
         for place in bucket.find_buckets(subject)
         for each in bucket.read_notifications(subject, place).get("TopicConfigurations", [])
         if each["TopicArn"] == topic
