@@ -30,31 +30,25 @@ def group(layout: Layout) -> Step:
     )
 
 
-def group_policy(layout: Layout) -> Step:
-    return _inline_policy(layout, "Group", _arn(layout, f"group{GROUP_PATH}{layout.name}"))
-
-
-def role_policy(layout: Layout) -> Step:
-    return _inline_policy(layout, "Role", layout.role_arn)
-
-
-def _inline_policy(layout: Layout, holder: str, resource: str) -> Step:
+def inline_policy(layout: Layout, holder: Step) -> Step:
+    """Return the step for the collector's permissions, in the group or role *holder*."""
+    kind = holder.id.title()
     call = call_factory("iam", layout.region)
     statements = policies.reader_statements(layout, key_arn(layout))
-    named = {f"{holder}Name": layout.name, "PolicyName": layout.name}
+    named = {f"{kind}Name": layout.name, "PolicyName": layout.name}
     document = documents.policy_document(statements)
     return Step(
-        id=f"{holder.lower()}-policy",
+        id=f"{holder.id}-policy",
         summary=(
-            f"the policy of IAM {holder.lower()} {layout.name} allows what the collector needs "
+            f"the policy of IAM {holder.id} {layout.name} allows what the collector needs "
             f"({layout.policy_form})"
         ),
-        resource=resource,
-        read_calls=(call(f"Get{holder}Policy", **named),),
+        resource=holder.resource,
+        read_calls=(call(f"Get{kind}Policy", **named),),
         expected=Fields("PolicyDocument", {"Statement": document["Statement"]}),
-        create_calls=(call(f"Put{holder}Policy", **named, PolicyDocument=document),),
-        delete_calls=(call(f"Delete{holder}Policy", **named),),
-        parent=holder.lower(),
+        create_calls=(call(f"Put{kind}Policy", **named, PolicyDocument=document),),
+        delete_calls=(call(f"Delete{kind}Policy", **named),),
+        parent=holder.id,
     )
 
 
