@@ -152,12 +152,9 @@ def _lines(each: DeadLetterListing) -> Iterator[str]:
 def _row(message: ListedMessage) -> tuple[str, ...]:
     since = age(time.time() - message.sent / 1000) if message.sent else "-"
     what = ", ".join(message.what) or message.detail
-    reason = message.reason or "-"
-    return message.id, f"{since} ago", str(message.receives), reason, _with_origin(message, what)
-
-
-def _with_origin(message: ListedMessage, what: str) -> str:
-    return what if message.ours else f"(from another queue) {what}"
+    if not message.ours:
+        what = f"(from another queue) {what}"
+    return message.id, f"{since} ago", str(message.receives), message.reason or "-", what
 
 
 def _confirmed(dead: dict[str, DeadLetters | None], limit: int | None) -> bool:

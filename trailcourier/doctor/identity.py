@@ -90,19 +90,17 @@ def check_identity(subject: Subject) -> Iterator[Finding]:
         seconds = subject.shared.seconds_left(PATIENCE)
         holding = deadlines.run_within(seconds, lambda: sessions.describe_keys(subject.session))
     except TimeoutError:
-        kind = subject.source.credentials.kind
-        text = f"credentials ({kind}): their issuer did not answer within {PATIENCE:.0f} s"
+        used = subject.source.credentials
+        text = f"credentials ({used.kind}): their issuer did not answer within {PATIENCE:.0f} s"
         subject.block_all_calls("TC202")
-        yield Finding(
-            "error", "TC202", text, aws_findings.missing_credentials_fix(subject.source.credentials)
-        )
+        yield Finding("error", "TC202", text, aws_findings.missing_credentials_fix(used))
         return
     except faults.AWS_ERRORS as error:
         finding = _no_credentials(subject, error)
         subject.block_all_calls(finding.id)
         yield finding
         return
-    caller = subject.ask_once(_caller_call(subject))
+    caller = subject.ask_once(AwsCall("sts", "GetCallerIdentity", _sts_region(subject), "*"))
     if caller.good:
         subject.principal = caller.response["Arn"]
         yield Finding("ok", "TC201", _describe_caller(subject, caller, holding))
@@ -111,10 +109,6 @@ def check_identity(subject: Subject) -> Iterator[Finding]:
     else:
         yield _caller_unknown(subject, caller)
     yield from _check_clock(subject, caller)
-
-
-def _caller_call(subject: Subject) -> AwsCall:
-    return AwsCall("sts", "GetCallerIdentity", _sts_region(subject), "*")
 
 
 def _sts_region(subject: Subject) -> str:

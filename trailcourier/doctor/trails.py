@@ -33,7 +33,10 @@ def _search_trails(subject: Subject) -> TrailSearch:
     source = subject.source
     announced = {statements.arn_region(arn) for arn in queue_senders(subject).get("sns", ())}
     where = {source.queue.region, source.bucket_region or source.queue.region, *announced}
-    answers = subject.ask_all([_describe_call(each) for each in sorted(where)])
+    every = {"includeShadowTrails": True}
+    answers = subject.ask_all(
+        [AwsCall("cloudtrail", "DescribeTrails", each, "*", every) for each in sorted(where)]
+    )
     found = {
         trail["TrailARN"]: trail
         for answer in answers
@@ -42,10 +45,6 @@ def _search_trails(subject: Subject) -> TrailSearch:
     }
     missed = next((each for each in answers if not each.good), None)
     return TrailSearch(list(found.values()), _ours(subject, list(found.values())), missed)
-
-
-def _describe_call(region: str) -> AwsCall:
-    return AwsCall("cloudtrail", "DescribeTrails", region, "*", {"includeShadowTrails": True})
 
 
 def _ours(subject: Subject, trails: Sequence[Trail]) -> list[Trail]:
