@@ -22,6 +22,7 @@ from pydantic.fields import FieldInfo
 from typer.testing import CliRunner
 
 from trailcourier import cli, provision
+from trailcourier.aws.calls import AwsCall
 from trailcourier.aws.credentials import Credentials
 from trailcourier.cli.exits import Exit
 from trailcourier.cli.setup.plan_command import Planned
@@ -37,7 +38,7 @@ from trailcourier.operations.redrive import DeadLetterListing, ListedMessage, Re
 from trailcourier.operations.standstill import Problem, ProcessStatus
 from trailcourier.operations.status import SourceStatus
 from trailcourier.provision import SetupRequest, Step
-from trailcourier.provision.permissions import iam_actions, required_permissions
+from trailcourier.provision.permissions import required_permissions
 from trailcourier.reasons import REASONS
 from trailcourier.secret import Secret
 from trailcourier.settings import Broker, Flower, Source, WorkerSettings
@@ -478,13 +479,19 @@ def _policy(asked: SetupRequest) -> Mapping[str, Any]:
 
 
 def _needs(step: Step) -> Sequence[str]:
-    read = iam_actions((*step.read_calls, *([step.tags_call] if step.tags_call else [])))
     columns = (
-        read,
-        iam_actions((*step.create_calls, *step.update_calls)),
-        iam_actions(step.delete_calls),
+        (*step.read_calls, *([step.tags_call] if step.tags_call else [])),
+        (*step.create_calls, *step.update_calls),
+        step.delete_calls,
     )
-    return f"`{step.id}`", *(", ".join(f"`{each}`" for each in column) for column in columns)
+    return f"`{step.id}`", *map(_actions, columns)
+
+
+def _actions(calls: Iterable[AwsCall]) -> str:
+    """Return the IAM actions that *calls* need, each once."""
+    return ", ".join(
+        f"`{each}`" for each in dict.fromkeys(x for call in calls for x in call.actions)
+    )
 
 
 PAGES: Mapping[str, Callable[[], str]] = {

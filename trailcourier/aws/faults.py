@@ -45,8 +45,9 @@ _CODES: dict[ReasonName, str] = {
     "network": "RequestTimeout RequestTimeoutException",
     "region": """PermanentRedirect TemporaryRedirect Redirect AuthorizationHeaderMalformed
         IllegalLocationConstraintException 301 302 307""",
-    "access-denied": """AccessDenied AccessDeniedException AuthorizationError AllAccessDisabled
-        AccountProblem Forbidden 403""",
+    "access-denied": """AccessDenied AccessDeniedException AuthorizationError
+        AuthorizationErrorException UnauthorizedOperation AllAccessDisabled AccountProblem
+        Forbidden 403""",
     "no-such-key": "NoSuchKey NoSuchVersion KeyTooLongError 404",
     "no-such-bucket": "NoSuchBucket",
     "no-such-queue": "NonExistentQueue QueueDoesNotExist InvalidAddress QueueDeletedRecently",

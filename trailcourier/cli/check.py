@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
 from trailcourier import settings
 from trailcourier.cli.exits import Exit
+from trailcourier.cli.output import AsJson
 from trailcourier.errors import ConfigError
 from trailcourier.settings import Settings, Source
 
@@ -17,7 +18,7 @@ app = typer.Typer()
 @app.command()
 def check(
     ctx: typer.Context,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Report everything that is wrong with the configuration, offline.
 

@@ -66,8 +66,8 @@ def demo(
     verdict = stage.run_demo(
         stage.DemoOptions(directory=home, seed=chosen, files=files, keep=keep), console
     )
-    if verdict is None or verdict.good:
-        _clear(home, unless=directory)
+    if directory is None and (verdict is None or verdict.good):
+        shutil.rmtree(home)
     _report(verdict, console, f"what was written is in {home}; repeat it with --seed {chosen}")
 
 
@@ -97,9 +97,3 @@ def _report(verdict: stage.DemoVerdict | None, console: Console, hint: str) -> N
     if not verdict.good:
         console.print(hint)
         raise typer.Exit(Exit.NO)
-
-
-def _clear(home: Path, *, unless: Path | None) -> None:
-    """Remove what the demo wrote, *unless* the user named its folder."""
-    if unless is None:
-        shutil.rmtree(home)

@@ -1,6 +1,5 @@
 """``trailcourier dlq``: list the messages of the dead-letter queues, and move them back."""
 
-import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -15,7 +14,8 @@ from trailcourier import settings, wiring
 from trailcourier.aws.dead_letters import DeadLetters
 from trailcourier.cli import output
 from trailcourier.cli.exits import Exit
-from trailcourier.cli.sources import quiet
+from trailcourier.cli.output import AsJson
+from trailcourier.cli.sources import OneSource, configure, quiet
 from trailcourier.errors import ConfigError
 from trailcourier.host import launch
 from trailcourier.host.signals import stop_event
@@ -27,7 +27,6 @@ from trailcourier.wiring import lines
 
 app = typer.Typer(help="List the messages of the dead-letter queues, and move them back.")
 
-Source = Annotated[str, typer.Option("--source", help="Only this source.")]
 Named = Annotated[
     str,
     typer.Option(
@@ -36,7 +35,6 @@ Named = Annotated[
         help="The dead-letter queue, where AWS denies reading the redrive policy.",
     ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 REPORT_INTERVAL = 5.0  # seconds between two lines of progress if stderr is no terminal
 
@@ -46,7 +44,7 @@ DENIED = "(if AWS denies it, allow sqs:SendMessage on the source's queue; else t
 @app.command(name="list")
 def list_messages(
     ctx: typer.Context,
-    source: Source = "",
+    source: OneSource = "",
     dlq: Named = "",
     peek: Annotated[
         int, typer.Option(min=0, max=100, help="How many messages of each queue to read.")
@@ -65,14 +63,13 @@ def list_messages(
         output.say_json({"sources": found})
         return
     for each in found:
-        for line in _lines(each):
-            output.say(line)
+        output.say_lines(_lines(each))
 
 
 @app.command()
 def redrive(
     ctx: typer.Context,
-    source: Source = "",
+    source: OneSource = "",
     dlq: Named = "",
     limit: Annotated[
         int | None, typer.Option(min=1, help="Move at most this many messages of each queue.")
@@ -108,8 +105,7 @@ def _selected(ctx: typer.Context, source: str, dlq: str) -> Iterator[list[str]]:
     """Yield the sources of the command; the broker may be away, as SQS has what matters most."""
     with ExitStack() as stack:
         found = stack.enter_context(launch.with_broker(quiet(settings.load(ctx.obj.config))))
-        wiring.configure(found)
-        names = [wiring.known(source)] if source else list(found.sources)
+        names = configure(found, source)
         if dlq and len(names) > 1:
             raise typer.BadParameter("--dlq belongs to one source: name it with --source")
         yield names
@@ -156,12 +152,9 @@ def _lines(each: DeadLetterListing) -> Iterator[str]:
 def _row(message: ListedMessage) -> tuple[str, ...]:
     since = age(time.time() - message.sent / 1000) if message.sent else "-"
     what = ", ".join(message.what) or message.detail
-    reason = message.reason or "-"
-    return message.id, f"{since} ago", str(message.receives), reason, _with_origin(message, what)
-
-
-def _with_origin(message: ListedMessage, what: str) -> str:
-    return what if message.ours else f"(from another queue) {what}"
+    if not message.ours:
+        what = f"(from another queue) {what}"
+    return message.id, f"{since} ago", str(message.receives), message.reason or "-", what
 
 
 def _confirmed(dead: dict[str, DeadLetters | None], limit: int | None) -> bool:
@@ -172,13 +165,10 @@ def _confirmed(dead: dict[str, DeadLetters | None], limit: int | None) -> bool:
             count = "an unknown number of" if waiting is None else f"{waiting:,}"
             output.say(f"{name}: {count} messages in {each.address.url}")
     most = "" if limit is None else f"up to {limit:,} of "
-    try:
-        if typer.confirm(f"Move {most}them back to their source's queue?"):
-            return True
-    except typer.Abort:
-        pass
-    output.say("Nothing was moved. Use --yes to move without confirmation.")
-    return False
+    confirmed = output.confirm(f"Move {most}them back to their source's queue?")
+    if not confirmed:
+        output.say("Nothing was moved. Use --yes to move without confirmation.")
+    return confirmed
 
 
 def _redrive_one(
@@ -186,31 +176,13 @@ def _redrive_one(
 ) -> RedriveResult:
     if dead is None:
         return RedriveResult(name, "", note="the queue has no redrive policy")
-    with _progress(name) as watched:
-        return operation.redrive(name, dead, most=limit, stopping=stopping, watched=watched)
-
-
-@contextmanager
-def _progress(name: str) -> Iterator[operation.Watched]:
-    """Show progress: on a terminal in one line that changes, else in a line every few seconds."""
     console = Console(stderr=True, soft_wrap=True, highlight=False)
-    if console.is_terminal:
-        with console.status("starting") as status:
-            yield lambda moved, of: status.update(_moved_so_far(name, moved, of))
-        return
-    last = time.monotonic()
+    with output.progress(console, REPORT_INTERVAL) as show:
 
-    def report(moved: int, of: int | None) -> None:
-        nonlocal last
-        if time.monotonic() - last > REPORT_INTERVAL:
-            last = time.monotonic()
-            print(f"trailcourier: {_moved_so_far(name, moved, of)}", file=sys.stderr)
+        def watched(moved: int, of: int | None) -> None:
+            show(f"{name}: {moved:,}{'' if of is None else f' of {of:,}'} moved")
 
-    yield report
-
-
-def _moved_so_far(name: str, moved: int, of: int | None) -> str:
-    return f"{name}: {moved:,}{'' if of is None else f' of {of:,}'} moved"
+        return operation.redrive(name, dead, most=limit, stopping=stopping, watched=watched)
 
 
 def _outcome(each: RedriveResult) -> str:

@@ -1,9 +1,9 @@
 """``trailcourier doctor``: what keeps records from arriving, and what to do about it."""
 
+import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -11,10 +11,11 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from trailcourier import doctor, settings, wiring
+from trailcourier import doctor, settings
 from trailcourier.cli import output
 from trailcourier.cli.exits import Exit
-from trailcourier.cli.sources import quiet
+from trailcourier.cli.output import AsJson
+from trailcourier.cli.sources import configure, quiet
 from trailcourier.doctor import ReportedFinding, Shared, firewall
 from trailcourier.doctor.configuration import unusable
 from trailcourier.errors import ConfigError
@@ -32,7 +33,7 @@ UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 def examine(
     ctx: typer.Context,
     source: Annotated[str, typer.Option("--source", help="Check only this source.")] = "",
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: AsJson = False,
     *,
     hosts: Annotated[
         bool,
@@ -63,18 +64,16 @@ def examine(
     except ConfigError as error:
         _print_findings([ReportedFinding("", each) for each in unusable(error)], as_json=as_json)
         raise typer.Exit(Exit.NO) from None
-    wiring.configure(found)
-    names = [wiring.known(source)] if source else list(found.sources)
-    with _show_progress() as on_progress:
-        reported = list(doctor.examine(Shared(found, since=began, send=send), names, on_progress))
+    names = configure(found, source)
+    with output.progress(Console(stderr=True), math.inf) as show:  # on a terminal only
+        shared = Shared(found, since=began, send=send)
+        reported = list(doctor.examine(shared, names, lambda what: show(f"checking {what}")))
     _print_findings(reported, as_json=as_json)
     raise typer.Exit(Exit.NO if _first_error(reported) else Exit.DONE)
 
 
 def _list_hosts(found: Settings, source: str, *, as_json: bool) -> None:
-    wiring.configure(found)
-    names = [wiring.known(source)] if source else list(found.sources)
-    rows = firewall.firewall_rows(Shared(found), names)
+    rows = firewall.firewall_rows(Shared(found), configure(found, source))
     if as_json:
         output.say_json({"hosts": rows})
         return
@@ -82,8 +81,7 @@ def _list_hosts(found: Settings, source: str, *, as_json: bool) -> None:
         (row.host, str(row.port), row.by, f"{row.why}{row.proxy and f', through {row.proxy}'}")
         for row in rows
     ]
-    for line in output.columns([("host", "port", "needed by", "for"), *cells]):
-        output.say(line)
+    output.say_lines(output.columns([("host", "port", "needed by", "for"), *cells]))
 
 
 def _parse_since(text: str) -> datetime | None:
@@ -98,17 +96,6 @@ def _parse_since(text: str) -> datetime | None:
         example = "give a time as 2026-11-24T10:00Z, or how long ago as 36h"
         raise typer.BadParameter(f"--since {text} is not a time: {example}") from None
     return said if said.tzinfo else said.replace(tzinfo=UTC)
-
-
-@contextmanager
-def _show_progress() -> Iterator[doctor.ProgressCallback]:
-    """Show on a terminal which check runs; if stderr is not a terminal, show nothing."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield lambda _: None
-        return
-    with console.status("checking") as status:
-        yield lambda what: status.update(f"checking {what}")
 
 
 def _first_error(reported: Sequence[ReportedFinding]) -> str | None:

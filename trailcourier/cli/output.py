@@ -1,15 +1,21 @@
-"""Prints JSON, tables and times; text from outside cannot act on the terminal."""
+"""Prints JSON, tables, progress and times; text from outside cannot act on the terminal."""
 
 import json
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import Annotated
 
 import msgspec
+import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from trailcourier.text import printable
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
 def say_json(value: object) -> None:
@@ -43,6 +49,40 @@ def say(shown: Table | str) -> None:
         print(printable(shown))
     else:
         Console().print(shown)
+
+
+def say_lines(lines: Iterable[str]) -> None:
+    for line in lines:
+        say(line)
+
+
+@contextmanager
+def progress(console: Console, interval: float) -> Iterator[Callable[[str], None]]:
+    """Yield a function that shows a text: on a terminal in one line that changes.
+
+    Elsewhere it prints the text, if it is another one and *interval* seconds have passed.
+    """
+    if console.is_terminal:
+        with console.status("starting") as status:
+            yield status.update
+        return
+    last, at = "", time.monotonic()
+
+    def show(text: str) -> None:
+        nonlocal last, at
+        if text != last and time.monotonic() - at > interval:
+            last, at = text, time.monotonic()
+            console.print(f"trailcourier: {printable(text)}", markup=False)
+
+    yield show
+
+
+def confirm(question: str) -> bool:
+    """Return whether the person says yes; without a person the answer is no."""
+    try:
+        return typer.confirm(question)
+    except typer.Abort:
+        return False
 
 
 def when(milliseconds: int) -> str:

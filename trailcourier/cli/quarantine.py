@@ -9,7 +9,7 @@ import typer
 from trailcourier import wiring
 from trailcourier.cli import output
 from trailcourier.cli.exits import Exit
-from trailcourier.cli.sources import selected
+from trailcourier.cli.sources import OneSource, selected
 from trailcourier.ledger.quarantine import QuarantineEntry
 from trailcourier.operations import retry
 from trailcourier.reasons import REASONS, advice
@@ -17,7 +17,6 @@ from trailcourier.wiring import lines
 
 app = typer.Typer(help="List what was refused and why; retry it, or drop its entry.")
 
-Source = Annotated[str, typer.Option("--source", help="Only this source.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Id = Annotated[str, typer.Argument(metavar="ID", help="An entry's id, or its first characters.")]
 Ids = Annotated[
@@ -36,7 +35,7 @@ UNKNOWN_REASON = "This version does not know the reason: use the version that re
 @app.command(name="list")
 def list_entries(
     ctx: typer.Context,
-    source: Source = "",
+    source: OneSource = "",
     everything: Annotated[
         bool, typer.Option("--all", help="Also list entries without details.")
     ] = False,
@@ -52,8 +51,7 @@ def list_entries(
         output.say_json([_as_json(*each) for each in found])
         return
     shown = [each for each in found if everything or not each[1].evicted]
-    for line in output.columns([*_rows(shown)]) if shown else ["Nothing is in quarantine."]:
-        output.say(line)
+    output.say_lines(output.columns([*_rows(shown)]) if shown else ["Nothing is in quarantine."])
     if left_out := len(found) - len(shown):
         output.say("")
         output.say(
@@ -64,22 +62,21 @@ def list_entries(
 
 
 @app.command()
-def show(ctx: typer.Context, entry: Id, source: Source = "", as_json: AsJson = False) -> None:
+def show(ctx: typer.Context, entry: Id, source: OneSource = "", as_json: AsJson = False) -> None:
     """Show all that is known of one entry, and what to do."""
     with selected(ctx, source) as names:
         name, found = _one(entry, names)
     if as_json:
         output.say_json(_as_json(name, found))
         return
-    for line in _lines(name, found):
-        output.say(line)
+    output.say_lines(_lines(name, found))
 
 
 @app.command(name="retry")
 def retry_entries(
     ctx: typer.Context,
     entries: Ids = None,
-    source: Source = "",
+    source: OneSource = "",
     reason: Reason = "",
     everything: Annotated[bool, typer.Option("--all", help="Every refused object.")] = False,
 ) -> None:
@@ -122,7 +119,7 @@ def _refused(names: Sequence[str], reason: str) -> list[tuple[str, QuarantineEnt
 
 
 @app.command()
-def drop(ctx: typer.Context, entry: Id, source: Source = "") -> None:
+def drop(ctx: typer.Context, entry: Id, source: OneSource = "") -> None:
     """Remove an entry from quarantine; the message in the queue stays.
 
     If SQS redelivers its message, the message is decoded and forwarded again.

@@ -1,9 +1,7 @@
 """``trailcourier run``: run a whole fleet on one host, until stopped or until drained."""
 
 import io
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from typing import Annotated, Any, BinaryIO, cast
 
@@ -119,7 +117,7 @@ def _drain(found: Settings, more: dict[str, str], timeout: float) -> DrainResult
         more["TRAILCOURIER_WORKERS__LOG_LEVEL"] = "warning"  # the progress line shows the rest
     log = _LogAboveProgress() if console.is_terminal else None
     with (
-        _progress() as watched,
+        output.progress(console, REPORT_INTERVAL) as show,
         launch.running(found, say=_say, more=more, log=cast("BinaryIO", log)) as running,
         wiring.answering(),
     ):
@@ -127,7 +125,7 @@ def _drain(found: Settings, more: dict[str, str], timeout: float) -> DrainResult
             [wiring.ledger(name) for name in found.sources],
             timeout=timeout,
             stopping=running.fleet.stopping,
-            watched=watched,
+            watched=lambda sources: show(_progress_line(sources)),
         )
 
 
@@ -144,25 +142,6 @@ def _with_log_format(found: Settings, style: LogFormat | None) -> tuple[Settings
     workers = found.workers.model_copy(update={"log_format": style.value})
     environment = {"TRAILCOURIER_WORKERS__LOG_FORMAT": style.value}
     return found.model_copy(update={"workers": workers}), environment
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[Sequence[Progress]], None]]:
-    """Show progress: on a terminal in one line that changes, else in a line every few seconds."""
-    if console.is_terminal:
-        with console.status("starting") as status:
-            yield lambda sources: status.update(_progress_line(sources))
-        return
-    last, at = "", time.monotonic()
-
-    def report(sources: Sequence[Progress]) -> None:
-        nonlocal last, at
-        now = _progress_line(sources)
-        if now != last and time.monotonic() - at > REPORT_INTERVAL:
-            last, at = now, time.monotonic()
-            _say(now)
-
-    yield report
 
 
 def _progress_line(sources: Sequence[Progress]) -> str:

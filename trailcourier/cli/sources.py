@@ -2,12 +2,15 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Annotated
 
 import typer
 
 from trailcourier import settings, wiring
 from trailcourier.host import launch
 from trailcourier.settings import Settings
+
+OneSource = Annotated[str, typer.Option("--source", help="Only this source.")]
 
 
 @contextmanager
@@ -17,11 +20,16 @@ def selected(ctx: typer.Context, source: str) -> Iterator[list[str]]:
     Raises ConfigError for an unknown source, Unreachable if the broker does not answer.
     """
     with launch.with_broker(quiet(settings.load(ctx.obj.config))) as found:
-        wiring.configure(found)
-        names = [wiring.known(source)] if source else list(found.sources)
+        names = configure(found, source)
         wiring.demand_broker()
         with wiring.answering():
             yield names
+
+
+def configure(found: Settings, source: str) -> list[str]:
+    """Configure this process; return the names of its sources, or *source* alone if it is named."""
+    wiring.configure(found)
+    return [wiring.known(source)] if source else list(found.sources)
 
 
 def quiet(found: Settings) -> Settings:

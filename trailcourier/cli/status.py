@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Annotated
 
 import typer
 from rich.table import Table
@@ -11,7 +10,8 @@ from trailcourier import wiring
 from trailcourier.aws.sqs import QueueDepth
 from trailcourier.cli import output
 from trailcourier.cli.exits import Exit
-from trailcourier.cli.sources import selected
+from trailcourier.cli.output import AsJson
+from trailcourier.cli.sources import OneSource, selected
 from trailcourier.errors import ConfigError, Fault
 from trailcourier.ledger.workers import FleetRoster
 from trailcourier.operations import standstill, status
@@ -32,8 +32,8 @@ NUMBERS = frozenset(
 @app.command(name="status")
 def show(
     ctx: typer.Context,
-    source: Annotated[str, typer.Option("--source", help="Only this source.")] = "",
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    source: OneSource = "",
+    as_json: AsJson = False,
 ) -> None:
     """Show what each source has in hand, what it has done, what is paused or stalled, and the fix.
 

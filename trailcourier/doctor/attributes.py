@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from trailcourier.doctor.aws_call import AwsAnswer
+from trailcourier.aws.calls import AwsAnswer
 from trailcourier.doctor.subject import Subject
 
 

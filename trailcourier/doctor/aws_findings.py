@@ -1,9 +1,9 @@
 """Findings for calls to AWS that failed: the same for every check."""
 
 from trailcourier.aws import faults
+from trailcourier.aws.calls import AwsAnswer
 from trailcourier.aws.credentials import Credentials
 from trailcourier.doctor import statements
-from trailcourier.doctor.aws_call import AwsAnswer
 from trailcourier.doctor.finding import CatalogueEntry, Entries, Finding, Level
 from trailcourier.doctor.subject import NO_ANSWER, NOT_REACHED, OUT_OF_TIME, Subject
 from trailcourier.errors import Fault

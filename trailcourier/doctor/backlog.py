@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from trailcourier.aws.calls import AwsCall
 from trailcourier.doctor import aws_findings, broker, prerequisites, queue
 from trailcourier.doctor.attributes import Attributes
-from trailcourier.doctor.aws_call import AwsCall
 from trailcourier.doctor.finding import CatalogueEntry, Entries, Finding
 from trailcourier.doctor.subject import Subject
 from trailcourier.models import QueueLimits
@@ -48,9 +48,7 @@ ENTRIES: Entries = {
 }
 
 
-@prerequisites.skip_after_errors(
-    *prerequisites.CREDENTIAL_ERRORS, "TC301", "TC302", reports="TC311"
-)
+@prerequisites.skip_after_errors(*prerequisites.QUEUE_ERRORS, reports="TC311")
 def check_backlog(subject: Subject) -> Iterator[Finding]:
     """Check how many messages the queue has, how old they are, and how often it sent them."""
     if not queue.ask_attributes(subject).good:  # TC306 reports it
@@ -141,5 +139,4 @@ def _oldest_age_call(subject: Subject) -> AwsCall:
         "Period": PERIOD,
         "Statistics": ["Maximum"],
     }
-    region, action = subject.source.queue.region, "cloudwatch:GetMetricStatistics"
-    return AwsCall("cloudwatch", "get_metric_statistics", region, action, "*", given)
+    return AwsCall("cloudwatch", "GetMetricStatistics", subject.source.queue.region, "*", given)

@@ -5,9 +5,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from trailcourier import keys
 from trailcourier.aws import regions
+from trailcourier.aws.calls import AwsAnswer, AwsCall
 from trailcourier.doctor import (
     aws_findings,
     hosts,
@@ -17,7 +19,6 @@ from trailcourier.doctor import (
     statements,
     trails,
 )
-from trailcourier.doctor.aws_call import AwsAnswer, AwsCall
 from trailcourier.doctor.finding import CatalogueEntry, Entries, Finding
 from trailcourier.doctor.subject import Subject
 from trailcourier.text import age
@@ -91,13 +92,13 @@ def _names(subject: Subject) -> list[str]:
 
 def _locate(subject: Subject, name: str) -> BucketLocation:
     asked = subject.source.bucket_region or subject.source.queue.region
-    head = subject.ask_once(_head(subject, name, asked))
+    head = _ask_head(subject, name, asked)
     return BucketLocation(name, asked, _region(subject, name, head) or asked, head)
 
 
-def _head(subject: Subject, name: str, region: str, *, owner: str | None = None) -> AwsCall:
-    given = {"Bucket": name} | ({"ExpectedBucketOwner": owner} if owner else {})
-    return AwsCall("s3", "head_bucket", region, "s3:ListBucket", bucket_arn(subject, name), given)
+def _ask_head(subject: Subject, name: str, region: str) -> AwsAnswer:
+    call = AwsCall("s3", "HeadBucket", region, subject.bucket_arn(name), {"Bucket": name})
+    return subject.ask_once(call)
 
 
 def read_notifications(subject: Subject, place: BucketLocation) -> Mapping[str, Any]:
@@ -114,33 +115,20 @@ def denied_notifications(subject: Subject) -> AwsAnswer | None:
 
 def ask_notifications(subject: Subject, place: BucketLocation) -> AwsAnswer:
     """Return S3's answer for the bucket's notification configuration."""
-    call, given = "get_bucket_notification_configuration", {"Bucket": place.name}
-    resource = bucket_arn(subject, place.name)
-    return subject.ask_once(
-        AwsCall("s3", call, place.region, "s3:GetBucketNotification", resource, given)
-    )
-
-
-def bucket_arn(subject: Subject, name: str) -> str:
-    return f"arn:{subject.source.queue.partition}:s3:::{name}"
+    arn, given = subject.bucket_arn(place.name), {"Bucket": place.name}
+    call = AwsCall("s3", "GetBucketNotificationConfiguration", place.region, arn, given)
+    return subject.ask_once(call)
 
 
 def _region(subject: Subject, name: str, head: AwsAnswer) -> str | None:
     """Return the region that S3 names; its answers 200, 301, 400 and 403 all name it."""
-    said = head.headers.get("x-amz-bucket-region") or head.response.get("BucketRegion")
+    said = head.bucket_region
     if not said and head.fault is not None and head.fault.reason == "region":
-        located = AwsCall(
-            "s3",
-            "get_bucket_location",
-            subject.source.queue.region,
-            "s3:GetBucketLocation",
-            bucket_arn(subject, name),
-            {"Bucket": name},
-        )
-        answer = subject.ask_once(located)
-        said = (answer.response.get("LocationConstraint") or "us-east-1") if answer.good else None
+        home, arn = subject.source.queue.region, subject.bucket_arn(name)
+        answer = subject.ask_once(AwsCall("s3", "GetBucketLocation", home, arn, {"Bucket": name}))
+        said = (answer.response.get("LocationConstraint") or "us-east-1") if answer.good else ""
     try:
-        return regions.parse_code(str(said)) if said else None
+        return regions.parse_code(said) if said else None
     except ValueError:
         return None
 
@@ -200,8 +188,10 @@ def _check_owner(subject: Subject, place: BucketLocation) -> Finding | None:
     owner = subject.source.expected_bucket_owner
     if owner is None:
         return None
-    strict = subject.ask_once(_head(subject, place.name, place.region, owner=owner))
-    if not strict.denied or not subject.ask_once(_head(subject, place.name, place.region)).good:
+    lenient = _ask_head(subject, place.name, place.region)
+    parameters = subject.bucket_parameters(place.name)
+    strict = subject.ask_once(replace(lenient.call, parameters=parameters))
+    if not strict.denied or not lenient.good:
         return None
     text = f"bucket {place.name} does not belong to account {owner}"
     fix = "Correct `expected_bucket_owner`; if it is right, the bucket is somebody else's."

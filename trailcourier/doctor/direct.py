@@ -22,16 +22,14 @@ ENTRIES: Entries = {
 }
 
 
-@prerequisites.skip_after_errors(
-    *prerequisites.CREDENTIAL_ERRORS, "TC301", "TC302", reports="TC408"
-)
+@prerequisites.skip_after_errors(*prerequisites.QUEUE_ERRORS, reports="TC408")
 def check_direct_notifications(subject: Subject) -> Iterator[Finding]:
     """Check whether the buckets that may send to the queue are configured to do so."""
     senders = trails.queue_senders(subject)
     buckets, rules = senders.get("s3", set()), senders.get("events", set())
     level: Level = "warning" if senders.get("sns") else "error"
     for place in bucket.find_buckets(subject):
-        if rules or bucket.bucket_arn(subject, place.name) in buckets:
+        if rules or subject.bucket_arn(place.name) in buckets:
             yield _check_bucket(subject, place, sorted(rules), level)
 
 

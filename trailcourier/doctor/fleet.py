@@ -47,7 +47,8 @@ def check_fleet(subject: Subject) -> Iterator[Finding]:
     state = broker.read_source_state(subject)
     if state is None:  # TC801 reports it
         return
-    yield from _check_clocks(state)
+    for each in standstill.clock_warnings(state.roll):  # `broker` checks this machine's clock
+        yield Finding("warning", "TC805", each, standstill.SET_CLOCK)
     if not state.roll.last:
         text = "no process has ever written a heartbeat to this broker"
         yield Finding("not-checked", "TC807", text, STARTS)
@@ -83,9 +84,3 @@ def _count_alive(state: broker.SourceState) -> str:
     return (
         f"alive processes: {count[CONTROL]} control, {count[OBJECTS]} objects, {count[BEAT]} beat"
     )
-
-
-def _check_clocks(state: broker.SourceState) -> Iterator[Finding]:
-    """Check the clocks of the fleet's processes; ``broker`` checks this machine's."""
-    for each in standstill.clock_warnings(state.roll):
-        yield Finding("warning", "TC805", each, standstill.SET_CLOCK)

@@ -11,6 +11,7 @@ import msgspec
 from botocore.httpsession import get_cert_path
 
 from trailcourier.aws import clients, faults, sessions, tls_contexts
+from trailcourier.aws.calls import AwsCall
 from trailcourier.aws.credentials import Credentials
 from trailcourier.aws.network import Network, Peer
 from trailcourier.doctor import deadlines, reachability
@@ -86,30 +87,32 @@ def aws_hosts(subject: Subject) -> list[RequiredHost]:
 
     Raises ConfigError if botocore knows no host for a region.
     """
+    return [_required_host(subject, *each) for each in _list_calls(subject)]
+
+
+def _list_calls(subject: Subject) -> Iterator[tuple[AwsCall, str, bool]]:
+    """Yield a call to each host, what the host is needed for, and whether the line needs it."""
     source = subject.source
     home, bucket_region = source.queue.region, source.bucket_region or source.queue.region
-    asked = [
-        ("sqs", home, "get_queue_url", {"QueueName": "q"}, "the queue", True),
-        *(
-            ("s3", bucket_region, "head_bucket", {"Bucket": each}, _of_bucket(subject, each), True)
-            for each in _buckets(subject)
-        ),
-        *(
-            ("sts", region, "get_caller_identity", {}, why, line)
-            for region, why, line in _sts_hosts(source)
-        ),
-        ("sns", home, "get_topic_attributes", {"TopicArn": "arn"}, "the topic", False),
-        *(
-            ("cloudtrail", each, "describe_trails", {}, "the trail", False)
-            for each in dict.fromkeys((home, bucket_region))
-        ),
-        ("kms", home, "describe_key", {"KeyId": "k"}, "keys", False),
-        ("cloudwatch", home, "list_metrics", {}, "the age of the oldest message", False),
-    ]
-    return [
-        RequiredHost(_peer(subject, service, region, operation, given), why, line, service, region)
-        for service, region, operation, given, why, line in asked
-    ]
+    yield AwsCall("sqs", "GetQueueUrl", home, parameters={"QueueName": "q"}), "the queue", True
+    for bucket in _buckets(subject):
+        yield _head_bucket(bucket, bucket_region), _of_bucket(subject, bucket), True
+    for region, why, line in _sts_hosts(source):
+        yield AwsCall("sts", "GetCallerIdentity", region), why, line
+    topic = {"TopicArn": "arn"}
+    yield AwsCall("sns", "GetTopicAttributes", home, parameters=topic), "the topic", False
+    for region in dict.fromkeys((home, bucket_region)):
+        yield AwsCall("cloudtrail", "DescribeTrails", region), "the trail", False
+    yield AwsCall("kms", "DescribeKey", home, parameters={"KeyId": "k"}), "keys", False
+    yield AwsCall("cloudwatch", "ListMetrics", home), "the age of the oldest message", False
+
+
+def _head_bucket(bucket: str, region: str) -> AwsCall:
+    return AwsCall("s3", "HeadBucket", region, parameters={"Bucket": bucket})
+
+
+def _required_host(subject: Subject, call: AwsCall, why: str, line: bool) -> RequiredHost:
+    return RequiredHost(_peer(subject, call), why, line, call.service, call.region)
 
 
 def _sts_hosts(source: Source) -> Iterator[tuple[str, str, bool]]:
@@ -145,8 +148,7 @@ def sink_hosts(name: str, sink: SinkConfig) -> list[RequiredHost]:
 
 def check_bucket_host(subject: Subject, bucket: str, region: str) -> Finding | None:
     """Return the finding if the host of *bucket* in *region*, found by a redirect, fails."""
-    peer = _peer(subject, "s3", region, "head_bucket", {"Bucket": bucket})
-    host = RequiredHost(peer, f"bucket {bucket}", line=True, service="s3", region=region)
+    host = _required_host(subject, _head_bucket(bucket, region), f"bucket {bucket}", line=True)
     (failure,) = reach_all(subject.shared, [host])
     return None if failure is None else unreached_finding(failure, [host])
 
@@ -166,26 +168,24 @@ class _UrlKnown(Exception):
     """Stops botocore before it sends a request; carries the request's URL."""
 
 
-def _peer(
-    subject: Subject, service: str, region: str, operation: str, given: dict[str, Any]
-) -> Peer:
-    """Return the host to which botocore would send this call, by its endpoint rules."""
+def _peer(subject: Subject, call: AwsCall) -> Peer:
+    """Return the host to which botocore would send *call*, by its endpoint rules."""
 
     def stop(request: Any, **_: Any) -> None:
         raise _UrlKnown(request.url)
 
     network = subject.shared.settings.network
-    client = _anonymous_client(subject, service, region)
+    client = _anonymous_client(subject, call.service, call.region)
     client.meta.events.register_first("before-send", stop)
     try:
-        getattr(client, operation)(**given)
+        getattr(client, call.method)(**call.parameters)
     except _UrlKnown as known:
         parts = urlsplit(str(known))
         bundle = network.ca_bundle or Path(str(get_cert_path(True)))
         return Peer(f"{parts.scheme}://{parts.netloc}", bundle)
     except faults.AWS_ERRORS as error:
-        raise ConfigError([f"{service} in {region}: {error}"]) from error
-    raise ConfigError([f"{service} in {region}: botocore names no host for it"])
+        raise ConfigError([f"{call.service} in {call.region}: {error}"]) from error
+    raise ConfigError([f"{call.service} in {call.region}: botocore names no host for it"])
 
 
 def _anonymous_client(subject: Subject, service: str, region: str) -> Any:

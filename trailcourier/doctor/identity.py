@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 
 from botocore.exceptions import ClientError
 
-from trailcourier.aws import faults, sessions
+from trailcourier.aws import calls, faults, sessions
+from trailcourier.aws.calls import AwsAnswer, AwsCall
 from trailcourier.aws.sessions import KeysInUse
 from trailcourier.doctor import aws_findings, deadlines, prerequisites
-from trailcourier.doctor.aws_call import AwsAnswer, AwsCall, failure_answer
 from trailcourier.doctor.finding import CatalogueEntry, Entries, Finding
 from trailcourier.doctor.subject import NOT_REACHED, Subject
 
@@ -90,19 +90,17 @@ def check_identity(subject: Subject) -> Iterator[Finding]:
         seconds = subject.shared.seconds_left(PATIENCE)
         holding = deadlines.run_within(seconds, lambda: sessions.describe_keys(subject.session))
     except TimeoutError:
-        kind = subject.source.credentials.kind
-        text = f"credentials ({kind}): their issuer did not answer within {PATIENCE:.0f} s"
+        used = subject.source.credentials
+        text = f"credentials ({used.kind}): their issuer did not answer within {PATIENCE:.0f} s"
         subject.block_all_calls("TC202")
-        yield Finding(
-            "error", "TC202", text, aws_findings.missing_credentials_fix(subject.source.credentials)
-        )
+        yield Finding("error", "TC202", text, aws_findings.missing_credentials_fix(used))
         return
     except faults.AWS_ERRORS as error:
         finding = _no_credentials(subject, error)
         subject.block_all_calls(finding.id)
         yield finding
         return
-    caller = subject.ask_once(_caller_call(subject))
+    caller = subject.ask_once(AwsCall("sts", "GetCallerIdentity", _sts_region(subject), "*"))
     if caller.good:
         subject.principal = caller.response["Arn"]
         yield Finding("ok", "TC201", _describe_caller(subject, caller, holding))
@@ -111,10 +109,6 @@ def check_identity(subject: Subject) -> Iterator[Finding]:
     else:
         yield _caller_unknown(subject, caller)
     yield from _check_clock(subject, caller)
-
-
-def _caller_call(subject: Subject) -> AwsCall:
-    return AwsCall("sts", "get_caller_identity", _sts_region(subject), "sts:GetCallerIdentity", "*")
 
 
 def _sts_region(subject: Subject) -> str:
@@ -197,7 +191,5 @@ def _no_credentials(subject: Subject, error: Exception) -> Finding:
         if fault.reason in NOT_REACHED:
             return aws_findings.no_answer_finding(fault)
         return aws_findings.credentials_finding(used, frozenset(), fault)
-    call = AwsCall(
-        "sts", "assume_role", _sts_region(subject), "sts:AssumeRole", used.role_arn or "*"
-    )
-    return aws_findings.failure_finding(subject, failure_answer(call, error), "TC206")
+    call = AwsCall("sts", "AssumeRole", _sts_region(subject), used.role_arn or "*")
+    return aws_findings.failure_finding(subject, calls.failure(call, error), "TC206")

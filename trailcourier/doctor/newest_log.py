@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 
 from trailcourier import keys
+from trailcourier.aws.calls import AwsAnswer, AwsCall
 from trailcourier.doctor import trails
-from trailcourier.doctor.aws_call import AwsAnswer, AwsCall
 from trailcourier.doctor.subject import Subject
 
 DEPTH = 3  # levels of folders above AWSLogs/
@@ -161,24 +161,10 @@ class _Listing:
         return answers
 
     def _call(self, prefix: str, delimiter: str, more: dict[str, str]) -> AwsCall:
-        return list_call(
-            self._subject, self._bucket, self._region, Prefix=prefix, Delimiter=delimiter, **more
-        )
-
-
-def list_call(subject: Subject, bucket: str, region: str, **parameters: Any) -> AwsCall:
-    """Return the call that lists *bucket* with *parameters*."""
-    arn = f"arn:{subject.source.queue.partition}:s3:::{bucket}"
-    owner = subject.source.expected_bucket_owner
-    expected = {"ExpectedBucketOwner": owner} if owner else {}
-    return AwsCall(
-        "s3",
-        "list_objects_v2",
-        region,
-        "s3:ListBucket",
-        arn,
-        {"Bucket": bucket, **expected, **parameters},
-    )
+        given = self._subject.bucket_parameters(self._bucket)
+        given |= {"Prefix": prefix, "Delimiter": delimiter, **more}
+        arn = self._subject.bucket_arn(self._bucket)
+        return AwsCall("s3", "ListObjectsV2", self._region, arn, given)
 
 
 def _folders(answer: AwsAnswer) -> list[str]:

@@ -11,6 +11,8 @@ Check = Callable[[Subject], Iterator[Finding]]
 
 CREDENTIAL_ERRORS = ("TC001", "TC202", "TC203", "TC204", "TC205", "TC206", "TC207")
 """Errors after which AWS rejects every call of the source."""
+QUEUE_ERRORS = (*CREDENTIAL_ERRORS, "TC301", "TC302")
+"""Errors after which nothing is known of the queue."""
 
 
 def skip_after_errors(*ids: str, reports: str) -> Callable[[Check], Check]:

@@ -8,14 +8,14 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
+from trailcourier.aws.calls import AwsAnswer, AwsCall
 from trailcourier.doctor import aws_findings, broker, prerequisites, statements
 from trailcourier.doctor.attributes import Attributes
-from trailcourier.doctor.aws_call import AwsAnswer, AwsCall
 from trailcourier.doctor.finding import CatalogueEntry, Entries, Finding
 from trailcourier.doctor.subject import Subject
 from trailcourier.text import age
 
-NO_RECEIPT = "trailcourier-doctor-has-no-receipt"
+NO_RECEIPT = {"ReceiptHandle": "trailcourier-doctor-has-no-receipt"}
 REJECTED = frozenset(
     {
         *("InvalidParameterValue", "ReadCountOutOfRange", "ReceiptHandleIsInvalid"),
@@ -69,7 +69,7 @@ ENTRIES: Entries = {
 
 
 def receive_call(subject: Subject) -> AwsCall:
-    return _call(subject, "receive_message", "sqs:ReceiveMessage", MaxNumberOfMessages=0)
+    return _call(subject, "ReceiveMessage", MaxNumberOfMessages=0)
 
 
 def read_attributes(subject: Subject) -> Attributes:
@@ -79,10 +79,7 @@ def read_attributes(subject: Subject) -> Attributes:
 
 def ask_attributes(subject: Subject) -> AwsAnswer:
     """Return SQS's answer for all attributes of the queue."""
-    names = {"AttributeNames": ["All"]}
-    return subject.ask_once(
-        _call(subject, "get_queue_attributes", "sqs:GetQueueAttributes", **names)
-    )
+    return subject.ask_once(_call(subject, "GetQueueAttributes", AttributeNames=["All"]))
 
 
 @prerequisites.skip_after_errors(*prerequisites.CREDENTIAL_ERRORS, reports="TC301")
@@ -92,14 +89,8 @@ def check_queue(subject: Subject) -> Iterator[Finding]:
     receiving, deleting, changing = subject.ask_all(
         [
             receive_call(subject),
-            _call(subject, "delete_message", "sqs:DeleteMessage", **_receipt()),
-            _call(
-                subject,
-                "change_message_visibility",
-                "sqs:ChangeMessageVisibility",
-                VisibilityTimeout=0,
-                **_receipt(),
-            ),
+            _call(subject, "DeleteMessage", **NO_RECEIPT),
+            _call(subject, "ChangeMessageVisibility", VisibilityTimeout=0, **NO_RECEIPT),
         ]
     )
     if not _queue_answered(receiving):
@@ -111,18 +102,13 @@ def check_queue(subject: Subject) -> Iterator[Finding]:
     yield _check_delete(subject, deleting)
     yield _check_visibility(subject, changing)
     if not seen.good:
-        yield _attributes_not_seen(subject, seen)
+        lost = "depth, dead-letter queue, encryption and policy of the queue are not known"
+        yield aws_findings.not_seen_finding(subject, seen, "TC306", lost)
 
 
-def _call(subject: Subject, operation: str, action: str, **given: object) -> AwsCall:
+def _call(subject: Subject, operation: str, **given: object) -> AwsCall:
     queue = subject.source.queue
-    return AwsCall(
-        "sqs", operation, queue.region, action, queue.arn, {"QueueUrl": queue.url, **given}
-    )
-
-
-def _receipt() -> dict[str, str]:
-    return {"ReceiptHandle": NO_RECEIPT}
+    return AwsCall("sqs", operation, queue.region, queue.arn, {"QueueUrl": queue.url, **given})
 
 
 def _queue_answered(answer: AwsAnswer) -> bool:
@@ -176,11 +162,9 @@ def _check_arn(subject: Subject, seen: AwsAnswer) -> Finding:
         text = "whether `queue_url` leads to the queue it names is not known without its attributes"
         return Finding("not-checked", "TC302", text, statements.permission_fix(
             subject, ["sqs:GetQueueAttributes"], queue.arn))  # fmt: skip
-    ours = (
-        queue.arn
-        if queue.account
-        else queue.arn.replace("::", f":{statements.arn_account(actual)}:")
-    )
+    ours = queue.arn
+    if not queue.account:
+        ours = ours.replace("::", f":{statements.arn_account(actual)}:")
     if actual == ours:
         return Finding("ok", "TC302", f"`queue_url` leads to {actual}, as it says")
     text = f"`queue_url` leads to {actual}, but names {ours}"
@@ -232,8 +216,3 @@ def _check_visibility(subject: Subject, answer: AwsAnswer) -> Finding:
         text = "sqs:ChangeMessageVisibility is allowed: SQS rejected only the invalid receipt"
         return Finding("ok", "TC305", text)
     return aws_findings.failure_finding(subject, answer, "TC305", "warning")
-
-
-def _attributes_not_seen(subject: Subject, answer: AwsAnswer) -> Finding:
-    lost = "depth, dead-letter queue, encryption and policy of the queue are not known"
-    return aws_findings.not_seen_finding(subject, answer, "TC306", lost)

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
+from trailcourier.aws.calls import AwsAnswer, AwsCall
 from trailcourier.doctor import aws_findings, broker, prerequisites, queue, statements
 from trailcourier.doctor.attributes import Attributes
-from trailcourier.doctor.aws_call import AwsAnswer, AwsCall
 from trailcourier.doctor.finding import CatalogueEntry, Entries, Finding
 from trailcourier.doctor.subject import Subject
 
@@ -59,9 +59,7 @@ ENTRIES: Entries = {
 }
 
 
-@prerequisites.skip_after_errors(
-    *prerequisites.CREDENTIAL_ERRORS, "TC301", "TC302", reports="TC307"
-)
+@prerequisites.skip_after_errors(*prerequisites.QUEUE_ERRORS, reports="TC307")
 def check_retention(subject: Subject) -> Iterator[Finding]:
     """Check how the queue keeps its messages."""
     answer = queue.ask_attributes(subject)
@@ -150,7 +148,7 @@ def _dead_letter_call(subject: Subject, arn: str) -> AwsCall:
     if account := statements.arn_account(arn):
         url = url.replace(f"/{ours.account}/", f"/{account}/") if ours.account else url
     given = {"QueueUrl": url, "AttributeNames": ["All"]}
-    return AwsCall("sqs", "get_queue_attributes", ours.region, "sqs:GetQueueAttributes", arn, given)
+    return AwsCall("sqs", "GetQueueAttributes", ours.region, arn, given)
 
 
 def _check_dead_letter_queue(
@@ -215,13 +213,12 @@ def _check_key(subject: Subject, attributes: Attributes) -> Iterator[Finding]:
 
 def _check_customer_key(subject: Subject, key: str) -> Iterator[Finding]:
     ours = subject.source.queue
-    arn = (
-        key if key.startswith("arn:") else f"arn:{ours.partition}:kms:{ours.region}:{ours.account}:"
-    )
+    arn = key
     if not key.startswith("arn:"):
-        arn += key if key.startswith("alias/") else f"key/{key}"
+        name = key if key.startswith("alias/") else f"key/{key}"
+        arn = f"arn:{ours.partition}:kms:{ours.region}:{ours.account}:{name}"
     dry = {"KeyId": key, "DryRun": True, "DryRunModifiers": ["IGNORE_CIPHERTEXT"]}
-    answer = subject.ask_once(AwsCall("kms", "decrypt", ours.region, "kms:Decrypt", arn, dry))
+    answer = subject.ask_once(AwsCall("kms", "Decrypt", ours.region, arn, dry))
     if answer.codes & PROVEN:
         yield Finding("ok", "TC310", f"a dry run of kms:Decrypt with {arn} succeeded")
     elif answer.codes & UNUSABLE:
@@ -240,9 +237,7 @@ def _check_customer_key(subject: Subject, key: str) -> Iterator[Finding]:
 def _check_key_state(subject: Subject, key: str, arn: str) -> Finding:
     """Check the state of the key, if KMS did not answer the dry run."""
     region = subject.source.queue.region
-    answer = subject.ask_once(
-        AwsCall("kms", "describe_key", region, "kms:DescribeKey", arn, {"KeyId": key})
-    )
+    answer = subject.ask_once(AwsCall("kms", "DescribeKey", region, arn, {"KeyId": key}))
     if answer.codes & UNUSABLE:
         text = (
             f"the key that encrypts the queue is unusable: {answer.fault and answer.fault.detail}"

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from msgspec.structs import replace
 
 from trailcourier import records
+from trailcourier.aws.calls import AwsAnswer, AwsCall
 from trailcourier.doctor import aws_findings, broker, deadlines, newest_log, statements
-from trailcourier.doctor.aws_call import AwsAnswer, AwsCall
 from trailcourier.doctor.finding import CatalogueEntry, Entries, Finding
 from trailcourier.doctor.subject import Subject
 from trailcourier.errors import Fault
@@ -129,18 +129,12 @@ def _key_denied(subject: Subject, ref: ObjectRef, fault: Fault, head: AwsAnswer)
 
 def _read_call(subject: Subject, ref: ObjectRef, region: str) -> AwsCall:
     """Return the call for a denial, on all objects: a statement for one object would not help."""
-    arn = f"arn:{subject.source.queue.partition}:s3:::{ref.bucket}/*"
-    return AwsCall("s3", "get_object", region, "s3:GetObject", arn)
+    return AwsCall("s3", "GetObject", region, f"{subject.bucket_arn(ref.bucket)}/*")
 
 
 def _head(subject: Subject, ref: ObjectRef, region: str) -> AwsCall:
-    owner = subject.source.expected_bucket_owner
-    parameters = {"Bucket": ref.bucket, "Key": ref.key}
-    return replace(
-        _read_call(subject, ref, region),
-        operation="head_object",
-        parameters=parameters | ({"ExpectedBucketOwner": owner} if owner else {}),
-    )
+    given = {**subject.bucket_parameters(ref.bucket), "Key": ref.key}
+    return replace(_read_call(subject, ref, region), operation="HeadObject", parameters=given)
 
 
 def _check_content(ref: ObjectRef, data: bytes) -> Finding:

@@ -62,7 +62,8 @@ def check_sinks(subject: Subject) -> Iterator[Finding]:
 
 def _check_sink(subject: Subject, name: str, config: SinkConfig) -> Iterator[Finding]:
     if subject.shared.send:
-        yield _send_once(subject, name)
+        # once, however many sources share the sink
+        yield subject.shared.cache.get(("sent", name), lambda: _send(subject, name))
     else:
         yield _check_ready(subject, name, config)
     if left := explain_partition_exit(subject.source.queue.partition, name, config):
@@ -154,11 +155,6 @@ def _check_hosts(subject: Subject, name: str, config: SinkConfig) -> Finding:
         return Finding("not-checked", "TC901", text, fix)
     text = f"sink {name}: {listed} accepts connections; no record was sent"
     return Finding("ok", "TC901", text)
-
-
-def _send_once(subject: Subject, name: str) -> Finding:
-    """Send the sink one record in all, however many sources share it."""
-    return subject.shared.cache.get(("sent", name), lambda: _send(subject, name))
 
 
 def _send(subject: Subject, name: str) -> Finding:

@@ -4,8 +4,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from trailcourier.aws.calls import AwsAnswer
 from trailcourier.aws.credentials import Credentials
-from trailcourier.doctor.aws_call import AwsAnswer
 from trailcourier.doctor.finding import Finding, Level
 from trailcourier.doctor.subject import Subject
 

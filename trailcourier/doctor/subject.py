@@ -1,7 +1,7 @@
 """The subject of the checks: one source, and what they have learned about it so far."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -9,12 +9,12 @@ from typing import Any
 import boto3
 from msgspec.structs import replace
 
-from trailcourier.aws import clients, faults, sessions
+from trailcourier.aws import calls, clients, sessions
+from trailcourier.aws.calls import AwsAnswer, AwsCall
 from trailcourier.aws.credentials import Credentials
 from trailcourier.aws.network import Network
 from trailcourier.aws.sqs import queue_network
 from trailcourier.doctor import deadlines
-from trailcourier.doctor.aws_call import AwsAnswer, AwsCall, failure_answer, success_answer
 from trailcourier.doctor.finding import Finding
 from trailcourier.errors import Fault
 from trailcourier.objects import BucketAccess
@@ -81,6 +81,14 @@ class Subject:
         """A session with the source's credentials, made for this run."""
         return self.cache.get(("session", ""), self._session)
 
+    def bucket_arn(self, bucket: str) -> str:
+        return f"arn:{self.source.queue.partition}:s3:::{bucket}"
+
+    def bucket_parameters(self, bucket: str) -> dict[str, str]:
+        """Return the parameters that name *bucket* and, if configured, the account that owns it."""
+        owner = self.source.expected_bucket_owner
+        return {"Bucket": bucket} | ({"ExpectedBucketOwner": owner} if owner else {})
+
     def session_for(self, bucket: str) -> boto3.Session:
         """Return a session with the credentials for *bucket*, which may have its own."""
         glob = self.source.own_credentials(bucket)
@@ -120,36 +128,31 @@ class Subject:
             return AwsAnswer(call, blocked_by=cause)
         if silent := self._silent.get(host):
             return AwsAnswer(call, fault=silent)
-        operation = call.operation
+        ask = partial(calls.make, call, partial(self._client_for, call))
         try:
-            response = deadlines.run_within(
-                seconds,
-                lambda: getattr(self._client_for(call), operation)(**call.parameters),
-            )
+            answer = deadlines.run_within(seconds, ask)
         except TimeoutError:
-            fault = Fault("network", f"{call}: no answer within {seconds:.0f} s")
-            answer = AwsAnswer(call, fault=fault)
-        except faults.AWS_ERRORS as error:
-            answer = failure_answer(call, error)
-        else:
-            return success_answer(call, response)
+            text = f"{call.permission}: no answer within {seconds:.0f} s"
+            answer = AwsAnswer(call, fault=Fault("network", text))
         if answer.fault is not None and answer.fault.reason in NOT_REACHED:
             self._silent.setdefault(host, answer.fault)  # it is not called again
         return answer
 
     def ask_once(self, call: AwsCall) -> AwsAnswer:
         """Make *call* if it was not made before; return the one answer."""
-        return self.cache.get(_key(call), lambda: self.ask(call))
+        parameters = repr(sorted(call.parameters.items()))
+        key = ("call", call.service, call.operation, call.region, parameters)
+        return self.cache.get(key, lambda: self.ask(call))
 
-    def ask_all(self, calls: Sequence[AwsCall], most: float = 2 * CALL) -> list[AwsAnswer]:
-        """Make *calls* at the same time, each once; return their answers.
+    def ask_all(self, wanted: Sequence[AwsCall], most: float = 2 * CALL) -> list[AwsAnswer]:
+        """Make the *wanted* calls at the same time, each once; return their answers.
 
         A call without an answer after *most* seconds counts as blocked by the time limit.
         """
-        pending = [deadlines.start_thread(partial(self.ask_once, call)) for call in calls]
+        pending = [deadlines.start_thread(partial(self.ask_once, call)) for call in wanted]
         ends = time.monotonic() + self.shared.seconds_left(most)
         answers = []
-        for call, future in zip(calls, pending, strict=True):
+        for call, future in zip(wanted, pending, strict=True):
             try:
                 answers.append(future.result(max(0.0, ends - time.monotonic())))
             except TimeoutError:
@@ -218,11 +221,3 @@ class Subject:
             sts_region=self.source.queue.region,
             network=self.network,
         )
-
-
-def _key(call: AwsCall) -> tuple[Any, ...]:
-    return ("call", call.service, call.operation, call.region, _canonical(call.parameters))
-
-
-def _canonical(parameters: Mapping[str, Any]) -> str:
-    return repr(sorted(parameters.items()))

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from trailcourier.aws.calls import AwsAnswer, AwsCall
 from trailcourier.doctor import (
     aws_findings,
     bucket,
@@ -13,7 +14,6 @@ from trailcourier.doctor import (
     trails,
 )
 from trailcourier.doctor.attributes import Attributes
-from trailcourier.doctor.aws_call import AwsAnswer, AwsCall
 from trailcourier.doctor.finding import CatalogueEntry, Entries, Finding, Level
 from trailcourier.doctor.policies import PolicyQuestion
 from trailcourier.doctor.subject import Subject
@@ -69,9 +69,7 @@ ENTRIES: Entries = {
 }
 
 
-@prerequisites.skip_after_errors(
-    *prerequisites.CREDENTIAL_ERRORS, "TC301", "TC302", reports="TC401"
-)
+@prerequisites.skip_after_errors(*prerequisites.QUEUE_ERRORS, reports="TC401")
 def check_topics(subject: Subject) -> Iterator[Finding]:
     """Check how notifications get from the bucket or trail to the queue, by topics."""
     if cause := queue.ask_attributes(subject).blocked_by:
@@ -138,8 +136,7 @@ def _find_subscription(subject: Subject, topic: str) -> Mapping[str, Any] | AwsA
     ours = _queue_arn(subject)
     token: dict[str, Any] = {}
     for _ in range(PAGES):
-        call = _sns("list_subscriptions_by_topic", "ListSubscriptionsByTopic", topic, **token)
-        answer = subject.ask_once(call)
+        answer = subject.ask_once(_sns("ListSubscriptionsByTopic", topic, **token))
         if not answer.good:
             return answer
         for each in answer.response["Subscriptions"]:
@@ -152,11 +149,9 @@ def _find_subscription(subject: Subject, topic: str) -> Mapping[str, Any] | AwsA
     return None
 
 
-def _sns(operation: str, action: str, topic: str, **given: Any) -> AwsCall:
+def _sns(operation: str, topic: str, **given: Any) -> AwsCall:
     parameters = given if "SubscriptionArn" in given else {"TopicArn": topic, **given}
-    return AwsCall(
-        "sns", operation, statements.arn_region(topic), f"sns:{action}", topic, parameters
-    )
+    return AwsCall("sns", operation, statements.arn_region(topic), topic, parameters)
 
 
 def _confirmed(subscription: Mapping[str, Any]) -> bool:
@@ -185,8 +180,8 @@ def _check_subscription(
 
 
 def _check_filter(subject: Subject, topic: str, subscription: str) -> Finding:
-    operation, action = "get_subscription_attributes", "GetSubscriptionAttributes"
-    answer = subject.ask_once(_sns(operation, action, topic, SubscriptionArn=subscription))
+    call = _sns("GetSubscriptionAttributes", topic, SubscriptionArn=subscription)
+    answer = subject.ask_once(call)
     if not answer.good:
         lost = "whether the subscription has a filter policy is not known"
         return aws_findings.not_seen_finding(subject, answer, "TC406", lost)
@@ -199,7 +194,7 @@ def _check_filter(subject: Subject, topic: str, subscription: str) -> Finding:
 
 def _check_publishers(subject: Subject, topic: str) -> Iterator[Finding]:
     """Check whether the trail and the bucket that use *topic* may publish to it."""
-    answer = subject.ask_once(_sns("get_topic_attributes", "GetTopicAttributes", topic))
+    answer = subject.ask_once(_sns("GetTopicAttributes", topic))
     if not answer.good:
         lost = "whether CloudTrail may publish to it is not known"
         yield aws_findings.not_seen_finding(subject, answer, "TC404", lost)
@@ -223,7 +218,7 @@ def _publishers(subject: Subject, topic: str) -> Sequence[tuple[str, str]]:
         if trail.get("SnsTopicARN") == topic
     ]
     by_bucket = [
-        (S3, bucket.bucket_arn(subject, place.name))
+        (S3, subject.bucket_arn(place.name))
         for place in bucket.find_buckets(subject)
         for each in bucket.read_notifications(subject, place).get("TopicConfigurations", [])
         if each["TopicArn"] == topic
@@ -285,14 +280,10 @@ def _check_key(subject: Subject, key: str, encrypted: str, service: str) -> Find
             text,
             "Encrypt the topic with a customer key that allows it, or not at all.",
         )
-    described = subject.ask_once(
-        AwsCall("kms", "describe_key", region, "kms:DescribeKey", key, {"KeyId": key})
-    )
+    described = subject.ask_once(AwsCall("kms", "DescribeKey", region, key, {"KeyId": key}))
     arn = described.response["KeyMetadata"]["Arn"] if described.good else key
     given = {"KeyId": arn, "PolicyName": "default"}
-    answer = subject.ask_once(
-        AwsCall("kms", "get_key_policy", region, "kms:GetKeyPolicy", arn, given)
-    )
+    answer = subject.ask_once(AwsCall("kms", "GetKeyPolicy", region, arn, given))
     if answer.good:
         request = PolicyQuestion(service, "kms:GenerateDataKey", arn, encrypted)
         return _judge_policy("TC407", answer.response["Policy"], request)

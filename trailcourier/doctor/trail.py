@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from trailcourier import keys
+from trailcourier.aws.calls import AwsAnswer
 from trailcourier.doctor import (
     aws_findings,
     broker,
@@ -14,7 +15,6 @@ from trailcourier.doctor import (
     trail_delivery,
     trails,
 )
-from trailcourier.doctor.aws_call import AwsAnswer
 from trailcourier.doctor.finding import CatalogueEntry, Entries, Finding
 from trailcourier.doctor.subject import Subject
 from trailcourier.doctor.trail_delivery import Status

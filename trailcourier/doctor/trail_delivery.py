@@ -4,8 +4,8 @@ from collections.abc import Generator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from trailcourier.aws.calls import AwsAnswer
 from trailcourier.doctor import aws_findings, bucket, newest_log, trails
-from trailcourier.doctor.aws_call import AwsAnswer
 from trailcourier.doctor.finding import Finding
 from trailcourier.doctor.subject import Subject
 from trailcourier.doctor.trails import Trail

@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 
 from trailcourier import keys
+from trailcourier.aws.calls import AwsAnswer, AwsCall
 from trailcourier.doctor import policies, queue, statements
-from trailcourier.doctor.aws_call import AwsAnswer, AwsCall
 from trailcourier.doctor.subject import Subject
 
 MOST = 3  # trails checked
@@ -33,7 +33,10 @@ def _search_trails(subject: Subject) -> TrailSearch:
     source = subject.source
     announced = {statements.arn_region(arn) for arn in queue_senders(subject).get("sns", ())}
     where = {source.queue.region, source.bucket_region or source.queue.region, *announced}
-    answers = subject.ask_all([_describe_call(each) for each in sorted(where)])
+    every = {"includeShadowTrails": True}
+    answers = subject.ask_all(
+        [AwsCall("cloudtrail", "DescribeTrails", each, "*", every) for each in sorted(where)]
+    )
     found = {
         trail["TrailARN"]: trail
         for answer in answers
@@ -42,11 +45,6 @@ def _search_trails(subject: Subject) -> TrailSearch:
     }
     missed = next((each for each in answers if not each.good), None)
     return TrailSearch(list(found.values()), _ours(subject, list(found.values())), missed)
-
-
-def _describe_call(region: str) -> AwsCall:
-    given = {"includeShadowTrails": True}
-    return AwsCall("cloudtrail", "describe_trails", region, "cloudtrail:DescribeTrails", "*", given)
 
 
 def _ours(subject: Subject, trails: Sequence[Trail]) -> list[Trail]:
@@ -72,8 +70,7 @@ def ask_status(subject: Subject, trail: Trail) -> AwsAnswer:
 def status_call(trail: Trail, region: str) -> AwsCall:
     """Return the call for the status of *trail* in *region*."""
     arn = trail["TrailARN"]
-    action = "cloudtrail:GetTrailStatus"
-    return AwsCall("cloudtrail", "get_trail_status", region, action, arn, {"Name": arn})
+    return AwsCall("cloudtrail", "GetTrailStatus", region, arn, {"Name": arn})
 
 
 def logging_ages(subject: Subject) -> list[float]:

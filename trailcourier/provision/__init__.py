@@ -5,7 +5,6 @@ needed; ``destroy`` goes through it backwards.
 """
 
 from trailcourier.provision.apply import StepReport, apply, preview_apply
-from trailcourier.provision.calls import Clients, StepRunner
 from trailcourier.provision.destroy import destroy, preview_destroy
 from trailcourier.provision.names import Layout
 from trailcourier.provision.plan import plan
@@ -15,6 +14,7 @@ from trailcourier.provision.request import (
     check_request,
     list_unknown,
 )
+from trailcourier.provision.step_runner import Clients, StepRunner
 from trailcourier.provision.steps import Step
 
 __all__ = [

@@ -1,11 +1,14 @@
 """Ask AWS for what a plan needs to know about the account; nothing is changed."""
 
-from botocore.exceptions import ClientError
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
 
-from trailcourier.aws import faults
-from trailcourier.errors import ConfigError, Unreachable
-from trailcourier.provision.calls import Clients
+from trailcourier.aws import calls
+from trailcourier.aws.calls import AwsCall
+from trailcourier.errors import ConfigError, Fault, Unreachable
 from trailcourier.provision.request import AccountFacts, SetupRequest, check_regions
+from trailcourier.provision.step_runner import Clients
 
 _ADVICE = {
     "credentials": " (setup uses AWS's default chain: AWS_ACCESS_KEY_ID and "
@@ -21,10 +24,8 @@ def collect(request: SetupRequest, clients: Clients) -> AccountFacts:
     Raises ConfigError where the account is not the one of ``--account`` or a region does not fit,
     Unreachable where AWS does not answer.
     """
-    try:
-        identity = clients("sts", request.region).get_caller_identity()
-    except faults.AWS_ERRORS as error:
-        raise _unreachable("whose account this is (sts:GetCallerIdentity)", error) from error
+    call = AwsCall("sts", "GetCallerIdentity", request.region)
+    identity = _ask(call, clients, "whose account this is")
     account = str(identity["Account"])
     if request.account and request.account != account:
         text = f"these credentials are of account {account}: use others (--profile), or correct it"
@@ -43,18 +44,13 @@ def collect(request: SetupRequest, clients: Clients) -> AccountFacts:
 def _ask_bucket_region(request: SetupRequest, clients: Clients) -> str:
     if not request.existing_bucket or request.bucket_region:
         return request.bucket_region
-    try:
-        answer = clients("s3", request.region).head_bucket(Bucket=request.bucket)
-    except ClientError as error:  # S3 names the region even to a caller whom it denies
-        headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
-        if region := headers.get("x-amz-bucket-region"):
-            return str(region)
-        if faults.codes(error) & {"404", "NoSuchBucket"}:
-            raise _no_such_bucket(request) from error
-        raise _unreachable(f"where bucket {request.bucket} is", error) from error
-    except faults.AWS_ERRORS as error:
-        raise _unreachable(f"where bucket {request.bucket} is", error) from error
-    return str(answer.get("BucketRegion") or request.region)
+    call = AwsCall("s3", "HeadBucket", request.region, parameters={"Bucket": request.bucket})
+    answer = calls.make(call, partial(clients, call.service, call.region))
+    if answer.codes & {"404", "NoSuchBucket"} and not answer.bucket_region:
+        raise _no_such_bucket(request)
+    if answer.fault and not answer.bucket_region:
+        raise _unreachable(f"where bucket {request.bucket} is", answer.fault)
+    return answer.bucket_region or request.region
 
 
 def _no_such_bucket(request: SetupRequest) -> ConfigError:
@@ -66,14 +62,18 @@ def _no_such_bucket(request: SetupRequest) -> ConfigError:
 def _ask_organization(request: SetupRequest, clients: Clients) -> str:
     if not request.organization or request.organization_id:
         return request.organization_id
-    try:
-        answer = clients("organizations", request.region).describe_organization()
-    except faults.AWS_ERRORS as error:
-        what = "which organisation this is (or name it: --organization-id)"
-        raise _unreachable(what, error) from error
+    call = AwsCall("organizations", "DescribeOrganization", request.region)
+    answer = _ask(call, clients, "which organisation this is (or name it: --organization-id)")
     return str(answer["Organization"]["Id"])
 
 
-def _unreachable(what: str, error: Exception) -> Unreachable:
-    fault = faults.to_fault(error, what=what, where="")
-    return Unreachable(f"AWS does not say {fault.detail}{_ADVICE.get(fault.reason, '')}")
+def _ask(call: AwsCall, clients: Clients, what: str) -> Mapping[str, Any]:
+    """Return the response to *call*.  Raises Unreachable, with *what* then is not known."""
+    answer = calls.make(call, partial(clients, call.service, call.region))
+    if answer.fault:
+        raise _unreachable(what, answer.fault)
+    return answer.response
+
+
+def _unreachable(what: str, fault: Fault) -> Unreachable:
+    return Unreachable(f"AWS does not say {what}: {fault.detail}{_ADVICE.get(fault.reason, '')}")

@@ -7,13 +7,11 @@ from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import msgspec
-from botocore.exceptions import ClientError
 
-from trailcourier.aws import faults
-from trailcourier.errors import Fault, Unreachable
+from trailcourier.errors import Unreachable
 from trailcourier.provision import permissions
-from trailcourier.provision.calls import StepInspection, StepRunner
-from trailcourier.provision.steps import Step, StepCall
+from trailcourier.provision.step_runner import CallFailed, StepInspection, StepRunner
+from trailcourier.provision.steps import Step
 
 State = Literal[
     "to create", "to update", "unchanged", "skipped", "not allowed", "cannot read",
@@ -30,24 +28,17 @@ class StepReport(msgspec.Struct, frozen=True):
     detail: str = ""
 
 
+def step_report(step: Step, state: State, detail: str = "") -> StepReport:
+    return StepReport(step.id, state, step.summary, detail)
+
+
 def preview_apply(steps: Sequence[Step], runner: StepRunner) -> Iterator[StepReport]:
     """Report what ``apply`` would do about each step; changes nothing."""
     for step in steps:
         try:
-            yield _preview(step, runner.inspect(step), runner)
-        except faults.AWS_ERRORS as error:
-            detail = str(explain_failure(error, step, runner))
-            yield StepReport(step.id, "cannot read", step.summary, detail)
-
-
-def _preview(step: Step, inspection: StepInspection, runner: StepRunner) -> StepReport:
-    if not inspection.exists:
-        skipped = _skip_foreign_parent(step, runner)
-        return skipped or StepReport(step.id, "to create", step.summary)
-    ours = runner.is_ours(step, inspection)
-    if not inspection.differences:
-        return StepReport(step.id, "unchanged", step.summary)
-    return _report_differences(step, inspection, ours=ours, state="to update")
+            yield _apply_step(step, runner, preview=True)
+        except CallFailed as failed:
+            yield step_report(step, "cannot read", str(explain_failure(failed, step, runner)))
 
 
 def apply(steps: Sequence[Step], runner: StepRunner) -> Iterator[StepReport]:
@@ -58,31 +49,42 @@ def apply(steps: Sequence[Step], runner: StepRunner) -> Iterator[StepReport]:
     for step in steps:
         try:
             yield _apply_step(step, runner)
-        except faults.AWS_ERRORS as error:
-            if step.other_account and isinstance(error, ClientError) and is_denial(error):
-                detail = "the other account has to allow it"
-                yield StepReport(step.id, "not allowed", step.summary, detail)
-                continue
-            raise explain_failure(error, step, runner) from error
+        except CallFailed as failed:
+            if not (step.other_account and failed.answer.denied):
+                raise explain_failure(failed, step, runner) from failed
+            yield step_report(step, "not allowed", "the other account has to allow it")
 
 
-def _apply_step(step: Step, runner: StepRunner) -> StepReport:
+def _apply_step(step: Step, runner: StepRunner, *, preview: bool = False) -> StepReport:
+    """Create or update the step's resource, or only report what would be done."""
     inspection = runner.inspect(step)
     if not inspection.exists:
-        return _skip_foreign_parent(step, runner) or _create(step, inspection, runner)
+        return _create(step, inspection, runner, preview=preview)
     ours = runner.is_ours(step, inspection)
     if not inspection.differences:
-        return StepReport(step.id, "unchanged", step.summary)
-    if ours:
+        return step_report(step, "unchanged")
+    differences = "; ".join(inspection.differences)
+    if ours and not preview:
         runner.merge_document(step, inspection)
         for call in step.update_calls or step.create_calls:
             runner.call(call)
     if step.parent in runner.created:
-        return StepReport(step.id, "created", step.summary)
-    return _report_differences(step, inspection, ours=ours, state="updated")
+        return step_report(step, "created")
+    if not ours:
+        return step_report(step, "skipped", f"setup did not create it; {differences}")
+    return step_report(step, "to update" if preview else "updated", differences)
 
 
-def _create(step: Step, inspection: StepInspection, runner: StepRunner) -> StepReport:
+def _create(
+    step: Step, inspection: StepInspection, runner: StepRunner, *, preview: bool
+) -> StepReport:
+    # statements that are added to a policy have no parent and are not skipped; an access key of
+    # somebody's user, for example, is for its owner to create
+    if runner.parent_is_foreign(step):
+        why = f"setup did not create the {step.parent}: choose another --name, or do it yourself"
+        return step_report(step, "skipped", why)
+    if preview:
+        return step_report(step, "to create")
     if not step.create_calls:
         raise Unreachable(
             f"{step.id}: {step.resource} does not exist or belongs to another account: check the "
@@ -92,48 +94,11 @@ def _create(step: Step, inspection: StepInspection, runner: StepRunner) -> StepR
     for call in step.create_calls:
         runner.call(call)
     runner.mark_created(step)
-    return StepReport(step.id, "created", step.summary)
+    return step_report(step, "created")
 
 
-def _skip_foreign_parent(step: Step, runner: StepRunner) -> StepReport | None:
-    """Report a step as skipped whose parent setup did not create.
-
-    An access key of somebody's user, for example, is for its owner to create. Statements that are
-    added to a policy have no parent and are not skipped.
-    """
-    if not runner.parent_is_foreign(step):
-        return None
-    why = f"setup did not create the {step.parent}: choose another --name, or do it yourself"
-    return StepReport(step.id, "skipped", step.summary, why)
-
-
-def _report_differences(
-    step: Step, inspection: StepInspection, *, ours: bool, state: State
-) -> StepReport:
-    differences = "; ".join(inspection.differences)
-    if ours:
-        return StepReport(step.id, state, step.summary, differences)
-    detail = f"setup did not create it; {differences}"
-    return StepReport(step.id, "skipped", step.summary, detail)
-
-
-def is_denial(error: ClientError) -> bool:
-    return bool(faults.codes(error) & permissions.DENIED)
-
-
-def explain_failure(error: Exception, step: Step, runner: StepRunner) -> Unreachable:
+def explain_failure(failed: CallFailed, step: Step, runner: StepRunner) -> Unreachable:
     """Return an error that says which call of *step* failed, on what, and what to do."""
-    if isinstance(error, ClientError):
-        call = _failed_call(error, step)
-        if is_denial(error):
-            resource = call.resource or step.resource
-            return permissions.explain_denial(error, call, resource, runner.caller)
-        answer = error.response.get("Error", {})
-        return Unreachable(f"{step.id}: {call}: {answer.get('Code')}: {answer.get('Message')}")
-    fault: Fault = faults.to_fault(error, what=step.id, where=step.resource)
-    return Unreachable(fault.detail)
-
-
-def _failed_call(error: ClientError, step: Step) -> StepCall:
-    matches = [each for each in step.calls if each.operation == error.operation_name]
-    return matches[0] if matches else step.read_calls[0]
+    if failed.answer.denied:
+        return permissions.explain_denial(failed.answer, step.resource, runner.caller)
+    return Unreachable(f"{step.id}: {failed}")

@@ -6,14 +6,10 @@ holds objects stays: S3 refuses to delete it.
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from botocore.exceptions import ClientError
-
-from trailcourier.aws import faults
-from trailcourier.provision import documents
-from trailcourier.provision.apply import StepReport, explain_failure
-from trailcourier.provision.calls import StepInspection, StepRunner
+from trailcourier.provision.apply import StepReport, explain_failure, step_report
 from trailcourier.provision.resources import bucket
-from trailcourier.provision.steps import MERGED, BucketNotification, Statements, Step
+from trailcourier.provision.step_runner import CallFailed, StepInspection, StepRunner
+from trailcourier.provision.steps import MERGED, Step
 
 _IN_USE = {  # AWS's code where a resource is still in use -> why it is kept
     "BucketNotEmpty": bucket.KEEP_REASON,
@@ -35,8 +31,8 @@ def destroy(steps: Sequence[Step], runner: StepRunner) -> Iterator[StepReport]:
         inspection, ours = inspections[step.id]
         try:
             yield _destroy_step(step, inspection, runner, ours=ours)
-        except faults.AWS_ERRORS as error:
-            raise explain_failure(error, step, runner) from error
+        except CallFailed as failed:
+            raise explain_failure(failed, step, runner) from failed
 
 
 def preview_destroy(steps: Sequence[Step], runner: StepRunner) -> Iterator[StepReport]:
@@ -46,7 +42,7 @@ def preview_destroy(steps: Sequence[Step], runner: StepRunner) -> Iterator[StepR
         if step.delete_calls or step.keep_reason:
             inspection, ours = inspections[step.id]
             kept = _report_kept(step, inspection, ours=ours)
-            yield kept or StepReport(step.id, "to remove", step.summary)
+            yield kept or step_report(step, "to remove")
 
 
 def _inspect_all(
@@ -57,18 +53,18 @@ def _inspect_all(
         try:
             inspection = runner.inspect(step)
             yield step.id, (inspection, inspection.exists and runner.is_ours(step, inspection))
-        except faults.AWS_ERRORS as error:
-            raise explain_failure(error, step, runner) from error
+        except CallFailed as failed:
+            raise explain_failure(failed, step, runner) from failed
 
 
 def _report_kept(step: Step, inspection: StepInspection, *, ours: bool) -> StepReport | None:
     """Report why nothing is removed; None if something is."""
     if not inspection.exists:
-        return StepReport(step.id, "not found", step.summary)
+        return step_report(step, "not found")
     if not ours:
-        return StepReport(step.id, "kept", step.summary, "setup did not create it")
+        return step_report(step, "kept", "setup did not create it")
     if step.keep_reason:
-        return StepReport(step.id, "kept", step.summary, step.keep_reason)
+        return step_report(step, "kept", step.keep_reason)
     return None
 
 
@@ -81,28 +77,22 @@ def _destroy_step(
     for _ in range(MAX_REPEATS if step.repeated else 1):
         try:
             _delete(step, inspection, runner)
-        except ClientError as error:
-            reasons = [why for code, why in _IN_USE.items() if code in faults.codes(error)]
+        except CallFailed as failed:
+            reasons = [why for code, why in _IN_USE.items() if code in failed.answer.codes]
             if not reasons:
                 raise
-            return StepReport(step.id, "kept", step.summary, reasons[0])
+            return step_report(step, "kept", reasons[0])
         if step.repeated and not runner.inspect(step).exists:
             break
-    return StepReport(step.id, "removed", step.summary)
+    return step_report(step, "removed")
 
 
 def _delete(step: Step, inspection: StepInspection, runner: StepRunner) -> None:
     call = step.delete_calls[0]
-    existing = inspection.document or {}
-    match step.expected:
-        case Statements() if step.additive:
-            wanted = runner.resolve_statements(step.expected)
-            rest = documents.remove_statements(existing, wanted)
-            if rest is None and len(step.delete_calls) > 1:
-                call = step.delete_calls[1]
-            runner.known[MERGED.name] = rest
-        case BucketNotification():
-            runner.known[MERGED.name] = documents.remove_notification(existing, step.expected)
-        case _:
-            pass
+    entry = runner.shared_entry(step) if step.additive else None
+    if entry:
+        rest = entry.remove_from(inspection.document or {})
+        if rest is None and len(step.delete_calls) > 1:
+            call = step.delete_calls[1]
+        runner.known[MERGED.name] = rest
     runner.call(call)

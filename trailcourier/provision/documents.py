@@ -7,8 +7,10 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from trailcourier.provision.steps import BucketNotification, Document, Statements
+import jmespath
+import msgspec
 
+Document = Mapping[str, Any]
 VERSION = "2012-10-17"
 _EVENTBRIDGE = "EventBridgeConfiguration"
 
@@ -31,35 +33,42 @@ def list_statements(policy: Document) -> list[Document]:
     return [statements] if isinstance(statements, Mapping) else list(statements)
 
 
-def has_any_statement(policy: Document, wanted: Statements) -> bool:
-    """Return whether *policy* holds at least one of our statements."""
-    ours = {each["Sid"] for each in wanted.statements}
-    return any(each.get("Sid") in ours for each in list_statements(policy))
+class Statements(msgspec.Struct, frozen=True):
+    """The policy at JMESPath *at* holds these statements, known by Sid, among any others."""
 
+    at: str
+    statements: tuple[Document, ...]
 
-def statement_differences(policy: Document, wanted: Statements) -> Iterator[str]:
-    """Yield a text for each of our statements that is missing or differs."""
-    existing = {each.get("Sid"): each for each in list_statements(policy)}
-    for each in wanted.statements:
-        statement = existing.get(each["Sid"])
-        if statement is None:
-            yield f"statement {each['Sid']} is missing"
-        elif not is_equivalent(statement, each):
-            yield f"statement {each['Sid']} differs"
+    def find(self, response: Document) -> dict[str, Any]:
+        """Return the policy in AWS's *response*."""
+        return parse_policy(jmespath.search(self.at, response))
 
+    def is_in(self, policy: Document) -> bool:
+        """Return whether *policy* holds at least one of our statements, changed or not."""
+        ours = {each["Sid"] for each in self.statements}
+        return any(each.get("Sid") in ours for each in list_statements(policy))
 
-def merge_statements(policy: Document, wanted: Statements) -> dict[str, Any]:
-    """Return *policy* with our statements: each replaces the one with its Sid, or is appended."""
-    ours = {each["Sid"]: dict(each) for each in wanted.statements}
-    kept = [ours.pop(each.get("Sid"), each) for each in list_statements(policy)]
-    return {"Version": VERSION, **policy, "Statement": [*kept, *ours.values()]}
+    def differences(self, policy: Document) -> Iterator[str]:
+        """Yield a text for each of our statements that is missing or differs."""
+        existing = {each.get("Sid"): each for each in list_statements(policy)}
+        for each in self.statements:
+            statement = existing.get(each["Sid"])
+            if statement is None:
+                yield f"statement {each['Sid']} is missing"
+            elif not is_equivalent(statement, each):
+                yield f"statement {each['Sid']} differs"
 
+    def add_to(self, policy: Document) -> dict[str, Any]:
+        """Return *policy* with our statements: each replaces the one with its Sid, or is last."""
+        ours = {each["Sid"]: dict(each) for each in self.statements}
+        kept = [ours.pop(each.get("Sid"), each) for each in list_statements(policy)]
+        return {"Version": VERSION, **policy, "Statement": [*kept, *ours.values()]}
 
-def remove_statements(policy: Document, wanted: Statements) -> dict[str, Any] | None:
-    """Return *policy* without our statements; None if no statement remains."""
-    ours = {each["Sid"] for each in wanted.statements}
-    kept = [each for each in list_statements(policy) if each.get("Sid") not in ours]
-    return {**policy, "Statement": kept} if kept else None
+    def remove_from(self, policy: Document) -> dict[str, Any] | None:
+        """Return *policy* without our statements; None if no statement remains."""
+        ours = {each["Sid"] for each in self.statements}
+        kept = [each for each in list_statements(policy) if each.get("Sid") not in ours]
+        return {**policy, "Statement": kept} if kept else None
 
 
 def _normalize(value: Any) -> Any:
@@ -84,44 +93,48 @@ def _sort_key(value: Any) -> str:
     return json.dumps(value, sort_keys=True)
 
 
-def has_notification(configuration: Document, wanted: BucketNotification) -> bool:
-    """Return whether the bucket's notification configuration has our entry, changed or not."""
-    if wanted.kind == _EVENTBRIDGE:
-        return _EVENTBRIDGE in configuration
-    entries = configuration.get(wanted.kind, [])
-    return any(each.get("Id") == wanted.entry["Id"] for each in entries)
+class BucketNotification(msgspec.Struct, frozen=True):
+    """The bucket's notification configuration holds this entry, known by Id, among any others."""
 
+    kind: str  # QueueConfigurations, or EventBridgeConfiguration
+    entry: Document
 
-def notification_differences(configuration: Document, wanted: BucketNotification) -> Iterator[str]:
-    """Yield a text if our entry exists and differs."""
-    if wanted.kind == _EVENTBRIDGE:
-        return
-    expected = _lowercase_rule_names(wanted.entry)
-    for each in configuration.get(wanted.kind, []):
-        if each.get("Id") == wanted.entry["Id"] and _lowercase_rule_names(each) != expected:
-            yield f"notification {wanted.entry['Id']} differs"
+    def find(self, response: Document) -> Document:
+        """Return the configuration in AWS's *response*."""
+        return response
 
+    def is_in(self, configuration: Document) -> bool:
+        """Return whether *configuration* has our entry, changed or not."""
+        if self.kind == _EVENTBRIDGE:
+            return _EVENTBRIDGE in configuration
+        return any(each.get("Id") == self.entry["Id"] for each in configuration.get(self.kind, []))
 
-def add_notification(configuration: Document, wanted: BucketNotification) -> dict[str, Any]:
-    """Return *configuration* with our entry."""
-    if wanted.kind == _EVENTBRIDGE:
-        return {**configuration, _EVENTBRIDGE: {}}
-    others = _other_entries(configuration, wanted)
-    return {**configuration, wanted.kind: [*others, dict(wanted.entry)]}
+    def differences(self, configuration: Document) -> Iterator[str]:
+        """Yield a text if our entry exists and differs."""
+        if self.kind == _EVENTBRIDGE:
+            return
+        expected = _lowercase_rule_names(self.entry)
+        for each in configuration.get(self.kind, []):
+            if each.get("Id") == self.entry["Id"] and _lowercase_rule_names(each) != expected:
+                yield f"notification {self.entry['Id']} differs"
 
+    def add_to(self, configuration: Document) -> dict[str, Any]:
+        """Return *configuration* with our entry."""
+        if self.kind == _EVENTBRIDGE:
+            return {**configuration, _EVENTBRIDGE: {}}
+        return {**configuration, self.kind: [*self._others(configuration), dict(self.entry)]}
 
-def remove_notification(configuration: Document, wanted: BucketNotification) -> dict[str, Any]:
-    """Return *configuration* without our entry; EventBridge stays on, for others may have rules."""
-    if wanted.kind == _EVENTBRIDGE:
-        return dict(configuration)
-    others = _other_entries(configuration, wanted)
-    rest = {name: value for name, value in configuration.items() if name != wanted.kind}
-    return {**rest, wanted.kind: others} if others else rest
+    def remove_from(self, configuration: Document) -> dict[str, Any]:
+        """Return *configuration* without our entry; EventBridge stays on: others may have rules."""
+        if self.kind == _EVENTBRIDGE:
+            return dict(configuration)
+        others = self._others(configuration)
+        rest = {name: value for name, value in configuration.items() if name != self.kind}
+        return {**rest, self.kind: others} if others else rest
 
-
-def _other_entries(configuration: Document, wanted: BucketNotification) -> list[Document]:
-    entries = configuration.get(wanted.kind, [])
-    return [each for each in entries if each.get("Id") != wanted.entry["Id"]]
+    def _others(self, configuration: Document) -> list[Document]:
+        entries = configuration.get(self.kind, [])
+        return [each for each in entries if each.get("Id") != self.entry["Id"]]
 
 
 def _lowercase_rule_names(entry: Document) -> Any:

@@ -1,8 +1,4 @@
-"""The IAM permissions that setup's caller needs, and which one is missing when AWS denies; pure.
-
-Most actions have the name of the API operation; the exceptions are those of AWS's service
-authorization reference.
-"""
+"""The IAM permissions that setup's caller needs, and which one is missing when AWS denies; pure."""
 
 import json
 import re
@@ -10,35 +6,11 @@ from collections.abc import Iterable
 from typing import Any
 
 import msgspec
-from botocore.exceptions import ClientError
 
+from trailcourier.aws.calls import AwsAnswer, AwsCall
 from trailcourier.errors import Unreachable
-from trailcourier.provision.steps import Step, StepCall
+from trailcourier.provision.steps import Step
 
-_PREFIXES = {"resourcegroupstaggingapi": "tag"}
-_ACTIONS = {  # API operation -> IAM action, where the names differ
-    "s3:HeadBucket": "s3:ListBucket",
-    "s3:GetPublicAccessBlock": "s3:GetBucketPublicAccessBlock",
-    "s3:PutPublicAccessBlock": "s3:PutBucketPublicAccessBlock",
-    "s3:GetBucketNotificationConfiguration": "s3:GetBucketNotification",
-    "s3:PutBucketNotificationConfiguration": "s3:PutBucketNotification",
-}
-_ADDITIONAL_ACTIONS = {  # API operation -> further actions that it needs
-    "s3:CreateBucket": ("s3:TagResource",),
-    "sqs:CreateQueue": ("sqs:TagQueue",),
-    "sns:CreateTopic": ("sns:TagResource",),
-    "cloudtrail:CreateTrail": ("cloudtrail:AddTags",),
-    "events:PutRule": ("events:TagResource",),
-    "kms:CreateKey": ("kms:TagResource",),
-    "iam:CreateUser": ("iam:TagUser",),
-    "iam:CreateRole": ("iam:TagRole",),
-    "iam:CreateInstanceProfile": ("iam:TagInstanceProfile",),
-    "iam:AddRoleToInstanceProfile": ("iam:PassRole",),
-}
-DENIED = frozenset(
-    {"AccessDenied", "AccessDeniedException", "AuthorizationError", "AuthorizationErrorException"}
-    | {"UnauthorizedOperation", "Forbidden", "403"}
-)
 _PRINCIPAL = re.compile(r"(arn:aws[a-z-]*:(?:iam|sts)::\S+?)(?: is not authorized|[\s,]|$)")
 _ACTION = re.compile(r"not authorized to perform:? ([A-Za-z0-9-]+:[A-Za-z*]+)")
 _RESOURCE = re.compile(r"on resource:? (arn:\S+?|\*)(?:[\s,]|\.?$)")
@@ -59,28 +31,13 @@ class ResourceActions(msgspec.Struct, frozen=True):
     actions: tuple[str, ...]
 
 
-def iam_action(call: StepCall) -> str:
-    """Return the main IAM action that *call* needs."""
-    prefix = _PREFIXES.get(call.service, call.service)
-    name = f"{prefix}:{call.operation}"
-    return _ACTIONS.get(name, name)
-
-
-def iam_actions(calls: Iterable[StepCall]) -> list[str]:
-    """Return every IAM action that *calls* need, each once."""
-    actions: dict[str, None] = {}
-    for call in calls:
-        actions |= dict.fromkeys((iam_action(call), *_ADDITIONAL_ACTIONS.get(str(call), ())))
-    return list(actions)
-
-
 def required_permissions(steps: Iterable[Step]) -> list[ResourceActions]:
     """Return what applying and destroying *steps* needs, resource by resource."""
     by_resource: dict[str, dict[str, None]] = {}
     for step in steps:
         for call in step.calls:
             resource = call.resource or step.resource
-            for action in iam_actions([call]):
+            for action in call.actions:
                 on = _role_of_profile(resource) if action == "iam:PassRole" else resource
                 by_resource.setdefault(on, {})[action] = None
     return [ResourceActions(on, tuple(actions)) for on, actions in by_resource.items()]
@@ -91,15 +48,15 @@ def _role_of_profile(profile: str) -> str:
     return profile.replace(":instance-profile/", ":role/")
 
 
-def explain_denial(error: ClientError, call: StepCall, resource: str, caller: str) -> Denied:
+def explain_denial(answer: AwsAnswer, resource: str, caller: str) -> Denied:
     """Return an error that names the principal, the action, the resource and the statement.
 
     What AWS's message names takes precedence over *resource* and *caller*: it is more exact.
     """
-    message = str(error.response.get("Error", {}).get("Message", ""))
+    call, message = answer.call, str(answer.response.get("Error", {}).get("Message", ""))
     who, what, on = _PRINCIPAL.search(message), _ACTION.search(message), _RESOURCE.search(message)
-    action = _with_usual_case(what[1], call) if what else iam_action(call)
-    denied_on = on[1] if on else resource
+    action = _with_usual_case(what[1], call) if what else call.action
+    denied_on = on[1] if on else call.resource or resource
     principal = who[1] if who else caller or "the caller"
     statement = {"Effect": "Allow", "Action": action, "Resource": denied_on}
     text = f"AWS denied {call}: {principal} is not allowed {action} on {denied_on}"
@@ -109,7 +66,7 @@ def explain_denial(error: ClientError, call: StepCall, resource: str, caller: st
     return Denied(text, statement)
 
 
-def _with_usual_case(action: str, call: StepCall) -> str:
+def _with_usual_case(action: str, call: AwsCall) -> str:
     """Return *action* as policies write it: SQS's messages have it in lower case."""
-    known = (iam_action(call), str(call), *_ADDITIONAL_ACTIONS.get(str(call), ()))
+    known = (*call.actions, str(call))
     return next((each for each in known if each.lower() == action.lower()), action)

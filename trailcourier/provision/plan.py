@@ -82,16 +82,16 @@ def _trail_steps(layout: Layout) -> Iterator[Step]:
 def _reader_steps(layout: Layout) -> Iterator[Step]:
     match layout.request.reader:
         case "user":
-            yield reader.group(layout)
-            yield reader.group_policy(layout)
+            group = reader.group(layout)
+            yield from (group, reader.inline_policy(layout, group))
             yield reader.user(layout)
             yield reader.membership(layout)
             yield reader.access_key(layout)
         case "none":
             return
         case reads_as:
-            yield reader.role(layout)
-            yield reader.role_policy(layout)
+            role = reader.role(layout)
+            yield from (role, reader.inline_policy(layout, role))
             if reads_as == "instance-profile":
                 yield reader.instance_profile(layout)
                 yield reader.instance_profile_role(layout)

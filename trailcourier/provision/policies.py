@@ -4,6 +4,7 @@ Each statement for a service is limited by ``aws:SourceArn`` to our trail, topic
 that nobody else can use the service to write to our resources.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from trailcourier.provision.names import Layout
@@ -12,51 +13,50 @@ from trailcourier.provision.request import Encrypted
 Statement = dict[str, Any]
 
 CLOUDTRAIL = "cloudtrail.amazonaws.com"  # the same in every partition, like sns, s3 and events
+TRAIL = {"Service": CLOUDTRAIL}
 _SENDERS = {
-    "sns": "sns.amazonaws.com",
-    "s3": "s3.amazonaws.com",
-    "eventbridge": "events.amazonaws.com",
+    "sns": {"Service": "sns.amazonaws.com"},
+    "s3": {"Service": "s3.amazonaws.com"},
+    "eventbridge": {"Service": "events.amazonaws.com"},
 }
+
+
+def _allow(
+    sid: str,
+    action: str | list[str],
+    resource: Any = None,
+    principal: Mapping[str, str] | None = None,
+    condition: Mapping[str, Any] | None = None,
+) -> Statement:
+    """Return an Allow statement; a part that is None is left out."""
+    parts = {
+        "Sid": sid,
+        "Effect": "Allow",
+        "Principal": principal,
+        "Action": action,
+        "Resource": resource,
+        "Condition": condition,
+    }
+    return {name: part for name, part in parts.items() if part is not None}
 
 
 def bucket_statements(layout: Layout) -> tuple[Statement, ...]:
     """Let CloudTrail write log files to the bucket, for this trail only."""
-    for_trail = {"aws:SourceArn": layout.trail_arn}
+    arn, for_trail = layout.bucket_arn, {"aws:SourceArn": layout.trail_arn}
     owners = [layout.account, *([layout.organization] if layout.request.organization else [])]
+    folders = [f"{arn}/{layout.log_prefix}{owner}/*" for owner in owners]
+    with_acl = {**for_trail, "s3:x-amz-acl": "bucket-owner-full-control"}
+    check, write = layout.statement_id("AclCheck"), layout.statement_id("Write")
     return (
-        {
-            "Sid": layout.statement_id("AclCheck"),
-            "Effect": "Allow",
-            "Principal": {"Service": CLOUDTRAIL},
-            "Action": "s3:GetBucketAcl",
-            "Resource": layout.bucket_arn,
-            "Condition": {"StringEquals": for_trail},
-        },
-        {
-            "Sid": layout.statement_id("Write"),
-            "Effect": "Allow",
-            "Principal": {"Service": CLOUDTRAIL},
-            "Action": "s3:PutObject",
-            "Resource": [f"{layout.bucket_arn}/{layout.log_prefix}{owner}/*" for owner in owners],
-            "Condition": {
-                "StringEquals": {**for_trail, "s3:x-amz-acl": "bucket-owner-full-control"}
-            },
-        },
+        _allow(check, "s3:GetBucketAcl", arn, TRAIL, {"StringEquals": for_trail}),
+        _allow(write, "s3:PutObject", folders, TRAIL, {"StringEquals": with_acl}),
     )
 
 
 def topic_statements(layout: Layout) -> tuple[Statement, ...]:
     """Let CloudTrail publish this trail's notifications to the topic."""
-    return (
-        {
-            "Sid": layout.statement_id("Publish"),
-            "Effect": "Allow",
-            "Principal": {"Service": CLOUDTRAIL},
-            "Action": "sns:Publish",
-            "Resource": layout.topic_arn,
-            "Condition": {"StringEquals": {"aws:SourceArn": layout.trail_arn}},
-        },
-    )
+    sid, for_trail = layout.statement_id("Publish"), {"aws:SourceArn": layout.trail_arn}
+    return (_allow(sid, "sns:Publish", layout.topic_arn, TRAIL, {"StringEquals": for_trail}),)
 
 
 def queue_statements(layout: Layout) -> tuple[Statement, ...]:
@@ -66,16 +66,8 @@ def queue_statements(layout: Layout) -> tuple[Statement, ...]:
     condition: dict[str, Any] = {"ArnEquals": {"aws:SourceArn": sources[delivery]}}
     if delivery == "s3":  # the ARN of a bucket does not contain its account
         condition["StringEquals"] = {"aws:SourceAccount": layout.account}
-    return (
-        {
-            "Sid": layout.statement_id("Send"),
-            "Effect": "Allow",
-            "Principal": {"Service": _SENDERS[delivery]},
-            "Action": "sqs:SendMessage",
-            "Resource": layout.queue_arn,
-            "Condition": condition,
-        },
-    )
+    sid, sender = layout.statement_id("Send"), _SENDERS[delivery]
+    return (_allow(sid, "sqs:SendMessage", layout.queue_arn, sender, condition),)
 
 
 def key_statements(layout: Layout) -> tuple[Statement, ...]:
@@ -86,7 +78,7 @@ def key_statements(layout: Layout) -> tuple[Statement, ...]:
     if layout.encrypts("logs") and layout.request.bucket_role:
         statements += key_reader_statements(layout, layout.request.bucket_role)
     if layout.encrypts("topic") and layout.request.trail:
-        statements.append(_service_key_statement(layout, "Topic", CLOUDTRAIL))
+        statements.append(_service_key_statement(layout, "Topic", TRAIL))
     if layout.encrypts("queue"):
         sender = _SENDERS[layout.request.delivery]
         statements.append(_service_key_statement(layout, "Queue", sender))
@@ -95,66 +87,34 @@ def key_statements(layout: Layout) -> tuple[Statement, ...]:
 
 def key_owner_statements(layout: Layout) -> tuple[Statement, ...]:
     """Let the account's IAM policies decide who may use a new key."""
-    return (
-        {
-            "Sid": layout.statement_id("Account"),
-            "Effect": "Allow",
-            "Principal": {"AWS": f"arn:{layout.partition}:iam::{layout.account}:root"},
-            "Action": "kms:*",
-            "Resource": "*",
-        },
-    )
+    owner = {"AWS": f"arn:{layout.partition}:iam::{layout.account}:root"}
+    return (_allow(layout.statement_id("Account"), "kms:*", "*", owner),)
 
 
 def _log_file_key_statements(layout: Layout) -> list[Statement]:
     trails = f"arn:{layout.partition}:cloudtrail:*:{layout.account}:trail/*"
     for_trail = {"StringEquals": {"aws:SourceArn": layout.trail_arn}}
+    in_context = {"StringLike": {"kms:EncryptionContext:aws:cloudtrail:arn": trails}}
+    encrypt, describe = layout.statement_id("Encrypt"), layout.statement_id("Describe")
     return [
-        {
-            "Sid": layout.statement_id("Encrypt"),
-            "Effect": "Allow",
-            "Principal": {"Service": CLOUDTRAIL},
-            "Action": "kms:GenerateDataKey*",
-            "Resource": "*",
-            "Condition": {
-                **for_trail,
-                "StringLike": {"kms:EncryptionContext:aws:cloudtrail:arn": trails},
-            },
-        },
-        {
-            "Sid": layout.statement_id("Describe"),
-            "Effect": "Allow",
-            "Principal": {"Service": CLOUDTRAIL},
-            "Action": "kms:DescribeKey",
-            "Resource": "*",
-            "Condition": for_trail,
-        },
+        _allow(encrypt, "kms:GenerateDataKey*", "*", TRAIL, {**for_trail, **in_context}),
+        _allow(describe, "kms:DescribeKey", "*", TRAIL, for_trail),
     ]
 
 
-def _service_key_statement(layout: Layout, what: str, service: str) -> Statement:
-    return {
-        "Sid": layout.statement_id(what),
-        "Effect": "Allow",
-        "Principal": {"Service": service},
-        "Action": ["kms:GenerateDataKey*", "kms:Decrypt"],
-        "Resource": "*",
-    }
+def _service_key_statement(layout: Layout, what: str, service: Mapping[str, str]) -> Statement:
+    return _allow(layout.statement_id(what), ["kms:GenerateDataKey*", "kms:Decrypt"], "*", service)
 
 
 def reader_statements(layout: Layout, key_arn: Any = "") -> tuple[Statement, ...]:
     """Let the collector do its work: with the fewest permissions, or with all it makes use of."""
     minimum = layout.policy_form == "minimum"
-    queue = _queue_statement(layout)
+    actions = ["sqs:ReceiveMessage", "sqs:DeleteMessage"]
     if not minimum:
-        queue["Action"] += ["sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes"]
+        actions += ["sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes"]
+    queue = _allow("Queue", actions, layout.queue_arn)
     if role := layout.request.bucket_role:
-        assume = {
-            "Sid": "TakeRole",
-            "Effect": "Allow",
-            "Action": "sts:AssumeRole",
-            "Resource": role,
-        }
+        assume = _allow("TakeRole", "sts:AssumeRole", role)
         return (queue, assume, *_decrypt_statements(layout, "queue", key_arn))
     reads = _bucket_permissions(layout)
     both = [*reads, queue] if minimum else [queue, *reads]
@@ -168,7 +128,8 @@ def bucket_role_statements(layout: Layout) -> tuple[Statement, ...]:
 
 def _bucket_permissions(layout: Layout) -> list[Statement]:
     if layout.policy_form == "minimum":
-        return [_minimum_bucket_statement(layout)]
+        both = [layout.bucket_arn, f"{layout.bucket_arn}/*"]
+        return [_allow("ReadLogs", ["s3:Get*", "s3:List*"], both)]
     return _recommended_bucket_statements(layout)
 
 
@@ -177,46 +138,15 @@ def _decrypt_statements(layout: Layout, what: Encrypted, key_arn: Any = "") -> l
     reads_all = not layout.request.bucket_role
     if not (layout.request.kms_key and (reads_all or layout.encrypts(what))):
         return []
-    return [
-        {
-            "Sid": "Decrypt",
-            "Effect": "Allow",
-            "Action": "kms:Decrypt",
-            "Resource": key_arn or layout.request.kms_key,
-        }
-    ]
-
-
-def _minimum_bucket_statement(layout: Layout) -> Statement:
-    return {
-        "Sid": "ReadLogs",
-        "Effect": "Allow",
-        "Action": ["s3:Get*", "s3:List*"],
-        "Resource": [layout.bucket_arn, f"{layout.bucket_arn}/*"],
-    }
-
-
-def _queue_statement(layout: Layout) -> Statement:
-    actions = ["sqs:ReceiveMessage", "sqs:DeleteMessage"]
-    return {"Sid": "Queue", "Effect": "Allow", "Action": actions, "Resource": layout.queue_arn}
+    return [_allow("Decrypt", "kms:Decrypt", key_arn or layout.request.kms_key)]
 
 
 def _recommended_bucket_statements(layout: Layout) -> list[Statement]:
     # setup does not know the prefix of a trail that it does not create
     prefix = layout.log_prefix if layout.request.trail else ""
     return [
-        {
-            "Sid": "ReadLogs",
-            "Effect": "Allow",
-            "Action": "s3:GetObject",
-            "Resource": f"{layout.bucket_arn}/{prefix}*",
-        },
-        {
-            "Sid": "ListAndLocate",
-            "Effect": "Allow",
-            "Action": ["s3:ListBucket", "s3:GetBucketLocation"],
-            "Resource": layout.bucket_arn,
-        },
+        _allow("ReadLogs", "s3:GetObject", f"{layout.bucket_arn}/{prefix}*"),
+        _allow("ListAndLocate", ["s3:ListBucket", "s3:GetBucketLocation"], layout.bucket_arn),
     ]
 
 
@@ -230,15 +160,7 @@ def bucket_reader_statements(layout: Layout, principal: str) -> tuple[Statement,
 
 def key_reader_statements(layout: Layout, principal: str) -> tuple[Statement, ...]:
     """Let a *principal* of another account decrypt; for the policy of the key."""
-    return (
-        {
-            "Sid": layout.statement_id("Decrypt"),
-            "Effect": "Allow",
-            "Principal": {"AWS": principal},
-            "Action": "kms:Decrypt",
-            "Resource": "*",
-        },
-    )
+    return (_allow(layout.statement_id("Decrypt"), "kms:Decrypt", "*", {"AWS": principal}),)
 
 
 def trust_statements(layout: Layout, external_id: Any = "") -> tuple[Statement, ...]:
@@ -246,28 +168,15 @@ def trust_statements(layout: Layout, external_id: Any = "") -> tuple[Statement, 
     if layout.request.reader == "cross-account":
         return (assume_role_statement(layout.request.principal, external_id),)
     if layout.request.reader == "pod-identity":
-        service, action = "pods.eks.amazonaws.com", ["sts:AssumeRole", "sts:TagSession"]
-        return (_service_trust_statement(service, action),)
+        pods = {"Service": "pods.eks.amazonaws.com"}
+        actions = ["sts:AssumeRole", "sts:TagSession"]
+        return (_allow("Collector", actions, principal=pods),)
     # of all these services, only EC2's principal has another name in China
     ec2 = "ec2.amazonaws.com.cn" if layout.partition == "aws-cn" else "ec2.amazonaws.com"
-    return (_service_trust_statement(ec2, "sts:AssumeRole"),)
+    return (_allow("Collector", "sts:AssumeRole", principal={"Service": ec2}),)
 
 
 def assume_role_statement(principal: str, external_id: Any) -> Statement:
     """Let *principal* assume a role if it gives the external id."""
-    return {
-        "Sid": "Collector",
-        "Effect": "Allow",
-        "Principal": {"AWS": principal},
-        "Action": "sts:AssumeRole",
-        "Condition": {"StringEquals": {"sts:ExternalId": external_id}},
-    }
-
-
-def _service_trust_statement(service: str, action: str | list[str]) -> Statement:
-    return {
-        "Sid": "Collector",
-        "Effect": "Allow",
-        "Principal": {"Service": service},
-        "Action": action,
-    }
+    condition = {"StringEquals": {"sts:ExternalId": external_id}}
+    return _allow("Collector", "sts:AssumeRole", None, {"AWS": principal}, condition)

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import msgspec
-from botocore import xform_name
 
-Document = Mapping[str, Any]
+from trailcourier.aws.calls import AwsCall
+from trailcourier.provision.documents import BucketNotification, Document, Statements
 
 
 class Placeholder(msgspec.Struct, frozen=True):
@@ -18,31 +18,7 @@ class Placeholder(msgspec.Struct, frozen=True):
         return f"<{self.name}>"
 
 
-class StepCall(msgspec.Struct, frozen=True, kw_only=True):
-    """One AWS API call, with AWS's names for the operation and its parameters.
-
-    *outputs* maps a placeholder's name to the JMESPath of its value in the answer. Where a read
-    call's answer lacks one of them, the resource does not exist. *resource* is the ARN that the
-    call is about, where it differs from the step's.
-    """
-
-    service: str
-    operation: str
-    parameters: Document = {}
-    region: str = ""
-    outputs: Mapping[str, str] = {}
-    resource: str = ""
-
-    @property
-    def method(self) -> str:
-        """The name of the boto3 client's method."""
-        return xform_name(self.operation)
-
-    def __str__(self) -> str:
-        return f"{self.service}:{self.operation}"
-
-
-def call_factory(service: str, region: str, **shared: Any) -> Callable[..., StepCall]:
+def call_factory(service: str, region: str, **shared: Any) -> Callable[..., AwsCall]:
     """Return a function that builds calls of *service* in *region* with the *shared* parameters."""
 
     def call(
@@ -50,15 +26,9 @@ def call_factory(service: str, region: str, **shared: Any) -> Callable[..., Step
         outputs: Mapping[str, str] | None = None,
         resource: str = "",
         **parameters: Any,
-    ) -> StepCall:
-        return StepCall(
-            service=service,
-            operation=operation,
-            region=region,
-            parameters={**shared, **parameters},
-            outputs=outputs or {},
-            resource=resource,
-        )
+    ) -> AwsCall:
+        given = {**shared, **parameters}
+        return AwsCall(service, operation, region, resource, given, outputs or {})
 
     return call
 
@@ -74,20 +44,6 @@ class Fields(msgspec.Struct, frozen=True):
     lenient: tuple[str, ...] = ()
 
 
-class Statements(msgspec.Struct, frozen=True):
-    """The policy at JMESPath *at* holds these statements, known by Sid, among any others."""
-
-    at: str
-    statements: tuple[Document, ...]
-
-
-class BucketNotification(msgspec.Struct, frozen=True):
-    """The bucket's notification configuration holds this entry, known by Id, among any others."""
-
-    kind: str  # QueueConfigurations, or EventBridgeConfiguration
-    entry: Document
-
-
 ExpectedState = Fields | Statements | BucketNotification | None
 
 
@@ -96,15 +52,15 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     summary: str  # what is so once the step is applied, in one line; names the resource
-    resource: str  # its ARN, for the statement of a missing permission
-    read_calls: tuple[StepCall, ...]  # made in order, to see whether it exists
-    create_calls: tuple[StepCall, ...]  # empty: setup never creates it
+    resource: str  # its ARN; that of its calls, unless they name another
+    # made in order, to see whether it exists: not if an answer lacks one of the outputs
+    read_calls: tuple[AwsCall, ...]
+    create_calls: tuple[AwsCall, ...]  # empty: setup never creates it
     expected: ExpectedState = None  # what the last read call's answer is compared with
-    absent_codes: frozenset[str] = frozenset()  # error codes that mean "does not exist"
-    update_calls: tuple[StepCall, ...] = ()  # correct what differs; empty: the create calls do
+    update_calls: tuple[AwsCall, ...] = ()  # correct what differs; empty: the create calls do
     # empty: it goes with its parent. A second call deletes a policy that would become empty
-    delete_calls: tuple[StepCall, ...] = ()
-    tags_call: StepCall | None = None  # reads its tags; none: the last read call has them
+    delete_calls: tuple[AwsCall, ...] = ()
+    tags_call: AwsCall | None = None  # reads its tags; none: the last read call has them
     parent: str = ""  # the step whose ownership decides for this one
     additive: bool = False  # adds an entry to a resource, whoever owns that
     repeated: bool = False  # there may be several; deleting repeats until none is left
@@ -112,7 +68,12 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     keep_reason: str = ""  # why ``destroy`` does not delete it
 
     @property
-    def calls(self) -> Iterator[StepCall]:
+    def statements(self) -> tuple[Document, ...]:
+        """The statements that a policy holds once the step is applied; empty for other steps."""
+        return self.expected.statements if isinstance(self.expected, Statements) else ()
+
+    @property
+    def calls(self) -> Iterator[AwsCall]:
         """Every call that apply or destroy may make."""
         yield from self.read_calls
         if self.tags_call:
@@ -124,12 +85,17 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 MERGED = Placeholder("merged")
 
 
+def replace_placeholders(value: Any, replace: Callable[[Placeholder], Any]) -> Any:
+    """Return *value*, a tree of mappings and lists, with each placeholder replaced."""
+    if isinstance(value, Placeholder):
+        return replace(value)
+    if isinstance(value, Mapping):
+        return {name: replace_placeholders(each, replace) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [replace_placeholders(each, replace) for each in value]
+    return value
+
+
 def show_placeholders(value: Any) -> Any:
     """Return *value* with each placeholder written as ``<name>``, for display and JSON."""
-    if isinstance(value, Placeholder):
-        return str(value)
-    if isinstance(value, Mapping):
-        return {str(name): show_placeholders(each) for name, each in value.items()}
-    if isinstance(value, list | tuple | frozenset):
-        return [show_placeholders(each) for each in value]
-    return value
+    return replace_placeholders(value, str)

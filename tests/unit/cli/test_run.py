@@ -12,7 +12,7 @@ from rich.console import Console
 
 from tests.unit.ledger.conftest import refs
 from trailcourier import settings
-from trailcourier.cli import run
+from trailcourier.cli import output, run
 from trailcourier.ledger.parked import ParkedObject
 from trailcourier.ledger.quarantine import QuarantineEntry
 from trailcourier.models import ObjectRef
@@ -243,13 +243,13 @@ def test_the_fleets_log_is_printed_above_the_progress(call, ends, started, termi
 
 def test_progress_without_a_terminal_is_a_line_every_ten_seconds(capsys, monkeypatch):
     clock = [0.0]
-    monkeypatch.setattr(run.time, "monotonic", lambda: clock[0])
-    monkeypatch.setattr(run, "console", Console(stderr=True, soft_wrap=True, highlight=False))
+    monkeypatch.setattr(output.time, "monotonic", lambda: clock[0])
+    console = Console(stderr=True, soft_wrap=True, highlight=False)
 
-    with run._progress() as watched:
+    with output.progress(console, run.REPORT_INTERVAL) as show:
         for at, delivered in ((5, 1), (11, 1200), (15, 1300), (30, 1200), (45, 1400)):
             clock[0] = at
-            watched([Progress("prod", 16, 2, 18, 0, delivered, 0)])
+            show(run._progress_line([Progress("prod", 16, 2, 18, 0, delivered, 0)]))
 
     assert capsys.readouterr().err.splitlines() == [
         "trailcourier: prod: 1,200 delivered, 16 in flight, 2 parked",

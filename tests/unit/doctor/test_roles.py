@@ -5,7 +5,7 @@ import pytest
 from tests.support.aws_front import Role
 from tests.support.issuers import Imds, Keys
 from trailcourier import settings
-from trailcourier.doctor.aws_call import AwsCall
+from trailcourier.aws.calls import AwsCall
 from trailcourier.doctor.subject import Shared, Subject
 
 CONFIG = """
@@ -42,14 +42,14 @@ def key(client):
     ("bucket", "expected"), [("acme-eu-logs", "AKIAEU"), ("others", "AKIASOURCE")]
 )
 def test_a_bucket_is_asked_as_whom_it_is_read(subject, bucket, expected):
-    call = AwsCall("s3", "head_bucket", "us-east-1", "s3:ListBucket", "*", {"Bucket": bucket})
+    call = AwsCall("s3", "HeadBucket", "us-east-1", "*", {"Bucket": bucket})
 
     assert key(subject._client_for(call)) == expected
     assert subject.session_for(bucket).get_credentials().access_key == expected
 
 
 def test_the_queue_is_asked_as_the_source(subject):
-    call = AwsCall("sqs", "receive_message", "us-east-1", "sqs:ReceiveMessage", "*")
+    call = AwsCall("sqs", "ReceiveMessage", "us-east-1", "*")
 
     assert key(subject._client_for(call)) == "AKIASOURCE"
 

@@ -3,21 +3,23 @@ import json
 import pytest
 from botocore.exceptions import ClientError
 
+from trailcourier.aws import calls
+from trailcourier.aws.calls import AwsCall
 from trailcourier.provision import SetupRequest, permissions, plan
-from trailcourier.provision.steps import StepCall
 
 STEPS = plan(SetupRequest(account="111122223333"))
-QUEUE = StepCall(service="sqs", operation="CreateQueue")
+QUEUE = AwsCall("sqs", "CreateQueue")
 
 
-def error(message, code="AccessDenied", operation="CreateQueue"):
-    return ClientError({"Error": {"Code": code, "Message": message}}, operation)
+def denial(message, code="AccessDenied", call=QUEUE):
+    error = ClientError({"Error": {"Code": code, "Message": message}}, call.operation)
+    return calls.failure(call, error)
 
 
 def test_actions_have_the_names_that_policies_use():
-    assert permissions.iam_action(QUEUE) == "sqs:CreateQueue"
-    assert permissions.iam_action(StepCall(service="s3", operation="HeadBucket")) == "s3:ListBucket"
-    assert permissions.iam_actions([QUEUE]) == ["sqs:CreateQueue", "sqs:TagQueue"]
+    assert QUEUE.action == "sqs:CreateQueue"
+    assert AwsCall("s3", "HeadBucket").action == "s3:ListBucket"
+    assert QUEUE.actions == ("sqs:CreateQueue", "sqs:TagQueue")
 
 
 def test_required_permissions_are_listed_by_resource():
@@ -69,7 +71,7 @@ def test_a_permission_names_the_resource_of_its_call():
     ],
 )
 def test_a_denial_prefers_what_awss_message_names(message, who, what, where):
-    denied = permissions.explain_denial(error(message), QUEUE, "the-queue", "whoever I am")
+    denied = permissions.explain_denial(denial(message), "the-queue", "whoever I am")
 
     assert denied.statement == {"Effect": "Allow", "Action": what, "Resource": where}
     assert str(denied) == (
@@ -79,11 +81,9 @@ def test_a_denial_prefers_what_awss_message_names(message, who, what, where):
 
 
 def test_a_denied_bucket_may_belong_to_another_account():
-    head = StepCall(service="s3", operation="HeadBucket")
+    head = denial("Forbidden", "403", AwsCall("s3", "HeadBucket"))
 
-    denied = permissions.explain_denial(
-        error("Forbidden", "403", "HeadBucket"), head, "the-bucket", "me"
-    )
+    denied = permissions.explain_denial(head, "the-bucket", "me")
 
     assert "me is not allowed s3:ListBucket on the-bucket, or the bucket belongs to another" in str(
         denied

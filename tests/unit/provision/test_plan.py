@@ -10,7 +10,7 @@ from trailcourier.provision import (
     plan,
     preview_apply,
 )
-from trailcourier.provision.calls import StepRunner, encode_parameters
+from trailcourier.provision.step_runner import StepRunner, encode_parameters
 from trailcourier.provision.steps import Placeholder, show_placeholders
 
 BUCKET = {"bucket": "acme-logs", "existing_bucket": True}

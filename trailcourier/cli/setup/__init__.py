@@ -8,6 +8,7 @@ import typer
 from trailcourier import provision
 from trailcourier.cli import output
 from trailcourier.cli.exits import Exit
+from trailcourier.cli.output import AsJson
 from trailcourier.cli.setup import apply_command, plan_command, report
 from trailcourier.cli.setup.account import SetupAccount
 from trailcourier.cli.setup.choices import with_setup_options
@@ -17,7 +18,6 @@ from trailcourier.provision.export import FORMATS, Format
 
 app = typer.Typer(help="Create the AWS side: trail, bucket, topic, queue and permissions.")
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Profile = Annotated[
     str, typer.Option(metavar="NAME", help="Use this profile of the AWS config files.")
 ]
@@ -74,7 +74,7 @@ def show_plan(
     if as_json:
         output.say_json(planned)
     else:
-        report.print_lines(lines)
+        output.say_lines(lines)
 
 
 @app.command()
@@ -134,8 +134,8 @@ def destroy(
         output.say(report.format_account(Layout(request, facts), facts.caller))
     if not yes:
         preview = provision.preview_destroy(steps, account.runner(facts))
-        report.print_lines(report.format_step(each) for each in preview)
-        if not _confirm('Remove what is "to remove"?'):
+        output.say_lines(report.format_step(each) for each in preview)
+        if not output.confirm('Remove what is "to remove"?'):
             output.say("Nothing was changed. To remove it without this question, add --yes.")
             raise typer.Exit(Exit.NO)
     reports: list[StepReport] = []
@@ -144,18 +144,10 @@ def destroy(
         if not as_json:
             output.say(report.format_step(each))
     if as_json:
-        output.say_json({"steps": report.reports_to_json(reports)})
+        output.say_json({"steps": reports})
     else:
         output.say(report.format_totals(reports))
-        report.print_lines(report.explain_nothing_found(request, reports))
-
-
-def _confirm(question: str) -> bool:
-    """Return whether the person says yes; without a person the answer is no."""
-    try:
-        return typer.confirm(question)
-    except typer.Abort:
-        return False
+        output.say_lines(report.explain_nothing_found(request, reports))
 
 
 @app.command()

@@ -8,7 +8,6 @@ import boto3
 from trailcourier import provision
 from trailcourier.aws import clients, sessions
 from trailcourier.aws.credentials import Credentials
-from trailcourier.aws.network import Network
 from trailcourier.errors import ConfigError
 from trailcourier.provision import AccountFacts, SetupRequest, account_facts
 from trailcourier.settings import environment
@@ -32,7 +31,12 @@ class SetupAccount:
     @property
     def session(self) -> boto3.Session:
         if self._session is None:
-            self._session = _session(self._profile, self.request.region, self.network)
+            self._session = sessions.make_session(
+                Credentials(profile=self._profile),
+                source="setup",
+                sts_region=self.request.region,
+                network=self.network,
+            )
         return self._session
 
     def client(self, service: str, region: str) -> Any:
@@ -51,9 +55,3 @@ class SetupAccount:
         return provision.StepRunner(
             self.client, self.request.name, known=known or {}, caller=facts.caller
         )
-
-
-def _session(profile: str | None, region: str, network: Network) -> boto3.Session:
-    return sessions.make_session(
-        Credentials(profile=profile), source="setup", sts_region=region, network=network
-    )

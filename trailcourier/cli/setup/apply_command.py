@@ -53,7 +53,7 @@ def apply(account: SetupAccount, options: ApplyOptions) -> ApplyResult:
     result = ApplyResult(
         account=layout.account,
         steps=reports,
-        elsewhere=report.manual_steps_to_json(list_manual_steps(layout)),
+        elsewhere=list_manual_steps(layout),
         configuration=tables,
         written=written,
         problems=problems,
@@ -61,7 +61,7 @@ def apply(account: SetupAccount, options: ApplyOptions) -> ApplyResult:
         live=_receive_once(account, layout, loaded, url, options),
     )
     if not options.as_json:
-        report.print_lines(summary.lines(layout, result, options))
+        output.say_lines(summary.lines(layout, result, options))
     return result
 
 

@@ -5,7 +5,7 @@ import inspect
 import sys
 from collections.abc import Callable
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
@@ -13,7 +13,7 @@ from trailcourier import provision
 from trailcourier.aws import regions
 from trailcourier.cli.exits import Exit
 from trailcourier.provision import SetupRequest
-from trailcourier.provision.request import Delivery, PolicyForm, Reader
+from trailcourier.provision.request import PolicyForm
 from trailcourier.settings import botocore_data
 
 
@@ -25,83 +25,65 @@ class Encrypt(StrEnum):
     TOPIC = "topic"
 
 
-def _option(name: str, kind: Any, default: Any, option: Any) -> inspect.Parameter:
+_DEFAULTS, _TYPES = SetupRequest(), get_type_hints(SetupRequest)
+
+
+def _option(
+    name: str, text: str, metavar: str | None = None, *, flags: str = "", kind: Any = None
+) -> inspect.Parameter:
+    """Return the option for the field *name* of the request, with the field's type and default.
+
+    *kind* is the type where typer needs another one; the default is then None.
+    """
+    default = None if kind else getattr(_DEFAULTS, name)
+    option = typer.Option(*([flags] if flags else []), metavar=metavar, help=text)
     return inspect.Parameter(
         name,
         inspect.Parameter.KEYWORD_ONLY,
         default=default,
-        annotation=Annotated[kind, option],
+        annotation=Annotated[kind or _TYPES[name], option],
     )
 
 
-def _text(name: str, metavar: str, text: str, default: str = "") -> inspect.Parameter:
-    return _option(name, str, default, typer.Option(metavar=metavar, help=text))
-
-
-def _switch(name: str, flags: str, text: str, *, default: bool = False) -> inspect.Parameter:
-    return _option(name, bool, default, typer.Option(flags, help=text))
-
-
 OPTIONS = (
-    _text(
-        "name",
-        "NAME",
-        "Begins the name of every resource.",
-        "trailcourier",
-    ),
-    _text("source", "NAME", "The source's name in the configuration: [sources.NAME].", "prod"),
-    _text(
+    _option("name", "Begins the name of every resource.", "NAME"),
+    _option("source", "The source's name in the configuration: [sources.NAME].", "NAME"),
+    _option(
         "region",
-        "REGION",
         "The region of trail, topic and queue; legacy names such as US_STANDARD too.",
-        "us-east-1",
+        "REGION",
     ),
-    _text(
-        "account",
-        "ID",
-        "The account's id; credentials of another account are refused.",
-    ),
-    _text("bucket", "NAME", "The bucket for log files; default: NAME-ACCOUNT-REGION."),
-    _switch("existing_bucket", "--existing-bucket", "Use a bucket that exists already."),
-    _text("bucket_region", "REGION", "The bucket's region; of an existing bucket, AWS is asked."),
-    _text("bucket_account", "ID", "The account that owns the bucket, if another."),
-    _text(
-        "bucket_role",
-        "ARN",
-        "The role in the bucket's account that the collector assumes.",
-    ),
-    _text("prefix", "TEXT", "The prefix before AWSLogs/ in the bucket."),
-    _switch("trail", "--trail/--no-trail", "Create a trail, or use an existing one.", default=True),
-    _switch("organization", "--organization", "Record every account of the organisation."),
-    _text("organization_id", "o-ID", "The organisation's id; default: AWS is asked."),
+    _option("account", "The account's id; credentials of another account are refused.", "ID"),
+    _option("bucket", "The bucket for log files; default: NAME-ACCOUNT-REGION.", "NAME"),
+    _option("existing_bucket", "Use a bucket that exists already.", flags="--existing-bucket"),
+    _option("bucket_region", "The bucket's region; of an existing bucket, AWS is asked.", "REGION"),
+    _option("bucket_account", "The account that owns the bucket, if another.", "ID"),
+    _option("bucket_role", "The role in the bucket's account that the collector assumes.", "ARN"),
+    _option("prefix", "The prefix before AWSLogs/ in the bucket.", "TEXT"),
+    _option("trail", "Create a trail, or use an existing one.", flags="--trail/--no-trail"),
+    _option("organization", "Record every account of the organisation.", flags="--organization"),
+    _option("organization_id", "The organisation's id; default: AWS is asked.", "o-ID"),
     _option(
         "data_events",
-        list[str] | None,
-        None,
-        typer.Option(
-            metavar="BUCKET|all",
-            help="Also record reads and writes of objects; repeatable.",
-        ),
+        "Also record reads and writes of objects; repeatable.",
+        "BUCKET|all",
+        kind=list[str] | None,
     ),
-    _option(
-        "delivery", Delivery, "sns", typer.Option(help="What notifies the queue of log files.")
-    ),
-    _switch("raw", "--raw/--wrapped", "Deliver messages without SNS's envelope, or in it."),
-    _text("topic", "ARN", "An existing topic, in this account or another."),
-    _text("kms_key", "ARN|new", "Encrypt with this KMS key, or with a new one."),
+    _option("delivery", "What notifies the queue of log files."),
+    _option("raw", "Deliver messages without SNS's envelope, or in it.", flags="--raw/--wrapped"),
+    _option("topic", "An existing topic, in this account or another.", "ARN"),
+    _option("kms_key", "Encrypt with this KMS key, or with a new one.", "ARN|new"),
     _option(
         "encrypt",
-        list[Encrypt] | None,
-        None,
-        typer.Option(help="What the key encrypts; default: logs; repeatable."),
+        "What the key encrypts; default: logs; repeatable.",
+        kind=list[Encrypt] | None,
     ),
-    _option("reader", Reader, "user", typer.Option(help="The collector's kind of identity.")),
-    _text("principal", "ARN", "With --reader cross-account: who assumes the role."),
+    _option("reader", "The collector's kind of identity."),
+    _option("principal", "With --reader cross-account: who assumes the role.", "ARN"),
     _option(
         "policy",
-        PolicyForm | None,
-        None,
-        typer.Option(help="The collector's permissions; default: what the options need."),
+        "The collector's permissions; default: what the options need.",
+        kind=PolicyForm | None,
     ),
 )
 

@@ -12,7 +12,7 @@ from trailcourier.cli.setup.account import SetupAccount
 from trailcourier.cli.setup.result import ApplyOptions
 from trailcourier.errors import Unreachable
 from trailcourier.provision import AccountFacts, Layout, SetupRequest, StepReport, configuration
-from trailcourier.provision.manual_steps import list_manual_steps
+from trailcourier.provision.manual_steps import ManualStep, list_manual_steps
 
 
 class Planned(msgspec.Struct, frozen=True):
@@ -33,7 +33,7 @@ class Planned(msgspec.Struct, frozen=True):
         Meta(description="of each step its id, state, summary (`words`) and calls"),
     ]
     elsewhere: Annotated[
-        list[Any],
+        list[ManualStep],
         Meta(description="steps for other accounts and hosts: commands, policy statements"),
     ]
     configuration: Annotated[str, Meta(description="the source's tables for `trailcourier.toml`")]
@@ -61,7 +61,7 @@ def plan(
         unseen=unseen,
         unknown=tuple(_list_unknown(request, facts, options)),
         steps=report.steps_to_json(steps, reports),
-        elsewhere=report.manual_steps_to_json(list_manual_steps(layout)),
+        elsewhere=list_manual_steps(layout),
         configuration=_render_source(layout, options),
     )
     return planned, list(_lines(layout, planned, reports))

@@ -6,7 +6,6 @@ from typing import Any
 
 import msgspec
 
-from trailcourier.cli import output
 from trailcourier.provision import Layout, SetupRequest, Step, StepReport
 from trailcourier.provision.manual_steps import ManualStep
 from trailcourier.provision.steps import show_placeholders
@@ -45,15 +44,6 @@ def format_manual_steps(steps: Iterable[ManualStep]) -> Iterator[str]:
         yield from each.lines()
 
 
-def print_lines(lines: Iterable[str]) -> None:
-    for each in lines:
-        output.say(each)
-
-
-def reports_to_json(reports: Sequence[StepReport]) -> list[dict[str, Any]]:
-    return [msgspec.to_builtins(each) for each in reports]
-
-
 def steps_to_json(steps: Sequence[Step], reports: Sequence[StepReport]) -> list[dict[str, Any]]:
     """Return each step's report with the calls that create it."""
     return [
@@ -71,7 +61,3 @@ def steps_to_json(steps: Sequence[Step], reports: Sequence[StepReport]) -> list[
         }
         for step, report in zip(steps, reports, strict=True)
     ]
-
-
-def manual_steps_to_json(steps: Iterable[ManualStep]) -> list[Any]:
-    return [msgspec.to_builtins(each) for each in steps]

@@ -1,13 +1,14 @@
 """The options and the result of ``setup apply``."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
 from trailcourier.provision import StepReport
 from trailcourier.provision.first_receive import ReceiveResult
+from trailcourier.provision.manual_steps import ManualStep
 
 
 class ApplyOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,7 +31,7 @@ class ApplyResult(msgspec.Struct, frozen=True):
         Meta(description="of each step its id, state, summary (`words`) and what differed"),
     ]
     elsewhere: Annotated[
-        list[Any],
+        list[ManualStep],
         Meta(description="steps for other accounts and hosts: commands, policy statements"),
     ]
     configuration: Annotated[

@@ -3,9 +3,10 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 
+from trailcourier.provision.documents import BucketNotification, Statements
 from trailcourier.provision.manual_steps import list_manual_steps
 from trailcourier.provision.names import Layout
-from trailcourier.provision.steps import BucketNotification, Statements, Step, show_placeholders
+from trailcourier.provision.steps import Step, show_placeholders
 
 
 def is_declared(layout: Layout, step: Step) -> bool:

@@ -6,10 +6,11 @@ from typing import Any
 
 from trailcourier.errors import ConfigError
 from trailcourier.provision import documents
+from trailcourier.provision.documents import BucketNotification
 from trailcourier.provision.export import by_hand
-from trailcourier.provision.export.references import References
+from trailcourier.provision.export.references import References, typed
 from trailcourier.provision.names import Layout
-from trailcourier.provision.steps import BucketNotification, Placeholder, Statements, Step
+from trailcourier.provision.steps import Placeholder, Step
 
 Properties = dict[str, Any]
 # log files, and the key without which nobody can read them, outlive the stack
@@ -81,35 +82,18 @@ def _name(id_: str) -> str:
     return id_.title().replace("-", "")
 
 
-def _typed(values: Mapping[str, Any]) -> Properties:
-    """Return *values* with numbers and booleans in place of SQS's texts for them."""
-    return {name: _typed_value(value) for name, value in values.items()}
-
-
-def _typed_value(value: Any) -> Any:
-    if value in ("true", "false"):
-        return value == "true"
-    return int(value) if isinstance(value, str) and value.isdigit() else value
-
-
-def _policy(step: Step) -> dict[str, Any]:
-    expected = step.expected
-    statements = expected.statements if isinstance(expected, Statements) else ()
-    return documents.policy_document(statements)
-
-
 def _queue(layout: Layout, step: Step, _: Mapping[str, Step]) -> Properties:
     given = step.create_calls[0].parameters
     return {
         "QueueName": given["QueueName"],
-        **_typed(given["Attributes"]),
+        **{name: typed(value) for name, value in given["Attributes"].items()},
         "Tags": layout.tags,
     }
 
 
-def _queue_policy(layout: Layout, step: Step, _: Mapping[str, Step]) -> Properties:
-    del layout
-    return {"Queues": [Placeholder("queue_url")], "PolicyDocument": _policy(step)}
+def _queue_policy(_: Layout, step: Step, __: Mapping[str, Step]) -> Properties:
+    document = documents.policy_document(step.statements)
+    return {"Queues": [Placeholder("queue_url")], "PolicyDocument": document}
 
 
 def _bucket(layout: Layout, _: Step, by_id: Mapping[str, Step]) -> Properties:
@@ -141,7 +125,8 @@ def _notifications(by_id: Mapping[str, Step]) -> Properties:
 
 
 def _bucket_policy(layout: Layout, step: Step, _: Mapping[str, Step]) -> Properties:
-    return {"Bucket": layout.bucket, "PolicyDocument": _policy(step)}
+    document = documents.policy_document(step.statements)
+    return {"Bucket": layout.bucket, "PolicyDocument": document}
 
 
 def _topic(layout: Layout, step: Step, _: Mapping[str, Step]) -> Properties:
@@ -150,7 +135,8 @@ def _topic(layout: Layout, step: Step, _: Mapping[str, Step]) -> Properties:
 
 
 def _topic_policy(layout: Layout, step: Step, _: Mapping[str, Step]) -> Properties:
-    return {"Topics": [layout.topic_arn], "PolicyDocument": _policy(step)}
+    document = documents.policy_document(step.statements)
+    return {"Topics": [layout.topic_arn], "PolicyDocument": document}
 
 
 def _subscription(layout: Layout, _: Step, __: Mapping[str, Step]) -> Properties:

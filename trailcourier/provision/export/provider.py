@@ -10,8 +10,10 @@ from typing import Any
 import msgspec
 
 from trailcourier.provision import documents
+from trailcourier.provision.documents import BucketNotification
+from trailcourier.provision.export.references import typed
 from trailcourier.provision.names import Layout
-from trailcourier.provision.steps import BucketNotification, Placeholder, Statements, Step
+from trailcourier.provision.steps import Placeholder, Step
 
 Arguments = dict[str, Any]
 
@@ -56,27 +58,19 @@ def _renamed(values: Mapping[str, Any], names: Mapping[str, str]) -> Arguments:
 
 def _typed_value(value: Any) -> Any:
     """Return *value* as Terraform takes it: numbers and booleans typed, documents as JSON."""
-    if isinstance(value, Mapping):
-        return JsonDocument(value)
-    if value in ("true", "false"):
-        return value == "true"
-    return int(value) if isinstance(value, str) and value.isdigit() else value
+    return JsonDocument(value) if isinstance(value, Mapping) else typed(value)
 
 
 def _policy(step: Step) -> JsonDocument:
-    expected = step.expected
-    statements = expected.statements if isinstance(expected, Statements) else ()
-    return JsonDocument(documents.policy_document(statements))
+    return JsonDocument(documents.policy_document(step.statements))
 
 
-def _queue(layout: Layout, step: Step) -> Arguments:
-    del layout
+def _queue(_: Layout, step: Step) -> Arguments:
     given = step.create_calls[0].parameters
     return {"name": given["QueueName"], **_renamed(given["Attributes"], _QUEUE)}
 
 
-def _queue_policy(layout: Layout, step: Step) -> Arguments:
-    del layout
+def _queue_policy(_: Layout, step: Step) -> Arguments:
     return {"queue_url": Placeholder("queue_url"), "policy": _policy(step)}
 
 
@@ -85,30 +79,17 @@ def _region(layout: Layout, region: str) -> Arguments:
     return {} if region == layout.region else {"region": region}
 
 
-def _bucket_arguments(layout: Layout) -> Arguments:
+def _bucket(layout: Layout, _: Step) -> Arguments:
     return {"bucket": layout.bucket, **_region(layout, layout.bucket_region)}
-
-
-def _bucket(layout: Layout, step: Step) -> Arguments:
-    del step
-    return _bucket_arguments(layout)
 
 
 def _privacy(layout: Layout, step: Step) -> Arguments:
     given = step.create_calls[0].parameters["PublicAccessBlockConfiguration"]
-    return {
-        "bucket": layout.bucket,
-        **_region(layout, layout.bucket_region),
-        **_renamed(given, _PRIVACY),
-    }
+    return {**_bucket(layout, step), **_renamed(given, _PRIVACY)}
 
 
 def _bucket_policy(layout: Layout, step: Step) -> Arguments:
-    return {
-        "bucket": layout.bucket,
-        **_region(layout, layout.bucket_region),
-        "policy": _policy(step),
-    }
+    return {**_bucket(layout, step), "policy": _policy(step)}
 
 
 def _bucket_events(layout: Layout, step: Step) -> Arguments:
@@ -138,8 +119,7 @@ def _topic_policy(layout: Layout, step: Step) -> Arguments:
     return {"arn": layout.topic_arn, "policy": _policy(step)}
 
 
-def _subscription(layout: Layout, step: Step) -> Arguments:
-    del step
+def _subscription(layout: Layout, _: Step) -> Arguments:
     return {
         "topic_arn": layout.topic_arn,
         **_region(layout, layout.topic_region),
@@ -156,8 +136,7 @@ def _trail(layout: Layout, step: Step) -> Arguments:
     return {**arguments, "enable_logging": True}
 
 
-def _key(layout: Layout, step: Step) -> Arguments:
-    del layout
+def _key(_: Layout, step: Step) -> Arguments:
     given = step.create_calls[0].parameters
     return {"description": given["Description"], "policy": JsonDocument(given["Policy"])}
 
@@ -184,13 +163,11 @@ def _inline_policy(holder: str) -> Callable[[Layout, Step], Arguments]:
     return arguments
 
 
-def _user(layout: Layout, step: Step) -> Arguments:
-    del step
+def _user(layout: Layout, _: Step) -> Arguments:
     return {"name": layout.name}
 
 
-def _membership(layout: Layout, step: Step) -> Arguments:
-    del step
+def _membership(layout: Layout, _: Step) -> Arguments:
     return {"user": layout.name, "groups": [layout.name]}
 
 
@@ -203,8 +180,7 @@ def _role(layout: Layout, step: Step) -> Arguments:
     }
 
 
-def _profile(layout: Layout, step: Step) -> Arguments:
-    del step
+def _profile(layout: Layout, _: Step) -> Arguments:
     return {"name": layout.name, "role": layout.name}
 
 

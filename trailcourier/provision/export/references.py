@@ -1,9 +1,16 @@
-"""Replace values by references to resources that an export has declared; pure."""
+"""Replace values by what an export writes for them: references, numbers, booleans; pure."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from trailcourier.provision.steps import Placeholder
+
+
+def typed(value: Any) -> Any:
+    """Return *value*, or the number or boolean that it is SQS's text for."""
+    if value in ("true", "false"):
+        return value == "true"
+    return int(value) if isinstance(value, str) and value.isdigit() else value
 
 
 class References:

@@ -11,19 +11,13 @@ from typing import Any
 
 from botocore import xform_name
 
+from trailcourier.aws.calls import AwsCall
 from trailcourier.provision import documents
-from trailcourier.provision.calls import encode_parameters
+from trailcourier.provision.documents import BucketNotification, Statements
 from trailcourier.provision.export import by_hand
 from trailcourier.provision.names import Layout
-from trailcourier.provision.steps import (
-    MERGED,
-    BucketNotification,
-    Placeholder,
-    Statements,
-    Step,
-    StepCall,
-    show_placeholders,
-)
+from trailcourier.provision.step_runner import encode_parameters
+from trailcourier.provision.steps import MERGED, Placeholder, Step, show_placeholders
 
 HEAD = """\
 #!/bin/sh
@@ -79,10 +73,7 @@ def _disable_recursive_logging(layout: Layout) -> Iterator[str]:
 
 
 def _create_or_update(step: Step) -> Iterator[str]:
-    expected = step.expected
-    policy = (
-        documents.policy_document(expected.statements) if isinstance(expected, Statements) else None
-    )
+    policy = documents.policy_document(step.statements)
     yield f"if {_exists_test(step)}; then"
     yield from (f"  {_command(call, policy)} >/dev/null" for call in step.update_calls)
     if not step.update_calls:
@@ -103,7 +94,7 @@ def _exists_test(step: Step) -> str:
     return f'{name}=$({command}) && [ "${name}" != None ]'
 
 
-def _command_keeping_output(call: StepCall) -> str:
+def _command_keeping_output(call: AwsCall) -> str:
     if not call.outputs:
         return f"{_command(call)} >/dev/null"
     name, path = next(iter(call.outputs.items()))
@@ -147,7 +138,7 @@ def _entry(step: Step) -> tuple[list[str], Any, str]:
             return ["EventBridge"], {"EventBridgeConfiguration": {}}, "@ && keys(@)"
 
 
-def _command(call: StepCall, merged: Any = None) -> str:
+def _command(call: AwsCall, merged: Any = None) -> str:
     """Return the AWS CLI's command for *call*, with its parameters as JSON."""
     names: dict[str, str] = {}
     parameters = json.dumps(encode_parameters(_stand_ins(call.parameters, names, merged)))

@@ -3,15 +3,9 @@
 from typing import Any
 
 from trailcourier.provision import policies
+from trailcourier.provision.documents import BucketNotification, Statements
 from trailcourier.provision.names import Layout
-from trailcourier.provision.steps import (
-    MERGED,
-    BucketNotification,
-    Fields,
-    Statements,
-    Step,
-    call_factory,
-)
+from trailcourier.provision.steps import MERGED, Fields, Step, call_factory
 
 _BLOCKED = {
     "BlockPublicAcls": True,
@@ -19,7 +13,6 @@ _BLOCKED = {
     "BlockPublicPolicy": True,
     "RestrictPublicBuckets": True,
 }
-_GONE = frozenset({"404", "NoSuchBucket"})
 KEEP_REASON = (
     "it holds objects, and setup deletes no log files: if nobody needs them, empty it yourself, "
     "then run this again"
@@ -33,7 +26,6 @@ def existing(layout: Layout) -> Step:
         summary=f"existing S3 bucket {layout.bucket} holds the log files",
         resource=layout.bucket_arn,
         read_calls=(call("HeadBucket", ExpectedBucketOwner=layout.account),),
-        absent_codes=_GONE,
         create_calls=(),
         additive=True,
     )
@@ -50,7 +42,6 @@ def bucket(layout: Layout) -> Step:
         summary=f"S3 bucket {layout.bucket} in {region} holds the log files",
         resource=layout.bucket_arn,
         read_calls=(call("HeadBucket", ExpectedBucketOwner=layout.account),),
-        absent_codes=_GONE,
         create_calls=(
             call("CreateBucket", CreateBucketConfiguration=configuration),
             # again, for servers that ignore the tags of CreateBucket
@@ -69,7 +60,6 @@ def public_access_block(layout: Layout) -> Step:
         resource=layout.bucket_arn,
         read_calls=(call("GetPublicAccessBlock"),),
         expected=Fields("PublicAccessBlockConfiguration", _BLOCKED),
-        absent_codes=_GONE | {"NoSuchPublicAccessBlockConfiguration"},
         create_calls=(call("PutPublicAccessBlock", PublicAccessBlockConfiguration=_BLOCKED),),
         parent="bucket",
     )
@@ -84,7 +74,6 @@ def policy(layout: Layout) -> Step:
         resource=layout.bucket_arn,
         read_calls=(call("GetBucketPolicy"),),
         expected=Statements("Policy", policies.bucket_statements(layout)),
-        absent_codes=_GONE | {"NoSuchBucketPolicy"},
         create_calls=(put,),
         delete_calls=(put, call("DeleteBucketPolicy")),
         additive=True,
@@ -131,7 +120,6 @@ def _notification_step(layout: Layout, summary: str, expected: BucketNotificatio
         resource=layout.bucket_arn,
         read_calls=(call("GetBucketNotificationConfiguration"),),
         expected=expected,
-        absent_codes=_GONE,
         create_calls=(put,),
         delete_calls=(put,),
         additive=True,

@@ -3,8 +3,9 @@
 from typing import Any
 
 from trailcourier.provision import documents, policies
+from trailcourier.provision.documents import Statements
 from trailcourier.provision.names import TAG, Layout
-from trailcourier.provision.steps import MERGED, Placeholder, Statements, Step, call_factory
+from trailcourier.provision.steps import MERGED, Placeholder, Step, call_factory
 
 KEEP_REASON = (
     "without it, nobody can read again what it encrypted. To delete it all the same: "

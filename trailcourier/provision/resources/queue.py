@@ -3,15 +3,15 @@
 from typing import Any
 
 from trailcourier.provision import policies
+from trailcourier.provision.documents import Statements
 from trailcourier.provision.names import TAG, Layout
 from trailcourier.provision.resources.key import key_arn
-from trailcourier.provision.steps import MERGED, Fields, Placeholder, Statements, Step, call_factory
+from trailcourier.provision.steps import MERGED, Fields, Placeholder, Step, call_factory
 
 VISIBILITY = 600  # seconds; the collector asks for the same at each receive
 RETENTION = 1_209_600  # seconds; 14 days, SQS's maximum, to outlast a long outage
 WAIT = 20  # seconds; a long poll for receives that do not set a wait
 RECEIVES = 10  # an outage costs one receive in twelve hours
-_GONE = frozenset({"NonExistentQueue", "QueueDoesNotExist"})
 
 
 def _encryption(layout: Layout) -> dict[str, Any]:
@@ -37,7 +37,6 @@ def _queue_step(
         ),
         # emulators may not store RedriveAllowPolicy; then every apply would update the queue
         expected=Fields("Attributes", attributes, lenient=("RedriveAllowPolicy",)),
-        absent_codes=_GONE,
         create_calls=(
             call(
                 "CreateQueue",
@@ -113,7 +112,6 @@ def policy(layout: Layout) -> Step:
         resource=layout.queue_arn,
         read_calls=(call("GetQueueAttributes", **by_url, AttributeNames=["Policy"]),),
         expected=Statements("Attributes.Policy", policies.queue_statements(layout)),
-        absent_codes=_GONE,
         create_calls=(put,),
         delete_calls=(put, clear),
         additive=True,

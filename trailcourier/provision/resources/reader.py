@@ -1,11 +1,11 @@
 """The steps for the collector's identity: a user in a group, or a role."""
 
 from trailcourier.provision import documents, policies
+from trailcourier.provision.documents import Statements
 from trailcourier.provision.names import GROUP_PATH, Layout
 from trailcourier.provision.resources.key import key_arn
-from trailcourier.provision.steps import MERGED, Fields, Placeholder, Statements, Step, call_factory
+from trailcourier.provision.steps import MERGED, Fields, Placeholder, Step, call_factory
 
-_GONE = frozenset({"NoSuchEntity"})
 _ASSUMED_BY = {
     "instance-profile": "an EC2 instance",
     "pod-identity": "an EKS pod",
@@ -25,38 +25,30 @@ def group(layout: Layout) -> Step:
         summary=f"IAM group {layout.name} carries the collector's permissions",
         resource=_arn(layout, f"group{GROUP_PATH}{layout.name}"),
         read_calls=(call("GetGroup", **named),),
-        absent_codes=_GONE,
         create_calls=(call("CreateGroup", **named, Path=GROUP_PATH),),
         delete_calls=(call("DeleteGroup", **named),),
     )
 
 
-def group_policy(layout: Layout) -> Step:
-    return _inline_policy(layout, "Group", _arn(layout, f"group{GROUP_PATH}{layout.name}"))
-
-
-def role_policy(layout: Layout) -> Step:
-    return _inline_policy(layout, "Role", layout.role_arn)
-
-
-def _inline_policy(layout: Layout, holder: str, resource: str) -> Step:
+def inline_policy(layout: Layout, holder: Step) -> Step:
+    """Return the step for the collector's permissions, in the group or role *holder*."""
+    kind = holder.id.title()
     call = call_factory("iam", layout.region)
     statements = policies.reader_statements(layout, key_arn(layout))
-    named = {f"{holder}Name": layout.name, "PolicyName": layout.name}
+    named = {f"{kind}Name": layout.name, "PolicyName": layout.name}
     document = documents.policy_document(statements)
     return Step(
-        id=f"{holder.lower()}-policy",
+        id=f"{holder.id}-policy",
         summary=(
-            f"the policy of IAM {holder.lower()} {layout.name} allows what the collector needs "
+            f"the policy of IAM {holder.id} {layout.name} allows what the collector needs "
             f"({layout.policy_form})"
         ),
-        resource=resource,
-        read_calls=(call(f"Get{holder}Policy", **named),),
+        resource=holder.resource,
+        read_calls=(call(f"Get{kind}Policy", **named),),
         expected=Fields("PolicyDocument", {"Statement": document["Statement"]}),
-        absent_codes=_GONE,
-        create_calls=(call(f"Put{holder}Policy", **named, PolicyDocument=document),),
-        delete_calls=(call(f"Delete{holder}Policy", **named),),
-        parent=holder.lower(),
+        create_calls=(call(f"Put{kind}Policy", **named, PolicyDocument=document),),
+        delete_calls=(call(f"Delete{kind}Policy", **named),),
+        parent=holder.id,
     )
 
 
@@ -68,7 +60,6 @@ def user(layout: Layout) -> Step:
         summary=f"IAM user {layout.name} is the collector's identity",
         resource=layout.user_arn,
         read_calls=(call("GetUser", **named),),
-        absent_codes=_GONE,
         create_calls=(call("CreateUser", **named, Tags=layout.tags),),
         delete_calls=(call("DeleteUser", **named),),
     )
@@ -90,7 +81,6 @@ def membership(layout: Layout) -> Step:
                 UserName=layout.name,
             ),
         ),
-        absent_codes=_GONE,
         create_calls=(call("AddUserToGroup", **both),),
         delete_calls=(call("RemoveUserFromGroup", **both),),
         parent="user",
@@ -110,7 +100,6 @@ def access_key(layout: Layout) -> Step:
         summary=f"IAM user {layout.name} has an access key (AWS shows its secret only once)",
         resource=layout.user_arn,
         read_calls=(call("ListAccessKeys", existing, **named),),
-        absent_codes=_GONE,
         create_calls=(call("CreateAccessKey", created, **named),),
         delete_calls=(call("DeleteAccessKey", **named, AccessKeyId=Placeholder("access_key_id")),),
         parent="user",
@@ -136,7 +125,6 @@ def role(layout: Layout) -> Step:
         resource=layout.role_arn,
         read_calls=(call("GetRole", **named),),
         expected=Statements("Role.AssumeRolePolicyDocument", statements),
-        absent_codes=_GONE,
         create_calls=(call("CreateRole", **named, **create),),
         update_calls=(call("UpdateAssumeRolePolicy", **named, PolicyDocument=MERGED),),
         delete_calls=(call("DeleteRole", **named),),
@@ -151,7 +139,6 @@ def instance_profile(layout: Layout) -> Step:
         summary=f"instance profile {layout.name} gives the role to an EC2 instance",
         resource=_arn(layout, f"instance-profile/{layout.name}"),
         read_calls=(call("GetInstanceProfile", **named),),
-        absent_codes=_GONE,
         create_calls=(call("CreateInstanceProfile", **named, Tags=layout.tags),),
         delete_calls=(call("DeleteInstanceProfile", **named),),
     )
@@ -166,7 +153,6 @@ def instance_profile_role(layout: Layout) -> Step:
         summary=f"instance profile {layout.name} holds role {layout.name}",
         resource=_arn(layout, f"instance-profile/{layout.name}"),
         read_calls=(call("GetInstanceProfile", {"held": held}, InstanceProfileName=layout.name),),
-        absent_codes=_GONE,
         create_calls=(call("AddRoleToInstanceProfile", **both),),
         delete_calls=(call("RemoveRoleFromInstanceProfile", **both),),
         parent="instance-profile",

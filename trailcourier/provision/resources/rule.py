@@ -4,7 +4,6 @@ from trailcourier.provision.names import Layout
 from trailcourier.provision.resources.bucket import key_filter
 from trailcourier.provision.steps import Fields, Step, call_factory
 
-_GONE = frozenset({"ResourceNotFoundException"})
 TARGET = "queue"
 
 
@@ -25,7 +24,6 @@ def rule(layout: Layout) -> Step:
         resource=layout.rule_arn,
         read_calls=(call("DescribeRule", Name=layout.name),),
         expected=Fields("@", wanted),
-        absent_codes=_GONE,
         create_calls=(call("PutRule", Name=layout.name, **wanted, Tags=layout.tags),),
         update_calls=(call("PutRule", Name=layout.name, **wanted),),
         delete_calls=(call("DeleteRule", Name=layout.name),),
@@ -42,7 +40,6 @@ def target(layout: Layout) -> Step:
         resource=layout.rule_arn,
         read_calls=(call("ListTargetsByRule", {"target_arn": ours}, Rule=layout.name),),
         expected=Fields(f"Targets[?Id=='{TARGET}'] | [0]", {"Arn": layout.queue_arn}),
-        absent_codes=_GONE,
         create_calls=(
             call(
                 "PutTargets",

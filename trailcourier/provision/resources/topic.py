@@ -2,28 +2,20 @@
 
 from typing import Any
 
+from trailcourier.aws.calls import AwsCall
 from trailcourier.provision import policies
+from trailcourier.provision.documents import Statements
 from trailcourier.provision.names import Layout
 from trailcourier.provision.resources.key import key_arn
-from trailcourier.provision.steps import (
-    MERGED,
-    Fields,
-    Placeholder,
-    Statements,
-    Step,
-    StepCall,
-    call_factory,
-)
-
-_GONE = frozenset({"NotFound", "NotFoundException"})
+from trailcourier.provision.steps import MERGED, Fields, Placeholder, Step, call_factory
 
 
-def _get_attributes(layout: Layout) -> StepCall:
+def _get_attributes(layout: Layout) -> AwsCall:
     call = call_factory("sns", layout.topic_region)
     return call("GetTopicAttributes", TopicArn=layout.topic_arn)
 
 
-def _set_attribute(layout: Layout, name: str, value: Any) -> StepCall:
+def _set_attribute(layout: Layout, name: str, value: Any) -> AwsCall:
     call = call_factory("sns", layout.topic_region)
     return call(
         "SetTopicAttributes",
@@ -39,7 +31,6 @@ def existing(layout: Layout) -> Step:
         summary=f"existing SNS topic {layout.topic_arn} announces the log files",
         resource=layout.topic_arn,
         read_calls=(_get_attributes(layout),),
-        absent_codes=_GONE,
         create_calls=(),
         additive=True,
     )
@@ -57,7 +48,6 @@ def topic(layout: Layout) -> Step:
         resource=layout.topic_arn,
         read_calls=(_get_attributes(layout),),
         expected=Fields("Attributes", wanted),
-        absent_codes=_GONE,
         create_calls=(call("CreateTopic", **create),),
         update_calls=tuple(_set_attribute(layout, name, value) for name, value in wanted.items()),
         delete_calls=(call("DeleteTopic", TopicArn=layout.topic_arn),),
@@ -75,7 +65,6 @@ def policy(layout: Layout) -> Step:
         resource=layout.topic_arn,
         read_calls=(_get_attributes(layout),),
         expected=Statements("Attributes.Policy", policies.topic_statements(layout)),
-        absent_codes=_GONE,
         create_calls=(put,),
         delete_calls=(put,),
         additive=True,
@@ -97,7 +86,6 @@ def subscription(layout: Layout) -> Step:
             call("GetSubscriptionAttributes", resource="*", **by_arn),
         ),
         expected=Fields("Attributes", {"RawMessageDelivery": raw}),
-        absent_codes=_GONE,
         create_calls=(
             call(
                 "Subscribe",
@@ -123,7 +111,7 @@ def subscription(layout: Layout) -> Step:
     )
 
 
-def _find_subscription(layout: Layout) -> StepCall:
+def _find_subscription(layout: Layout) -> AwsCall:
     """Return the call that finds our queue's confirmed subscription."""
     call = call_factory("sns", layout.topic_region)
     ours = (

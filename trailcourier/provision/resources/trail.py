@@ -7,8 +7,6 @@ from trailcourier.provision.names import Layout
 from trailcourier.provision.resources.key import key_arn
 from trailcourier.provision.steps import Fields, Step, call_factory
 
-_GONE = frozenset({"TrailNotFoundException"})
-
 
 def trusted_access(layout: Layout) -> Step:
     trusted = f"EnabledServicePrincipals[?ServicePrincipal=='{policies.CLOUDTRAIL}']"
@@ -63,7 +61,6 @@ def trail(layout: Layout) -> Step:
         resource=layout.trail_arn,
         read_calls=(call("GetTrail", Name=layout.name),),
         expected=Fields("Trail", wanted, lenient=("RecursiveLogging", "IsOrganizationTrail")),
-        absent_codes=_GONE,
         create_calls=(call("CreateTrail", **given, TagsList=layout.tags),),
         update_calls=(call("UpdateTrail", **given),),
         delete_calls=(call("DeleteTrail", Name=layout.name),),
@@ -89,7 +86,6 @@ def selectors(layout: Layout) -> Step:
         resource=layout.trail_arn,
         read_calls=(call("GetEventSelectors", TrailName=layout.name),),
         expected=Fields("EventSelectors[0]", selector),
-        absent_codes=_GONE,
         create_calls=(call("PutEventSelectors", TrailName=layout.name, EventSelectors=[selector]),),
         parent="trail",
     )
@@ -103,7 +99,6 @@ def logging(layout: Layout) -> Step:
         resource=layout.trail_arn,
         read_calls=(call("GetTrailStatus", Name=layout.name),),
         expected=Fields("@", {"IsLogging": True}),
-        absent_codes=_GONE,
         create_calls=(call("StartLogging", Name=layout.name),),
         parent="trail",
     )

@@ -2,25 +2,20 @@
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 import jmespath
 import msgspec
-from botocore.exceptions import ClientError
+from msgspec.structs import replace
 
-from trailcourier.aws import faults
+from trailcourier.aws import calls
+from trailcourier.aws.calls import AwsAnswer, AwsCall
+from trailcourier.errors import Unreachable
 from trailcourier.provision import documents
+from trailcourier.provision.documents import BucketNotification, Document, Statements
 from trailcourier.provision.names import GROUP_PATH, TAG
-from trailcourier.provision.steps import (
-    MERGED,
-    BucketNotification,
-    Document,
-    Fields,
-    Placeholder,
-    Statements,
-    Step,
-    StepCall,
-)
+from trailcourier.provision.steps import MERGED, Fields, Placeholder, Step, replace_placeholders
 
 Clients = Callable[[str, str], Any]  # (service, region) -> boto3 client
 
@@ -31,8 +26,26 @@ JSON_TEXT_PARAMETERS = frozenset(
 )
 
 
+_ABSENT_CODES: Mapping[str, set[str]] = {  # service -> error codes that mean "does not exist"
+    "s3": {"404", "NoSuchBucket", "NoSuchBucketPolicy", "NoSuchPublicAccessBlockConfiguration"},
+    "sqs": {"NonExistentQueue", "QueueDoesNotExist"},
+    "sns": {"NotFound", "NotFoundException"},
+    "events": {"ResourceNotFoundException"},
+    "cloudtrail": {"TrailNotFoundException"},
+    "iam": {"NoSuchEntity"},
+}
+
+
 class PlaceholderUnknown(Exception):
     """A call needs a value that no answer has given: its resource does not exist yet."""
+
+
+class CallFailed(Unreachable):
+    """AWS rejected a call or did not answer: *answer* says why."""
+
+    def __init__(self, answer: AwsAnswer) -> None:
+        super().__init__(answer.fault.detail if answer.fault else str(answer.call))
+        self.answer = answer
 
 
 class StepInspection(msgspec.Struct, frozen=True):
@@ -69,33 +82,32 @@ class StepRunner:
         self.caller = caller
         self.known: dict[str, Any] = dict(known or {})
 
-    def call(self, call: StepCall) -> Any:
-        """Make *call*, keep its outputs and return the answer.
+    def call(self, call: AwsCall) -> Mapping[str, Any]:
+        """Make *call*, keep its outputs and return the response.
 
-        Raises what boto3 raises, or PlaceholderUnknown.
+        Raises CallFailed or PlaceholderUnknown.
         """
-        parameters = encode_parameters(self.resolve(call.parameters))
-        client = self._clients(call.service, call.region)
-        if client.can_paginate(call.method):
-            response = client.get_paginator(call.method).paginate(**parameters).build_full_result()
-        else:
-            response = getattr(client, call.method)(**parameters)
-        answer = {name: value for name, value in response.items() if name != "ResponseMetadata"}
-        outputs = {name: jmespath.search(path, answer) for name, path in call.outputs.items()}
+        resolved = replace(call, parameters=encode_parameters(self.resolve(call.parameters)))
+        open_client = partial(self._clients, call.service, call.region)
+        answer = calls.make(resolved, open_client, all_pages=True)
+        if not answer.good:
+            raise CallFailed(answer)
+        response = {
+            key: value for key, value in answer.response.items() if key != "ResponseMetadata"
+        }
+        outputs = {name: jmespath.search(path, response) for name, path in call.outputs.items()}
         self.known |= {name: value for name, value in outputs.items() if value is not None}
-        return answer
+        return response
 
     def resolve(self, value: Any) -> Any:
         """Return *value* with each placeholder replaced by its known value."""
-        if isinstance(value, Placeholder):
-            if value.name not in self.known:
-                raise PlaceholderUnknown(value.name)
-            return self.known[value.name]
-        if isinstance(value, Mapping):
-            return {name: self.resolve(each) for name, each in value.items()}
-        if isinstance(value, list | tuple):
-            return [self.resolve(each) for each in value]
-        return value
+
+        def known(placeholder: Placeholder) -> Any:
+            if placeholder.name not in self.known:
+                raise PlaceholderUnknown(placeholder.name)
+            return self.known[placeholder.name]
+
+        return replace_placeholders(value, known)
 
     def inspect(self, step: Step) -> StepInspection:
         """Read whether the step's resource exists, and how it differs from what is expected."""
@@ -105,8 +117,8 @@ class StepRunner:
                 answer = self.call(call)
             except PlaceholderUnknown:
                 return StepInspection(exists=False)
-            except ClientError as error:
-                if faults.codes(error) & step.absent_codes:
+            except CallFailed as failed:
+                if failed.answer.codes & _ABSENT_CODES.get(call.service, set()):
                     return StepInspection(exists=False)
                 raise
             if any(jmespath.search(path, answer) is None for path in call.outputs.values()):
@@ -121,27 +133,27 @@ class StepRunner:
             return StepInspection(exists=True, differences=differences, answer=answer)
 
     def _compare(self, step: Step, answer: Any) -> StepInspection:
-        match step.expected:
-            case Fields(at, values, lenient):
-                actual = jmespath.search(at, answer) or {}
-                found = list_differences(actual, self.resolve(values), lenient)
-                return StepInspection(True, tuple(found), answer)
-            case Statements(at):
-                policy = documents.parse_policy(jmespath.search(at, answer))
-                wanted = self.resolve_statements(step.expected)
-                exists = not step.additive or documents.has_any_statement(policy, wanted)
-                found = list(documents.statement_differences(policy, wanted))
-                return StepInspection(exists, tuple(found), answer, policy)
-            case BucketNotification():
-                exists = documents.has_notification(answer, step.expected)
-                found = list(documents.notification_differences(answer, step.expected))
-                return StepInspection(exists, tuple(found), answer, answer)
-            case _:
-                return StepInspection(True, (), answer)
+        if isinstance(step.expected, Fields):
+            actual = jmespath.search(step.expected.at, answer) or {}
+            values = self.resolve(step.expected.values)
+            found = list_differences(actual, values, step.expected.lenient)
+            return StepInspection(True, tuple(found), answer)
+        entry = self.shared_entry(step)
+        if entry is None:
+            return StepInspection(True, (), answer)
+        document = entry.find(answer)
+        exists = not step.additive or entry.is_in(document)
+        return StepInspection(exists, tuple(entry.differences(document)), answer, document)
 
-    def resolve_statements(self, wanted: Statements) -> Statements:
-        """Return *wanted* with each placeholder replaced by its known value."""
-        return Statements(wanted.at, tuple(self.resolve(list(wanted.statements))))
+    def shared_entry(self, step: Step) -> Statements | BucketNotification | None:
+        """Return our part of a document that others may edit too, with its values known."""
+        match step.expected:
+            case Statements(at, statements):
+                return Statements(at, tuple(self.resolve(statements)))
+            case BucketNotification() as entry:
+                return entry
+            case _:
+                return None
 
     def is_ours(self, step: Step, inspection: StepInspection) -> bool:
         """Return whether setup may change the existing resource, because it carries our tag.
@@ -169,22 +181,15 @@ class StepRunner:
             return has_our_tag(inspection.answer, self.name)
         try:
             return has_our_tag(self.call(step.tags_call), self.name)
-        except ClientError as error:
-            if faults.codes(error) & {"NoSuchTagSet", "NoSuchTagSetError"}:
+        except CallFailed as failed:
+            if failed.answer.codes & {"NoSuchTagSet", "NoSuchTagSetError"}:
                 return False
             raise
 
     def merge_document(self, step: Step, inspection: StepInspection) -> None:
         """Set MERGED to the existing document with our entries merged in."""
-        existing = inspection.document or {}
-        match step.expected:
-            case Statements():
-                wanted = self.resolve_statements(step.expected)
-                self.known[MERGED.name] = documents.merge_statements(existing, wanted)
-            case BucketNotification():
-                self.known[MERGED.name] = documents.add_notification(existing, step.expected)
-            case _:
-                pass
+        if entry := self.shared_entry(step):
+            self.known[MERGED.name] = entry.add_to(inspection.document or {})
 
 
 def encode_parameters(parameters: Document) -> dict[str, Any]:
