@@ -57,9 +57,8 @@ FIXED: dict[str, Any] = {
 def conf(settings: Settings) -> dict[str, Any]:
     """Return the Celery settings for *settings*."""
     url, keys = settings.broker_url(), f"{settings.broker.namespace}:{FORMAT}:celery:"
-    ca_file = settings.broker.ca_file
     login = Login(settings.broker_url)  # reads a rotated password from its file
-    tls = {"ssl_cert_reqs": "required", "ssl_ca_certs": ca_file and str(ca_file)}
+    tls = {"ssl_cert_reqs": "required", "ssl_ca_certs": str(settings.broker.ca_file or "") or None}
     return FIXED | {
         "broker_url": for_kombu(url),
         "broker_use_ssl": tls if url.startswith("rediss:") else None,

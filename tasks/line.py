@@ -24,7 +24,6 @@ from trailcourier.line.settle import settle as settle_messages
 from trailcourier.observability import log
 from trailcourier.wiring import lines
 
-SHOWN = wiring.settings().workers.flower_objects
 PAUSE = pause(wiring.settings().numbers)
 # each is one log line: maintenance retries
 FORESEEN = (TrailcourierError, redis.RedisError, KombuError)
@@ -45,7 +44,7 @@ def poll(source: str, slot: int = 0) -> int:
     name="trailcourier.forward",
     queue="objects",
     acks_late=True,
-    send_events=SHOWN,
+    send_events=wiring.settings().workers.flower_objects,
     Request=OurRequest,
 )
 def forward(source: str, message: str, index: int, generation: int, name: str) -> str:
