@@ -90,10 +90,12 @@ class Network(BaseModel):
         return dict(self.endpoints).get(service, self.endpoint_url)
 
     def proxy(self, url: str) -> str | None:
-        """Return the proxy for *url*; None for a direct connection."""
+        """Return the URL of the proxy for *url*, which may hold a password; None without one."""
         parts = urlsplit(url)
         proxy = self.https_proxy if parts.scheme == "https" else self.http_proxy
-        return proxy if proxy and not self._bypasses_proxy(parts) else None
+        if not proxy or self._bypasses_proxy(parts):
+            return None
+        return proxy if "://" in proxy else f"http://{proxy}"
 
     def _bypasses_proxy(self, parts: SplitResult) -> bool:
         """Return whether NO_PROXY matches, by the standard library's rule, which botocore uses.

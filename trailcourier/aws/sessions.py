@@ -4,8 +4,6 @@ The credentials of every session renew themselves before they expire.  ``forget_
 session load them again at the next use: read the files again, assume the role again.
 """
 
-import functools
-import threading
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -21,7 +19,7 @@ from botocore.credentials import (
 )
 from botocore.credentials import Credentials as Keys
 from botocore.exceptions import BotoCoreError, CredentialRetrievalError, NoCredentialsError
-from botocore.loaders import Loader, create_loader
+from botocore.loaders import create_loader
 from botocore.session import Session
 
 from trailcourier.aws import metadata, responses
@@ -29,6 +27,7 @@ from trailcourier.aws.clients import make_client
 from trailcourier.aws.credentials import Credentials
 from trailcourier.aws.network import Network
 from trailcourier.errors import ConfigError
+from trailcourier.once_cache import OnceCache
 from trailcourier.secret import Secret
 
 # When a role's keys are renewed, in seconds before they expire: from ADVISORY on botocore tries,
@@ -60,20 +59,13 @@ class RenewableKeys(Keys):
 
     def __init__(self, load: Callable[[], Keys | None], method: str) -> None:
         self._load = load
-        self._loaded: Keys | None = None
-        self._lock = threading.Lock()
+        self._loaded = OnceCache()
         self.method = method
 
     def get_frozen_credentials(self) -> ReadOnlyCredentials:
         """Return the current keys; raises botocore's errors if there are none."""
         try:
-            with self._lock:
-                if self._loaded is None:
-                    self._loaded = self._load()
-                loaded = self._loaded
-            if loaded is None:
-                raise NoCredentialsError
-            return loaded.get_frozen_credentials()
+            return self._loaded.get("keys", self._load_some).get_frozen_credentials()
         except (BotoCoreError, ConfigError):
             raise
         except _UNWRAPPED_ERRORS as error:
@@ -82,19 +74,23 @@ class RenewableKeys(Keys):
 
     def forget(self) -> None:
         """Discard the keys; the next use loads them again."""
-        with self._lock:
-            self._loaded = None
+        self._loaded.clear()
 
     def describe(self) -> KeysInUse:
         """Describe the current keys; raises as ``get_frozen_credentials`` does."""
         token = self.get_frozen_credentials().token
-        with self._lock:
-            loaded = self._loaded
+        loaded = self._loaded.peek("keys")
         return KeysInUse(
             method=getattr(loaded, "method", None) or self.method,
             temporary=token is not None,
             ends=getattr(loaded, "_expiry_time", None),
         )
+
+    def _load_some(self) -> Keys:
+        loaded = self._load()
+        if loaded is None:
+            raise NoCredentialsError
+        return loaded
 
     def __getattr__(self, name: str) -> Any:
         """Return ``access_key``, ``secret_key``, ``token`` or ``account_id``, for botocore."""
@@ -171,17 +167,14 @@ def describe_keys(session: boto3.Session) -> KeysInUse:
     return keys.describe()
 
 
+_loaders = OnceCache()  # one, for all sessions: its service models cost 10 MB and 0.2 s
+
+
 def _session_with(keys: Keys, profile: str | None = None) -> boto3.Session:
     core = responses.reject_foreign(Session(profile=profile))
     core.register_component("credential_provider", CredentialResolver([_FixedProvider(keys)]))
-    core.register_component("data_loader", _shared_loader())
+    core.register_component("data_loader", _loaders.get("shared", create_loader))
     return boto3.Session(botocore_session=core)
-
-
-@functools.cache
-def _shared_loader() -> Loader:
-    """Share botocore's service models; loading them costs each session 10 MB and 0.2 s."""
-    return create_loader()
 
 
 def _default_chain_keys(profile: str | None, sts: _StsEndpoint) -> Keys | None:

@@ -13,13 +13,18 @@ from trailcourier.errors import ConfigError
 def as_boto3(bundle: Path | None) -> ssl.SSLContext:
     """Return a context that trusts what boto3 trusts with *bundle*; None: the system's.
 
-    Raises OSError if *bundle* cannot be read or holds no certificate.
+    Raises ConfigError if *bundle* cannot be read or holds no certificate.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    if bundle:
-        context.load_verify_locations(bundle)
-    else:
+    if bundle is None:
         context.load_default_certs()
+        return context
+    try:
+        context.load_verify_locations(bundle)
+    except ssl.SSLError as error:
+        raise ConfigError([f"{bundle} holds no certificate in PEM format"]) from error
+    except OSError as error:
+        raise ConfigError([f"{bundle} cannot be read: {error.strerror}"]) from error
     return context
 
 
@@ -27,14 +32,9 @@ def for_sink(bundle: Path | None) -> ssl.SSLContext:
     """Return a context that trusts the certificates in *bundle*; None: the system's.
 
     Each certificate in *bundle* is trusted by itself: a root, an intermediate or a server's own.
-    Raises ConfigError if *bundle* cannot be read or holds no certificate.
+    Raises ConfigError as ``as_boto3`` does.
     """
-    try:
-        context = as_boto3(bundle)
-    except ssl.SSLError as error:
-        raise ConfigError([f"{bundle} holds no certificate in PEM format"]) from error
-    except OSError as error:
-        raise ConfigError([f"{bundle} cannot be read: {error.strerror}"]) from error
+    context = as_boto3(bundle)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     return context

@@ -1,9 +1,9 @@
-"""Calls with a timeout, and answers that threads share."""
+"""Calls with a timeout."""
 
 import threading
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any, TypeVar
+from typing import TypeVar
 
 R = TypeVar("R")
 
@@ -30,30 +30,3 @@ def start_thread(do: Callable[[], R]) -> "Future[R]":
 
     threading.Thread(target=run, daemon=True).start()
     return future
-
-
-class OnceCache:
-    """A cache whose values are made once; callers that ask for a value meanwhile wait for it."""
-
-    def __init__(self) -> None:
-        self._futures: dict[Hashable, Future[Any]] = {}
-        self._lock = threading.Lock()
-
-    def get(self, key: Hashable, make: Callable[[], R]) -> R:
-        """Return the value for *key*, which the first caller's *make* makes.
-
-        If that raised, raise the same for every caller.
-        """
-        with self._lock:
-            known = self._futures.get(key)
-            if known is None:
-                mine: Future[R] = Future()
-                self._futures[key] = mine
-        if known is not None:
-            value: R = known.result()
-            return value
-        try:
-            mine.set_result(make())
-        except BaseException as error:  # noqa: BLE001 - raised for every caller
-            mine.set_exception(error)
-        return mine.result()

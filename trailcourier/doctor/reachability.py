@@ -1,29 +1,28 @@
 """Connects to a host step by step: DNS, TCP, proxy, TLS, so that the failed step is known.
 
-It sends the host nothing after the TLS handshake.
+It sends the host nothing after the TLS handshake.  urllib3 connects, as for boto3 and for the HTTP
+sinks.  Only the TLS handshake with a host that does not speak HTTP is made here, because urllib3
+would offer it HTTP by ALPN, which the line does not do.
 """
 
-import base64
 import contextlib
 import socket
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import urlsplit
 
 import msgspec
-from urllib3.util.ssltransport import SSLTransport
+from urllib3.connection import HTTPConnection, HTTPSConnection, ProxyConfig
 
-from trailcourier.aws import tls_contexts
+from trailcourier.aws import connections, tls_contexts
 from trailcourier.aws.network import Network, Peer
 from trailcourier.doctor import deadlines
 from trailcourier.errors import ConfigError
 
-SECONDS = 4.0  # for each step
-LONGEST = 4096  # bytes read of a proxy's answer
+SECONDS = 4.0  # for all steps
 
-Resolve = Callable[..., Any]
 Trusted = Callable[[Path | None], ssl.SSLContext]
 
 
@@ -34,17 +33,27 @@ class Failure(msgspec.Struct, frozen=True):
     words: str
 
 
-class _StepFailed(Exception):
-    """Carries the reason, in words, why the step that began last failed."""
+class _StepwiseConnection(HTTPSConnection):
+    """A connection that notes which *step* began last, as the id of its finding.
 
+    urllib3 takes all steps in one call.  *proxy_name* is the proxy, until it has made the tunnel.
+    """
 
-class _Options(msgspec.Struct, frozen=True):
-    """The options given to ``reach``."""
+    step = "TC101"
+    proxy_name = ""
 
-    network: Network
-    seconds: float
-    trusted: Trusted
-    resolve: Resolve
+    def _new_conn(self) -> socket.socket:
+        # urllib3 looks the name up again, but does not say when it has the addresses
+        socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
+        self.step = "TC102"
+        connected = super()._new_conn()
+        self.step = "TC104"
+        return connected
+
+    def _tunnel(self) -> None:
+        self.step = "TC103"
+        super()._tunnel()
+        self.step, self.proxy_name = "TC104", ""
 
 
 def reach(
@@ -53,114 +62,59 @@ def reach(
     *,
     seconds: float = SECONDS,
     trusted: Trusted = tls_contexts.as_boto3,
-    resolve: Resolve | None = None,
 ) -> Failure | None:
     """Connect to *peer* as the line does, then close; return the failure, or None.
 
-    *seconds* limits all steps together; *trusted* makes the TLS context for a CA bundle; *resolve*
-    replaces ``socket.getaddrinfo``.
+    *seconds* limits all steps together; *trusted* makes the TLS context for a CA bundle.
     """
-    options = _Options(network, seconds, trusted, resolve or socket.getaddrinfo)
-    steps = ["TC101"]
     try:
-        deadlines.run_within(seconds, lambda: _connect(peer, options, steps))
-    except _StepFailed as failed:
-        return Failure(steps[-1], str(failed))
+        connection = _prepare(peer, network, seconds / 2, trusted)
+    except ConfigError as error:
+        return Failure("TC104", str(error))
+    try:
+        words = deadlines.run_within(seconds, partial(_connect, connection, peer))
     except TimeoutError:
-        return Failure(steps[-1], f"no answer within {seconds:.0f} s")
-    return None
+        words = f"no answer within {seconds:.0f} s"
+    prefix = f"the proxy {connection.proxy_name}: " if connection.proxy_name else ""
+    return Failure(connection.step, f"{prefix}{words}") if words else None
 
 
-def _connect(peer: Peer, options: _Options, steps: list[str]) -> None:
-    """Take the steps in order; append the id of each to *steps* as it begins (it has the first)."""
-    network = options.network
-    proxy = network.proxy(peer.url) if peer.web else None
-    proxy_url = (
-        urlsplit(proxy if proxy and "://" in proxy else f"http://{proxy}") if proxy else None
+def _prepare(peer: Peer, network: Network, seconds: float, trusted: Trusted) -> _StepwiseConnection:
+    """Return the connection to *peer*, not yet open; *seconds* limits each wait of its socket.
+
+    Raises ConfigError if a CA bundle that it needs is unusable.
+    """
+    named = network.proxy(peer.url) if peer.web else None
+    proxy = urlsplit(named or "")
+    outer = trusted(network.ca_bundle) if proxy.scheme == "https" else None
+    inner = trusted(peer.ca_file or network.ca_bundle) if peer.encrypted else None
+    connection = _StepwiseConnection(
+        (proxy.hostname or "") if named else peer.host,
+        (proxy.port or (443 if outer else 80)) if named else peer.port,
+        timeout=seconds,
+        ssl_context=inner or outer,
+        server_hostname=peer.server_name or None,
+        proxy_config=ProxyConfig(outer, False, None, None),
     )
-    host, port = peer.host, peer.port
-    if proxy_url is not None:
-        host, port = proxy_url.hostname or "", proxy_url.port or 80
-    with contextlib.ExitStack() as stack:
+    connection.proxy_name = proxy.hostname or ""
+    if named and inner:
+        headers, scheme = connections.proxy_headers(proxy), "https" if outer else "http"
+        connection.set_tunnel(peer.host, peer.port, headers, scheme)
+    return connection
+
+
+def _connect(connection: _StepwiseConnection, peer: Peer) -> str:
+    """Take all steps, then close; return in words why one failed, or nothing."""
+    context = connection.ssl_context
+    with contextlib.closing(connection):
         try:
-            addresses = options.resolve(host, port, type=socket.SOCK_STREAM)
-            steps.append("TC102")
-            channel: Any = _open(addresses, options.seconds / 2)
-            stack.callback(channel.close)
-            if proxy_url is not None and proxy_url.scheme == "https":
-                steps.append("TC104")
-                channel = _handshake(channel, options.trusted(network.ca_bundle), host)
-                stack.callback(channel.close)
-            if proxy_url is not None and peer.encrypted:
-                steps.append("TC103")
-                _tunnel(channel, peer, proxy_url)
-        except (OSError, UnicodeError) as error:
-            prefix = f"the proxy {host}: " if proxy_url is not None else ""
-            raise _StepFailed(f"{prefix}{_describe(error)}") from error
-        if peer.encrypted:
-            steps.append("TC104")
-            try:
-                trusted = options.trusted(peer.ca_file or network.ca_bundle)
-                channel = _handshake(channel, trusted, peer.server_name or peer.host)
-            except (OSError, ValueError, ConfigError) as error:
-                raise _StepFailed(_describe(error)) from error
-            stack.callback(channel.close)
-
-
-def _open(addresses: Sequence[Any], seconds: float) -> socket.socket:
-    """Connect to the first of at most two addresses that accepts."""
-    problem: OSError = OSError("the name has no address")
-    for family, kind, protocol, _, address in addresses[:2]:
-        made = socket.socket(family, kind, protocol)
-        made.settimeout(seconds)
-        try:
-            made.connect(address)
-        except OSError as error:
-            made.close()
-            problem = error
-        else:
-            return made
-    raise problem
-
-
-def _tunnel(channel: Any, peer: Peer, proxy_url: SplitResult) -> None:
-    """Ask the proxy by CONNECT to connect *channel* to *peer*."""
-    where = f"{peer.host}:{peer.port}"
-    lines = [f"CONNECT {where} HTTP/1.1", f"Host: {where}"]
-    if proxy_url.username:
-        user = f"{unquote(proxy_url.username)}:{unquote(proxy_url.password or '')}"
-        lines.append(f"Proxy-Authorization: Basic {base64.b64encode(user.encode()).decode()}")
-    channel.sendall("\r\n".join([*lines, "", ""]).encode())
-    version, _, status = _read_head(channel).partition(b"\r\n")[0].decode("latin-1").partition(" ")
-    if not version.startswith("HTTP/"):
-        raise OSError("it closed the connection, or its answer is not HTTP")
-    if not status.startswith("2"):
-        raise OSError(f"it answered {status}")
-
-
-def _read_head(channel: Any) -> bytes:
-    """Read up to the empty line, byte by byte, because the bytes after it come from the peer."""
-    read = b""
-    while not read.endswith(b"\r\n\r\n") and len(read) < LONGEST and (more := channel.recv(1)):
-        read += more
-    return read
-
-
-def _handshake(channel: Any, trusted: ssl.SSLContext, name: str) -> Any:
-    if isinstance(channel, ssl.SSLSocket):  # TLS to the peer inside the TLS connection to the proxy
-        return SSLTransport(channel, trusted, server_hostname=name)
-    return trusted.wrap_socket(channel, server_hostname=name)
-
-
-def _describe(error: Exception) -> str:
-    match error:
-        case TimeoutError():
-            return "no answer in time"
-        case ssl.SSLCertVerificationError():
-            return f"its certificate is not trusted: {error.verify_message}"
-        case ssl.SSLError():
-            return f"{error.reason or error}"
-        case OSError():
-            return error.strerror or str(error) or type(error).__name__
-        case _:
-            return str(error)
+            if context and peer.web:
+                connection.connect()
+            else:
+                HTTPConnection.connect(connection)  # without TLS
+            if context and connection.sock and not peer.web:
+                name = peer.server_name or peer.host
+                connection.sock = context.wrap_socket(connection.sock, server_hostname=name)
+        except (*connections.ERRORS, ValueError) as error:  # ValueError: an invalid host name
+            return connections.describe_error(error)
+    return ""

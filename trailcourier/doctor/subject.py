@@ -19,6 +19,7 @@ from trailcourier.doctor.finding import Finding
 from trailcourier.errors import Fault
 from trailcourier.objects import BucketAccess
 from trailcourier.objects.stores import Stores
+from trailcourier.once_cache import OnceCache
 from trailcourier.settings import Settings, Source
 
 TOTAL = 25.0  # seconds for the whole run
@@ -47,7 +48,7 @@ class Shared:
         self.settings = settings
         self.since = since
         self.send = send
-        self.cache = deadlines.OnceCache()
+        self.cache = OnceCache(keep_errors=True)
         self._ends = time.monotonic() + total
 
     def seconds_left(self, most: float, *, beyond: float = 0.0) -> float:
@@ -65,7 +66,7 @@ class Subject:
     def __init__(self, name: str, shared: Shared) -> None:
         self.name = name
         self.shared = shared
-        self.cache = deadlines.OnceCache()
+        self.cache = OnceCache(keep_errors=True)
         self.findings: list[Finding] = []
         self.principal = f"the credentials of sources.{name}"  # until AWS names their ARN
         self._blocked: dict[tuple[str, str], str] = {}

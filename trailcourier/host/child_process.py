@@ -2,7 +2,6 @@
 
 import atexit
 import contextlib
-import functools
 import os
 import signal
 import subprocess
@@ -11,6 +10,8 @@ import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
+
+from trailcourier.once_cache import OnceCache
 
 Process = subprocess.Popen[bytes]
 Stream = IO[bytes] | int | None
@@ -121,10 +122,8 @@ class _Reaper:
                 os.write(pipe.fileno(), line)
 
 
-_creating = threading.Lock()
-_create = functools.cache(_Reaper)
+_reapers = OnceCache()  # one, for this process
 
 
 def _reaper() -> _Reaper:
-    with _creating:
-        return _create()
+    return _reapers.get("this process", _Reaper)

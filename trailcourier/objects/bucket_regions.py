@@ -1,9 +1,7 @@
 """The region of each bucket, as far as it is known."""
 
 import re
-import threading
 from collections.abc import Mapping
-from concurrent.futures import Future
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -12,6 +10,9 @@ from trailcourier.aws import faults, regions
 from trailcourier.models import ObjectRef
 from trailcourier.objects.access import BucketAccess, Notify
 from trailcourier.objects.stores import Stores
+from trailcourier.once_cache import OnceCache
+
+CACHED = 10_000  # buckets, at most: a message can name any bucket
 
 _ENDPOINT = re.compile(r"[.-]s3[.-](?:fips\.|dualstack\.)*([a-z0-9-]+)\.")
 
@@ -23,39 +24,26 @@ class BucketRegions:
         self._stores = stores
         self._access = access
         self._notify = notify
-        self._known: dict[str, str] = {}
-        self._lookups: dict[str, Future[str]] = {}
-        self._lock = threading.Lock()
+        self._known = OnceCache(most=CACHED)
 
     def find(self, ref: ObjectRef) -> str:
         """Return the region to read *ref* in: learned, configured, from its message, or from S3.
 
         Raises boto3's errors if it has to ask S3 and the request fails.
         """
-        found = (
-            self._known.get(ref.bucket)
+        return (
+            self._known.peek(ref.bucket)
             or self._access.bucket_region
             or region_code_or_none(ref.region)
+            or self._known.get(ref.bucket, lambda: self.ask(ref.bucket) or self._access.home)
         )
-        if found:
-            return found
-        with self._lock:
-            if learned := self._known.get(ref.bucket):
-                return learned
-            running = self._lookups.get(ref.bucket)
-            if running is None:
-                mine = self._lookups[ref.bucket] = Future()
-        return running.result() if running else self._look_up(ref.bucket, mine)
 
     def correct(self, bucket: str, *, used: str, actual: str) -> None:
         """Store that *bucket* is in *actual* and not in the region *used*; notify once."""
-        with self._lock:
-            if self._known.get(bucket) == actual:
-                return
-            self._keep(bucket, actual)
-        configured = self._access.bucket_region or used
-        fields = {"bucket": bucket, "configured": configured, "actual": actual}
-        self._notify("bucket_region_differs", fields)
+        if self._known.replace(bucket, actual):
+            configured = self._access.bucket_region or used
+            fields = {"bucket": bucket, "configured": configured, "actual": actual}
+            self._notify("bucket_region_differs", fields)
 
     def ask(self, bucket: str) -> str | None:
         """Ask S3 for the region of *bucket*; None if S3 does not say.
@@ -80,27 +68,6 @@ class BucketRegions:
             return region_of_error(error)
         # GetBucketLocation returns no name for us-east-1
         return region_code_or_none(place) or "us-east-1"
-
-    def _look_up(self, bucket: str, lookup: "Future[str]") -> str:
-        """Ask S3 for all threads that wait for *lookup*, so that a failure also occurs once."""
-        try:
-            region = self.ask(bucket) or self._access.home
-        except BaseException as error:
-            lookup.set_exception(error)
-            raise
-        else:
-            with self._lock:
-                self._keep(bucket, region)
-            lookup.set_result(region)
-            return region
-        finally:
-            with self._lock:
-                del self._lookups[bucket]
-
-    def _keep(self, bucket: str, region: str) -> None:
-        if len(self._known) >= 10_000:  # a message can name any bucket
-            self._known.clear()
-        self._known[bucket] = region
 
 
 def region_of_error(error: ClientError) -> str | None:

@@ -2,7 +2,6 @@
 
 import functools
 import re
-import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -16,6 +15,7 @@ from obstore.store import S3Store
 
 from trailcourier.aws import clients
 from trailcourier.objects.access import BucketAccess
+from trailcourier.once_cache import OnceCache
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -41,9 +41,8 @@ class Stores:
     def __init__(self, session: boto3.Session, access: BucketAccess) -> None:
         self._session = session
         self._access = access
-        self._making = threading.Lock()
-        self._store = functools.lru_cache(CACHED)(self._new_store)
-        self._client = functools.lru_cache(CACHED)(self._new_client)
+        self._stores = OnceCache(most=CACHED)
+        self._clients = OnceCache(most=CACHED)
 
     def store(self, bucket: str, region: str) -> S3Store:
         """Return the store for *bucket*, with current credentials.
@@ -51,13 +50,11 @@ class Stores:
         Raises botocore's errors if there are none: in this thread, not in one of obstore's.
         """
         self._credentials()
-        with self._making:
-            return self._store(bucket, region)
+        return self._stores.get((bucket, region), lambda: self._new_store(bucket, region))
 
     def client(self, region: str) -> "S3Client":
         """Return a client that does not follow redirects and makes at most two attempts."""
-        with self._making:
-            return self._client(region)
+        return self._clients.get(region, lambda: self._new_client(region))
 
     def _new_client(self, region: str) -> "S3Client":
         access = self._access
@@ -76,7 +73,7 @@ class Stores:
         return client
 
     def _new_store(self, bucket: str, region: str) -> S3Store:
-        host = _host(self._client(region), bucket)
+        host = _host(self.client(region), bucket)
         return S3Store(
             bucket,
             endpoint=host.url,

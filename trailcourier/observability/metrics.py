@@ -5,14 +5,14 @@ Gauges describe a source for the whole fleet, and every control worker exports t
 query takes the largest.
 """
 
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 from typing import Any, Literal
 
 import msgspec
+
+from trailcourier.once_cache import OnceCache
 
 SECONDS = (0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 60)
 LAGS = (1, 2, 5, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 14_400, 43_200, 86_400)
@@ -248,29 +248,21 @@ def timed(name: str, **labels: str) -> Iterator[None]:
         observe(name, time.perf_counter() - began, **labels)
 
 
-_instruments: dict[tuple[str, tuple[tuple[str, str], ...]], Any] = {}
-_creating = threading.RLock()  # the registry accepts a name once: a lost race would raise
+_instruments = OnceCache()  # the registry accepts a name once
 
 
 def _bound(name: str, labels: tuple[tuple[str, str], ...]) -> Any:
     """Return the instrument *name* for *labels*, created at its first use."""
-    found = _instruments.get((name, labels))
-    if found is None:
-        with _creating:
-            found = _instruments.get((name, labels))
-            if found is None:
-                instrument = _instrument(name)
-                found = instrument.labels(**dict(labels)) if METRICS[name].labels else instrument
-                _instruments[name, labels] = found
-    return found
+    return _instruments.get((name, labels), lambda: _bind(name, labels))
 
 
-@cache
-def _instrument(name: str) -> Any:
-    """Create the instrument *name*; the caller holds ``_creating``.
+def _bind(name: str, labels: tuple[tuple[str, str], ...]) -> Any:
+    instrument = _instruments.get(name, lambda: _create(name))
+    return instrument.labels(**dict(labels)) if METRICS[name].labels else instrument
 
-    It is created on first use, so that start-up stays fast.
-    """
+
+def _create(name: str) -> Any:
+    """Create the instrument *name*: on first use, so that start-up stays fast."""
     import prometheus_client  # noqa: PLC0415 - 50 ms, and every command imports this module
 
     metric, called = METRICS[name], f"trailcourier_{name}"

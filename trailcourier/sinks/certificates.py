@@ -1,6 +1,5 @@
-"""The `ca_file` setting of a TLS sink, and TLS errors in words."""
+"""The `ca_file` setting of a TLS sink."""
 
-import ssl
 from pathlib import Path
 from typing import Annotated
 
@@ -19,10 +18,3 @@ def _holds_certificates(path: Path) -> Path:
 
 
 CaFile = Annotated[FilePath, AfterValidator(_holds_certificates)]
-
-
-def describe_error(error: ssl.SSLError) -> str:
-    """Return in words why a TLS connection could not be made or used."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate is not accepted: {error.verify_message}"
-    return f"TLS: {error.reason or error}".replace("_", " ").lower().replace("tls:", "TLS:")

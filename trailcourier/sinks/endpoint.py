@@ -5,20 +5,18 @@ so errors and logs show its host alone.
 """
 
 import os
-import ssl
 from collections.abc import Iterator, Mapping
-from http.client import HTTPException
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 import urllib3
 from urllib3 import exceptions
-from urllib3.util import Retry, Timeout, make_headers
+from urllib3.util import Retry, Timeout
 
-from trailcourier.aws import tls_contexts
+from trailcourier.aws import connections, tls_contexts
+from trailcourier.aws.connections import describe_error
 from trailcourier.aws.network import Network
 from trailcourier.errors import Fault, Rejected
 from trailcourier.reason_names import ReasonName
-from trailcourier.sinks import certificates
 from trailcourier.text import printable
 
 CONTENT_STATUSES = frozenset({400, 413, 422})  # the content is at fault, not who sent it or when
@@ -33,8 +31,6 @@ MAX_CONNECTIONS = 64  # more than a process has threads; idle ones cost nothing
 BODY_READ = 2048  # bytes read of a response's body
 BODY_SHOWN = 200  # characters of it that an error shows
 TOKEN_LENGTH = 8  # characters; a part of a URL that has as many may be a token
-
-_FAILURES = (exceptions.HTTPError, HTTPException, OSError)
 
 
 class Endpoint:
@@ -81,7 +77,7 @@ class Endpoint:
                 response_body = response.read(BODY_READ)
                 if response.status == self._accepted_status:
                     return
-        except _FAILURES as error:
+        except connections.ERRORS as error:
             detail = self._without_secrets(url, self._describe(error))
             # the error may quote the URL, so it is not chained
             raise Fault("sink-unreachable", detail, where=self._sink) from None
@@ -102,11 +98,10 @@ class Endpoint:
     def _make_pool(self, proxy: str | None) -> urllib3.PoolManager:
         if proxy is None:
             return urllib3.PoolManager(maxsize=MAX_CONNECTIONS, ssl_context=self._tls_context)
-        parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
-        user = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}"
+        parts = urlsplit(proxy)
         return urllib3.ProxyManager(
             f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}",
-            proxy_headers=make_headers(proxy_basic_auth=user) if parts.username else None,
+            proxy_headers=connections.proxy_headers(parts),
             maxsize=MAX_CONNECTIONS,
             ssl_context=self._tls_context,
             proxy_ssl_context=self._tls_context,
@@ -135,25 +130,15 @@ class Endpoint:
             case exceptions.ReadTimeoutError():
                 return f"no answer within {self._timeout.read_timeout:g} s"
             case exceptions.NewConnectionError():  # a subclass of ConnectTimeoutError
-                return _cause(error)
+                return describe_error(error)
             case exceptions.ConnectTimeoutError():
                 return f"no connection within {self._timeout.connect_timeout:g} s"
             case exceptions.SSLError():
-                return f"{_cause(error)}; to trust other certificates, set AWS_CA_BUNDLE"
+                return f"{describe_error(error)}; to trust other certificates, set AWS_CA_BUNDLE"
             case exceptions.ProxyError():
-                return f"the proxy: {_cause(error)}"
+                return f"the proxy: {describe_error(error)}"
             case _:
-                return _cause(error)
-
-
-def _cause(error: BaseException) -> str:
-    """Return the text of the innermost error: the outer ones show memory addresses of objects."""
-    inner = next((each for each in error.args if isinstance(each, BaseException)), error.__cause__)
-    if inner is not None:
-        return _cause(inner)
-    if isinstance(error, ssl.SSLError):
-        return certificates.describe_error(error)
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+                return describe_error(error)
 
 
 def _secrets(url: str) -> Iterator[str]:

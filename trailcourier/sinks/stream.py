@@ -2,7 +2,6 @@
 
 import os
 import re
-import socket
 import ssl
 import time
 from collections import deque
@@ -12,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from trailcourier.aws import tls_contexts
+from trailcourier.aws.connections import describe_error
 from trailcourier.aws.network import Network, Peer
 from trailcourier.errors import Fault
 from trailcourier.sinks import certificates, tcp
@@ -125,7 +125,7 @@ class Stream:
                 self._send_until_acknowledged(data)
         except OSError as error:
             self.close()
-            detail = f"{self._address}: {self._describe(error)}"
+            detail = f"{self._address}: {_describe(error)}"
             raise Fault("sink-unreachable", detail, where=self._sink) from error
 
     def close(self) -> None:
@@ -173,13 +173,7 @@ class Stream:
         except IndexError:
             return None
 
-    def _describe(self, error: OSError) -> str:
-        match error:
-            case ssl.SSLCertVerificationError():
-                return f"{certificates.describe_error(error)}; check `ca_file` and `server_name`"
-            case ssl.SSLError():
-                return certificates.describe_error(error)
-            case socket.gaierror():
-                return f"DNS does not resolve the host ({error.strerror})"
-            case _:
-                return error.strerror or str(error)
+
+def _describe(error: OSError) -> str:
+    advice = isinstance(error, ssl.SSLCertVerificationError)
+    return describe_error(error) + ("; check `ca_file` and `server_name`" if advice else "")

@@ -11,7 +11,7 @@ import socket
 import threading
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
-from functools import cache, wraps
+from functools import wraps
 from typing import TypeVar
 
 import msgspec
@@ -27,6 +27,7 @@ from trailcourier.ledger.workers import FleetRoster, WorkerRegistry
 from trailcourier.line import failpoint
 from trailcourier.line.fitness import Fitness
 from trailcourier.observability import log
+from trailcourier.once_cache import OnceCache
 from trailcourier.settings import Settings
 
 R = TypeVar("R")
@@ -34,20 +35,18 @@ R = TypeVar("R")
 stopping = threading.Event()
 """Set by the first signal to stop; polls, forwards and heartbeats check it."""
 
-_opening = threading.RLock()
 _forgets: list[Callable[[], None]] = []
 _chosen: list[Settings] = []  # at most one
 
 
 def once(make: Callable[..., R]) -> Callable[..., R]:
     """Cache *make* by its arguments; threads that call it first at once share one result."""
-    kept = cache(make)
-    _forgets.append(kept.cache_clear)
+    kept = OnceCache()
+    _forgets.append(kept.clear)
 
     @wraps(make)
     def get(*arguments: Hashable) -> R:
-        with _opening:
-            return kept(*arguments)
+        return kept.get(arguments, lambda: make(*arguments))
 
     return get
 

@@ -30,6 +30,12 @@ def test_a_proxy_is_chosen_by_scheme():
     assert Network().proxy("https://example.com/") is None
 
 
+def test_a_proxy_without_a_scheme_speaks_http():
+    network = Network(https_proxy="user:word@secure:1")
+
+    assert network.proxy("https://example.com/") == "http://user:word@secure:1"
+
+
 NAMES = st.sampled_from(
     [*HOSTS, "*", ".example.com", "amazonaws.com", "ample.com", "EXAMPLE.com", " s3.example.com ",
      "example.com:443", "127.0.0", "", "127.0.0.1:8080", "10.0.0.0/8", "[fd00::1]", ":443"]

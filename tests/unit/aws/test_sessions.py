@@ -150,9 +150,10 @@ def test_a_role_is_assumed_again_before_its_keys_expire():
         made = session(role, to_sts(sts))
         used = [frozen(made).access_key]
         ends = sessions.describe_keys(made).ends
+        keys = made.get_credentials()._loaded.peek("keys")
         for left in (250, 150, 150, 1):
             now = ends - timedelta(seconds=left)
-            made.get_credentials()._loaded._time_fetcher = lambda now=now: now
+            keys._time_fetcher = lambda now=now: now
             used.append(frozen(made).access_key)
 
     assert used == ["ASIAONE", "ASIAONE", "ASIATWO", "ASIATWO", "ASIATWO"]

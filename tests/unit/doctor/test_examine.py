@@ -7,7 +7,7 @@ import pytest
 
 from trailcourier import doctor, settings
 from trailcourier.doctor import Finding, Shared, prerequisites
-from trailcourier.doctor.deadlines import OnceCache, run_within, start_thread
+from trailcourier.doctor.deadlines import run_within
 
 SOURCE = '[sources.{name}]\nqueue_url = "{url}{name}"\nsinks = ["out"]\n'
 URL = "https://sqs.eu-west-1.amazonaws.com/111122223333/"
@@ -162,26 +162,3 @@ def test_a_call_that_takes_longer_raises_a_timeout():
         run_within(0.05, never.wait)
 
     never.set()
-
-
-def test_a_value_asked_for_by_several_threads_is_made_once():
-    gate, asked, known = threading.Event(), [], OnceCache()
-
-    def ask():
-        asked.append(1)
-        assert gate.wait(10)
-        return "answer"
-
-    both = [start_thread(lambda: known.get("question", ask)) for _ in range(2)]
-    gate.set()
-
-    assert [each.result(10) for each in both] == ["answer", "answer"]
-    assert asked == [1]
-
-
-def test_a_value_that_could_not_be_made_raises_for_every_caller():
-    known = OnceCache()
-
-    for _ in range(2):
-        with pytest.raises(ValueError, match="first"):
-            known.get("question", lambda: int("first"))

@@ -198,6 +198,12 @@ def test_the_proxy_is_named_where_there_is_one(rows):
     assert [each.proxy for each in found[:2]] == ["", "proxy.corp"]
 
 
+def test_a_proxy_needs_no_scheme(rows):
+    found = rows(env={"HTTPS_PROXY": "user:hunter2@proxy.corp:3128"})
+
+    assert found[0].proxy == "proxy.corp"
+
+
 @pytest.fixture
 def listed(tmp_path, monkeypatch, capfd):
     """``doctor --hosts`` where no socket may be opened and no keys are."""
@@ -241,6 +247,15 @@ def test_hosts_that_are_reached_are_named(doctor, account):
 
     assert found.level == "ok"
     assert found.text == f"reached {account.front.url.removeprefix('http://')}"
+
+
+def test_the_proxy_is_named_without_its_login(doctor, monkeypatch):
+    with Server(lambda request: Reply(403)) as server:
+        monkeypatch.setenv("HTTP_PROXY", server.url.replace("http://", "user:hunter2@"))
+        monkeypatch.setenv("AWS_ENDPOINT_URL", "http://aws.example")
+        said = doctor()
+
+    assert said.one("TC100").text == "reached aws.example:80, through the proxy 127.0.0.1"
 
 
 def test_a_name_that_is_not_known_is_one_error_for_all(doctor, monkeypatch):

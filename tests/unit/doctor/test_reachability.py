@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.http_stub import Reply, Server
 from tests.support.tls import authority, tunnels
+from trailcourier.aws import tls_contexts
 from trailcourier.aws.network import Network, Peer
 from trailcourier.doctor import deadlines, reachability
 from trailcourier.doctor.reachability import Failure, reach
@@ -77,12 +78,16 @@ def test_an_invalid_name_fails_in_the_first_step(name):
     assert failure.id == "TC101"
 
 
-def test_a_resolver_that_hangs_is_not_waited_for():
+def test_a_resolver_that_hangs_is_not_waited_for(monkeypatch):
     never = threading.Event()
 
-    failure = reach(
-        Peer("https://example.com"), Network(), seconds=0.2, resolve=lambda *_, **__: never.wait()
-    )
+    def resolve(*_, **__):
+        never.wait()
+        raise socket.gaierror
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+
+    failure = reach(Peer("https://example.com"), Network(), seconds=0.2)
     never.set()
 
     assert failure == Failure("TC101", "no answer within 0 s")
@@ -97,14 +102,15 @@ def test_a_port_that_is_closed_is_the_second_step():
     )
 
 
-def test_another_address_of_the_name_is_tried(mute):
+def test_another_address_of_the_name_is_tried(mute, monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as listening:
         closed = listening.getsockname()[1]
     both = [
         (socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", port)) for port in (closed, mute)
     ]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: both)
 
-    assert reach(Peer("tcp://two:1"), Network(), resolve=lambda *_, **__: both) is None
+    assert reach(Peer("tcp://two:1"), Network()) is None
 
 
 def test_a_certificate_that_nobody_vouches_for_is_the_last_step(served):
@@ -114,7 +120,7 @@ def test_a_certificate_that_nobody_vouches_for_is_the_last_step(served):
 
     assert failure is not None
     assert failure.id == "TC104"
-    assert failure.words.startswith("its certificate is not trusted: ")
+    assert failure.words.startswith("its certificate is not accepted: ")
 
 
 def test_a_certificate_of_another_name_is_not_trusted(served):
@@ -125,6 +131,27 @@ def test_a_certificate_of_another_name_is_not_trusted(served):
     assert failure is not None
     assert failure.id == "TC104"
     assert "other.example" in failure.words
+
+
+@pytest.mark.parametrize(("scheme", "agreed"), [("https", "http/1.1"), ("tls", None)])
+def test_http_is_only_offered_to_a_host_that_speaks_it(tmp_path, scheme, agreed):
+    bundle, context = authority(tmp_path)
+    context.set_alpn_protocols(["http/1.1"])
+    heard = []
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve():
+            connection, _ = listening.accept()
+            with context.wrap_socket(connection, server_side=True) as encrypted:
+                heard.append(encrypted.selected_alpn_protocol())
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        url = f"{scheme}://127.0.0.1:{listening.getsockname()[1]}"
+        assert reach(Peer(url, bundle), Network()) is None
+        thread.join(10)
+
+    assert heard == [agreed]
 
 
 def test_a_host_that_is_silent_before_tls_is_not_waited_for(mute):
@@ -193,7 +220,7 @@ def test_a_proxys_login_is_sent_only_to_the_proxy():
         network = Network(https_proxy=url.replace("://", "://user:hunter2%21@"))
         failure = reach(Peer("https://sqs.eu-west-1.amazonaws.com"), network)
 
-    assert b"Proxy-Authorization: Basic dXNlcjpodW50ZXIyIQ==" in heard[0]
+    assert b"Proxy-Authorization: Basic dXNlcjpodW50ZXIyIQ==\r\n" in heard[0]
     assert "hunter2" not in str(failure)
 
 
@@ -227,6 +254,18 @@ def test_a_proxy_that_speaks_tls_itself_is_gone_through(served, tmp_path):
         assert reach(Peer(server.url), network) is None
         assert between.tunnels == [urlsplit(server.url).netloc]
         assert reach(Peer(server.url, theirs), network).id == "TC104"
+
+
+@pytest.mark.parametrize("trusted", [tls_contexts.as_boto3, tls_contexts.for_sink])
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_bundle_without_certificates_is_named_also_with_a_proxy(mute, tmp_path, scheme, trusted):
+    bundle = tmp_path / "empty.pem"
+    bundle.write_text("")
+    network = Network(https_proxy=f"{scheme}://127.0.0.1:{mute}", ca_bundle=bundle)
+
+    failure = reach(Peer("https://somewhere.example"), network, trusted=trusted)
+
+    assert failure == Failure("TC104", f"{bundle} holds no certificate in PEM format")
 
 
 def test_nothing_is_left_open(served, mute):

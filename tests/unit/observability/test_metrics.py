@@ -17,7 +17,7 @@ def name(monkeypatch, request):
     monkeypatch.setitem(metrics.METRICS, name, metrics.Metric("counter", "A trial."))
     yield name
     registry = prometheus_client.REGISTRY
-    registry.unregister(metrics._instrument(name))
+    registry.unregister(metrics._instruments.peek(name))
 
 
 def test_threads_that_create_a_counter_at_once_share_it(name, monkeypatch):
