@@ -123,11 +123,8 @@ def test_a_receive_costs_the_same_however_many_messages_wait(account, sqs):
 def test_the_error_for_missing_moto_says_how_to_install_it(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
 
-    with (
-        pytest.raises(ConfigError, match=r"trailcourier\[demo\]"),
-        aws.emulated_aws({}, subprocess.DEVNULL),
-    ):
-        pass
+    with pytest.raises(ConfigError, match=r"trailcourier\[demo\]"):
+        aws.demand_moto()
 
 
 def test_an_emulator_that_does_not_start_is_an_error(monkeypatch, tmp_path):
