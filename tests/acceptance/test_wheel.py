@@ -136,9 +136,9 @@ def test_the_wheel_holds_nothing_else(wheel):
 
 
 def test_the_command_says_its_version(installed):
-    said = run(installed / "venv/bin/trailcourier", "--version", folder=installed)
+    output = run(installed / "venv/bin/trailcourier", "--version", folder=installed)
 
-    assert trailcourier.__version__ in said
+    assert trailcourier.__version__ in output
 
 
 def test_the_demo_extra_needs_the_emulated_aws_and_a_broker(installed):

@@ -81,9 +81,9 @@ def test_files_lie_in_their_buckets(account):
 
 
 def test_the_queue_has_a_dead_letter_queue(account, sqs):
-    told = sqs.get_queue_attributes(QueueUrl=account.queue_url, AttributeNames=["RedrivePolicy"])
+    answer = sqs.get_queue_attributes(QueueUrl=account.queue_url, AttributeNames=["RedrivePolicy"])
 
-    redrive = json.loads(told["Attributes"]["RedrivePolicy"])
+    redrive = json.loads(answer["Attributes"]["RedrivePolicy"])
     assert redrive["maxReceiveCount"] == 10
     assert redrive["deadLetterTargetArn"].endswith(aws.DEAD)
 
