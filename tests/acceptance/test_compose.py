@@ -76,14 +76,14 @@ def test_a_worker_is_started_as_run_starts_it(role):
     assert SERVICES[role]["command"] == ["celery", *expected]
 
 
-def test_redis_loses_nothing_by_itself_and_is_told_its_password_by_a_file():
+def test_redis_loses_nothing_by_itself_and_reads_its_password_from_a_file():
     first, config, *options = SERVICES["redis"]["command"]
-    said = dict(zip(options[::2], options[1::2], strict=True))
+    redis_options = dict(zip(options[::2], options[1::2], strict=True))
 
     assert (first, config) == ("redis-server", "/run/secrets/redis.conf")
-    assert said["--appendonly"] == "yes"
-    assert said["--maxmemory-policy"] == "noeviction"
-    assert said["--save"] == ""
+    assert redis_options["--appendonly"] == "yes"
+    assert redis_options["--maxmemory-policy"] == "noeviction"
+    assert redis_options["--save"] == ""
     assert COMPOSE["networks"]["broker"] == {"internal": True}
     assert SERVICES["redis"]["networks"] == ["broker"]
 
@@ -127,24 +127,24 @@ def configured(name, tmp_path, **environment):
     """The configuration *name* as a container has it."""
     secret = tmp_path / "broker-url"
     secret.write_text("redis://:password@redis:6379/0\n")
-    told = {"TRAILCOURIER_BROKER__URL": f"file:{secret}", **environment}
-    return settings.load(ROOT / "deploy/compose" / name, told)
+    variables = {"TRAILCOURIER_BROKER__URL": f"file:{secret}", **environment}
+    return settings.load(ROOT / "deploy/compose" / name, variables)
 
 
 def test_the_demo_reads_what_its_emulated_aws_serves(tmp_path):
-    told = dict(
+    variables = dict(
         line.split("=", 1)
         for line in (ROOT / "deploy/compose/demo.env").read_text().splitlines()
         if not line.startswith("#")
     )
-    found = configured("demo.toml", tmp_path, AWS_ENDPOINT_URL=told["AWS_ENDPOINT_URL"])
+    found = configured("demo.toml", tmp_path, AWS_ENDPOINT_URL=variables["AWS_ENDPOINT_URL"])
 
     queue = found.sources["demo"].queue
     assert (queue.name, queue.region) == (aws.QUEUE, aws.REGION)
     assert queue.endpoint == found.network.endpoint("s3") == "http://aws:5000"
     assert set(found.sources["demo"].buckets) == set(BUCKETS)
     assert "0.0.0.0:5000" in SERVICES["aws"]["command"]
-    assert all((ROOT / told[name]).is_file() for name in ("CONFIG", "AWS_CREDENTIALS"))
+    assert all((ROOT / variables[name]).is_file() for name in ("CONFIG", "AWS_CREDENTIALS"))
 
 
 @pytest.mark.parametrize("name", ["demo.toml", "trailcourier.toml"])

@@ -44,8 +44,8 @@ class Stack:
     def inspect(self) -> dict[str, dict[str, Any]]:
         """What the engine says of every container, by its name within the project."""
         ids = self.compose("ps", "-q").split()
-        told = json.loads(self.engine.docker("inspect", *ids))
-        return {each["Name"].partition("demo_")[2]: each for each in told}
+        containers = json.loads(self.engine.docker("inspect", *ids))
+        return {each["Name"].partition("demo_")[2]: each for each in containers}
 
     def crash(self, name: str) -> None:
         """Kill what runs in a container, from inside: `docker kill` would be taken for a stop."""
@@ -55,8 +55,8 @@ class Stack:
         """Wait until what ``inspect`` says fulfils *condition*."""
         deadline = time.monotonic() + seconds
         while not condition(seen := self.inspect()):
-            said = self.compose("logs", "--tail=5") + self.compose("ps")
-            assert time.monotonic() < deadline, f"not within {seconds} s: {said}"
+            log = self.compose("logs", "--tail=5") + self.compose("ps")
+            assert time.monotonic() < deadline, f"not within {seconds} s: {log}"
             time.sleep(0.5)
         return seen
 
@@ -81,8 +81,8 @@ def healthy(seen: dict[str, dict[str, Any]], but: str = "") -> bool:
 
 def carrying(stack: Stack, worker: str) -> bool:
     """Whether objects are in flight, and *worker* has carried some of them."""
-    said = stack.compose("logs", "--no-color", "objects")
-    return bool(re.search(rf"{worker} .*object_delivered", said)) and (
+    log = stack.compose("logs", "--no-color", "objects")
+    return bool(re.search(rf"{worker} .*object_delivered", log)) and (
         "objects in flight, " in stack.compose("logs", "aws")
     )
 
@@ -186,7 +186,7 @@ def test_nothing_is_reached_from_another_host(seen, stack):
 def test_no_secret_is_in_an_environment_or_on_a_command_line(seen, stack):
     texts = [(stack.checkout / "secrets" / name).read_text() for name in ("redis.conf", "flower")]
     words = [re.split(r"[ :]", text.strip())[1] for text in texts]
-    told = json.dumps([[each["Config"], each["Args"]] for each in seen.running.values()])
+    inspected = json.dumps([[each["Config"], each["Args"]] for each in seen.running.values()])
 
     assert all(len(word) == 32 for word in words)
-    assert [word for word in words if word in told] == []
+    assert [word for word in words if word in inspected] == []

@@ -26,10 +26,10 @@ def left_of(directory):
 
 def awaited(path, text, *, within=60):
     deadline = time.monotonic() + within
-    while text not in (said := path.read_text(errors="replace")):
-        assert time.monotonic() < deadline, said
+    while text not in (output := path.read_text(errors="replace")):
+        assert time.monotonic() < deadline, output
         time.sleep(0.1)
-    return said
+    return output
 
 
 def test_every_record_arrives_and_the_demo_ends_by_itself(tmp_path):
@@ -45,11 +45,11 @@ def test_every_record_arrives_and_the_demo_ends_by_itself(tmp_path):
 
     assert ended.returncode == 0, ended.stderr
     assert time.monotonic() - started < 90
-    said = json.loads(ended.stdout)
-    assert said["written"] > 400
-    assert said["written"] == said["delivered"] + said["filtered"] + said["refused"]
-    assert min(said["delivered"], said["filtered"], said["refused"]) > 0
-    assert (said["lost"], said["extra"], said["altered"], said["duplicates"]) == (0, 0, 0, 0)
+    counts = json.loads(ended.stdout)
+    assert counts["written"] > 400
+    assert counts["written"] == counts["delivered"] + counts["filtered"] + counts["refused"]
+    assert min(counts["delivered"], counts["filtered"], counts["refused"]) > 0
+    assert [counts[name] for name in ("lost", "extra", "altered", "duplicates")] == [0] * 4
     assert len(re.findall(r"password \S+", ended.stderr)) == 1
     assert left_of(tmp_path / "demo") == []
 
@@ -65,8 +65,8 @@ def test_a_demo_that_is_kept_has_flower_and_stops_at_a_signal(tmp_path):
         )
     with process:
         try:
-            said = awaited(errors, "Everything keeps running", within=90)
-            url, password = re.search(r"Flower: (\S+)  user demo  password (\S+)", said).groups()
+            output = awaited(errors, "Everything keeps running", within=90)
+            url, password = re.search(r"Flower: (\S+)  user demo  password (\S+)", output).groups()
             assert pages(url, "demo", password) == 200
             assert pages(url, "demo", "guess") == 401
         finally:

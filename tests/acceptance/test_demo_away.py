@@ -61,7 +61,7 @@ class Place:
         (self.folder / "trailcourier.toml").write_text(text)
 
     def start(self, *arguments):
-        """Start a command; what it says goes to files that ``said`` reads."""
+        """Start a command; its output goes to files that ``output`` reads."""
         number = len(self.started)
         with (
             (self.folder / f"{number}.out").open("wb") as out,
@@ -74,13 +74,13 @@ class Place:
         self.started.append(process)
         return number
 
-    def said(self, number, stream="err"):
+    def output(self, number, stream="err"):
         return (self.folder / f"{number}.{stream}").read_text(errors="replace")
 
     def until(self, number, condition, *, within=60):
         deadline = time.monotonic() + within
         while not condition():
-            assert time.monotonic() < deadline, self.said(number)
+            assert time.monotonic() < deadline, self.output(number)
             time.sleep(0.05)
 
     def ended(self, number, *, within=60):
@@ -112,16 +112,16 @@ def test_a_fleet_that_runs_already_is_checked_though_its_broker_goes_away_meanwh
     time.sleep(1)  # a demo looks three times a second
     broker.start()
 
-    assert place.ended(demo, within=180) == 0, place.said(demo) + place.said(fleet)
-    told = json.loads(place.said(demo, "out"))
-    assert told["delivered"] > 2000
-    assert (told["lost"], told["extra"], told["altered"]) == (0, 0, 0)
+    assert place.ended(demo, within=180) == 0, place.output(demo) + place.output(fleet)
+    verdict = json.loads(place.output(demo, "out"))
+    assert verdict["delivered"] > 2000
+    assert (verdict["lost"], verdict["extra"], verdict["altered"]) == (0, 0, 0)
     child_process.stop(place.started[fleet], grace=40)
 
     again = place.serve()
 
     assert place.ended(again) == 78
-    assert "holds events of an earlier demo" in place.said(again)
+    assert "holds events of an earlier demo" in place.output(again)
 
 
 @pytest.mark.parametrize(
@@ -132,13 +132,13 @@ def test_a_fleet_that_runs_already_is_checked_though_its_broker_goes_away_meanwh
     ],
     ids=["source", "sink"],
 )
-def test_a_configuration_that_is_not_for_the_demo_is_said(place, change, words):
+def test_a_configuration_that_is_not_for_the_demo_is_refused(place, change, words):
     place.configure(**change)
 
     refused = place.serve()
 
     assert place.ended(refused) == 78
-    assert words in place.said(refused)
+    assert words in place.output(refused)
 
 
 @pytest.mark.parametrize("address", ["aws:5000", "127.0.0.1", "127.0.0.1:0", ":5000"])
@@ -146,25 +146,25 @@ def test_an_address_to_serve_on_is_numeric_and_has_a_port(place, address):
     refused = place.start("demo", "--serve", address)
 
     assert place.ended(refused) == 64
-    assert "takes an address and a port" in place.said(refused)
+    assert "takes an address and a port" in place.output(refused)
 
 
 def test_a_folder_is_not_for_a_demo_that_is_served(place):
     refused = place.serve("--directory", str(place.folder))
 
     assert place.ended(refused) == 64
-    assert "the configuration says where" in place.said(refused)
+    assert "the configuration says where" in place.output(refused)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
 def test_a_served_demo_that_is_stopped_early_is_no_success_and_leaves_nothing(place, number):
     stopped = place.serve("--files", "250")
-    place.until(stopped, lambda: "on an emulated AWS at" in place.said(stopped))
+    place.until(stopped, lambda: "on an emulated AWS at" in place.output(stopped))
 
     child_process.send(place.started[stopped], number)
 
     assert place.ended(stopped) == 1
-    assert "before any record was compared" in place.said(stopped)
-    assert place.said(stopped, "out") == ""
+    assert "before any record was compared" in place.output(stopped)
+    assert place.output(stopped, "out") == ""
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", place.port)) != 0

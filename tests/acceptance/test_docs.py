@@ -128,10 +128,10 @@ def test_a_metric_that_a_page_names_is_one(page):
 
 def test_the_alerts_are_about_metrics_that_exist_and_the_operators_page_has_them_all():
     rules = (ROOT / "deploy/prometheus/alerts.yml").read_text()
-    told = (ROOT / "docs/operations.md").read_text()
+    manual = (ROOT / "docs/operations.md").read_text()
 
     assert set(re.findall(r"\btrailcourier_(\w+)", rules)) <= set(METRICS)
-    assert [name for name in re.findall(r"alert: (\w+)", rules) if f"`{name}`" not in told] == []
+    assert [name for name in re.findall(r"alert: (\w+)", rules) if f"`{name}`" not in manual] == []
 
 
 @pytest.mark.parametrize(
@@ -177,11 +177,11 @@ def test_the_alerts_pass_their_tests():
 
     for command in ("check", "test"):
         file = "alerts.yml" if command == "check" else "alerts_test.yml"
-        said = subprocess.run(
+        done = subprocess.run(
             [promtool, command, "rules", file],
             cwd=folder,
             capture_output=True,
             timeout=60,
             check=False,
         )
-        assert said.returncode == 0, said.stdout + said.stderr
+        assert done.returncode == 0, done.stdout + done.stderr

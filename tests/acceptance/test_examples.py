@@ -50,8 +50,8 @@ def test_a_configuration_to_copy_has_nothing_to_warn_of(text, tmp_path, monkeypa
 
     code = cli.execute(["check", "--json"])
 
-    said = json.loads(capsys.readouterr().out)
-    assert (code, said["problems"], said["warnings"]) == (0, [], [])
+    output = json.loads(capsys.readouterr().out)
+    assert (code, output["problems"], output["warnings"]) == (0, [], [])
 
 
 @pytest.mark.parametrize("page", WITH_AN_EXAMPLE)

@@ -64,12 +64,12 @@ def test_a_status_comes_with_at_most_one_line(host, configured_broker, case):
     host.configure(**{"broker": configured_broker, **case.change})
     host.environment |= case.around
 
-    said = host.run(*case.verb.split())
+    result = host.run(*case.verb.split())
 
-    assert said.code == case.code
-    assert case.words in (said.line if case.code > 1 else said.err)
-    assert "Traceback" not in said.err
-    assert "hunter2" not in said.out + said.err
+    assert result.code == case.code
+    assert case.words in (result.line if case.code > 1 else result.err)
+    assert "Traceback" not in result.err
+    assert "hunter2" not in result.out + result.err
     assert host.left() == []
 
 
@@ -81,42 +81,42 @@ def test_the_traceback_of_a_bug_is_there_for_who_asks(host, configured_broker):
     hold(configured_broker, "no JSON, as nobody foresaw")
     host.configure(broker=configured_broker)
 
-    said = host.run("quarantine", "list", debug=True)
+    result = host.run("quarantine", "list", debug=True)
 
-    assert (said.code, "Traceback" in said.err) == (70, True)
+    assert (result.code, "Traceback" in result.err) == (70, True)
 
 
-def test_a_second_run_in_the_same_state_folder_is_told_so(host):
+def test_a_second_run_in_the_same_state_folder_is_refused(host):
     with embedded_broker.start_broker(host.folder / "state" / "broker"):
-        said = host.run("run")
+        result = host.run("run")
 
-    assert said.code == 69
-    assert "another run uses" in said.line
+    assert result.code == 69
+    assert "another run uses" in result.line
 
 
 def test_a_state_folder_that_cannot_be_made_is_a_wrong_configuration(host):
     (host.folder / "state").write_text("in the way")
 
-    said = host.run("run")
+    result = host.run("run")
 
-    assert said.code == 78
-    assert "workers.state_dir: state cannot be used: File exists" in said.line
+    assert result.code == 78
+    assert "workers.state_dir: state cannot be used: File exists" in result.line
 
 
-def test_wrong_credentials_are_said_in_seconds(host):
+def test_wrong_credentials_are_reported_in_seconds(host):
     host.sqs.fault("*", code="InvalidClientTokenId", status=403, times=-1)
 
     began = time.monotonic()
-    said = host.run("run", "--drain", "--json")
+    result = host.run("run", "--drain", "--json")
 
     assert time.monotonic() - began < 40  # of which most is the start, on a machine in use
-    assert said.code == 69
-    assert not json.loads(said.out)["sources"][0]["drained"]
-    last = said.err.splitlines()[-1]
+    assert result.code == 69
+    assert not json.loads(result.out)["sources"][0]["drained"]
+    last = result.err.splitlines()[-1]
     assert last.startswith("trailcourier: source prod is not drained, nothing can be received: ")
     assert "InvalidClientTokenId" in last
     assert "Correct `credentials` of the source" in last
-    assert "Traceback" not in said.err
+    assert "Traceback" not in result.err
 
 
 PORTAL = {
@@ -132,22 +132,24 @@ def test_a_portal_that_answers_for_the_queue_is_no_drained_queue(host):
     host.sqs.send("trail", own(KEY))
     host.sqs.fault("*", **PORTAL)
 
-    said = host.run("run", "--drain", "--json", "--timeout", "2", seconds=60)
+    result = host.run("run", "--drain", "--json", "--timeout", "2", seconds=60)
     status = host.run("status")
     doctor = host.run("doctor", "--json")
 
-    assert said.code == 69, said.err
-    assert not json.loads(said.out)["sources"][0]["drained"]
-    last = said.err.splitlines()[-1]
+    assert result.code == 69, result.err
+    assert not json.loads(result.out)["sources"][0]["drained"]
+    last = result.err.splitlines()[-1]
     assert "is not drained, nothing can be received: Receives from the queue of" in last
     assert "Reason not-aws: " in last
-    told = f"{host.sqs.url.removeprefix('http://')} answered 200, and not as AWS does (text/html): "
+    cause = (
+        f"{host.sqs.url.removeprefix('http://')} answered 200, and not as AWS does (text/html): "
+    )
     for words in (last, status.out, doctor.out):
-        assert f"{told}'<!doctype html><title>Log in to the guest network" in words
+        assert f"{cause}'<!doctype html><title>Log in to the guest network" in words
     assert "Log in to the portal" in last
     assert host.sqs.bodies("trail") == [own(KEY)]
     assert (status.code, doctor.code) == (1, 1)
-    for each in (said, status, doctor):
+    for each in (result, status, doctor):
         assert "Traceback" not in each.err
 
 
@@ -157,14 +159,14 @@ def test_a_portal_that_answers_for_the_bucket_parks_and_refuses_nothing(host):
     host.sqs.send("trail", own(KEY))
     host.s3.fault("*", **PORTAL)
 
-    said = host.run("run", "--drain", "--json", "--timeout", "2", seconds=60)
+    result = host.run("run", "--drain", "--json", "--timeout", "2", seconds=60)
 
-    assert said.code == 69, said.err
-    (prod,) = json.loads(said.out)["sources"]
+    assert result.code == 69, result.err
+    (prod,) = json.loads(result.out)["sources"]
     assert (prod["drained"], prod["refused"]) == (False, [])
     (waiting,) = prod["waiting"]
     assert waiting["reason"] == "not-aws"
-    assert host.s3.url.removeprefix("http://") in said.err.splitlines()[-1]
+    assert host.s3.url.removeprefix("http://") in result.err.splitlines()[-1]
 
 
 @pytest.mark.slow
@@ -186,32 +188,32 @@ def test_a_queue_without_hope_ends_a_drain_in_seconds(host, fault, words):
     host.sqs.send("trail", own(KEY))
     host.sqs.fault(what, **how)
 
-    said = host.run("run", "--drain", "--timeout", "300", seconds=60)
+    result = host.run("run", "--drain", "--timeout", "300", seconds=60)
 
-    assert said.code == 69
-    assert words in said.err.splitlines()[-1]
-    assert "Traceback" not in said.err
+    assert result.code == 69
+    assert words in result.err.splitlines()[-1]
+    assert "Traceback" not in result.err
 
 
 @pytest.mark.slow
-def test_missing_credentials_are_said_like_wrong_ones(host):
+def test_missing_credentials_are_reported_like_wrong_ones(host):
     del host.environment["AWS_ACCESS_KEY_ID"], host.environment["AWS_SECRET_ACCESS_KEY"]
 
-    said = host.run("run", "--drain")
+    result = host.run("run", "--drain")
 
-    assert said.code == 69
-    assert "credentials" in said.err.splitlines()[-1]
-    assert "Unable to locate credentials" in said.err.splitlines()[-1]
+    assert result.code == 69
+    assert "credentials" in result.err.splitlines()[-1]
+    assert "Unable to locate credentials" in result.err.splitlines()[-1]
 
 
 @pytest.mark.slow
 def test_refusals_are_a_no_for_who_is_strict(host):
     host.sqs.send("trail", "no JSON at all")
 
-    said = host.run("run", "--drain", "--strict")
+    result = host.run("run", "--drain", "--strict")
 
-    assert said.code == 1
-    assert ": not-understood (" in said.err
+    assert result.code == 1
+    assert ": not-understood (" in result.err
 
 
 @pytest.mark.slow
@@ -219,9 +221,9 @@ def test_a_fleet_whose_workers_keep_ending_ends_with_their_last_words(host):
     host.environment["PYTHONPATH"] = f"{host.folder}:{host.environment['PYTHONPATH']}"
     (host.folder / "obstore.py").write_text("raise SystemExit('no room for obstore here')")
 
-    said = host.run("run", seconds=90)
+    result = host.run("run", seconds=90)
 
-    assert said.code == 70
-    assert "for the 5th time in a minute" in said.err
-    assert "no room for obstore here" in said.err
+    assert result.code == 70
+    assert "for the 5th time in a minute" in result.err
+    assert "no room for obstore here" in result.err
     assert host.left() == []

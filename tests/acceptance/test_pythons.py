@@ -47,8 +47,8 @@ def interpreter(version: str) -> str:
     ]
     for path in map(str, paths):
         # a shim of pyenv's is there also where it leads nowhere
-        said = subprocess.run([path, "-V"], capture_output=True, text=True, check=False)
-        if said.stdout.startswith(f"Python {version}."):
+        done = subprocess.run([path, "-V"], capture_output=True, text=True, check=False)
+        if done.stdout.startswith(f"Python {version}."):
             return path
     pytest.skip(f"no Python {version} is on the path, in {pyenv} or in {kept}")
 
@@ -59,7 +59,7 @@ def test_on_a_newer_python(version, tmp_path):
     checkout = copied(tmp_path / "checkout")
 
     run("make", f"PYTHON={python}", ".venv/.ready", folder=checkout)
-    said = run(checkout / ".venv/bin/python", *TESTS, folder=checkout)
+    output = run(checkout / ".venv/bin/python", *TESTS, folder=checkout)
 
     assert run(checkout / ".venv/bin/python", "-V", folder=checkout).split()[1][:4] == version
-    assert " passed" in said
+    assert " passed" in output

@@ -78,21 +78,21 @@ def test_a_drain_carries_everything_and_leaves_what_must_stay(host):
     (host.folder / "tasks" / "__init__.py").write_text("raise SystemExit('not ours')")
     host.environment |= {"APP": "other"}
 
-    said = host.run("run", "--drain", "--json")
+    result = host.run("run", "--drain", "--json")
 
-    assert said.code == 0, said.err
+    assert result.code == 0, result.err
     assert host.arrived() == wanted
     assert sorted(host.sqs.bodies("trail")) == sorted(stay)
-    assert said.out.count("\n") == 1
-    (prod,) = json.loads(said.out)["sources"]
+    assert result.out.count("\n") == 1
+    (prod,) = json.loads(result.out)["sources"]
     assert prod["drained"]
     assert prod["records"]["in"] == wanted.total() == prod["sinks"]["archive"]["delivered"]
     assert sorted(each["reason"] for each in prod["refused"]) == [
         "bucket-not-allowed", "corrupt", "no-such-key", "not-understood", "subscription",
         "unknown-key",
     ]  # fmt: skip  # two messages that are alike are one entry
-    assert "Traceback" not in said.err
-    assert "superuser" not in said.err
+    assert "Traceback" not in result.err
+    assert "superuser" not in result.err
     assert host.left() == []
 
 
@@ -122,14 +122,14 @@ def test_a_fleet_runs_until_it_is_stopped_and_leaves_nothing_behind(host, config
     running.until(lambda: not host.sqs.bodies("trail"))
     status = host.run("status", "--json")
     child_process.send(running.process, signal.SIGTERM)
-    said = running.ended()
+    result = running.ended()
 
-    assert (said.code, "Traceback" in said.err) == (0, False)
-    assert counted(said.out.encode().splitlines()) == counted(wanted)
+    assert (result.code, "Traceback" in result.err) == (0, False)
+    assert counted(result.out.encode().splitlines()) == counted(wanted)
     assert host.left() == []
     (prod,) = json.loads(status.out)["sources"]
     assert (prod["objects"]["delivered"], prod["in_flight"], prod["workers"]) == (30, 0, 8)
-    assert all(line.startswith(("{", "trailcourier: ")) for line in said.err.splitlines())
+    assert all(line.startswith(("{", "trailcourier: ")) for line in result.err.splitlines())
 
 
 def test_nothing_is_left_of_a_run_that_was_killed_once_the_next_has_started(host):
@@ -255,17 +255,17 @@ def test_parked_work_ends_a_drain_at_its_timeout_with_what_waits_for_what(host):
     announced(host, "s3", "", key("denied"))
     fault = host.s3.fault(key("denied"), code="AccessDenied", times=-1)
 
-    said = host.run("run", "--drain", "--json", "--timeout", "4")
+    result = host.run("run", "--drain", "--json", "--timeout", "4")
     host.s3.faults.clear()
     again = host.run("run", "--drain", "--json")
 
     assert fault.met > 0
-    assert said.code == 69
-    (prod,) = json.loads(said.out)["sources"]
+    assert result.code == 69
+    (prod,) = json.loads(result.out)["sources"]
     assert [(each["reason"], each["breaker"]) for each in prod["waiting"]] == [
         ("access-denied", f"bucket:prod:{BUCKET}/111122223333")
     ]
-    last = said.err.splitlines()[-1]
+    last = result.err.splitlines()[-1]
     assert f"is parked (access-denied), s3://{BUCKET}/{key('denied')}: AccessDenied" in last
     assert "Allow `s3:GetObject`" in last
     # whoever repairs it and starts a drain need not wait for what is parked to be due

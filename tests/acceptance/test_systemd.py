@@ -20,7 +20,7 @@ INSTALLED = "/opt/trailcourier/bin"
 EXPOSURE = 2.0  # of 10; "OK" begins at 5
 
 
-def said(path: Path) -> dict[str, list[str]]:
+def unit_settings(path: Path) -> dict[str, list[str]]:
     """Every setting of a unit, in its order."""
     found: dict[str, list[str]] = {}
     for name, value in re.findall(r"(?m)^(\w+)=(.*)$", path.read_text()):
@@ -55,20 +55,21 @@ def analyze(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 def test_systemd_has_nothing_to_say_against_them(installed):
     units = [path for path in installed.iterdir() if path.suffix in {".service", ".target"}]
 
-    told = analyze("verify", *units)
+    analysis = analyze("verify", *units)
 
     assert len(units) == len(SERVICES) + 1
-    assert (told.returncode, told.stderr) == (0, "")  # an unknown setting is said, and no failure
+    # an unknown setting is a line on standard error, and no failure
+    assert (analysis.returncode, analysis.stderr) == (0, "")
 
 
 @each(SERVICES)
 def test_a_unit_is_exposed_to_little(path, installed):
     unit = installed / path.name.replace("@.", "@9464.")
 
-    told = analyze("security", "--offline=true", f"--threshold={EXPOSURE * 10:.0f}", unit)
+    analysis = analyze("security", "--offline=true", f"--threshold={EXPOSURE * 10:.0f}", unit)
 
-    assert told.returncode == 0, told.stdout
-    assert "Overall exposure level" in told.stdout
+    assert analysis.returncode == 0, analysis.stdout
+    assert "Overall exposure level" in analysis.stdout
 
 
 def test_what_holds_for_one_unit_holds_for_all():
@@ -81,7 +82,7 @@ def test_what_holds_for_one_unit_holds_for_all():
 
 @each(SERVICES)
 def test_a_wrong_configuration_is_not_tried_again_and_all_else_is(path):
-    unit = said(path)
+    unit = unit_settings(path)
 
     assert unit["Restart"] == ["on-failure"]
     assert unit["StartLimitIntervalSec"] == ["0"]
@@ -91,7 +92,7 @@ def test_a_wrong_configuration_is_not_tried_again_and_all_else_is(path):
 
 @each(SERVICES)
 def test_a_unit_has_time_to_stop_and_a_bound_on_memory(path):
-    unit = said(path)
+    unit = unit_settings(path)
 
     assert int(unit["TimeoutStopSec"][0]) >= max(each.grace for each in process_specs(processes=1))
     assert unit["KillMode"] == ["mixed"]
@@ -105,7 +106,7 @@ def test_a_worker_is_started_as_run_starts_it(member):
     argv = list(member.argv)
     expected = argv[argv.index("-q") :]
 
-    (line,) = said(path)["ExecStart"]
+    (line,) = unit_settings(path)["ExecStart"]
     program, *arguments = shlex.split(line.replace("-%i", "-1").replace("%%", "%"))
 
     assert program == f"{INSTALLED}/celery"
@@ -114,7 +115,7 @@ def test_a_worker_is_started_as_run_starts_it(member):
 
 @each(FLEET)
 def test_what_is_secret_is_handed_over_as_a_file(path):
-    unit = said(path)
+    unit = unit_settings(path)
     handed = {each.partition(":")[0] for each in unit["LoadCredential"]}
 
     used = set(re.findall(r"%d/([\w-]+)", path.read_text()))
@@ -127,7 +128,7 @@ def test_workers_of_one_host_are_watched_at_ports_of_their_own():
     ports = [
         value.partition("METRICS_PORT=")[2]
         for path in FLEET
-        for value in said(path)["Environment"]
+        for value in unit_settings(path)["Environment"]
         if "METRICS_PORT" in value
     ]
 
@@ -139,7 +140,7 @@ BEATING = [path for path in SERVICES if path.name != "trailcourier-flower.servic
 
 @each(BEATING)
 def test_a_unit_that_stands_still_is_started_again(path):
-    unit = said(path)
+    unit = unit_settings(path)
 
     assert int(unit["WatchdogSec"][0]) >= heartbeat.FRESH + 2 * INTERVAL
     assert unit["NotifyAccess"] == ["main"]  # `run` speaks for its children
@@ -148,14 +149,14 @@ def test_a_unit_that_stands_still_is_started_again(path):
 
 @each(BEATING)
 def test_a_units_heartbeat_is_outside_its_private_tmp(path):
-    unit = said(path)
+    unit = unit_settings(path)
     (folder,) = unit["RuntimeDirectory"]
 
     assert f"TRAILCOURIER_WORKERS__HEARTBEAT_FILE=%t/{folder}/heartbeat" in unit["Environment"]
 
 
 def test_no_two_units_share_a_heartbeat():
-    folders = [said(path)["RuntimeDirectory"][0] for path in BEATING]
+    folders = [unit_settings(path)["RuntimeDirectory"][0] for path in BEATING]
 
     assert len(set(folders)) == len(folders)
     assert all(

@@ -112,14 +112,14 @@ def test_only_the_lock_decides_what_is_installed(build, checkout, tmp_path, uv):
 def test_the_lock_leaves_nothing_out():
     uv = shutil.which("uv", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
 
-    told = subprocess.run(
+    done = subprocess.run(
         [uv, "pip", "check", "--python", sys.executable],
         capture_output=True,
         text=True,
         check=False,
     )
 
-    assert told.returncode == 0, told.stderr
+    assert done.returncode == 0, done.stderr
 
 
 def test_an_old_python_is_named_with_what_to_do(build, tmp_path):

@@ -175,13 +175,13 @@ def test_dead_letters_are_read_and_moved_back_with_their_attributes(queue, clien
     dead = dead_letters.find(made, regions.parse_queue_url(url, REGION))
 
     listed = redrive.list_messages("prod", dead, (), most=10)
-    told = redrive.redrive(
+    result = redrive.redrive(
         "prod", dead, most=None, stopping=threading.Event(), watched=lambda moved, of: None
     )
 
     assert (listed.waiting, {each.reason for each in listed.messages}) == (2, {"not-understood"})
-    assert (told.way, told.moved, told.good) == ("by-hand", 2, True)
-    assert "SQS cannot run a move task here" in told.note
+    assert (result.way, result.moved, result.good) == ("by-hand", 2, True)
+    assert "SQS cannot run a move task here" in result.note
     assert dead.contents().waiting == 0
     got = asking.receive_message(
         QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"]

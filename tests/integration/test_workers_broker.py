@@ -15,7 +15,7 @@ def chord_of_one(fleet):
     app, folder = fleet.app, str(fleet.folder)
     header = app.signature("trial.hold", (folder, 0), queue="objects")
     chord([header], app=app)(app.signature("trial.done", (folder,), queue="objects"))
-    until((fleet.folder / "done").exists, what=lambda: fleet.started[0].said)
+    until((fleet.folder / "done").exists, what=lambda: fleet.started[0].output)
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def test_a_broker_whose_certificate_is_of_another_authority_is_not_spoken_to(fle
     worker = fleet.celery("-A", "tasks", "worker", "-Q", "objects", FLEET_BROKER=tls)
 
     worker.until("certificate verify failed").until("Trying again in")
-    assert "Traceback" not in worker.said
+    assert "Traceback" not in worker.output
 
 
 @pytest.fixture
@@ -84,14 +84,14 @@ def test_a_broker_that_the_environment_names_is_refused(fleet, command, variable
     started = fleet.celery(*command.split(), **{variable: ELSEWHERE})
 
     assert started.wait() == os.EX_CONFIG
-    assert f"trailcourier: {variable}: Celery would" in started.said
-    assert "hunter2" not in started.said
-    assert "Traceback" not in started.said
+    assert f"trailcourier: {variable}: Celery would" in started.output
+    assert "hunter2" not in started.output
+    assert "Traceback" not in started.output
 
 
 def test_a_broker_of_the_command_line_is_refused(fleet):
     started = fleet.celery("-A", "tasks", "-b", ELSEWHERE, "worker")
 
     assert started.wait() == os.EX_CONFIG
-    assert "pass neither -b nor --result-backend" in started.said
-    assert "hunter2" not in started.said
+    assert "pass neither -b nor --result-backend" in started.output
+    assert "hunter2" not in started.output

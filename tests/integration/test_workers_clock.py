@@ -37,7 +37,7 @@ def test_the_clock_calls_for_every_poll_and_tend_and_keeps_no_schedule_file(flee
     before = set(fleet.folder.iterdir())
     clock = fleet.celery("-A", "beat", "--workdir", str(fleet.folder), "beat")
 
-    until(lambda: len(called(client)) == 5, what=lambda: clock.said)
+    until(lambda: len(called(client)) == 5, what=lambda: clock.output)
     child_process.send(clock.process, signal.SIGTERM)
 
     assert clock.wait() == 0
@@ -72,10 +72,10 @@ def waiting(client):
 @pytest.mark.parametrize("seconds", [4, pytest.param(60, marks=pytest.mark.slow)])
 def test_of_a_clock_alone_two_ticks_of_a_kind_wait(fleet, client, seconds):
     clock = fleet.celery("-A", "beat", "beat")
-    until(lambda: waiting(client) == {2}, what=lambda: clock.said)
+    until(lambda: waiting(client) == {2}, what=lambda: clock.output)
     second = fleet.celery("-A", "beat", "beat")
 
-    until(lambda: "tick_held_back" in second.said, what=lambda: second.said)
+    until(lambda: "tick_held_back" in second.output, what=lambda: second.output)
     time.sleep(seconds)  # no condition: that nothing happens is what is looked at
 
     assert waiting(client) == {2}
@@ -116,7 +116,7 @@ def stale(client, tick, number):
 
 def test_ticks_that_waited_too_long_are_dropped_at_once_and_counted(fleet, client):
     clock = fleet.celery("-A", "beat", "beat")
-    until(lambda: ("trailcourier.maintenance", "dev") in called(client), what=lambda: clock.said)
+    until(lambda: ("trailcourier.maintenance", "dev") in called(client), what=lambda: clock.output)
     child_process.send(clock.process, signal.SIGTERM)
     clock.wait()
     messages = map(json.loads, client.lrange(QUEUE, 0, -1))
@@ -127,12 +127,12 @@ def test_ticks_that_waited_too_long_are_dropped_at_once_and_counted(fleet, clien
     port = free_port()
 
     worker = fleet.worker("-Q", "control", TRAILCOURIER_WORKERS__METRICS_PORT=str(port))
-    until(lambda: not client.llen(QUEUE), seconds=5, what=lambda: worker.said)
+    until(lambda: not client.llen(QUEUE), seconds=5, what=lambda: worker.output)
 
     page = f"http://127.0.0.1:{port}/metrics"
-    until(lambda: dropped(page) == 150, what=lambda: worker.said)
-    assert worker.said.count("tick_dropped") == 10  # a minute
-    assert "succeeded" not in worker.said
+    until(lambda: dropped(page) == 150, what=lambda: worker.output)
+    assert worker.output.count("tick_dropped") == 10  # a minute
+    assert "succeeded" not in worker.output
 
 
 def dropped(page):
@@ -155,14 +155,14 @@ def test_one_process_can_be_clock_and_worker(fleet):
 def test_the_clock_survives_its_broker_and_says_so_in_one_line(own_fleet, own_broker):
     with broker.connect(own_broker.url) as client:
         clock = own_fleet.celery("-A", "beat", "beat")
-        until(lambda: ticks(client), what=lambda: clock.said)
+        until(lambda: ticks(client), what=lambda: clock.output)
 
         child_process.kill(own_broker.process)
         clock.until("tick_not_sent")
         own_broker.start()
         client.delete(QUEUE)
 
-        until(lambda: ticks(client), what=lambda: clock.said)
+        until(lambda: ticks(client), what=lambda: clock.output)
     assert not clock.ended
-    assert "Traceback" not in clock.said
-    assert "File " not in clock.said
+    assert "Traceback" not in clock.output
+    assert "File " not in clock.output

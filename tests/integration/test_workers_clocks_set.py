@@ -77,15 +77,15 @@ class Hosts:
     def await_polls(self):
         """Wait until ticks sent from now on were acted on; one that is dropped does not succeed."""
         before = self.acted_on()
-        until(lambda: self.acted_on() >= before + POLLS, seconds=30, what=lambda: self.said)
+        until(lambda: self.acted_on() >= before + POLLS, seconds=30, what=lambda: self.output)
 
     def acted_on(self):
-        lines = self.control.said.splitlines()
+        lines = self.control.output.splitlines()
         return sum("Task trailcourier.poll" in line and "succeeded" in line for line in lines)
 
     @property
-    def said(self):
-        return self.beat.said + self.control.said
+    def output(self):
+        return self.beat.output + self.control.output
 
     def close(self):
         self.client.close()
@@ -143,18 +143,20 @@ class Carrying(Hosts):
         gate = asyncio.Event()
         self.s3.fault(key, gate=gate, times=1)
         self.sqs.send("trail", json.dumps({"s3Bucket": "acme-logs", "s3ObjectKey": [key]}))
-        until(lambda: self.s3.reads()[key], what=lambda: self.said)
+        until(lambda: self.s3.reads()[key], what=lambda: self.output)
         meanwhile()
         self.s3.server.call(gate.set)
-        until(lambda: not self.sqs.messages("trail"), what=lambda: self.said + self.objects.said)
+        until(
+            lambda: not self.sqs.messages("trail"), what=lambda: self.output + self.objects.output
+        )
         assert self.delivered() == self.sent
         assert self.s3.reads()[key] == 1
 
-    def await_told(self, seconds):
+    def await_clock_ahead(self, seconds):
         """Wait until the ledger knows the object worker with a clock so many seconds ahead."""
         until(
             lambda: [round(each.presence.ahead or 0) for each in self.alive()] == [seconds],
-            what=lambda: f"{self.ledger.workers.list_processes()} {self.objects.said}",
+            what=lambda: f"{self.ledger.workers.list_processes()} {self.objects.output}",
         )
 
     def alive(self):
@@ -181,7 +183,7 @@ def test_an_object_worker_whose_clock_is_set_carries_on(carrying, step):
 
     def take_step():
         carrying.set("objects", seconds)
-        carrying.await_told(seconds)
+        carrying.await_clock_ahead(seconds)
 
     try:
         carrying.await_delivery(take_step)
@@ -190,4 +192,4 @@ def test_an_object_worker_whose_clock_is_set_carries_on(carrying, step):
         carrying.set("objects", 0.0)
 
     assert not carrying.objects.ended
-    assert "object_parked" not in carrying.objects.said
+    assert "object_parked" not in carrying.objects.output

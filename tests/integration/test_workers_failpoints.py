@@ -62,7 +62,7 @@ def tasks(client, key):
         ),
     ],
 )
-def test_a_worker_dies_where_it_is_told_to(die_at, client, point, left):
+def test_a_worker_dies_at_the_point_that_was_set(die_at, client, point, left):
     status = die_at(point)
 
     assert status == -signal.SIGKILL

@@ -67,7 +67,7 @@ def test_without_a_login_it_says_in_one_line_what_to_set_and_ends(fleet, around)
     started = fleet.celery("-A", "tasks", "flower", f"--port={free_port()}", **around)
 
     assert started.wait() == 78
-    (line,) = started.said.splitlines()
+    (line,) = started.output.splitlines()
     assert line.startswith("trailcourier: ")
     assert "FLOWER_BASIC_AUTH" in line or "CREDENTIALS" in line.upper()
     assert "hunter2" not in line
@@ -83,7 +83,7 @@ def test_it_takes_logins_from_a_file_and_neither_its_command_line_nor_its_log_ha
     assert [page.ask("/workers", login=each)[0] for each in logins] == [200, 200, 401, 401, 401]
     line = processes.command_line(page.process.process.pid)
     assert "flower" in line
-    assert [each for each in ("first", "second") if each in line + page.process.said] == []
+    assert [each for each in ("first", "second") if each in line + page.process.output] == []
 
 
 def test_it_needs_no_secret_of_a_source_or_a_sink(fleet):

@@ -119,34 +119,34 @@ def test_what_is_no_task_of_ours_is_set_aside_and_ends_nobody(fleet, client, tas
         push(client, message, ("control", "objects")[number % 2])
 
     worker = fleet.worker("-c", "2", AWS_EC2_METADATA_DISABLED="true")
-    until(lambda: client.llen(ASIDE) == len(messages), what=lambda: worker.said)
+    until(lambda: client.llen(ASIDE) == len(messages), what=lambda: worker.output)
     assert client.hlen(f"{KEYS}unacked") == 0
     assert sorted(x[:65_536] for x in messages.values()) == sorted(client.lrange(ASIDE, 0, -1))
     client.delete(ASIDE)
     for number, (name, message) in enumerate(messages.items(), 1):  # the worker waits by BRPOP
         push(client, message, ("control", "objects")[number % 2])
-        until(lambda n=number: client.llen(ASIDE) == n, what=lambda n=name: f"{n}: {worker.said}")
+        until(lambda n=number: client.llen(ASIDE) == n, what=lambda n=name: f"{n}: {worker.output}")
 
     for _ in range(5):  # it still takes tasks: no slot was lost
         fleet.app.send_task("trailcourier.settle", (None, "prod", []), queue="control")
-    until(lambda: worker.said.count("trailcourier.settle[") == 10, what=lambda: worker.said)
+    until(lambda: worker.output.count("trailcourier.settle[") == 10, what=lambda: worker.output)
     aside = list(reversed(client.lrange(ASIDE, 0, -1)))
     assert [each[:65_536] for each in messages.values()] == aside
     assert client.hlen(f"{KEYS}unacked") == 0
-    assert "Traceback" not in worker.said
+    assert "Traceback" not in worker.output
     assert not worker.ended
 
 
-def test_what_is_set_aside_is_said_a_few_times_a_minute_and_bounded(fleet, client):
+def test_what_is_set_aside_is_logged_a_few_times_a_minute_and_bounded(fleet, client):
     worker = fleet.worker("-Q", "control")
 
     for number in range(150):
         push(client, b"foreign %d" % number)
-    until(lambda: not client.llen(f"{KEYS}control"), what=lambda: worker.said)
-    until(lambda: client.lindex(ASIDE, 0) == b"foreign 149", what=lambda: worker.said)
+    until(lambda: not client.llen(f"{KEYS}control"), what=lambda: worker.output)
+    until(lambda: client.lindex(ASIDE, 0) == b"foreign 149", what=lambda: worker.output)
 
     assert client.llen(ASIDE) == 100
-    assert worker.said.count("message_set_aside") == 10
+    assert worker.output.count("message_set_aside") == 10
 
 
 def test_what_was_set_aside_can_be_given_to_workers_that_know_it(fleet, client, task):
@@ -155,13 +155,13 @@ def test_what_was_set_aside_can_be_given_to_workers_that_know_it(fleet, client, 
     message = changed("headers.task", "trial.done")(newer)
     worker = fleet.worker("-Q", "control")
     push(client, message)
-    until(lambda: client.llen(ASIDE), what=lambda: worker.said)
+    until(lambda: client.llen(ASIDE), what=lambda: worker.output)
     child_process.kill(worker.process)
     client.lmove(ASIDE, f"{KEYS}control", "RIGHT", "LEFT")
 
     another = fleet.worker("-Q", "control", "-I", "tests.integration.trial")
 
-    until((fleet.folder / "done").exists, what=lambda: another.said)
+    until((fleet.folder / "done").exists, what=lambda: another.output)
 
 
 COMMANDS = sorted(set(Panel.data) - ANSWERED)
@@ -173,13 +173,13 @@ def answers(fleet, command, **arguments):
     (answer,) = fleet.app.control.broadcast(
         command, arguments=arguments, reply=True, timeout=10, limit=1
     )
-    ((_name, told),) = answer.items()
-    return told
+    ((_name, reply),) = answer.items()
+    return reply
 
 
 def test_workers_answer_questions_and_take_no_commands(fleet):
     worker = fleet.worker("-Q", "control")
-    until(lambda: fleet.app.control.inspect(timeout=1, limit=1).ping(), what=lambda: worker.said)
+    until(lambda: fleet.app.control.inspect(timeout=1, limit=1).ping(), what=lambda: worker.output)
 
     asked = {each: answers(fleet, each) for each in QUESTIONS}
     refused = {each: answers(fleet, each) for each in COMMANDS}
@@ -187,8 +187,8 @@ def test_workers_answer_questions_and_take_no_commands(fleet):
     assert "shutdown" in refused
     assert all("error" in answer for answer in refused.values())
     assert [each for each, answer in asked.items() if answer and "error" in answer] == []
-    assert worker.said.count("command_refused") == 10  # a minute
-    assert "Traceback" not in worker.said
+    assert worker.output.count("command_refused") == 10  # a minute
+    assert "Traceback" not in worker.output
     assert not worker.ended
 
 
@@ -223,15 +223,15 @@ def test_a_broadcast_that_is_none_ends_nobody(fleet, client):
         fleet.app.control.broadcast("ping")
         ping = json.loads(listening.get_message(timeout=5)["data"])
     worker = fleet.worker("-Q", "control")
-    until(lambda: fleet.app.control.inspect(timeout=1, limit=1).ping(), what=lambda: worker.said)
-    connected = worker.said.count("Connected to")
+    until(lambda: fleet.app.control.inspect(timeout=1, limit=1).ping(), what=lambda: worker.output)
+    connected = worker.output.count("Connected to")
 
     for name, change in BROADCASTS.items():
         client.publish(PIDBOX, change(json.loads(json.dumps(ping))))
         until(
             lambda: fleet.app.control.inspect(timeout=1, limit=1).ping(),
-            what=lambda n=name: f"{n}: {worker.said}",
+            what=lambda n=name: f"{n}: {worker.output}",
         )
 
-    assert worker.said.count("Connected to") == connected
+    assert worker.output.count("Connected to") == connected
     assert not worker.ended

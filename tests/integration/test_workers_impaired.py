@@ -48,25 +48,25 @@ def ticks(client):
 def test_a_fleet_outlives_a_broker_that_cannot_serve(tmp_path, fleet, running, answer):
     worker, clock, page = fleet.started
     carry(fleet, tmp_path, "trial.held")
-    until((tmp_path / "holds").exists, what=lambda: worker.said)
-    before = len(worker.said)
+    until((tmp_path / "holds").exists, what=lambda: worker.output)
+    before = len(worker.output)
 
     with STATES[answer](running):
         (tmp_path / "release").touch()  # so that it is counted and acknowledged now
-        until(lambda: told(answer) in worker.said[before:] or worker.ended)
+        until(lambda: logged_text(answer) in worker.output[before:] or worker.ended)
 
-    until((tmp_path / "done").exists, what=lambda: worker.said)
+    until((tmp_path / "done").exists, what=lambda: worker.output)
     (tmp_path / "done").unlink()
     carry(fleet, tmp_path, "trial.hold")
-    until((tmp_path / "done").exists, what=lambda: worker.said)
+    until((tmp_path / "done").exists, what=lambda: worker.output)
     with broker.connect(running.url) as client:
         ticks(client)
-    until(lambda: fleet.page.api("workers?refresh=1"), what=lambda: page.said)
+    until(lambda: fleet.page.api("workers?refresh=1"), what=lambda: page.output)
     assert [each.ended for each in (worker, clock, page)] == [False] * 3
-    assert "Traceback" not in clock.said
+    assert "Traceback" not in clock.output
 
 
-def told(answer):
+def logged_text(answer):
     """What a worker's log says of it."""
     alone = {"WRONGPASS": "invalid username-password", "WRONGTYPE": "WRONGTYPE Operation"}
     if answer in alone:

@@ -54,13 +54,13 @@ def test_a_bare_worker_is_what_its_queues_need(fleet, options, name, threads):
 def test_who_filters_says_at_its_start_what_will_be_dropped(fleet, queue, times):
     worker = fleet.worker("-Q", queue)
 
-    assert worker.said.count("drops aws-service-reads") == times
+    assert worker.output.count("drops aws-service-reads") == times
 
 
 def test_a_worker_neither_gossips_nor_mingles(fleet):
     worker = fleet.worker("-Q", "objects")
 
-    assert "mingle" not in worker.said
+    assert "mingle" not in worker.output
     assert stats(fleet)  # it has subscribed to all that it will
     assert patterns(fleet) == 1  # remote control only
 
@@ -74,10 +74,10 @@ def test_a_queue_that_does_not_exist_is_a_usage_error(fleet):
     worker = fleet.celery("-A", "tasks", "worker", "-Q", "object")
 
     assert worker.wait() == os.EX_USAGE
-    assert worker.said.splitlines()[-1] == (
+    assert worker.output.splitlines()[-1] == (
         "trailcourier: there is no queue 'object'; there are control and objects"
     )
-    assert "Traceback" not in worker.said
+    assert "Traceback" not in worker.output
 
 
 @pytest.mark.parametrize("command", ["-A tasks worker", "-A tasks flower", "-A beat beat"])
@@ -87,8 +87,8 @@ def test_without_a_broker_nothing_starts(fleet, command):
     started = fleet.celery(*command.split())
 
     assert started.wait() == os.EX_CONFIG
-    assert "broker.url: not set" in started.said
-    assert "Traceback" not in started.said
+    assert "broker.url: not set" in started.output
+    assert "Traceback" not in started.output
 
 
 def test_every_problem_of_a_configuration_has_a_line(fleet):
@@ -98,8 +98,8 @@ def test_every_problem_of_a_configuration_has_a_line(fleet):
     started = fleet.celery("-A", "tasks", "worker")
 
     assert started.wait() == os.EX_CONFIG
-    assert len([x for x in started.said.splitlines() if x.startswith("trailcourier: ")]) == 2
-    assert "Traceback" not in started.said
+    assert len([x for x in started.output.splitlines() if x.startswith("trailcourier: ")]) == 2
+    assert "Traceback" not in started.output
 
 
 def test_a_worker_waits_for_a_broker_that_does_not_answer(fleet):
@@ -112,9 +112,9 @@ def test_a_worker_waits_for_a_broker_that_does_not_answer(fleet):
         child_process.send(worker.process, signal.SIGTERM)
 
         assert worker.wait() == 0
-    assert "Cannot connect" in worker.said
-    assert "Traceback" not in worker.said
-    assert "nobodyknows" not in worker.said
+    assert "Cannot connect" in worker.output
+    assert "Traceback" not in worker.output
+    assert "nobodyknows" not in worker.output
 
 
 def test_a_broker_that_may_drop_what_it_holds_is_refused(fleet, shared_broker):
@@ -126,14 +126,14 @@ def test_a_broker_that_may_drop_what_it_holds_is_refused(fleet, shared_broker):
             assert worker.wait() == os.EX_CONFIG
         finally:
             client.config_set("maxmemory-policy", "noeviction")
-    assert "maxmemory-policy is allkeys-lru" in worker.said
-    assert "Traceback" not in worker.said
+    assert "maxmemory-policy is allkeys-lru" in worker.output
+    assert "Traceback" not in worker.output
 
 
 def test_celery_writes_its_log_lines_as_ours_are_written(fleet):
     worker = fleet.worker("-Q", "control")
 
-    (ready,) = [json.loads(line) for line in worker.said.splitlines() if " ready." in line]
+    (ready,) = [json.loads(line) for line in worker.output.splitlines() if " ready." in line]
 
     assert ready["event"] == f"control@{NODE} ready."
     assert ready["level"] == "info"
@@ -150,5 +150,5 @@ def test_no_traceback_shows_when_the_broker_goes_beneath_an_idle_worker(own_flee
     own_fleet.app.send_task("trailcourier.settle", (None, "nowhere", []), queue="control")
 
     worker.until("task_failed")
-    assert "no source 'nowhere'" in worker.said
-    assert "Traceback" not in worker.said
+    assert "no source 'nowhere'" in worker.output
+    assert "Traceback" not in worker.output

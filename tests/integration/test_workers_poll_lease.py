@@ -38,10 +38,10 @@ def test_another_control_worker_polls_soon_after_the_one_that_did_was_killed(
     own_fleet.environment |= {"TRAILCOURIER_LINE__EXPERT__POLL": "60"}  # so the first still polls
     started = [own_fleet.worker("-Q", role, "-n", f"{role}@a") for role in ("objects", "control")]
     started.append(own_fleet.celery("-A", "beat", "-q", "beat", "--pidfile="))
-    until(holder, what=lambda: "".join(each.said for each in started))
+    until(holder, what=lambda: "".join(each.output for each in started))
     polls = holder()
     second = own_fleet.worker("-Q", "control", "-n", "control@b")
-    until(lambda: "Task trailcourier.poll" in second.said, what=lambda: second.said)  # in vain
+    until(lambda: "Task trailcourier.poll" in second.output, what=lambda: second.output)  # in vain
     assert holder() == polls
 
     child_process.kill(started[1].process)
@@ -50,7 +50,7 @@ def test_another_control_worker_polls_soon_after_the_one_that_did_was_killed(
     s3.put("acme-logs", KEY, gzip.compress(b'{"Records":[{"eventID":"1"}]}'))
     sqs.send("trail", json.dumps({"s3Bucket": "acme-logs", "s3ObjectKey": [KEY]}))
 
-    until(lambda: not sqs.messages("trail"), seconds=90, what=lambda: second.said)
+    until(lambda: not sqs.messages("trail"), seconds=90, what=lambda: second.output)
     assert holder() not in {b"", polls}
     (received,) = [entry for entry in sqs.log("ReceiveMessage") if entry.ids]
     assert received.at - killed < GOES_ON

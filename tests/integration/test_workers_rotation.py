@@ -79,9 +79,9 @@ def carry_on(watched, begin, rotate):
         if number == begin + OBJECTS // 3:
             rotate()
             since = time.monotonic()
-    until(lambda: not watched.sqs.messages("trail"), what=lambda: said(watched))
+    until(lambda: not watched.sqs.messages("trail"), what=lambda: output(watched))
     return time.monotonic() - since
 
 
-def said(watched):
-    return "\n".join(each.said for each in watched.fleet.started)
+def output(watched):
+    return "\n".join(each.output for each in watched.fleet.started)

@@ -18,7 +18,7 @@ KEYS = {"FLEET_KEY_ID": "AKIAEXAMPLEEXAMPLE", "FLEET_KEY": "a-key-that-nobody-ma
 
 @pytest.fixture
 def published(fleet):
-    """Publish a chord in a process that holds secrets; what that process said."""
+    """Publish a chord in a process that holds secrets; the output of that process."""
     text = fleet.config.read_text()
     fleet.config.write_text(text.replace("[sinks.archive]", f"{CREDENTIALS}\n[sinks.archive]"))
     argv = [sys.executable, "-m", "tests.integration.trial_publish"]
@@ -33,6 +33,6 @@ def test_no_secret_is_in_a_task_message(published, shared_broker):
         kept = [client.dump(name) for name in client.scan_iter()]
         tasks = client.lrange("trailcourier:1:celery:objects", 0, -1)
 
-    told = b"\n".join([published, *kept, *tasks]).decode(errors="replace")
+    text = b"\n".join([published, *kept, *tasks]).decode(errors="replace")
     assert len(tasks) == 3
-    assert [secret for secret in (password, *KEYS.values()) if secret in told] == []
+    assert [secret for secret in (password, *KEYS.values()) if secret in text] == []

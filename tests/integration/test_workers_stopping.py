@@ -82,7 +82,7 @@ def test_a_second_sigterm_while_the_first_is_being_handled_ends_it(fleet):
 def test_an_object_worker_is_heard_of_until_it_stops(fleet, client):
     worker = fleet.worker("-Q", "objects")
 
-    until(lambda: client.hlen(HEARD), what=lambda: worker.said)
+    until(lambda: client.hlen(HEARD), what=lambda: worker.output)
     ((name, heard),) = client.hgetall(HEARD).items()
     child_process.send(worker.process, signal.SIGTERM)
 
@@ -97,7 +97,7 @@ def test_an_object_worker_is_heard_of_until_it_stops(fleet, client):
 def test_a_control_worker_forwards_nothing_and_is_not_heard_of_after_it(fleet, client, heard_first):
     worker = fleet.worker("-Q", "control")
     if heard_first:
-        until(lambda: client.hlen(HEARD), what=lambda: worker.said)
+        until(lambda: client.hlen(HEARD), what=lambda: worker.output)
         ((_, heard),) = client.hgetall(HEARD).items()
         assert heard.split(b"|")[1] == b"0"
 
@@ -109,7 +109,7 @@ def test_a_control_worker_forwards_nothing_and_is_not_heard_of_after_it(fleet, c
 
 def test_beat_is_not_heard_of_after_it_stops(fleet, client):
     beat = fleet.celery("-A", "beat", "beat")
-    until(lambda: client.hlen(HEARD), what=lambda: beat.said)
+    until(lambda: client.hlen(HEARD), what=lambda: beat.output)
 
     child_process.send(beat.process, signal.SIGTERM)
 
@@ -147,14 +147,14 @@ def test_it_stops_within_ten_seconds_when_its_broker_is_gone(
     process.until("beat: Starting" if "beat" in worker else " ready.", seconds=60)
     if at_work:
         own_fleet.app.send_task("trial.hold", (str(own_fleet.folder), 60), queue=at_work)
-        until((own_fleet.folder / "holds").exists, what=lambda: process.said)
+        until((own_fleet.folder / "holds").exists, what=lambda: process.output)
 
     child_process.send(own_broker.process, GONE[how])
     time.sleep(after)  # however far it has come in noticing
     child_process.send(process.process, signal.SIGTERM)
 
     assert process.wait(10) == 0
-    assert "Traceback" not in process.said
+    assert "Traceback" not in process.output
 
 
 def test_a_worker_whose_broker_comes_back_hands_back_what_it_has(own_fleet, own_broker):
@@ -167,6 +167,6 @@ def test_a_worker_whose_broker_comes_back_hands_back_what_it_has(own_fleet, own_
     child_process.send(own_broker.process, signal.SIGCONT)
 
     assert worker.wait() == 0
-    assert "stopped_without_broker" not in worker.said
+    assert "stopped_without_broker" not in worker.output
     with broker.connect(own_broker.url) as client:
         assert client.hlen("trailcourier:1:celery:unacked") == 0

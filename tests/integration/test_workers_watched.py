@@ -43,7 +43,7 @@ def parked(ask):
 def test_who_polls_tells_its_health_its_metrics_and_how_every_source_stands(fleet, ask, port):
     worker = watched(fleet, port, "-Q", "control")
 
-    until(lambda: ask("/readyz") == (200, "well\n"), what=lambda: worker.said)
+    until(lambda: ask("/readyz") == (200, "well\n"), what=lambda: worker.output)
     assert ask("/livez") == (200, "well\n")
     until(lambda: parked(ask) == 2, what=lambda: ask("/metrics")[1])
     assert "process_resident_memory_bytes" in ask("/metrics")[1]
@@ -52,7 +52,7 @@ def test_who_polls_tells_its_health_its_metrics_and_how_every_source_stands(flee
 def test_who_carries_leaves_that_to_who_polls(fleet, ask, port):
     worker = watched(fleet, port, "-Q", "objects")
 
-    until(lambda: ask("/readyz") == (200, "well\n"), what=lambda: worker.said)
+    until(lambda: ask("/readyz") == (200, "well\n"), what=lambda: worker.output)
     assert "process_resident_memory_bytes" in ask("/metrics")[1]
     assert parked(ask) == 0
 
@@ -66,27 +66,27 @@ def test_a_worker_that_stops_says_so_to_who_would_send_it_work(fleet, ask, port)
         TRAILCOURIER_WORKERS__METRICS_PORT=str(port),
     )
     fleet.app.send_task("trial.hold", (str(fleet.folder), 3), queue="objects")
-    until((fleet.folder / "holds").exists, what=lambda: worker.said)
+    until((fleet.folder / "holds").exists, what=lambda: worker.output)
 
     child_process.send(worker.process, signal.SIGTERM)
 
-    until(lambda: ask("/readyz") == (503, "stopping\n"), what=lambda: worker.said)
+    until(lambda: ask("/readyz") == (503, "stopping\n"), what=lambda: worker.output)
     assert ask("/livez")[0] == 200
     assert worker.wait() == 0
 
 
 def test_a_worker_whose_broker_is_away_is_well_but_not_ready(own_fleet, own_broker, ask, port):
     worker = watched(own_fleet, port, "-Q", "control")
-    until(lambda: ask("/readyz")[0] == 200 and parked(ask), what=lambda: worker.said)
+    until(lambda: ask("/readyz")[0] == 200 and parked(ask), what=lambda: worker.output)
     child_process.kill(own_broker.process)
 
     away = (503, "not connected to the broker\n")
-    until(lambda: ask("/readyz") == away, what=lambda: worker.said)
+    until(lambda: ask("/readyz") == away, what=lambda: worker.output)
     assert ask("/livez") == (200, "well\n")
     assert parked(ask) == 2  # as it was before
 
     own_broker.start()
-    until(lambda: ask("/readyz")[0] == 200, seconds=60, what=lambda: worker.said)
+    until(lambda: ask("/readyz")[0] == 200, seconds=60, what=lambda: worker.output)
 
 
 @pytest.mark.parametrize(
@@ -99,11 +99,11 @@ def test_a_worker_whose_broker_is_away_is_well_but_not_ready(own_fleet, own_brok
 )
 def test_a_process_touches_its_heartbeat_file_again_and_again(fleet, argv):
     process = fleet.celery(*argv)
-    until(lambda: heartbeat.trouble(beat(fleet)) == "", what=lambda: process.said)
+    until(lambda: heartbeat.trouble(beat(fleet)) == "", what=lambda: process.output)
 
     outdate(beat(fleet))
 
-    until(lambda: heartbeat.trouble(beat(fleet)) == "", what=lambda: process.said)
+    until(lambda: heartbeat.trouble(beat(fleet)) == "", what=lambda: process.output)
 
 
 def test_a_worker_whose_port_is_taken_says_so_and_works(fleet, port):
@@ -111,6 +111,6 @@ def test_a_worker_whose_port_is_taken_says_so_and_works(fleet, port):
 
     second = watched(fleet, port, "-Q", "objects", "-n", "two@%h")
 
-    assert "not_watchable" not in first.said
-    assert "not_watchable" in second.said
-    assert f"127.0.0.1:{port}" in second.said
+    assert "not_watchable" not in first.output
+    assert "not_watchable" in second.output
+    assert f"127.0.0.1:{port}" in second.output

@@ -46,7 +46,7 @@ def weathered(storm: Storm, patience: float) -> list[str]:
     storm.gather()
     storm.rage()
     try:
-        print(storm.told(storm.subside(patience)))
+        print(storm.summary(storm.subside(patience)))
     except AssertionError as error:
         return [str(error), *storm.complaints()]
     return storm.complaints()

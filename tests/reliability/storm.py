@@ -136,7 +136,7 @@ class Storm:
         """Wait until every worker is ready; one that cannot be is no reason to stand still."""
         deadline = time.monotonic() + PATIENCE
         workers = [self.world.processes[name] for name in self._free()]
-        while time.monotonic() < deadline and not all(" ready." in each.said for each in workers):
+        while time.monotonic() < deadline and not all(" ready." in each.output for each in workers):
             self.world.server.start()
             time.sleep(0.1)
         return WAITED
@@ -206,7 +206,7 @@ class Storm:
         for name, worker in list(self.world.processes.items()):
             if worker.ended:
                 status = child_process.reap(worker.process)
-                self.fallen.append(f"{name} ended with {status}: {worker.said[-2000:]}")
+                self.fallen.append(f"{name} ended with {status}: {worker.output[-2000:]}")
                 self.world.spawn(name)
 
     # what comes of it
@@ -230,7 +230,7 @@ class Storm:
 
     def bugs(self) -> list[str]:
         """What the processes themselves called unforeseen."""
-        lines = (line for worker in self.world.started for line in worker.said.splitlines())
+        lines = (line for worker in self.world.started for line in worker.output.splitlines())
         return [line for line in lines if '"event": "bug"' in line]
 
     def foreign(self) -> list[str]:
@@ -259,7 +259,7 @@ class Storm:
         dead = world.sqs.messages("dead")
         return found + ([f"{len(dead)} messages are in the dead-letter queue"] if dead else [])
 
-    def told(self, took: float) -> str:
+    def summary(self, took: float) -> str:
         """The storm's figures, in a few lines."""
         world = self.world
         struck = sorted(Counter(self.made).items())

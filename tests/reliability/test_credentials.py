@@ -118,12 +118,14 @@ def test_keys_that_are_revoked_under_load_are_replaced(running, prefix, role):
     load.carried_once()
 
 
-def test_a_bucket_role_that_is_taken_away_is_said_loudly_and_all_waits_for_it(running, prefix):
+def test_a_bucket_role_that_is_taken_away_is_logged_as_an_error_and_all_waits_for_it(
+    running, prefix
+):
     world, keys, sts = running
     load = Load(world, prefix)
     load.until(lambda: len(load.messages) > 2, "some are under way")
     worker = world.processes["objects-1"]
-    begin = len(worker.said)
+    begin = len(worker.output)
     sts.external_ids[BUCKET_ROLE] = "another"
     keys.end(BUCKET_ROLE)
 
@@ -131,15 +133,17 @@ def test_a_bucket_role_that_is_taken_away_is_said_loudly_and_all_waits_for_it(ru
         return BREAKER in {each.name for each in world.ledger.breakers.list_open()}
 
     load.until(opened, "its breaker opens")
-    (told,) = [each for each in world.ledger.breakers.list_open() if each.name == BREAKER]
+    (breaker,) = [each for each in world.ledger.breakers.list_open() if each.name == BREAKER]
     world.announce(world.put(f"{prefix}later"))
     world.until(lambda: world.ledger.room.count_in_hand()[1] > 0, "what waits for it is parked")
     sts.external_ids[BUCKET_ROLE] = "bucket-id"
     load.carried_once()
 
-    assert told.reason == "bucket-credentials"
-    assert f"sts:AssumeRole on {BUCKET_ROLE}" in told.text
-    log = worker.said[begin:].splitlines()
-    said = [json.loads(line) for line in log if f'"{BREAKER}"' in line and "breaker_opened" in line]
-    assert [line["level"] for line in said] == ["error"]
+    assert breaker.reason == "bucket-credentials"
+    assert f"sts:AssumeRole on {BUCKET_ROLE}" in breaker.text
+    log = worker.output[begin:].splitlines()
+    openings = [
+        json.loads(line) for line in log if f'"{BREAKER}"' in line and "breaker_opened" in line
+    ]
+    assert [line["level"] for line in openings] == ["error"]
     world.until(lambda: not opened(), "its breaker closes")

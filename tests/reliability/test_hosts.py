@@ -33,10 +33,10 @@ def test_one_host_without_its_disk_leaves_the_work_to_the_other(make):
     world.settled(seconds=90)
 
     assert breakers(world) == {"sink:archive@sick"}
-    assert "object_delivered" not in world.processes[SICK].said
+    assert "object_delivered" not in world.processes[SICK].output
     ready = urllib3.request("GET", f"http://127.0.0.1:{port}/readyz", timeout=10)
     assert ready.status == 503
     assert ready.data.startswith(b"sink:archive@sick: ")
-    failed = world.processes[SICK].said.count('"event": "object_parked"')
+    failed = world.processes[SICK].output.count('"event": "object_parked"')
     assert failed < 30
     world.check(counted=True)

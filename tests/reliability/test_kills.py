@@ -95,7 +95,7 @@ def test_the_broker_is_killed_with_objects_in_hand(make, persist):
     world.check(counted=persist)
     assert len(world.repeated()) <= 3
     assert not any(world.ended(name) for name in FLEET)
-    assert '"bug"' not in world.processes["objects-1"].said
+    assert '"bug"' not in world.processes["objects-1"].output
 
 
 @pytest.mark.slow

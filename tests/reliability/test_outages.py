@@ -88,7 +88,7 @@ def test_nothing_is_received_twice_while_a_bucket_fails(healthy, how, request):
 
 
 def failures(world):
-    return world.processes["control"].said.count('"queue_failed"')
+    return world.processes["control"].output.count('"queue_failed"')
 
 
 @pytest.mark.parametrize(("action", "how"), SQS)

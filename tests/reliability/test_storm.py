@@ -23,7 +23,7 @@ def through(world, weather, capsys, *, within):
     took = storm.subside(within)
 
     with capsys.disabled():
-        print(storm.told(took))
+        print(storm.summary(took))
     assert storm.complaints() == []
     return storm
 

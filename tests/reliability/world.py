@@ -230,7 +230,7 @@ class World:
         self, condition: Callable[[], object], what: str = "", *, seconds: float = 60
     ) -> None:
         """Wait for *condition*, and say all there is to know if it does not come."""
-        fleet.until(condition, seconds=seconds, what=lambda: f"{what}\n{self.told()}")
+        fleet.until(condition, seconds=seconds, what=lambda: f"{what}\n{self.describe()}")
 
     def settled(self, *left: str, again: bool = False, seconds: float = 60) -> None:
         """Wait until every message but those *left* is gone and every record there.
@@ -262,24 +262,24 @@ class World:
             assert sums["records:in"] == len(wanted)
             assert all(sums[f"sink:{name}:delivered"] == len(wanted) for name in self.outputs)
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """What is not done, and the last words of every process."""
         waiting = self.waiting()
-        said = [f"missing: {sorted(self.missing())[:10]}", f"now: {self.sqs.now()}"]
-        said += [f"waiting: {message}" for message in self.sqs.messages("trail")]
-        said += [f"asked: {entry}" for entry in self.sqs.log(queue="trail")[-20:]]
+        lines = [f"missing: {sorted(self.missing())[:10]}", f"now: {self.sqs.now()}"]
+        lines += [f"waiting: {message}" for message in self.sqs.messages("trail")]
+        lines += [f"asked: {entry}" for entry in self.sqs.log(queue="trail")[-20:]]
         try:
-            said.append(f"in hand: {self.ledger.room.count_in_hand()} {self.ledger.sums.read()}")
-            said.append(f"status: {status.read_status(self.ledger)}")
+            lines.append(f"in hand: {self.ledger.room.count_in_hand()} {self.ledger.sums.read()}")
+            lines.append(f"status: {status.read_status(self.ledger)}")
             for message in waiting:
-                said.append(
+                lines.append(
                     f"{message}: {self.client.hgetall(f'{self.ledger.store.own}m:{message}')}"
                 )
         except redis.RedisError as error:
-            said.append(repr(error))
+            lines.append(repr(error))
         for worker in self.started:
-            said.append(f"--- {worker.files[1].name}\n{worker.said[-3000:]}")
-        return "\n".join(said)
+            lines.append(f"--- {worker.files[1].name}\n{worker.output[-3000:]}")
+        return "\n".join(lines)
 
     def close(self) -> None:
         for worker in self.started:

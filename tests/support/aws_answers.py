@@ -52,8 +52,8 @@ def s3_object(body: bytes, etag: str = "0123", **more: Any) -> Reply:
 
 
 def s3_error(status: int, code: str, *headers: tuple[str, str], inside: str = "") -> Reply:
-    told = f"<Code>{code}</Code><Message>said {code}</Message>{inside}"
-    body = f'<?xml version="1.0"?><Error>{told}</Error>'
+    fields = f"<Code>{code}</Code><Message>said {code}</Message>{inside}"
+    body = f'<?xml version="1.0"?><Error>{fields}</Error>'
     return Reply(status, body.encode(), (("Content-Type", "application/xml"), *headers))
 
 
@@ -112,8 +112,10 @@ def reader(
     reach = BucketAccess(
         home="eu-west-1", network=network, **({"bucket_region": "eu-west-1"} | more)
     )
-    told = (lambda event, fields: notices.append((event, fields))) if notices is not None else None
-    known = {} if told is None else {"notify": told}
+    notify = (
+        (lambda event, fields: notices.append((event, fields))) if notices is not None else None
+    )
+    known = {} if notify is None else {"notify": notify}
     return Reader(session(credentials, network), reach, max_compressed=most, **known)
 
 

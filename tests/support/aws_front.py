@@ -161,11 +161,11 @@ class Front:
         region = ("x-amz-bucket-region", home or "")
         if home is not None and home != asked.region:
             if self.redirects == "400":
-                said = f"<Region>{home}</Region>"
-                wrong = s3_error(400, "AuthorizationHeaderMalformed", region, inside=said)
+                inside = f"<Region>{home}</Region>"
+                wrong = s3_error(400, "AuthorizationHeaderMalformed", region, inside=inside)
             else:
-                said = f"<Endpoint>{asked.bucket}.s3.{home}.amazonaws.com</Endpoint>"
-                wrong = s3_error(301, "PermanentRedirect", region, inside=said)
+                inside = f"<Endpoint>{asked.bucket}.s3.{home}.amazonaws.com</Endpoint>"
+                wrong = s3_error(301, "PermanentRedirect", region, inside=inside)
             return wrong._replace(body=b"") if request.method == "HEAD" else wrong
         owner = self.owners.get(asked.bucket, ACCOUNT)
         wanted = request.headers.get("x-amz-expected-bucket-owner", owner)
@@ -323,8 +323,8 @@ def _query(inside: str, name: str) -> Reply:
 
 
 def _query_error(status: int, code: str, words: str) -> Reply:
-    said = f"<Error><Type>Sender</Type><Code>{code}</Code><Message>{words}</Message></Error>"
-    body = f"<ErrorResponse>{said}<RequestId>example</RequestId></ErrorResponse>"
+    error = f"<Error><Type>Sender</Type><Code>{code}</Code><Message>{words}</Message></Error>"
+    body = f"<ErrorResponse>{error}<RequestId>example</RequestId></ErrorResponse>"
     return Reply(status, body.encode(), (("Content-Type", "text/xml"),))
 
 
@@ -333,7 +333,7 @@ def json_error(status: int, code: str, words: str) -> Reply:
     return Reply(status, body.encode(), (("Content-Type", "application/x-amz-json-1.1"),))
 
 
-def json_answer(said: Any) -> Reply:
+def json_answer(answer: Any) -> Reply:
     """An answer of a service that speaks JSON."""
-    body = json.dumps(said).encode()
+    body = json.dumps(answer).encode()
     return Reply(200, body, (("Content-Type", "application/x-amz-json-1.1"),))

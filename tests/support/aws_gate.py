@@ -108,8 +108,8 @@ def denial(call: str) -> Reply:
         return Reply(403, body.encode(), (("Content-Type", "application/xml"),))
     if service in {"sns", "iam", "sts"}:
         code = "AuthorizationError" if service == "sns" else "AccessDenied"
-        told = f"<Type>Sender</Type><Code>{code}</Code><Message>{words}</Message>"
-        body = f"<ErrorResponse><Error>{told}</Error><RequestId>1</RequestId></ErrorResponse>"
+        fields = f"<Type>Sender</Type><Code>{code}</Code><Message>{words}</Message>"
+        body = f"<ErrorResponse><Error>{fields}</Error><RequestId>1</RequestId></ErrorResponse>"
         return Reply(403, body.encode(), (("Content-Type", "text/xml"),))
     body = json.dumps({"__type": "AccessDeniedException", "message": words})
     return Reply(400, body.encode(), (("Content-Type", "application/x-amz-json-1.1"),))

@@ -52,20 +52,20 @@ class Page:
         text = await asyncio.wait_for(self._socket.read_message(), 30)
         assert text is not None, "Chromium has ended"
         message: dict[str, Any] = json.loads(text)
-        told = message.get("params", {})
+        params = message.get("params", {})
         match message.get("method"):
-            case "Page.lifecycleEvent" if told["name"] == "load":
-                self._loaded.add(told["loaderId"])
+            case "Page.lifecycleEvent" if params["name"] == "load":
+                self._loaded.add(params["loaderId"])
             case "Page.javascriptDialogOpening":  # nothing else is answered until it is closed
-                self.wrong.append(told["message"])
+                self.wrong.append(params["message"])
                 close = {"id": 0, "method": "Page.handleJavaScriptDialog"}
                 await self._socket.write_message(json.dumps(close | {"params": {"accept": True}}))
-            case "Log.entryAdded" if told["entry"]["level"] in {"error", "warning"}:
-                self.wrong.append(f"{told['entry']['text']} {told['entry'].get('url', '')}")
+            case "Log.entryAdded" if params["entry"]["level"] in {"error", "warning"}:
+                self.wrong.append(f"{params['entry']['text']} {params['entry'].get('url', '')}")
             case "Runtime.exceptionThrown":
-                self.wrong.append(json.dumps(told["exceptionDetails"]))
-            case "Runtime.consoleAPICalled" if told["type"] in {"error", "warning", "assert"}:
-                self.wrong.append(json.dumps(told["args"]))
+                self.wrong.append(json.dumps(params["exceptionDetails"]))
+            case "Runtime.consoleAPICalled" if params["type"] in {"error", "warning", "assert"}:
+                self.wrong.append(json.dumps(params["args"]))
         return message
 
     def ask(self, expression: str) -> Any:
@@ -84,9 +84,9 @@ class Page:
 
     def open(self, url: str) -> None:
         """Go to *url* and wait until it is loaded; what its scripts ask for may still come."""
-        told = self.call("Page.navigate", url=url)
-        assert not told.get("errorText"), told
-        while told["loaderId"] not in self._loaded:
+        navigation = self.call("Page.navigate", url=url)
+        assert not navigation.get("errorText"), navigation
+        while navigation["loaderId"] not in self._loaded:
             self._runner.run(self._heard())
 
     def picture(self, width: int, height: int) -> bytes:

@@ -63,11 +63,11 @@ class Finding(NamedTuple):
 
 
 class Doctor(NamedTuple):
-    """What it said."""
+    """The exit status, the findings and the output of one call."""
 
     code: int
     findings: tuple[Finding, ...]
-    said: Mapping[str, Any]
+    output: Mapping[str, Any]
     err: str
 
     @classmethod
@@ -83,9 +83,9 @@ class Doctor(NamedTuple):
         capfd.readouterr()
         code = cli.execute(["doctor", "--json", *arguments])
         out, err = capfd.readouterr()
-        said = json.loads(out)
-        findings = tuple(Finding(**each) for each in said["findings"])
-        return cls(code, findings, said, err)
+        output = json.loads(out)
+        findings = tuple(Finding(**each) for each in output["findings"])
+        return cls(code, findings, output, err)
 
     def of(self, id_: str) -> list[Finding]:
         return [each for each in self.findings if each.id == id_]

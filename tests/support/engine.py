@@ -147,10 +147,12 @@ def _let_containers_talk() -> None:
 
 def _mirror(release: str) -> str:
     """Where this machine gets the packages of *release* from."""
-    said = subprocess.run(
+    output = subprocess.run(
         ["apt-get", "indextargets", "--format", "$(SITE) $(CODENAME) $(COMPONENT)"],
         check=True, capture_output=True, text=True, timeout=60,
     ).stdout  # fmt: skip
-    sites = [line.split()[0] for line in said.splitlines() if line.split()[1:] == [release, "main"]]
+    sites = [
+        line.split()[0] for line in output.splitlines() if line.split()[1:] == [release, "main"]
+    ]
     assert sites, "apt has no list of packages: apt-get update"
     return sites[0]

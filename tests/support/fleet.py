@@ -102,13 +102,13 @@ class Worker:
         return self.files[0].read_text(errors="replace")
 
     @property
-    def said(self) -> str:
+    def output(self) -> str:
         """All it wrote, to standard output and then to standard error."""
         return self.stdout + self.files[1].read_text(errors="replace")
 
     def until(self, text: str, *, seconds: float = 30) -> "Worker":
-        until(lambda: text in self.said or self.ended, seconds=seconds, what=lambda: self.said)
-        assert text in self.said, self.said
+        until(lambda: text in self.output or self.ended, seconds=seconds, what=lambda: self.output)
+        assert text in self.output, self.output
         return self
 
     @property
@@ -116,7 +116,7 @@ class Worker:
         return self.process.poll() is not None
 
     def wait(self, seconds: float = 30) -> int:
-        until(lambda: self.ended, seconds=seconds, what=lambda: self.said)
+        until(lambda: self.ended, seconds=seconds, what=lambda: self.output)
         return child_process.reap(self.process)
 
 

@@ -36,8 +36,8 @@ class Flower:
             environment["FLOWER_BASIC_AUTH"] = login
         argv = ("-A", "tasks", "flower", f"--port={self.port}", *options)
         self.process = fleet.celery(*argv, **environment)
-        until(self._opened, what=lambda: self.process.said)
-        assert not self.process.ended, self.process.said
+        until(self._opened, what=lambda: self.process.output)
+        assert not self.process.ended, self.process.output
 
     def _opened(self) -> bool:
         return self.process.ended or listens("127.0.0.1", self.port)

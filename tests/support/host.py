@@ -46,7 +46,7 @@ Records = Counter[tuple[str, str]]
 """Records by eventID and the sha256 of their bytes."""
 
 
-class Said(NamedTuple):
+class CommandResult(NamedTuple):
     code: int
     out: str
     err: str
@@ -112,12 +112,12 @@ class Host:
     def start(self, *arguments: str, debug: bool = False) -> "Process":
         """Start a verb."""
         argv = [sys.executable, "-m", "trailcourier", *arguments, "--config", str(self.config)]
-        log = self.folder / f"said-{len(self.started)}"
+        log = self.folder / f"output-{len(self.started)}"
         process = Process([*argv, *(["--debug"] if debug else [])], self, log)
         self.started.append(process)
         return process
 
-    def run(self, *arguments: str, seconds: float = 60, debug: bool = False) -> Said:
+    def run(self, *arguments: str, seconds: float = 60, debug: bool = False) -> CommandResult:
         """Run a verb to its end."""
         return self.start(*arguments, debug=debug).ended(within=seconds)
 
@@ -162,10 +162,10 @@ class Process:
             assert time.monotonic() < deadline, self.err
             time.sleep(0.05)
 
-    def ended(self, *, within: float = 60) -> Said:
+    def ended(self, *, within: float = 60) -> CommandResult:
         """Wait for its end."""
         deadline = time.monotonic() + within
         while self.process.poll() is None:
             assert time.monotonic() < deadline, self.err
             time.sleep(0.02)
-        return Said(child_process.reap(self.process), self.out, self.err)
+        return CommandResult(child_process.reap(self.process), self.out, self.err)

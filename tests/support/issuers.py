@@ -113,14 +113,14 @@ class Sts:
             )
         issued = self.keys.issue(role)
         issued["SessionToken"] = issued.pop("Token")
-        told = "".join(f"<{name}>{value}</{name}>" for name, value in issued.items())
-        body = f"<{action}Response><{action}Result><Credentials>{told}</Credentials>"
+        fields = "".join(f"<{name}>{value}</{name}>" for name, value in issued.items())
+        body = f"<{action}Response><{action}Result><Credentials>{fields}</Credentials>"
         return Reply(200, f"{body}</{action}Result></{action}Response>".encode(), (_XML,))
 
 
 def _sts_error(code: str, words: str, *, status: int = 403) -> Reply:
-    told = f"<Error><Type>Sender</Type><Code>{code}</Code><Message>{words}</Message></Error>"
-    body = f"<ErrorResponse>{told}<RequestId>EXAMPLE</RequestId></ErrorResponse>"
+    error = f"<Error><Type>Sender</Type><Code>{code}</Code><Message>{words}</Message></Error>"
+    body = f"<ErrorResponse>{error}<RequestId>EXAMPLE</RequestId></ErrorResponse>"
     return Reply(status, body.encode(), (_XML,))
 
 
@@ -174,5 +174,5 @@ class Imds:
             return Reply(401)  # version 1, which is off
         if request.target.endswith("security-credentials/"):
             return Reply(200, b"collector")
-        told = {"Code": "Success", "Type": "AWS-HMAC", **self.keys.issue(self.whose)}
-        return Reply(200, json.dumps(told).encode())
+        document = {"Code": "Success", "Type": "AWS-HMAC", **self.keys.issue(self.whose)}
+        return Reply(200, json.dumps(document).encode())

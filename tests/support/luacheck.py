@@ -35,7 +35,7 @@ def findings(checked: Sequence[Script]) -> list[str]:
         about[f"{lines[name][int(line) - 1]}: {words}"].append(name)
     if bool(ran.returncode) != bool(about):
         raise RuntimeError(f"luacheck: {ran.stdout}{ran.stderr}")
-    return [f"{told} (in {', '.join(names)})" for told, names in sorted(about.items())]
+    return [f"{finding} (in {', '.join(names)})" for finding, names in sorted(about.items())]
 
 
 def _lines(script: Script) -> Iterator[str]:

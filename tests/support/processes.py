@@ -12,13 +12,13 @@ def command_line(pid: int) -> str:
     """The arguments of a process."""
     if LISTED:
         return _text(PROC / str(pid) / "cmdline")
-    return _said("ps", "-ww", "-o", "args=", "-p", str(pid))
+    return _output("ps", "-ww", "-o", "args=", "-p", str(pid))
 
 
 def all_of_them() -> list[str]:
     """Of each process its number, arguments and environment, in a line."""
     if not LISTED:
-        return _said("ps", "axeww").splitlines()
+        return _output("ps", "axeww").splitlines()
     found = []
     for folder in PROC.iterdir():
         # it may end meanwhile, or be somebody else's
@@ -33,6 +33,6 @@ def _text(path: Path) -> str:
     return path.read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
 
 
-def _said(*argv: str) -> str:
+def _output(*argv: str) -> str:
     done = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=10)
     return done.stdout.strip()

@@ -84,9 +84,9 @@ class Rsyslog:
         return self.lines()
 
     def _listens(self) -> bool:
-        told = self.folder / "port"  # which it does only of a port that it chose itself
-        if not self.port and told.is_file():
-            self.port = int(told.read_text() or 0)
+        port_file = self.folder / "port"  # which it does only of a port that it chose itself
+        if not self.port and port_file.is_file():
+            self.port = int(port_file.read_text() or 0)
         with socket.socket() as probe:
             return bool(self.port) and probe.connect_ex((HOST, self.port)) == 0
 

@@ -194,9 +194,9 @@ def _part(body: bytes, wanted: str) -> Reply:
 
 
 def _error(code: str, status: int, words: str, *, extra: str = "") -> Reply:
-    told = f"<Code>{code}</Code><Message>{escape(words)}</Message>{extra}"
+    fields = f"<Code>{code}</Code><Message>{escape(words)}</Message>{extra}"
     ids = "<RequestId>EXAMPLE</RequestId><HostId>EXAMPLE</HostId>"
-    body = f'<?xml version="1.0" encoding="UTF-8"?>\n<Error>{told}{ids}</Error>'
+    body = f'<?xml version="1.0" encoding="UTF-8"?>\n<Error>{fields}{ids}</Error>'
     return Reply(status, body.encode(), (_XML, _ID))
 
 

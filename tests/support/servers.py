@@ -61,15 +61,15 @@ def moto() -> Iterator[DemoAccount]:
 @contextlib.contextmanager
 def sqs_process(*queues: str) -> Iterator[dict[str, Any]]:
     """The SQS stub as a process; gives its ``url`` and the ``queues`` by name."""
-    with _python("tests.support.sqs_stub", queues) as said:
-        yield said
+    with _python("tests.support.sqs_stub", queues) as started:
+        yield started
 
 
 @contextlib.contextmanager
 def s3_process(*arguments: str) -> Iterator[dict[str, Any]]:
     """The S3 stub as a process; gives its ``url``."""
-    with _python("tests.support.s3_stub", arguments) as said:
-        yield said
+    with _python("tests.support.s3_stub", arguments) as started:
+        yield started
 
 
 @contextlib.contextmanager

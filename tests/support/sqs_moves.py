@@ -73,7 +73,7 @@ class Moves:
                 self._move(task)
             elif task.status == "CANCELLING":
                 task.status = "CANCELLED"
-        return {"Results": [_told(each) for each in found[: arguments.get("MaxResults", 1)]]}
+        return {"Results": [_description(each) for each in found[: arguments.get("MaxResults", 1)]]}
 
     def _move(self, task: _Task) -> None:
         here = self._queues[task.source]
@@ -93,8 +93,8 @@ class Moves:
         raise SqsError("ResourceNotFoundException", "The task is not running.", status=404)
 
 
-def _told(task: _Task) -> Arguments:
-    told: Arguments = {
+def _description(task: _Task) -> Arguments:
+    fields: Arguments = {
         "Status": task.status,
         "SourceArn": f"arn:aws:sqs:us-east-1:111122223333:{task.source}",
         "ApproximateNumberOfMessagesMoved": task.moved,
@@ -102,5 +102,5 @@ def _told(task: _Task) -> Arguments:
         "StartedTimestamp": task.started,
     }
     if task.status == "RUNNING":
-        told["TaskHandle"] = task.handle
-    return told | ({"FailureReason": task.why} if task.why else {})
+        fields["TaskHandle"] = task.handle
+    return fields | ({"FailureReason": task.why} if task.why else {})

@@ -223,11 +223,11 @@ def messages_in(
 
     Their own are there if *attributes* were asked for.
     """
-    told = [_message(message, handle, names) for message, handle in found]
-    for (message, _), each in zip(found, told, strict=True):
+    messages = [_message(message, handle, names) for message, handle in found]
+    for (message, _), each in zip(found, messages, strict=True):
         if attributes and message.attributes:
             each["MessageAttributes"] = message.attributes
-    return told
+    return messages
 
 
 def _message(message: Message, handle: str, names: list[str]) -> Arguments:

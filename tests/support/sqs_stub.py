@@ -257,7 +257,7 @@ class SqsStub:
         queue: Queue,
         request: Request,
         asked: tuple[int, int, float],
-        told: tuple[list[str], bool],
+        wanted: tuple[list[str], bool],
     ) -> Reply:
         most, lease, wait = asked
         deadline = time.monotonic() + wait
@@ -269,13 +269,13 @@ class SqsStub:
                 found = queue.receive(most, lease)
         finally:
             self.long_polls -= 1
-        return self._received(request, found, told)
+        return self._received(request, found, wanted)
 
     def _received(
-        self, request: Request, found: list[tuple[Message, str]], told: tuple[list[str], bool]
+        self, request: Request, found: list[tuple[Message, str]], wanted: tuple[list[str], bool]
     ) -> Reply:
         self._note("ReceiveMessage", request, [message.id for message, _ in found])
-        names, own = told
+        names, own = wanted
         return _json({"Messages": messages_in(found, names, attributes=own)} if found else {})
 
     def _allow(self, request: Request) -> None:

@@ -40,8 +40,8 @@ def wired(client: redis.Redis, **workers: Any) -> Iterator[Settings]:
 
 def pulse(ledger: Ledger, role: str, *, host: str = "host", **more: Any) -> None:
     """Have the process of *role* on *host* say that it is alive."""
-    told = {"version": "0.1.0", "config": "c0ffee", **more}
-    presence = Presence(roles=(role,), host=host, pid=7, **told)
+    values = {"version": "0.1.0", "config": "c0ffee", **more}
+    presence = Presence(roles=(role,), host=host, pid=7, **values)
     threads = THREADS if role == OBJECTS else 0
     ledger.workers.note_heartbeat(f"{role}@{host}/7", threads, presence)
 

@@ -288,6 +288,6 @@ NAMES = {  # a bucket's name: may one be made now, may one be there
 
 @pytest.mark.parametrize(("name", "answers"), NAMES.items(), ids=lambda part: repr(part)[:30])
 def test_bucket_names_follow_the_current_rules_and_those_before_2018(name, answers):
-    told = [bool(rule.fullmatch(name)) for rule in (keys.NEW_BUCKET, keys.BUCKET)]
+    matches = [bool(rule.fullmatch(name)) for rule in (keys.NEW_BUCKET, keys.BUCKET)]
 
-    assert tuple(told) == answers
+    assert tuple(matches) == answers

@@ -20,10 +20,10 @@ def test_settings_that_contradict_each_other_are_refused(given, words):
 
 
 def test_a_wrong_setting_is_reported_alone():
-    with pytest.raises(ValidationError) as told:
+    with pytest.raises(ValidationError) as raised:
         Numbers(poll=0)
 
-    assert [error["loc"] for error in told.value.errors()] == [("poll",)]
+    assert [error["loc"] for error in raised.value.errors()] == [("poll",)]
 
 
 @pytest.mark.parametrize(

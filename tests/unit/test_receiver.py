@@ -64,7 +64,7 @@ def test_what_was_not_written_whole_is_not_there_after_a_start(running):
     assert running.records() == [b'{"n":1}', b'{"n":2}']
 
 
-def test_it_rejects_and_is_busy_as_it_is_told(running):
+def test_it_rejects_and_is_busy_as_it_is_set(running):
     running.reject(b"poison")
     with pytest.raises(Rejected):
         sink(running).send([b'{"n":1}', b"poison"])

@@ -93,7 +93,7 @@ def test_an_object_can_be_put_and_listed(stub, s3):
     [("logs", "not-there", "NoSuchKey"), ("not-there", "k", "NoSuchBucket")],
     ids=["key", "bucket"],
 )
-def test_what_is_not_there_is_said(s3, bucket, key, code):
+def test_what_is_not_there_is_an_error(s3, bucket, key, code):
     with pytest.raises(ClientError) as raised:
         s3.get_object(Bucket=bucket, Key=key)
 
@@ -172,8 +172,8 @@ def test_the_stub_serves_a_directory_as_a_process(tmp_path):
     path.parent.mkdir(parents=True)
     path.write_bytes(b"{}")
 
-    with servers.s3_process(str(tmp_path)) as said:
-        client = client_of(said["url"])
+    with servers.s3_process(str(tmp_path)) as started:
+        client = client_of(started["url"])
 
         assert client.get_object(Bucket="logs", Key="a/b.json")["Body"].read() == b"{}"
         client.close()

@@ -85,9 +85,9 @@ def test_the_clock_never_sleeps_longer_than_five_seconds(tmp_path, monkeypatch):
         "print(app.conf.beat_max_loop_interval, Scheduler(app, lazy=True).max_interval)"
     )
 
-    said = subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60
     )
 
-    assert said.returncode == 0, said.stderr
-    assert [0 < float(each) <= 5 for each in said.stdout.split()] == [True, True], said.stdout
+    assert done.returncode == 0, done.stderr
+    assert [0 < float(each) <= 5 for each in done.stdout.split()] == [True, True], done.stdout

@@ -305,7 +305,7 @@ def test_a_message_is_delivered_twice_at_once(stub, sqs, url):
     assert stub.bodies("trail") == []
 
 
-def test_a_queue_that_is_not_there_is_said(sqs, url):
+def test_a_queue_that_is_not_there_is_an_error(sqs, url):
     with pytest.raises(sqs.exceptions.QueueDoesNotExist) as raised:
         receive(sqs, url + "-not")
 
@@ -317,16 +317,16 @@ def test_eleven_messages_cannot_be_asked_for(sqs, url):
         receive(sqs, url, MaxNumberOfMessages=11)
 
 
-def test_the_depth_is_told(stub, sqs, url):
+def test_the_depth_is_reported(stub, sqs, url):
     stub.create("strict", redrive=("dead", 5))
     stub.send("strict", *"abc")
     receive(sqs, stub.queue_url("strict"), MaxNumberOfMessages=1)
 
-    told = sqs.get_queue_attributes(QueueUrl=stub.queue_url("strict"), AttributeNames=["All"])
+    answer = sqs.get_queue_attributes(QueueUrl=stub.queue_url("strict"), AttributeNames=["All"])
 
-    assert told["Attributes"]["ApproximateNumberOfMessages"] == "2"
-    assert told["Attributes"]["ApproximateNumberOfMessagesNotVisible"] == "1"
-    assert '"maxReceiveCount": 5' in told["Attributes"]["RedrivePolicy"]
+    assert answer["Attributes"]["ApproximateNumberOfMessages"] == "2"
+    assert answer["Attributes"]["ApproximateNumberOfMessagesNotVisible"] == "1"
+    assert '"maxReceiveCount": 5' in answer["Attributes"]["RedrivePolicy"]
     assert sqs.get_queue_url(QueueName="strict")["QueueUrl"].endswith("/strict")
 
 
@@ -422,11 +422,11 @@ def test_a_server_that_died_comes_back_on_its_port(stub, sqs, url):
 
 
 def test_the_stub_serves_as_a_process():
-    with servers.sqs_process("trail:2:dead") as said:
-        url = said["queues"]["trail"]
-        sqs = client_of(said["url"])
-        control(said["url"], "send", queue="trail", bodies=["a"])
-        control(said["url"], "fault", what="ReceiveMessage", code="OverLimit", status=403)
+    with servers.sqs_process("trail:2:dead") as started:
+        url = started["queues"]["trail"]
+        sqs = client_of(started["url"])
+        control(started["url"], "send", queue="trail", bodies=["a"])
+        control(started["url"], "fault", what="ReceiveMessage", code="OverLimit", status=403)
 
         with pytest.raises(ClientError) as raised:
             receive(sqs, url)
@@ -434,6 +434,6 @@ def test_the_stub_serves_as_a_process():
         sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
 
         assert code_of(raised) == "OverLimit"
-        assert control(said["url"], "bodies", queue="trail") == []
-        assert control(said["url"], "log")[-1]["ids"] == [message["MessageId"]]
+        assert control(started["url"], "bodies", queue="trail") == []
+        assert control(started["url"], "log")[-1]["ids"] == [message["MessageId"]]
         sqs.close()

@@ -170,9 +170,9 @@ def test_beat_imports_no_aws_library(tmp_path):
         "print(*{'boto3', 'botocore', 'obstore'} & sys.modules.keys())"
     )
 
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
-    assert said.stdout.strip() == ""
+    assert done.stdout.strip() == ""
 
 
 OWN = """

@@ -51,6 +51,7 @@ def demo(
     and one line of JSON. Exits with 1 if a record was lost, altered or unexpected, if the queue
     has a message that it should not have, or if a signal ended it before records were compared.
     """
+    stage.demand_moto()
     console = Console(stderr=True)
     chosen = random.randrange(10**6) if seed is None else seed  # noqa: S311 - printed, to repeat it
     if serve is not None:

@@ -34,17 +34,20 @@ QUEUE, DEAD = SETUP.name, f"{SETUP.name}-dead"
 START_SECONDS = 60
 
 
+def demand_moto() -> None:
+    """Raise ConfigError if the extra ``demo`` is not installed."""
+    if not all(importlib.util.find_spec(name) for name in ("moto", "flask")):
+        raise ConfigError(["demo: moto is not installed: pip install 'trailcourier[demo]'"])
+
+
 @contextlib.contextmanager
 def emulated_aws(
     environment: Mapping[str, str], log: BinaryIO | int | None, listen: str = "127.0.0.1:0"
 ) -> Iterator["DemoAccount"]:
     """Run an emulated AWS with the demo's resources until the block ends; *log* gets its stderr.
 
-    It listens on *listen*, ADDRESS:PORT.  Raises ConfigError if moto is not installed, Unreachable
-    if it does not start.
+    It listens on *listen*, ADDRESS:PORT.  Raises Unreachable if it does not start.
     """
-    if not all(importlib.util.find_spec(name) for name in ("moto", "flask")):
-        raise ConfigError(["demo: moto is not installed: pip install 'trailcourier[demo]'"])
     process = child_process.start(
         [sys.executable, "-m", "trailcourier.demo.emulator", listen],
         environment=environment,

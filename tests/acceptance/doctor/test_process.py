@@ -54,10 +54,10 @@ def run(folder, environment, *arguments, **more):
 def test_a_person_reads_what_was_found_and_where_to_begin(environment, account, tmp_path):
     account.unsubscribe()
 
-    said = run(tmp_path, environment)
+    done = run(tmp_path, environment)
 
-    assert (said.returncode, said.stderr) == (1, "")
-    lines = said.stdout.splitlines()
+    assert (done.returncode, done.stderr) == (1, "")
+    lines = done.stdout.splitlines()
     assert lines[0] == "prod"
     assert any(
         line.startswith("  error        TC402  the queue is not subscribed") for line in lines
@@ -66,10 +66,10 @@ def test_a_person_reads_what_was_found_and_where_to_begin(environment, account, 
 
 
 def test_a_good_account_is_0_and_leaves_everything_as_it_was(environment, tmp_path):
-    said = run(tmp_path, environment)
+    done = run(tmp_path, environment)
 
-    assert (said.returncode, said.stderr) == (0, "")
-    assert said.stdout.splitlines()[-1].startswith("No errors; ")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[-1].startswith("No errors; ")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["events", "trailcourier.toml"]
 
 
@@ -128,9 +128,9 @@ def test_it_ends_within_half_a_minute_when_everything_hangs(
     }
     began = time.monotonic()
 
-    said = run(tmp_path, hanging, "--json")
+    done = run(tmp_path, hanging, "--json")
 
     assert time.monotonic() - began < 30
-    told = json.loads(said.stdout)
-    assert (said.returncode, told["first"]) == (1, "TC105" if scheme == "http" else "TC104")
-    assert {each["source"] for each in told["findings"]} == {"prod", "dev"}
+    output = json.loads(done.stdout)
+    assert (done.returncode, output["first"]) == (1, "TC105" if scheme == "http" else "TC104")
+    assert {each["source"] for each in output["findings"]} == {"prod", "dev"}

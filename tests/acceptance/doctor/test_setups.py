@@ -442,30 +442,30 @@ def cases(table):
 def test_what_keeps_records_from_arriving_is_the_only_error(doctor, world, id_, broken):
     broken(world)
 
-    said = doctor(instead=world.instead, more=world.more)
+    report = doctor(instead=world.instead, more=world.more)
 
-    assert (said.code, said.said["first"]) == (1, id_)
-    assert said.errors == [id_]
-    assert said.of(id_)[0].fix
-    assert "hunter2" not in json.dumps(said.said)
+    assert (report.code, report.output["first"]) == (1, id_)
+    assert report.errors == [id_]
+    assert report.of(id_)[0].fix
+    assert "hunter2" not in json.dumps(report.output)
 
 
 @pytest.mark.parametrize(("id_", "broken"), cases(WARNINGS))
 def test_what_costs_something_is_the_first_warning_and_no_error(doctor, world, id_, broken):
     broken(world)
 
-    said = doctor(instead=world.instead, more=world.more)
+    report = doctor(instead=world.instead, more=world.more)
 
-    assert (said.code, said.errors, said.said["first"]) == (0, [], None)
-    assert said.worst == id_
-    assert said.of(id_)[0].fix
+    assert (report.code, report.errors, report.output["first"]) == (0, [], None)
+    assert report.worst == id_
+    assert report.of(id_)[0].fix
 
 
 def test_a_healthy_account_has_no_warning_and_no_error(doctor):
-    said = doctor()
+    report = doctor()
 
-    assert said.code == 0
-    assert {each.level for each in said.findings} == {"ok", "not-checked"}
+    assert report.code == 0
+    assert {each.level for each in report.findings} == {"ok", "not-checked"}
 
 
 # every action, missing
@@ -498,9 +498,9 @@ def test_each_missing_action_is_named_with_who_what_and_the_statement(doctor, wo
         world.account.queue_attributes(KmsMasterKeyId=key)
     world.front.denied[action] = ""
 
-    said = doctor(instead=world.instead)
+    report = doctor(instead=world.instead)
 
-    (found,) = [each for each in said.of(id_) if action in each.text]
+    (found,) = [each for each in report.of(id_) if action in each.text]
     assert found.level == level
     assert found.text.startswith(f"{OWNER} may not {action} on ")
     (given,) = statements([found])
@@ -519,14 +519,14 @@ def test_the_manuals_permissions_suffice_and_the_printed_statements_show_the_res
     holder = account.front.holders[KEY]
     holder.allowed = ("s3:Get*", "s3:List*", "sqs:ReceiveMessage", "sqs:DeleteMessage")
 
-    said = doctor()
-    assert (said.code, said.errors) == (0, [])
+    report = doctor()
+    assert (report.code, report.errors) == (0, [])
     for _ in range(3):  # what a statement lets it see may need another
-        holder.allowed += tuple(each["Action"] for each in statements(said.findings))
-        said = doctor()
+        holder.allowed += tuple(each["Action"] for each in statements(report.findings))
+        report = doctor()
 
-    assert [each for each in said.findings if " may not " in each.text] == []
-    assert said.levels == well(doctor, account)
+    assert [each for each in report.findings if " may not " in each.text] == []
+    assert report.levels == well(doctor, account)
 
 
 def well(doctor, account):
@@ -548,7 +548,7 @@ def test_a_service_that_fails_is_no_error(doctor, account):
     for action in ("sqs:ReceiveMessage", "sns:GetTopicAttributes", "cloudtrail:DescribeTrails"):
         account.front.answers[action] = lambda _: json_error(500, "InternalFailure", "sorry")
 
-    said = doctor()
+    report = doctor()
 
-    assert said.errors == []
-    assert QUEUE_ARN in said.of("TC301")[0].text
+    assert report.errors == []
+    assert QUEUE_ARN in report.of("TC301")[0].text

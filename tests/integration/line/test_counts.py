@@ -14,7 +14,7 @@ from trailcourier.line import poll
 from trailcourier.line.object_rules import ObjectRules
 
 
-def told():
+def objects_counted():
     """Every object that this process has counted, by what became of it as the ledger names it."""
     return Counter(
         {
@@ -35,7 +35,7 @@ def s3(*entries):
 
 def test_each_object_is_counted_once_for_what_became_of_it(make):
     world = make(rules=ObjectRules(buckets=(BUCKET,)))
-    before = told()
+    before = objects_counted()
     world.s3.put(BUCKET, key("bad"), b"\x1f\x8b broken")
     world.announce(world.put(1), key("bad"), f"{FOLDER.replace('CloudTrail', 'Config')}/x.json.gz")
     gone = announcements.entry(key(3), "ObjectRemoved:Delete")
@@ -51,7 +51,7 @@ def test_each_object_is_counted_once_for_what_became_of_it(make):
 
     counted = {name: by for name, by in world.count().items() if name.startswith("objects:")}
     named = counted.pop("objects:named")
-    assert told() - before == counted
+    assert objects_counted() - before == counted
     assert sum(counted.values()) == named
     assert counted["objects:skipped:non-create"] == 2
     assert counted["objects:skipped:already-delivered"] == 2

@@ -73,13 +73,13 @@ def again(world):
 
 
 def sums(world, sink="siem"):
-    told = world.count()
+    counts = world.count()
     kept = {
-        name: told.get(f"sink:{sink}:{name}", 0) for name in ("delivered", "filtered", "refused")
+        name: counts.get(f"sink:{sink}:{name}", 0) for name in ("delivered", "filtered", "refused")
     }
-    if repaired := told.get(f"sink:{sink}:repaired"):
+    if repaired := counts.get(f"sink:{sink}:repaired"):
         kept["repaired"] = repaired
-    return told.get("records:in", 0), kept
+    return counts.get("records:in", 0), kept
 
 
 def test_records_are_sent_in_order_in_batches(world, siem):

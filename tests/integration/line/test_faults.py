@@ -53,7 +53,7 @@ def test_a_refused_message_keeps_no_parked_object_from_its_next_try(asked_in_vai
     assert world.count()["messages:left"] == 1
 
 
-def test_a_lease_that_was_not_extended_is_said(world):
+def test_a_lease_that_was_not_extended_is_logged(world):
     world.announce(world.put(1))
     world.poll()
     world.sqs.fail_entries("ChangeMessageVisibilityBatch", code="InternalError")
@@ -62,8 +62,8 @@ def test_a_lease_that_was_not_extended_is_said(world):
     with structlog.testing.capture_logs() as log:
         world.maintenance(idle=False)
 
-    said = [(line["event"], line.get("error")) for line in log]
-    assert ("queue_failed", "InternalError") in said
+    events = [(line["event"], line.get("error")) for line in log]
+    assert ("queue_failed", "InternalError") in events
 
 
 def test_no_poll_ends_in_a_burst_of_short_receives(make):
@@ -120,13 +120,13 @@ def test_keys_the_queue_refuses_hold_the_source_up_loudly_with_what_to_do(world,
     asked = len(world.sqs.log("ReceiveMessage"))
     world.poll()
 
-    said = [(line["log_level"], line["why"]) for line in log if line["event"] == "breaker_opened"]
-    assert [(level, why.partition(":")[0]) for level, why in said] == [("error", "credentials")]
-    assert code in said[0][1]
+    opened = [(line["log_level"], line["why"]) for line in log if line["event"] == "breaker_opened"]
+    assert [(level, why.partition(":")[0]) for level, why in opened] == [("error", "credentials")]
+    assert code in opened[0][1]
     assert held_up.state == "paused"
-    (told,) = held_up.advice
-    assert told.startswith("Receives from the queue of source prod are paused")
-    assert told.endswith(REASONS["credentials"].advice)
+    (text,) = held_up.advice
+    assert text.startswith("Receives from the queue of source prod are paused")
+    assert text.endswith(REASONS["credentials"].advice)
     assert len(world.sqs.log("ReceiveMessage")) == asked  # it is left alone
 
 
@@ -149,9 +149,9 @@ def test_a_hop_limit_that_is_too_small_holds_the_source_up_with_the_command(worl
         for _ in range(5):
             world.poll()
 
-    (told,) = read_status(world.ledger).advice
-    assert "/latest/api/token" in told
-    assert "--http-put-response-hop-limit 2" in told
+    (text,) = read_status(world.ledger).advice
+    assert "/latest/api/token" in text
+    assert "--http-put-response-hop-limit 2" in text
     assert world.sqs.log("ReceiveMessage") == []
 
 
@@ -173,7 +173,7 @@ def test_credentials_that_are_good_again_let_everything_go_on(world):
     assert world.delivered() == expected(*range(12))
 
 
-def test_every_outcome_is_said_the_unread_ones_too(world):
+def test_every_outcome_is_logged_the_unread_ones_too(world):
     world.s3.fault("*", code="AccessDenied", times=-1)
     for at in range(6):
         world.announce(world.put(at))
@@ -186,7 +186,7 @@ def test_every_outcome_is_said_the_unread_ones_too(world):
     assert parked == ["access-denied"] * 5 + ["breaker-open"]
 
 
-def test_an_object_known_as_delivered_is_said_to_be_skipped(world):
+def test_an_object_known_as_delivered_is_logged_as_skipped(world):
     world.announce(world.put(1))
     world.run()
     world.announce(key(1))
@@ -194,8 +194,10 @@ def test_an_object_known_as_delivered_is_said_to_be_skipped(world):
     with structlog.testing.capture_logs() as log:
         world.run()
 
-    said = [(line["event"], line["reason"]) for line in log if line["event"] == "objects_skipped"]
-    assert said == [("objects_skipped", "already-delivered")]
+    skipped = [
+        (line["event"], line["reason"]) for line in log if line["event"] == "objects_skipped"
+    ]
+    assert skipped == [("objects_skipped", "already-delivered")]
 
 
 @pytest.mark.parametrize("code", ["AccessDenied", "NoSuchKey", "KMS.DisabledException"])
@@ -217,12 +219,12 @@ def test_an_answer_that_only_good_credentials_get_closes_their_breaker(world, co
     assert "credentials:prod" not in [each.name for each in world.ledger.breakers.list_open()]
 
 
-def breakers_said(log):
+def breaker_events(log):
     names = ("breaker_opened", "breaker_closed")
     return [(line["event"], line["breaker"]) for line in log if line["event"] in names]
 
 
-def test_a_breaker_of_a_bucket_is_said_to_open_and_to_close_once_each(world):
+def test_a_breaker_of_a_bucket_logs_once_that_it_opens_and_that_it_closes(world):
     world.s3.fault("*", code="AccessDenied", times=-1)
     for at in range(8):
         world.announce(world.put(at))
@@ -237,11 +239,11 @@ def test_a_breaker_of_a_bucket_is_said_to_open_and_to_close_once_each(world):
 
     bucket = f"bucket:prod:{BUCKET}/111122223333"
     assert world.delivered() == expected(*range(8))
-    assert breakers_said(log) == [("breaker_opened", bucket), ("breaker_closed", bucket)]
+    assert breaker_events(log) == [("breaker_opened", bucket), ("breaker_closed", bucket)]
 
 
 @pytest.mark.parametrize("action", ["ReceiveMessage", "DeleteMessageBatch"])
-def test_a_breaker_of_a_queue_is_said_to_open_and_to_close_once_each(world, action):
+def test_a_breaker_of_a_queue_logs_once_that_it_opens_and_that_it_closes(world, action):
     world.sqs.fault(action, code="AccessDenied", status=403, times=5)
     world.announce(world.put(1))
 
@@ -251,10 +253,10 @@ def test_a_breaker_of_a_queue_is_said_to_open_and_to_close_once_each(world, acti
             world.pass_time(31)
             world.maintenance()
 
-    said = breakers_said(log)
+    events = breaker_events(log)
     assert world.waiting() == []
-    assert [event for event, _ in said] == ["breaker_opened", "breaker_closed"]
-    assert {name for _, name in said} <= {"queue:prod", "delete:prod"}
+    assert [event for event, _ in events] == ["breaker_opened", "breaker_closed"]
+    assert {name for _, name in events} <= {"queue:prod", "delete:prod"}
 
 
 @pytest.mark.parametrize(

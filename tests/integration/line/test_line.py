@@ -329,9 +329,9 @@ def test_a_settle_says_how_many_messages_it_settled_and_a_forward_why_not(world)
     world.announce(key(3))
     world.poll()
 
-    told = [forward_object(world.line, work, work.message).text for work in world.work]
+    texts = [forward_object(world.line, work, work.message).text for work in world.work]
 
-    assert told == ["delivered", "delivered", "refused: unparseable"]
+    assert texts == ["delivered", "delivered", "refused: unparseable"]
     assert settle(world.line, None) == 3
     assert settle(world.line, None) == 0
 

@@ -136,8 +136,8 @@ def test_that_nothing_can_be_extended_is_said_once(world, listen):
         world.pass_time(400)
         world.maintenance()
 
-    said = [json.loads(line)["event"] for line in out.getvalue().split("\n")[:-1]]
-    assert said.count("degraded") == 1
+    events = [json.loads(line)["event"] for line in out.getvalue().split("\n")[:-1]]
+    assert events.count("degraded") == 1
 
 
 def test_a_bucket_that_fails_does_not_hold_up_another(world):
@@ -162,9 +162,9 @@ def test_a_key_cannot_write_a_log_line_of_its_own(world, listen):
 
     world.run()
 
-    said = [json.loads(line) for line in out.getvalue().split("\n")[:-1]]
-    assert [each["object"] for each in said if "object" in each] == [f"s3://{BUCKET}/{odd}"]
-    assert "messages_deleted" not in {each["event"] for each in said}
+    lines = [json.loads(line) for line in out.getvalue().split("\n")[:-1]]
+    assert [each["object"] for each in lines if "object" in each] == [f"s3://{BUCKET}/{odd}"]
+    assert "messages_deleted" not in {each["event"] for each in lines}
 
 
 def test_no_secret_is_logged_or_kept_in_the_ledger_whatever_fails(world, listen):
@@ -179,12 +179,12 @@ def test_no_secret_is_logged_or_kept_in_the_ledger_whatever_fails(world, listen)
         world.maintenance()
         world.forward_all()
 
-    said = out.getvalue()
+    logged = out.getvalue()
     client = world.ledger.store.client
     kept = [client.dump(name) for name in client.scan_iter()]
     assert world.delivered() == expected(1, 2)
-    assert "object_parked" in said
-    assert SECRET not in said
+    assert "object_parked" in logged
+    assert SECRET not in logged
     assert kept
     assert not any(SECRET.encode() in each for each in kept)
 

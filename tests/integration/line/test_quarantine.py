@@ -115,9 +115,9 @@ def test_all_that_was_refused_is_delivered_by_a_retry_however_little_room_there_
     for at in range(20):
         world.s3.put(BUCKET, key(at), log_file(records(at)))
 
-    told = [retry(world.line, entry) for entry in world.ledger.quarantine.entries()]
+    results = [retry(world.line, entry) for entry in world.ledger.quarantine.entries()]
 
-    assert all(each.done for each in told)
+    assert all(each.done for each in results)
     assert world.delivered() == expected(*range(20))
     assert world.ledger.quarantine.count() == 0
 
@@ -130,14 +130,14 @@ def test_a_retry_in_vain_of_what_had_no_details_has_them_again(make):
         world.run()
     evicted = next(each for each in world.ledger.quarantine.entries() if each.evicted)
 
-    told = retry(world.line, evicted)
+    result = retry(world.line, evicted)
 
     now = world.ledger.quarantine.get(evicted.id)
-    assert not told.done
+    assert not result.done
     assert (now.evicted, now.times, now.messages) == (False, 2, evicted.messages)
 
 
-def test_a_message_is_told_with_who_sent_it_through_which_topic_and_how_it_begins(world):
+def test_a_message_is_kept_with_who_sent_it_through_which_topic_and_how_it_begins(world):
     body = announcements.sns(ALARM)
     world.sqs.send("trail", body)
 
@@ -150,7 +150,7 @@ def test_a_message_is_told_with_who_sent_it_through_which_topic_and_how_it_begin
     assert len(entry.message) == 36
 
 
-def test_a_refused_object_is_told_with_who_announced_it(world):
+def test_a_refused_object_is_kept_with_who_announced_it(world):
     world.s3.put(BUCKET, key(1), BROKEN)
     body = announcements.sns(announcements.own(key(1), bucket=BUCKET))
     world.sqs.send("trail", body)
@@ -266,11 +266,11 @@ def test_a_rewrite_that_is_broken_is_refused_and_the_repaired_one_delivered(worl
     (entry,) = world.ledger.quarantine.entries()
     world.s3.put(BUCKET, key(1), log_file(records("1-new")))
 
-    told = retry(world.line, entry)
+    result = retry(world.line, entry)
     world.pass_time(61)
     world.run()
 
-    assert told.done
+    assert result.done
     assert world.delivered() == expected(1, "1-new")
     assert world.waiting() == []
 

@@ -136,10 +136,10 @@ def test_a_sink_that_rejects_everything_is_parked_and_refuses_nothing(world, sie
     siem.repair()
     until_all_is_delivered(world)
     assert siem.ids() == expected(*range(40), count=20)
-    told = world.count()
-    assert (told["objects:delivered"], told["records:in"]) == (40, 800)
-    assert (told["sink:siem:delivered"], told["sink:siem:refused"]) == (800, 0)
-    assert not any(name.startswith("objects:refused") for name in told)
+    counts = world.count()
+    assert (counts["objects:delivered"], counts["records:in"]) == (40, 800)
+    assert (counts["sink:siem:delivered"], counts["sink:siem:refused"]) == (800, 0)
+    assert not any(name.startswith("objects:refused") for name in counts)
     assert world.sqs.messages("dead") == []
 
 
@@ -181,9 +181,9 @@ def test_an_object_with_none_accepted_is_refused_once_the_sink_accepted_others(
         ("siem", at) for at in range(len(entry.records))
     ]
     assert all("answered 422" in each.words for each in entry.records)
-    told = world.count()
-    assert told["records:in"] == took + count
-    assert (told["sink:siem:delivered"], told["sink:siem:refused"]) == (took, count)
+    counts = world.count()
+    assert counts["records:in"] == took + count
+    assert (counts["sink:siem:delivered"], counts["sink:siem:refused"]) == (took, count)
 
 
 def test_an_object_that_is_tried_again_after_a_success_is_bisected_to_its_end(world, siem):
@@ -343,8 +343,8 @@ def test_a_rejected_record_at_the_end_of_a_batch_is_confirmed_by_the_next_one(ma
     (entry,) = world.ledger.quarantine.entries()
     assert [each.ordinal for each in entry.records] == [1, 9, 11]
     assert siem.ids() == sorted(set(expected(5, count=20)) - {"5-1", "5-9", "5-11"})
-    told = world.count()
-    assert (told["sink:siem:delivered"], told["sink:siem:refused"]) == (17, 3)
+    counts = world.count()
+    assert (counts["sink:siem:delivered"], counts["sink:siem:refused"]) == (17, 3)
 
 
 class TwoFaced:
@@ -375,7 +375,7 @@ class TwoFaced:
         return [record.split(b'"eventID":"')[1].split(b'"')[0].decode() for record in self.taken]
 
 
-def test_a_worker_told_to_stop_after_a_probe_was_accepted_repeats_nothing(make):
+def test_a_worker_asked_to_stop_after_a_probe_was_accepted_repeats_nothing(make):
     """The last record is accepted ahead of its turn; what lies before it is sent later, alone."""
     bad = {b'"5-0"', b'"5-3"'}
     sink = TwoFaced("siem", lambda record: any(each in record for each in bad))
@@ -395,9 +395,9 @@ def test_a_worker_told_to_stop_after_a_probe_was_accepted_repeats_nothing(make):
     assert (left.status, accepted) == ("pending", ["5-9"])
     assert statuses == ["refused"]
     assert sorted(sink.ids()) == sorted(set(expected(5, count=10)) - {"5-0", "5-3"})
-    told = world.count()
-    assert told["records:in"] == 10
-    assert (told["sink:siem:delivered"], told["sink:siem:refused"]) == (8, 2)
+    counts = world.count()
+    assert counts["records:in"] == 10
+    assert (counts["sink:siem:delivered"], counts["sink:siem:refused"]) == (8, 2)
 
 
 def two_received(world):
@@ -513,9 +513,9 @@ def test_what_was_rejected_before_is_not_doubted_when_it_is_retried(world, siem)
     world.run()
     (entry,) = world.ledger.quarantine.entries()
 
-    told = retry(world.line, entry)
+    result = retry(world.line, entry)
 
-    assert "was refused again: rejected-records" in told.text
+    assert "was refused again: rejected-records" in result.text
 
 
 def test_a_drain_that_holds_only_such_objects_says_what_the_sink_answered(world, siem):

@@ -40,9 +40,9 @@ def test_a_repaired_object_is_delivered_and_leaves_quarantine(refused):
     world, entry = refused
     world.s3.put(BUCKET, key(1), log_file(records(1)))
 
-    told = retry(world.line, entry)
+    result = retry(world.line, entry)
 
-    assert (told.done, told.text) == (True, f"Delivered s3://{BUCKET}/{key(1)}.")
+    assert (result.done, result.text) == (True, f"Delivered s3://{BUCKET}/{key(1)}.")
     assert world.delivered() == expected(1)
     assert world.ledger.quarantine.entries() == []
     assert world.ledger.room.count_in_hand()[:2] == (0, 0)
@@ -74,11 +74,11 @@ def test_its_message_need_not_exist_any_more(refused):
 def test_what_is_still_broken_is_refused_again_with_what_to_do(refused):
     world, entry = refused
 
-    told = retry(world.line, entry)
+    result = retry(world.line, entry)
 
-    assert not told.done
-    assert told.text.startswith(f"s3://{BUCKET}/{key(1)} was refused again: corrupt: ")
-    assert told.text.endswith("`trailcourier quarantine retry`.")
+    assert not result.done
+    assert result.text.startswith(f"s3://{BUCKET}/{key(1)} was refused again: corrupt: ")
+    assert result.text.endswith("`trailcourier quarantine retry`.")
     assert [each.times for each in world.ledger.quarantine.entries()] == [2]
 
 
@@ -101,9 +101,9 @@ def test_what_cannot_be_read_now_is_left_to_the_workers(refused):
     world, entry = refused
     world.s3.fault(key(1), code="AccessDenied", times=-1)
 
-    told = retry(world.line, entry)
+    result = retry(world.line, entry)
 
-    assert (told.done, "the workers retry it" in told.text) == (False, True)
+    assert (result.done, "the workers retry it" in result.text) == (False, True)
     world.s3.heal()
     world.s3.put(BUCKET, key(1), log_file(records(1)))
     world.pass_time(31)
@@ -120,9 +120,9 @@ def test_an_object_that_a_worker_has_in_hand_is_left_to_it(refused):
     held = f"{until}|token|task"
     client.set(world.ledger.store.own.encode() + b"c:" + bytes.fromhex(oid), held)
 
-    told = retry(world.line, entry)
+    result = retry(world.line, entry)
 
-    assert (told.done, "A worker is forwarding" in told.text) == (False, True)
+    assert (result.done, "A worker is forwarding" in result.text) == (False, True)
 
 
 def test_what_was_delivered_meanwhile_is_not_sent_again(refused):
@@ -130,9 +130,9 @@ def test_what_was_delivered_meanwhile_is_not_sent_again(refused):
     world.s3.put(BUCKET, key(1), log_file(records(1)))
     retry(world.line, entry)
 
-    told = retry(world.line, entry)
+    result = retry(world.line, entry)
 
-    assert (told.done, told.text) == (
+    assert (result.done, result.text) == (
         True,
         f"Nothing of s3://{BUCKET}/{key(1)} was left to deliver.",
     )
@@ -140,9 +140,9 @@ def test_what_was_delivered_meanwhile_is_not_sent_again(refused):
 
 
 def test_a_message_that_was_not_understood_has_nothing_to_retry(world):
-    told = retry(world.line, QuarantineEntry("id", "message", "not-understood", "", None, "m1"))
+    result = retry(world.line, QuarantineEntry("id", "message", "not-understood", "", None, "m1"))
 
-    assert (told.done, "quarantine drop" in told.text) == (False, True)
+    assert (result.done, "quarantine drop" in result.text) == (False, True)
 
 
 @pytest.mark.parametrize(
@@ -162,9 +162,9 @@ def test_a_judgement_is_made_anew_by_the_configuration_of_now(make, name, before
     now = dataclasses.replace(world.line, rules=ObjectRules(**after))
 
     still = retry(world.line, entry)
-    told = retry(now, entry)
+    result = retry(now, entry)
 
-    assert (still.done, told.done) == (False, True)
+    assert (still.done, result.done) == (False, True)
     assert f"was refused again: {entry.reason}" in still.text
     assert world.delivered() == expected(1)
 
@@ -185,9 +185,9 @@ def test_an_object_of_a_bucket_no_longer_allowed_is_not_read(refused):
     world.s3.put(BUCKET, key(1), log_file(records(1)))
     reads = world.s3.reads()[key(1)]
 
-    told = retry(dataclasses.replace(world.line, rules=ObjectRules(buckets=("of-mine",))), entry)
+    result = retry(dataclasses.replace(world.line, rules=ObjectRules(buckets=("of-mine",))), entry)
 
-    assert "refused again: bucket-not-allowed" in told.text
+    assert "refused again: bucket-not-allowed" in result.text
     assert world.s3.reads()[key(1)] == reads
     assert world.ledger.quarantine.entries()[0].reason == "bucket-not-allowed"
 
@@ -210,9 +210,9 @@ def test_only_the_records_a_sink_refused_are_sent_again(make, capfd):
     first = capfd.readouterr().out
     before = in_all(world)
 
-    told = retry(dataclasses.replace(world.line, **line(4096)), entry)
+    result = retry(dataclasses.replace(world.line, **line(4096)), entry)
 
-    assert told.done
+    assert result.done
     assert [json.loads(each)["eventID"] for each in first.splitlines()] == [
         each["eventID"] for each in of if each["eventID"] != "large"
     ]
@@ -226,9 +226,9 @@ def test_only_the_records_a_sink_refused_are_sent_again(make, capfd):
 def test_what_a_retry_says_of_a_key_cannot_act_on_a_terminal(world):
     ref = ObjectRef(BUCKET, f"{FOLDER}/\x1b]0;x\x07.json.gz")
 
-    told = retry(world.line, QuarantineEntry("id", "object", "corrupt", "", ref, "m1"))
+    result = retry(world.line, QuarantineEntry("id", "object", "corrupt", "", ref, "m1"))
 
-    assert told.text.isprintable()
+    assert result.text.isprintable()
 
 
 def _s3_event(name):

@@ -184,7 +184,7 @@ def test_what_the_queue_does_not_hand_back_stays_known_and_is_handed_back_later(
     assert world.poll() == 5
 
 
-def test_nothing_is_said_to_be_handed_back_while_the_queue_does_not_answer(world):
+def test_nothing_is_reported_as_handed_back_while_the_queue_does_not_answer(world):
     leave_five(world)
     fault = world.sqs.fault("ChangeMessageVisibilityBatch", times=-1, code="ServiceUnavailable",
                             status=503)  # fmt: skip

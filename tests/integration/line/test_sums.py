@@ -212,8 +212,8 @@ def test_every_outcome_is_counted_once_and_none_is_negative(world, siem, steps):
         getattr(story, name)(*how)
         law(*world.ledger.sums.read_with_in_hand())
     law_of_a_run(story.watch.result())
-    told = read_status(world.ledger)
-    assert told.objects["named"] >= 0 <= told.messages_by_outcome["received"]
+    counts = read_status(world.ledger)
+    assert counts.objects["named"] >= 0 <= counts.messages_by_outcome["received"]
 
 
 def outcomes(world, prefix="objects:"):

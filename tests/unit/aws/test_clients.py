@@ -100,15 +100,15 @@ def test_the_environments_proxy_is_ignored(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("credentials", "endpoint", "said"),
+    ("credentials", "endpoint", "message"),
     [
         (Credentials(profile="nobody"), None, "nobody"),
         (None, "not a url", "not a url"),
     ],
     ids=["profile", "endpoint"],
 )
-def test_an_invalid_profile_or_endpoint_is_a_config_error(credentials, endpoint, said):
-    with pytest.raises(ConfigError, match=said):
+def test_an_invalid_profile_or_endpoint_is_a_config_error(credentials, endpoint, message):
+    with pytest.raises(ConfigError, match=message):
         clients.make_client(
             session(credentials), "sqs", "eu-west-1", network=Network(endpoint_url=endpoint)
         )

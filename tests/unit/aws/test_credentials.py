@@ -8,12 +8,12 @@ KEYS = {"access_key_id": "env:ID", "secret_access_key": "env:KEY"}
 ENVIRON = {"ID": "AKIAEXAMPLE", "KEY": "hunter2-correct-horse"}
 
 
-def credentials(**said: object) -> Credentials:
-    return Credentials.model_validate(said, context={"environ": ENVIRON})
+def credentials(**fields: object) -> Credentials:
+    return Credentials.model_validate(fields, context={"environ": ENVIRON})
 
 
 @pytest.mark.parametrize(
-    "said",
+    "fields",
     [
         pytest.param({}, id="nothing"),
         pytest.param({"profile": "audit"}, id="profile"),
@@ -36,12 +36,12 @@ def credentials(**said: object) -> Credentials:
         ),
     ],
 )
-def test_each_kind_accepts_its_fields(said):
-    assert credentials(**said).kind == said.get("kind", "default")
+def test_each_kind_accepts_its_fields(fields):
+    assert credentials(**fields).kind == fields.get("kind", "default")
 
 
 @pytest.mark.parametrize(
-    ("said", "problems"),
+    ("fields", "problems"),
     [
         pytest.param(
             {"role_arn": ROLE},
@@ -90,9 +90,9 @@ def test_each_kind_accepts_its_fields(said):
         ),
     ],
 )
-def test_wrong_and_missing_fields_are_reported_by_key(said, problems):
+def test_wrong_and_missing_fields_are_reported_by_key(fields, problems):
     with pytest.raises(ValidationError) as caught:
-        credentials(**said)
+        credentials(**fields)
 
     found = {str(each["loc"][0]): each["msg"] for each in caught.value.errors()}
     assert found.keys() == problems.keys()

@@ -38,10 +38,10 @@ def listed(service, region, partition, *, fips=False, dualstack=False):
     """The host in botocore's ``endpoints.json``; clients use botocore's endpoint rules instead."""
     if (service, partition, dualstack) == ("s3", "aws-eusc", True):  # S3's rules have it otherwise
         return f"s3{'-fips' if fips else ''}.dualstack.{region}.amazonaws.eu"
-    told = LISTED.construct_endpoint(
+    endpoint = LISTED.construct_endpoint(
         service, region, partition, use_fips_endpoint=fips, use_dualstack_endpoint=dualstack
     )
-    return told["hostname"]
+    return endpoint["hostname"]
 
 
 def there(service, partition, way):

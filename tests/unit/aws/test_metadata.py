@@ -43,13 +43,13 @@ def imds(monkeypatch):
 def container(monkeypatch):
     """The metadata service of a container, configured as ECS and EKS do."""
     ends = datetime.now(UTC) + timedelta(hours=6)
-    told = {
+    document = {
         "AccessKeyId": "ASIACONTAINER",
         "SecretAccessKey": "x",
         "Token": "t",
         "Expiration": f"{ends:%Y-%m-%dT%H:%M:%SZ}",
     }
-    with Recording(lambda request: Reply(200, json.dumps(told).encode())) as service:
+    with Recording(lambda request: Reply(200, json.dumps(document).encode())) as service:
         monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"{service.url}/v1/credentials")
         yield service
 

@@ -195,14 +195,14 @@ class Imds:
         if request.target.endswith("security-credentials/"):
             return Reply(200, b"collector")
         ends = datetime.now(UTC) + timedelta(hours=6)
-        told = {
+        document = {
             "Code": "Success",
             "AccessKeyId": self.key,
             "SecretAccessKey": "x",
             "Token": "t",
             "Expiration": f"{ends:%Y-%m-%dT%H:%M:%SZ}",
         }
-        return Reply(200, json.dumps(told).encode())
+        return Reply(200, json.dumps(document).encode())
 
 
 @pytest.fixture

@@ -198,26 +198,26 @@ def test_a_denied_receive_or_delete_is_not_optional():
 
 
 def test_the_depth_has_visible_in_flight_and_delayed_messages():
-    told = {
+    attributes = {
         "ApproximateNumberOfMessages": "41",
         "ApproximateNumberOfMessagesNotVisible": "7",
         "ApproximateNumberOfMessagesDelayed": "0",
     }
 
-    with Recording(Answers(GetQueueAttributes={"Attributes": told})) as server:
+    with Recording(Answers(GetQueueAttributes={"Attributes": attributes})) as server:
         found = queue_at(server).depth()
 
     assert found == sqs.QueueDepth(41, 7, 0, QueueLimits(kept=None, receives=0))
 
 
 def test_the_depth_includes_retention_and_max_receives():
-    told = {
+    attributes = {
         "ApproximateNumberOfMessages": "41",
         "MessageRetentionPeriod": "345600",
         "RedrivePolicy": '{"deadLetterTargetArn": "arn:x", "maxReceiveCount": "10"}',
     }
 
-    with Recording(Answers(GetQueueAttributes={"Attributes": told})) as server:
+    with Recording(Answers(GetQueueAttributes={"Attributes": attributes})) as server:
         found = queue_at(server).depth()
 
     assert found is not None
@@ -327,16 +327,16 @@ def test_an_unknown_entry_in_the_response_is_ignored():
     assert changed == sqs.BatchResult(failed={"a": "Unanswered"})
 
 
-@pytest.mark.parametrize("told", [{}, {"ApproximateNumberOfMessages": "many"}], ids=str)
-def test_the_depth_is_none_if_the_service_has_none(told):
-    with Recording(Answers(GetQueueAttributes={"Attributes": told})) as server:
+@pytest.mark.parametrize("attributes", [{}, {"ApproximateNumberOfMessages": "many"}], ids=str)
+def test_the_depth_is_none_if_the_service_has_none(attributes):
+    with Recording(Answers(GetQueueAttributes={"Attributes": attributes})) as server:
         assert queue_at(server).depth() is None
 
 
 def test_missing_attributes_count_as_zero():
-    told = {"ApproximateNumberOfMessages": "41"}
+    attributes = {"ApproximateNumberOfMessages": "41"}
 
-    with Recording(Answers(GetQueueAttributes={"Attributes": told})) as server:
+    with Recording(Answers(GetQueueAttributes={"Attributes": attributes})) as server:
         found = queue_at(server).depth()
 
     assert found == sqs.QueueDepth(41, 0, 0, QueueLimits(kept=None, receives=0))

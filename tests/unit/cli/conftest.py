@@ -31,7 +31,7 @@ path = "events"
 """
 
 
-class Said(NamedTuple):
+class CommandResult(NamedTuple):
     code: int
     out: str
     err: str
@@ -73,17 +73,17 @@ def around(client, sqs, s3, tmp_path, monkeypatch) -> None:
 
 
 @pytest.fixture
-def call(around, config, capfd) -> Iterator[Callable[..., Said]]:
-    """Call the command line; what it said, and its exit status."""
+def call(around, config, capfd) -> Iterator[Callable[..., CommandResult]]:
+    """Call the command line; its exit status and output."""
     path = Path("trailcourier.toml")
     path.write_text(config)
 
-    def called(*arguments: str, configuration: str = "") -> Said:
+    def called(*arguments: str, configuration: str = "") -> CommandResult:
         if configuration:
             path.write_text(configuration)
         capfd.readouterr()
         code = cli.execute(arguments)
-        return Said(code, *capfd.readouterr())
+        return CommandResult(code, *capfd.readouterr())
 
     yield called
     wiring.forget()

@@ -139,6 +139,6 @@ def test_no_configuration_is_a_problem(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
 
     assert cli.execute(["check"]) == Exit.CONFIG
-    said = capsys.readouterr().out
-    assert said.startswith("no configuration: looked for TRAILCOURIER_CONFIG")
-    assert "`trailcourier setup apply --write FILE` does" in said
+    output = capsys.readouterr().out
+    assert output.startswith("no configuration: looked for TRAILCOURIER_CONFIG")
+    assert "`trailcourier setup apply --write FILE` does" in output

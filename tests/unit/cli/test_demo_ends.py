@@ -11,10 +11,10 @@ def test_a_demo_that_compared_nothing_exits_1(capsys):
     with pytest.raises(typer.Exit) as ended:
         demo._report(None, Console(stderr=True), "")
 
-    said = capsys.readouterr()
+    output = capsys.readouterr()
     assert ended.value.exit_code == 1
-    assert "before any record was compared" in said.err
-    assert said.out == ""
+    assert "before any record was compared" in output.err
+    assert output.out == ""
 
 
 def test_a_demo_whose_records_all_arrived_exits_0(capsys):

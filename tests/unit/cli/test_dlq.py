@@ -116,8 +116,8 @@ def test_a_redrive_of_all_sources_moves_all_messages(call, sqs, config):
 
     result = call("dlq", "redrive", "--yes", "--json")
 
-    told = json.loads(result.out)["sources"]
-    assert [(each["source"], each["moved"], each["way"]) for each in told] == [
+    sources = json.loads(result.out)["sources"]
+    assert [(each["source"], each["moved"], each["way"]) for each in sources] == [
         ("prod", 1, "move-task"), ("dev", 1, "move-task"),
     ]  # fmt: skip
 

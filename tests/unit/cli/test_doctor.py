@@ -35,9 +35,9 @@ def finding(call, monkeypatch):
 def test_findings_are_printed_below_their_source_with_the_fix_and_the_sum(call, finding):
     finding(GOOD, UNSEEN, WARNING, WRONG)
 
-    said = call("doctor", "--source", "prod")
+    result = call("doctor", "--source", "prod")
 
-    assert said == (
+    assert result == (
         Exit.NO,
         (
             "prod\n"
@@ -57,50 +57,50 @@ def test_findings_are_printed_below_their_source_with_the_fix_and_the_sum(call, 
 def test_without_an_error_the_exit_is_0_and_findings_not_checked_are_counted(call, finding):
     finding(GOOD, UNSEEN, WARNING)
 
-    said = call("doctor", "--source", "prod")
+    result = call("doctor", "--source", "prod")
 
-    assert said.code == Exit.DONE
-    assert said.out.endswith("No errors; 1 warning; 1 not checked.\n")
+    assert result.code == Exit.DONE
+    assert result.out.endswith("No errors; 1 warning; 1 not checked.\n")
 
 
 def test_findings_are_printed_as_json(call, finding):
     finding(GOOD, UNSEEN, WARNING, WRONG)
 
-    said = call("doctor", "--source", "prod", "--json")
+    result = call("doctor", "--source", "prod", "--json")
 
-    assert said.code == Exit.NO
-    told = json.loads(said.out)
-    assert told.pop("findings")[3] == {
+    assert result.code == Exit.NO
+    output = json.loads(result.out)
+    assert output.pop("findings")[3] == {
         "source": "prod", "level": "error", "id": "TC303",
         "text": "may not receive\x1b[31m", "fix": "Add\nanother.",
     }  # fmt: skip
-    assert told == {"first": "TC303", "errors": 1, "warnings": 1, "not_checked": 1, "ok": 1}
+    assert output == {"first": "TC303", "errors": 1, "warnings": 1, "not_checked": 1, "ok": 1}
 
 
 def test_a_finding_that_two_sources_share_is_reported_once(call, finding):
     finding(GOOD)
 
-    told = json.loads(call("doctor", "--json").out)
+    output = json.loads(call("doctor", "--json").out)
 
-    assert [each["source"] for each in told["findings"]] == ["prod"]
+    assert [each["source"] for each in output["findings"]] == ["prod"]
 
 
 def test_a_configuration_that_is_wrong_is_found_first_and_alone(call, config, finding):
     finding(GOOD)
 
-    said = call("doctor", "--json", configuration=config.replace("trail-dev", "trail.fifo"))
+    result = call("doctor", "--json", configuration=config.replace("trail-dev", "trail.fifo"))
 
-    told = json.loads(said.out)
-    assert (said.code, told["first"]) == (Exit.NO, "TC001")
-    (problem,) = told["findings"]
+    output = json.loads(result.out)
+    assert (result.code, output["first"]) == (Exit.NO, "TC001")
+    (problem,) = output["findings"]
     assert problem["text"].startswith("trailcourier.toml: sources.dev.queue_url: is a FIFO queue")
 
 
 def test_an_unknown_source_is_reported_with_the_configured_ones(call, finding):
-    said = call("doctor", "--source", "stage")
+    result = call("doctor", "--source", "stage")
 
-    assert said.code == Exit.CONFIG
-    assert said.err == "trailcourier: there is no source 'stage'; configured: prod, dev\n"
+    assert result.code == Exit.CONFIG
+    assert result.err == "trailcourier: there is no source 'stage'; configured: prod, dev\n"
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_since_accepts_how_long_ago(call, finding, text, ago):
 
 
 def test_an_invalid_since_is_reported_with_examples(call, finding):
-    said = call("doctor", "--since", "yesterday")
+    result = call("doctor", "--since", "yesterday")
 
-    assert said.code == Exit.USAGE
-    assert "give a time as 2026-11-24T10:00Z, or how long ago as 36h" in said.err
+    assert result.code == Exit.USAGE
+    assert "give a time as 2026-11-24T10:00Z, or how long ago as 36h" in result.err

@@ -68,18 +68,18 @@ def test_the_last_output_of_a_process_is_printed_line_by_line(raising, capsys):
 
 
 @pytest.mark.parametrize(
-    ("error", "code", "said"),
+    ("error", "code", "message"),
     [pytest.param(*row, id=f"{row[1]}-{type(row[0]).__name__}") for row in ROWS],
 )
-def test_each_error_has_its_exit_status_and_one_line(raising, capsys, error, code, said):
+def test_each_error_has_its_exit_status_and_one_line(raising, capsys, error, code, message):
     raising(error)
 
     assert cli.execute(["act"]) == code
 
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.startswith(f"trailcourier: {said}" if said else "")
-    assert err.count("\n") == (1 if said else 0)
+    assert err.startswith(f"trailcourier: {message}" if message else "")
+    assert err.count("\n") == (1 if message else 0)
     assert HUNTER not in err
 
 
@@ -119,7 +119,7 @@ def test_an_interrupted_verb_exits_with_the_status_of_the_signal(raising, capsys
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         pytest.param(
             ["chekc"],
@@ -136,11 +136,11 @@ def test_an_interrupted_verb_exits_with_the_status_of_the_signal(raising, capsys
         pytest.param(["--config"], "Option '--config' requires an argument", id="no-value"),
     ],
 )
-def test_a_usage_error_is_64_and_one_line(capsys, arguments, said):
+def test_a_usage_error_is_64_and_one_line(capsys, arguments, message):
     assert cli.execute(arguments) == Exit.USAGE
 
     err = capsys.readouterr().err
-    assert err.startswith(f"trailcourier: {said}")
+    assert err.startswith(f"trailcourier: {message}")
     assert err.count("\n") == 1
 
 

@@ -49,9 +49,9 @@ def test_the_latest_of_all_sources_is_listed_first(call, client, put, pass_time)
     pass_time(5)
     Ledger(client, "dev", Numbers()).quarantine.put(entry(b, "no-such-key"))
 
-    said = call("quarantine", "list")
+    result = call("quarantine", "list")
 
-    head, first, second = said.out.splitlines()
+    head, first, second = result.out.splitlines()
     assert columns(head)[:4] == ["id", "source", "reason", "times"]
     assert columns(first)[:4] == [entry_id(b)[:12], "dev", "no-such-key", "1"]
     assert columns(second)[:4] == [entry_id(a)[:12], "prod", "corrupt", "1"]
@@ -70,10 +70,10 @@ def test_the_beginning_of_an_id_is_enough(call, put):
     put(entry(refs("a")[0]), entry(refs("b")[0]))
     listed = columns(call("quarantine", "list").out.splitlines()[1])[0]
 
-    said = call("quarantine", "show", listed)
+    result = call("quarantine", "show", listed)
 
-    assert said.code == 0
-    assert said.out.startswith(listed)
+    assert result.code == 0
+    assert result.out.startswith(listed)
 
 
 def test_an_id_is_shortened_only_as_far_as_it_stays_unique(call, put):
@@ -89,13 +89,13 @@ def test_an_id_is_shortened_only_as_far_as_it_stays_unique(call, put):
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "message"),
     [
         pytest.param("ffff", "no entry 'ffff'; see `trailcourier quarantine list`", id="none"),
         pytest.param("", "2 entries begin with ''; give more of the id, or --source", id="several"),
     ],
 )
-def test_an_id_of_no_entry_or_of_several_is_a_usage_error(call, put, given, said):
+def test_an_id_of_no_entry_or_of_several_is_a_usage_error(call, put, given, message):
     put(entry(refs("a")[0]), entry(refs("b")[0]))
 
     answer = call("quarantine", "show", given)
@@ -103,7 +103,7 @@ def test_an_id_of_no_entry_or_of_several_is_a_usage_error(call, put, given, said
     assert answer == (
         64,
         "",
-        f"trailcourier: Invalid value: {said}; see `trailcourier quarantine show --help`\n",
+        f"trailcourier: Invalid value: {message}; see `trailcourier quarantine show --help`\n",
     )
 
 
@@ -111,9 +111,9 @@ def test_show_prints_every_field_and_what_to_do(call, put):
     records = (RejectedRecord("archive", 3, "record-too-large: 2 MB", "9f-3"),)
     id_ = put(entry(refs("a")[0], "rejected-records", records=records, records_in_all=9))
 
-    said = call("quarantine", "show", id_)
+    result = call("quarantine", "show", id_)
 
-    lines = said.out.splitlines()
+    lines = result.out.splitlines()
     assert lines[0] == f"{id_}  (object of source prod)"
     assert lines[1:4] == [
         "what:    s3://acme-logs/a",
@@ -134,10 +134,10 @@ def test_a_subscription_is_shown_with_the_command_that_confirms_it(call, put):
     id_ = message_entry_id("subscription", "", "")
     put(QuarantineEntry(id_, "message", "subscription", "of a topic", None, "m1", command))
 
-    said = call("quarantine", "show", id_)
+    result = call("quarantine", "show", id_)
 
-    assert f"\ncommand: {command}\n" in said.out
-    assert "aws sns confirm-subscription" in said.out
+    assert f"\ncommand: {command}\n" in result.out
+    assert "aws sns confirm-subscription" in result.out
 
 
 def test_an_entry_is_also_json(call, put):
@@ -156,12 +156,12 @@ def test_text_from_outside_cannot_act_on_the_terminal(call, put, verb):
     ref = ObjectRef("acme-logs", EVIL)
     id_ = put(entry(ref, records=(RejectedRecord("archive", 1, EVIL, EVIL),), records_in_all=1))
 
-    said = call("quarantine", *verb[:1], *([id_] if verb[0] == "show" else []), *verb[1:])
+    result = call("quarantine", *verb[:1], *([id_] if verb[0] == "show" else []), *verb[1:])
 
-    assert said.code == 0
-    assert said.out.replace("\n", "").isprintable()
-    assert "[bold]" in said.out
-    assert ":smile:" in said.out
+    assert result.code == 0
+    assert result.out.replace("\n", "").isprintable()
+    assert "[bold]" in result.out
+    assert ":smile:" in result.out
 
 
 def test_a_reason_of_a_newer_version_is_shown(call, put):
@@ -176,9 +176,9 @@ def test_a_retry_delivers_and_ends_with_0(call, put, s3, ledger, tmp_path):
     s3.put(BUCKET, key(1), log_file(records(1)))
     id_ = put(entry(ObjectRef(BUCKET, key(1))))
 
-    said = call("quarantine", "retry", id_[:12])
+    result = call("quarantine", "retry", id_[:12])
 
-    assert said == (0, f"Delivered s3://{BUCKET}/{key(1)}.\n", "")
+    assert result == (0, f"Delivered s3://{BUCKET}/{key(1)}.\n", "")
     assert ledger.quarantine.entries() == []
     (file,) = [path for path in (tmp_path / "events").rglob("*.ndjson") if path.is_file()]
     assert len(file.read_text().splitlines()) == 3
@@ -188,11 +188,11 @@ def test_a_failed_retry_ends_with_1_and_says_why(call, put, s3):
     s3.put(BUCKET, key(1), b"\x1f\x8b broken")
     id_ = put(entry(ObjectRef(BUCKET, key(1))))
 
-    said = call("quarantine", "retry", id_)
+    result = call("quarantine", "retry", id_)
 
-    assert said.code == 1
-    assert f"s3://{BUCKET}/{key(1)} was refused again: corrupt: " in said.out
-    assert "Traceback" not in said.err
+    assert result.code == 1
+    assert f"s3://{BUCKET}/{key(1)} was refused again: corrupt: " in result.out
+    assert "Traceback" not in result.err
 
 
 def test_a_retry_uses_the_current_configuration(call, put, s3, config):
@@ -237,13 +237,13 @@ def evict(client, count, **numbers):
 def test_entries_without_details_are_counted_below_the_list_and_listed_with_all(call, client):
     evict(client, 4)
 
-    said = call("quarantine", "list").out.splitlines()
+    lines = call("quarantine", "list").out.splitlines()
     everything = call("quarantine", "list", "--all").out.splitlines()
     as_json = json.loads(call("quarantine", "list", "--json").out)
 
-    assert len(said) == 4  # the head, one entry, an empty line, and the rest in one
-    assert said[3].startswith("... and 3 more without details, because quarantine is full")
-    assert "`trailcourier quarantine retry --all`" in said[3]
+    assert len(lines) == 4  # the head, one entry, an empty line, and the rest in one
+    assert lines[3].startswith("... and 3 more without details, because quarantine is full")
+    assert "`trailcourier quarantine retry --all`" in lines[3]
     assert len(everything) == 5
     assert [each.get("evicted", False) for each in as_json].count(True) == 3
 
@@ -252,10 +252,10 @@ def test_an_entry_without_details_can_be_shown(call, client, ledger):
     evict(client, 2)
     id_ = next(each.id for each in ledger.quarantine.entries() if each.evicted)
 
-    said = call("quarantine", "show", id_)
+    result = call("quarantine", "show", id_)
 
-    assert said.code == 0
-    assert "\ndetail:  There was no room for the details; they are in the log" in said.out
+    assert result.code == 0
+    assert "\ndetail:  There was no room for the details; they are in the log" in result.out
 
 
 @pytest.mark.parametrize("which", [["--all"], ["--reason", "corrupt"]], ids=" ".join)
@@ -264,9 +264,9 @@ def test_an_entry_without_details_is_retried_with_the_others(call, client, s3, l
     for at in range(3):
         s3.put(BUCKET, key(at), log_file(records(at)))
 
-    said = call("quarantine", "retry", *which)
+    result = call("quarantine", "retry", *which)
 
-    assert (said.code, said.out.count("Delivered ")) == (0, 3)
+    assert (result.code, result.out.count("Delivered ")) == (0, 3)
     assert ledger.quarantine.entries() == []
 
 
@@ -279,9 +279,9 @@ def test_retry_all_takes_every_object_and_no_message(call, put, s3):
         ),
     )
 
-    said = call("quarantine", "retry", "--all")
+    result = call("quarantine", "retry", "--all")
 
-    assert (said.code, len(said.out.splitlines())) == (0, 1)
+    assert (result.code, len(result.out.splitlines())) == (0, 1)
     assert call("quarantine", "retry", "--all").out == "No refused object is in quarantine.\n"
 
 
@@ -310,14 +310,14 @@ def test_one_failed_retry_of_several_ends_with_1(call, put, s3):
     s3.put(BUCKET, key(2), b"\x1f\x8b broken")
     put(*(entry(ObjectRef(BUCKET, key(at))) for at in (1, 2)))
 
-    said = call("quarantine", "retry", "--reason", "corrupt")
+    result = call("quarantine", "retry", "--reason", "corrupt")
 
-    assert said.code == 1
-    assert said.out.count("Delivered ") == said.out.count("was refused again") == 1
+    assert result.code == 1
+    assert result.out.count("Delivered ") == result.out.count("was refused again") == 1
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         pytest.param([], "name the entries by ids, by --reason", id="neither"),
         pytest.param(
@@ -328,21 +328,21 @@ def test_one_failed_retry_of_several_ends_with_1(call, put, s3):
         pytest.param(["--reason", "region"], "nothing was refused as 'region'", id="none"),
     ],
 )
-def test_a_retry_without_entries_is_a_usage_error(call, put, options, said):
+def test_a_retry_without_entries_is_a_usage_error(call, put, options, message):
     put(entry(refs("a")[0]))
 
     answer = call("quarantine", "retry", *options)
 
-    assert (answer.code, said in answer.err) == (64, True)
+    assert (answer.code, message in answer.err) == (64, True)
 
 
 def test_drop_removes_the_entry_and_leaves_the_message(call, put, sqs, ledger):
     sqs.send("trail", "a message")
     id_ = put(entry(refs("a")[0]))
 
-    said = call("quarantine", "drop", id_[:12])
+    result = call("quarantine", "drop", id_[:12])
 
-    assert said == (0, f"Dropped {id_}.\n", "")
+    assert result == (0, f"Dropped {id_}.\n", "")
     assert ledger.quarantine.entries() == []
     assert sqs.bodies("trail") == ["a message"]
     assert sqs.log() == []  # the queue was not called

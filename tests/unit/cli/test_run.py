@@ -61,10 +61,10 @@ def ends(started, monkeypatch):
 
 @pytest.mark.parametrize("option", ["--strict", "--json"])
 def test_an_option_of_a_drain_needs_drain(call, option):
-    said = call("run", option)
+    result = call("run", option)
 
-    assert said.code == 64
-    assert "--strict and --json need --drain" in said.err
+    assert result.code == 64
+    assert "--strict and --json need --drain" in result.err
 
 
 def test_a_negative_timeout_is_a_usage_error(call):
@@ -74,20 +74,20 @@ def test_a_negative_timeout_is_a_usage_error(call):
 def test_json_and_a_stdout_sink_exclude_each_other(call, config):
     mixed = config.replace('type = "file"\npath = "events"', 'type = "stdout"')
 
-    said = call("run", "--drain", "--json", configuration=mixed)
+    result = call("run", "--drain", "--json", configuration=mixed)
 
-    assert (said.code, said.out) == (64, "")
-    assert "--json and the sink 'archive' both write to standard output" in said.err
+    assert (result.code, result.out) == (64, "")
+    assert "--json and the sink 'archive' both write to standard output" in result.err
 
 
 def test_a_stdout_sink_that_no_source_uses_does_not_exclude_json(call, config, ends):
     ends(DrainResult([drained()]))
 
-    said = call(
+    result = call(
         "run", "--drain", "--json", configuration=f'{config}\n[sinks.other]\ntype = "stdout"\n'
     )
 
-    assert said.code == 0
+    assert result.code == 0
 
 
 ROWS = [
@@ -130,9 +130,9 @@ def test_the_summary_has_the_outcomes_of_objects(call, ends):
     found = drained(entry(), objects={"delivered": 1200, "skipped:digest": 3}, waiting=(waiting,))
     ends(DrainResult([found], "source prod is not drained."))
 
-    said = call("run", "--drain")
+    result = call("run", "--drain")
 
-    assert said.err.splitlines() == [
+    assert result.err.splitlines() == [
         "trailcourier: prod: 1,200 delivered, 3 skipped:digest; 0 records read",
         "trailcourier: prod: refused s3://acme-logs/a: corrupt (id-of-it)",
         f"trailcourier: source prod is not drained. {KEPT}",
@@ -167,10 +167,10 @@ def test_a_source_with_nothing_to_forward_is_reported(call, ends):
 def test_a_key_cannot_act_on_the_terminal(call, ends, options):
     ends(DrainResult([drained(entry(EVIL))]))
 
-    said = call("run", "--drain", *options)
+    result = call("run", "--drain", *options)
 
-    assert (said.out + said.err).replace("\n", "").isprintable()
-    assert "owned" in said.out + said.err
+    assert (result.out + result.err).replace("\n", "").isprintable()
+    assert "owned" in result.out + result.err
 
 
 def test_a_drain_polls_for_a_second_at_a_time(call, ends, started):
@@ -184,10 +184,10 @@ def test_a_drain_polls_for_a_second_at_a_time(call, ends, started):
 def test_a_run_waits_until_it_is_stopped(call, started):
     started.stopping.set()
 
-    said = call("run")
+    result = call("run")
 
-    assert (said.code, said.out) == (0, "")
-    assert said.err == "trailcourier: running prod, dev; stop with Ctrl-C\n"
+    assert (result.code, result.out) == (0, "")
+    assert result.err == "trailcourier: running prod, dev; stop with Ctrl-C\n"
     assert started.more == {}
 
 

@@ -50,32 +50,32 @@ def written(folder):
 
 
 def test_a_file_sink_gets_one_marked_record(test, tmp_path, sqs):
-    said = test("archive")
+    result = test("archive")
 
     record = written(tmp_path / "events")
     id_ = record["eventID"]
-    told = f"Sink archive accepted the record with eventID {id_}; look for it there.\n"
-    assert said == (0, "", told)
+    text = f"Sink archive accepted the record with eventID {id_}; look for it there.\n"
+    assert result == (0, "", text)
     assert record["eventSource"] == "sink-test.trailcourier"
     assert record["eventName"] == "TrailcourierSinkTest"
     assert sqs.log() == []
 
 
 def test_a_stdout_sink_writes_one_line(test):
-    said = test("console")
+    result = test("console")
 
-    assert said.code == 0
-    assert json.loads(said.out)["eventID"] in said.err
-    assert said.out.count("\n") == 1
+    assert result.code == 0
+    assert json.loads(result.out)["eventID"] in result.err
+    assert result.out.count("\n") == 1
 
 
 def test_a_network_sink_gets_one_marked_record(test):
     with line_stub.Server() as server:
-        said = test("siem", port=server.port)
+        result = test("siem", port=server.port)
 
     (line,) = server.whole
-    assert said.code == 0
-    assert json.loads(line)["eventID"] in said.err
+    assert result.code == 0
+    assert json.loads(line)["eventID"] in result.err
 
 
 def test_an_unreachable_sink_is_69_and_one_line(test):
@@ -91,9 +91,9 @@ def test_an_unreachable_sink_is_69_and_one_line(test):
 def test_a_sink_that_rejects_the_record_is_69_with_its_answer(call, tmp_path):
     with http_stub.Server(lambda _: http_stub.Reply(400, b"no such event")) as server:
         (tmp_path / "url").write_text(f"{server.url}/a-token-of-a-log")
-        said = call("sink", "test", "hook", configuration=HOOK.format(url=tmp_path / "url"))
+        result = call("sink", "test", "hook", configuration=HOOK.format(url=tmp_path / "url"))
 
-    assert said == (
+    assert result == (
         69,
         "",
         (
@@ -120,22 +120,22 @@ def test_every_test_sends_a_new_record(test):
     ],
 )
 def test_a_file_sink_that_cannot_write_is_69_and_one_line(test, path, words):
-    said = test("archive", path)
+    result = test("archive", path)
 
-    assert (said.code, said.out) == (69, "")
-    assert said.err.startswith("trailcourier: sink archive: cannot write to ")
-    assert words in said.err
-    assert said.err.count("\n") == 1
+    assert (result.code, result.out) == (69, "")
+    assert result.err.startswith("trailcourier: sink archive: cannot write to ")
+    assert words in result.err
+    assert result.err.count("\n") == 1
 
 
 def test_a_folder_that_others_may_write_to_is_69_with_what_to_do(test, tmp_path):
     (tmp_path / "events").mkdir()
     (tmp_path / "events").chmod(0o777)
 
-    said = test("archive")
+    result = test("archive")
 
-    assert (said.code, said.out) == (69, "")
-    assert said.err == (
+    assert (result.code, result.out) == (69, "")
+    assert result.err == (
         f"trailcourier: sink archive: {tmp_path}/events may be written to by everybody; `chmod "
         f"go-w {tmp_path}/events`, or set `trust_path = true` of the sink (sink-untrusted)\n"
     )
@@ -145,17 +145,17 @@ def test_a_failed_test_leaves_nothing_in_the_folder(test, tmp_path):
     (tmp_path / "events").mkdir()
     (tmp_path / "events" / "sink-test").write_text("in the way")
 
-    said = test("archive")
+    result = test("archive")
 
-    assert said.code == 69
+    assert result.code == 69
     assert [path.name for path in (tmp_path / "events").rglob("*") if path.is_file()] == [
         "sink-test"
     ]
 
 
 def test_an_unknown_sink_is_an_error_that_lists_the_known_ones(test):
-    said = test("seim")
+    result = test("seim")
 
-    assert said == (
+    assert result == (
         78, "", "trailcourier: there is no sink 'seim'; configured: archive, console, siem\n",
     )  # fmt: skip

@@ -47,10 +47,10 @@ def columns(line):
 def test_each_source_has_a_row_of_work_in_hand_and_one_of_sums(call, busy, sqs):
     sqs.send("trail", "one", "two")
 
-    said = call("status")
+    result = call("status")
 
-    assert (said.code, said.err) == (0, "")
-    now, sums = said.out.split("\n\n")[:2]
+    assert (result.code, result.err) == (0, "")
+    now, sums = result.out.split("\n\n")[:2]
     source, depth, leased, _, _, in_flight = columns(now.splitlines()[-2])[:6]
     assert (source, depth, leased, in_flight) == ("prod", "2", "2", "2")
     assert now.splitlines()[-2].rstrip().endswith("well")
@@ -63,23 +63,23 @@ def test_each_source_has_a_row_of_work_in_hand_and_one_of_sums(call, busy, sqs):
 def test_a_row_fits_the_terminal(call, busy, monkeypatch, width):
     monkeypatch.setenv("COLUMNS", str(width))
 
-    said = call("status", "--source", "prod")
+    result = call("status", "--source", "prod")
 
-    lines = said.out.splitlines()
+    lines = result.out.splitlines()
     assert max(map(len, lines)) <= width
-    now, _, sums = said.out.partition("\n\n")
+    now, _, sums = result.out.partition("\n\n")
     assert len(now.splitlines()) <= (3 if width == 80 else 2)
     assert len(sums.splitlines()) == 2
-    assert "…" not in said.out
+    assert "…" not in result.out
 
 
 def test_every_number_is_in_the_json(call, busy, sqs):
     sqs.send("trail", "one")
 
-    said = call("status", "--json")
+    result = call("status", "--json")
 
-    (prod, dev) = json.loads(said.out)["sources"]
-    assert said.out.count("\n") == 1
+    (prod, dev) = json.loads(result.out)["sources"]
+    assert result.out.count("\n") == 1
     assert (prod["source"], prod["depth"], prod["messages"], prod["in_flight"]) == ("prod", 1, 2, 2)
     assert prod["sinks"] == {"archive": {"delivered": 1_200_000, "filtered": 34_567, "refused": 0}}
     assert dev["records"] == {"in": 0}
@@ -87,15 +87,15 @@ def test_every_number_is_in_the_json(call, busy, sqs):
 
 
 def test_the_status_can_be_limited_to_one_source(call, busy):
-    said = call("status", "--json", "--source", "dev")
+    result = call("status", "--json", "--source", "dev")
 
-    assert [each["source"] for each in json.loads(said.out)["sources"]] == ["dev"]
+    assert [each["source"] for each in json.loads(result.out)["sources"]] == ["dev"]
 
 
 def test_an_unknown_source_is_an_error_that_lists_the_known_ones(call):
-    said = call("status", "--source", "prd")
+    result = call("status", "--source", "prd")
 
-    assert said == (78, "", "trailcourier: there is no source 'prd'; configured: prod, dev\n")
+    assert result == (78, "", "trailcourier: there is no source 'prd'; configured: prod, dev\n")
 
 
 @pytest.mark.parametrize(
@@ -112,11 +112,11 @@ def test_an_unknown_source_is_an_error_that_lists_the_known_ones(call):
 def test_a_queue_that_does_not_answer_leaves_its_depth_unknown(call, busy, sqs, fault, words):
     sqs.fault("GetQueueAttributes", times=-1, **fault)
 
-    said = call("status", "--source", "prod")
+    result = call("status", "--source", "prod")
 
-    assert (said.code, said.err) == (0, "")
-    assert " ? " in said.out
-    assert f"\nprod: The depth of the queue is unknown: {words}" in said.out
+    assert (result.code, result.err) == (0, "")
+    assert " ? " in result.out
+    assert f"\nprod: The depth of the queue is unknown: {words}" in result.out
 
 
 def test_a_queue_that_denies_its_attributes_is_no_problem(call, busy, sqs):
@@ -132,14 +132,16 @@ def test_what_pauses_a_source_is_described_below_the_table(call, client, ledger)
         "sink:archive", "a", reason="sink-full", text="no room on \x1b[2J[red]disk", limit=1
     )
 
-    said = call("status")
+    result = call("status")
 
-    assert " paused\n" in said.out
-    assert said.code == 1
-    assert "\nprod: Deliveries to sink archive are paused: circuit breaker open since " in said.out
-    assert "Reason sink-full: no room on \\x1b[2J[red]disk. Make room" in said.out
-    assert "\ndev: Deliveries to sink archive are paused" in said.out  # sources share it
-    assert said.out.count("\nfleet: No object worker: nothing is received. Start one") == 1
+    assert " paused\n" in result.out
+    assert result.code == 1
+    assert (
+        "\nprod: Deliveries to sink archive are paused: circuit breaker open since " in result.out
+    )
+    assert "Reason sink-full: no room on \\x1b[2J[red]disk. Make room" in result.out
+    assert "\ndev: Deliveries to sink archive are paused" in result.out  # sources share it
+    assert result.out.count("\nfleet: No object worker: nothing is received. Start one") == 1
 
 
 @pytest.mark.parametrize(
@@ -159,61 +161,61 @@ def test_a_missing_role_is_reported_with_since_when_and_exits_1(call, aged, role
         if role != "beat":
             move(Ledger(busy.store.client, source, Numbers()), "tick")
 
-    said = call("status")
+    result = call("status")
 
-    assert (said.code, said.err) == (1, "")
-    assert f"\n{words}" in said.out
-    assert state in said.out
-    assert re.search(r"\(5\d s\)", said.out)
+    assert (result.code, result.err) == (1, "")
+    assert f"\n{words}" in result.out
+    assert state in result.out
+    assert re.search(r"\(5\d s\)", result.out)
 
 
 def test_a_clock_that_is_off_is_reported_and_exits_0(call, busy):
     pulse(busy, "objects", host="host-b", ahead=-7.4)
 
-    said = call("status")
+    result = call("status")
 
-    assert said.code == 0
-    assert "\nfleet: objects@host-b/7 on host-b: its clock is 7 s behind the broker's" in said.out
+    assert result.code == 0
+    assert "\nfleet: objects@host-b/7 on host-b: its clock is 7 s behind the broker's" in result.out
 
 
 def test_a_full_broker_is_the_only_problem_reported(call, client):
     client.config_set("maxmemory", "1")
 
-    said = call("status")
+    result = call("status")
     client.config_set("maxmemory", "0")
 
-    assert (said.code, said.err) == (1, "")
-    assert "\nfleet: broker 127.0.0.1:" in said.out
-    assert "its memory is full" in said.out
-    assert "No control worker" not in said.out
+    assert (result.code, result.err) == (1, "")
+    assert "\nfleet: broker 127.0.0.1:" in result.out
+    assert "its memory is full" in result.out
+    assert "No control worker" not in result.out
 
 
 def test_the_json_has_every_process_and_problem(call, busy, pass_time):
     pulse(busy, "objects", host="host-b", config="0ther", ahead=6.0)
 
-    said = call("status", "--json")
+    result = call("status", "--json")
 
-    told = json.loads(said.out)
-    assert said.code == 1
-    assert [each["kind"] for each in told["sources"][0]["problems"]] == ["two-configurations"]
-    assert told["sources"][0]["steps"].keys() == {*NOTED, "forward"}
-    assert [(each["name"], each["alive"], each["config"]) for each in told["processes"]] == [
+    output = json.loads(result.out)
+    assert result.code == 1
+    assert [each["kind"] for each in output["sources"][0]["problems"]] == ["two-configurations"]
+    assert output["sources"][0]["steps"].keys() == {*NOTED, "forward"}
+    assert [(each["name"], each["alive"], each["config"]) for each in output["processes"]] == [
         ("beat@host/7", True, "c0ffee"),
         ("control@host/7", True, "c0ffee"),
         ("objects@host-b/7", True, "0ther"),
         ("objects@host/7", True, "c0ffee"),
     ]
-    assert len(told["advice"]) == 1
+    assert len(output["advice"]) == 1
 
 
 def test_two_versions_are_reported_and_exit_0(call, busy):
     pulse(busy, "objects", host="host-b", config="0ther", version="0.2.0")
 
-    said, told = call("status"), call("status", "--json")
+    as_text, as_json = call("status"), call("status", "--json")
 
-    assert (said.code, told.code) == (0, 0)
-    assert "\nfleet: Two versions in this fleet: 0.1.0 on beat@host/7 on host" in said.out
-    (advice,) = json.loads(told.out)["advice"]
+    assert (as_text.code, as_json.code) == (0, 0)
+    assert "\nfleet: Two versions in this fleet: 0.1.0 on beat@host/7 on host" in as_text.out
+    (advice,) = json.loads(as_json.out)["advice"]
     assert advice.startswith("Two versions in this fleet: ")
 
 
@@ -222,9 +224,9 @@ def test_a_breaker_of_another_source_is_not_shown(call, client):
         "queue:dev", "a", reason="network", text="gone", limit=1
     )
 
-    said = call("status", "--source", "prod")
+    result = call("status", "--source", "prod")
 
-    assert "queue:dev" not in said.out
+    assert "queue:dev" not in result.out
 
 
 @pytest.mark.parametrize(
@@ -249,27 +251,27 @@ def test_colours_are_only_for_terminals_that_want_them(
 
 
 def test_without_a_terminal_there_is_no_escape(call, busy):
-    said = call("status")
+    result = call("status")
 
-    assert "\x1b" not in said.out
+    assert "\x1b" not in result.out
 
 
 def test_a_broker_that_evicts_keys_is_refused(call, client):
     client.config_set("maxmemory-policy", "allkeys-lru")
 
-    said = call("status")
+    result = call("status")
     client.config_set("maxmemory-policy", "noeviction")
 
-    assert said.code == 78
-    assert "maxmemory-policy is allkeys-lru" in said.err
+    assert result.code == 78
+    assert "maxmemory-policy is allkeys-lru" in result.err
 
 
 def test_a_broker_that_does_not_answer_exits_69(call, monkeypatch):
     monkeypatch.setenv("BROKER", "redis://:hunter2@127.0.0.1:1/0")
 
-    said = call("status")
+    result = call("status")
 
-    assert (said.code, said.out) == (69, "")
-    assert said.err.startswith("trailcourier: broker 127.0.0.1:1/0: no connection")
-    assert said.err.count("\n") == 1
-    assert "hunter2" not in said.err
+    assert (result.code, result.out) == (69, "")
+    assert result.err.startswith("trailcourier: broker 127.0.0.1:1/0: no connection")
+    assert result.err.count("\n") == 1
+    assert "hunter2" not in result.err

@@ -81,9 +81,9 @@ def test_files_lie_in_their_buckets(account):
 
 
 def test_the_queue_has_a_dead_letter_queue(account, sqs):
-    told = sqs.get_queue_attributes(QueueUrl=account.queue_url, AttributeNames=["RedrivePolicy"])
+    answer = sqs.get_queue_attributes(QueueUrl=account.queue_url, AttributeNames=["RedrivePolicy"])
 
-    redrive = json.loads(told["Attributes"]["RedrivePolicy"])
+    redrive = json.loads(answer["Attributes"]["RedrivePolicy"])
     assert redrive["maxReceiveCount"] == 10
     assert redrive["deadLetterTargetArn"].endswith(aws.DEAD)
 
@@ -123,11 +123,8 @@ def test_a_receive_costs_the_same_however_many_messages_wait(account, sqs):
 def test_the_error_for_missing_moto_says_how_to_install_it(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
 
-    with (
-        pytest.raises(ConfigError, match=r"trailcourier\[demo\]"),
-        aws.emulated_aws({}, subprocess.DEVNULL),
-    ):
-        pass
+    with pytest.raises(ConfigError, match=r"trailcourier\[demo\]"):
+        aws.demand_moto()
 
 
 def test_an_emulator_that_does_not_start_is_an_error(monkeypatch, tmp_path):

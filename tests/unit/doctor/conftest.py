@@ -35,7 +35,7 @@ def account(running_account: TrailAccount) -> TrailAccount:
 
 @pytest.fixture
 def doctor(account, client, tmp_path, monkeypatch, capfd) -> Iterator[Callable[..., Doctor]]:
-    """Call ``trailcourier doctor``, and give what it said."""
+    """Call ``trailcourier doctor``, and return its report."""
     known = client.connection_pool.connection_kwargs
     monkeypatch.chdir(tmp_path)
     (tmp_path / "events").mkdir()

@@ -23,26 +23,26 @@ def changed(account):
 
     def changed(change):
         def altered(reply):
-            said = json.loads(reply.body)
-            if "Attributes" in said:
-                said["Attributes"] = change(said["Attributes"])
-            if said.get("Attributes") is None:
-                said.pop("Attributes", None)
-            return reply._replace(body=json.dumps(said).encode(), length=None)
+            answer = json.loads(reply.body)
+            if "Attributes" in answer:
+                answer["Attributes"] = change(answer["Attributes"])
+            if answer.get("Attributes") is None:
+                answer.pop("Attributes", None)
+            return reply._replace(body=json.dumps(answer).encode(), length=None)
 
         account.front.changes["sqs:GetQueueAttributes"] = altered
 
     return changed
 
 
-def answers(said):
+def answers(report):
     """Whether doctor came to an end that is no bug, and was answered at all."""
-    return said.code in {0, 1} and "TC105" not in said.levels
+    return report.code in {0, 1} and "TC105" not in report.levels
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_an_attribute_that_is_left_out_is_no_bug(doctor, changed, name):
-    changed(lambda said: {key: value for key, value in said.items() if key != name})
+    changed(lambda report: {key: value for key, value in report.items() if key != name})
 
     assert answers(doctor())
 
@@ -69,10 +69,10 @@ def test_attributes_of_another_form_are_no_bug(doctor, changed, attributes):
 
 def test_what_a_queue_does_not_say_is_not_taken_for_nothing(doctor, changed):
     kept = {"QueueArn", "RedrivePolicy"}
-    changed(lambda said: {name: said[name] for name in kept & said.keys()})
+    changed(lambda report: {name: report[name] for name in kept & report.keys()})
 
-    said = doctor()
+    report = doctor()
 
-    assert said.one("TC308").level == "not-checked"
-    assert said.one("TC309").level == "not-checked"
-    assert said.one("TC311").level == "not-checked"
+    assert report.one("TC308").level == "not-checked"
+    assert report.one("TC309").level == "not-checked"
+    assert report.one("TC311").level == "not-checked"

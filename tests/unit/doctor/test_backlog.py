@@ -106,11 +106,11 @@ def test_the_age_of_the_oldest_message_is_reported(doctor, account, seconds, lev
     oldest(account, 999_999, minutes=20)
     oldest(account, seconds, minutes=2)
 
-    said = doctor()
+    report = doctor()
 
-    assert said.errors == []
-    assert said.one("TC312").level == level
-    assert said.one("TC312").text.endswith(words)
+    assert report.errors == []
+    assert report.one("TC312").level == level
+    assert report.one("TC312").text.endswith(words)
 
 
 def test_a_queue_without_cloudwatch_data_is_not_checked(doctor):
@@ -129,7 +129,7 @@ def test_a_denied_age_is_not_checked_and_has_the_statement(doctor, account):
 def test_of_an_empty_queue_nobody_asks(doctor, account):
     account.purge()
 
-    said = doctor()
+    report = doctor()
 
-    assert "TC312" not in said.levels
+    assert "TC312" not in report.levels
     assert account.front.asked("cloudwatch:*") == []

@@ -16,12 +16,14 @@ from trailcourier.models import ObjectRef
 def test_a_healthy_broker_is_ok(doctor, ledger):
     well(ledger)
 
-    said = doctor()
+    report = doctor()
 
-    assert {each.id: each.level for each in said.findings if each.id[:3] == "TC8"} == dict.fromkeys(
+    assert {
+        each.id: each.level for each in report.findings if each.id[:3] == "TC8"
+    } == dict.fromkeys(
         ("TC801", "TC802", "TC803", "TC805", "TC806", "TC807", "TC808", "TC809"), "ok"
     )
-    assert said.one("TC806").text == (
+    assert report.one("TC806").text == (
         "no breaker is open; 0 objects in flight, 0 parked; last delivery never"
     )
 
@@ -31,38 +33,38 @@ def test_a_broker_that_is_down_is_the_only_error(doctor, monkeypatch):
         port = listening.getsockname()[1]
     monkeypatch.setenv("BROKER", f"redis://:hunter2@127.0.0.1:{port}/0")
 
-    said = doctor()
+    report = doctor()
 
-    assert (said.code, said.errors) == (1, ["TC801"])
-    assert f"broker 127.0.0.1:{port}/0: no connection" in said.one("TC801").text
-    assert "hunter2" not in str(said.said)
+    assert (report.code, report.errors) == (1, ["TC801"])
+    assert f"broker 127.0.0.1:{port}/0: no connection" in report.one("TC801").text
+    assert "hunter2" not in str(report.output)
 
 
 def test_a_broker_that_does_not_answer_is_waited_for_a_while(doctor, monkeypatch):
     monkeypatch.setattr(broker, "PATIENCE", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as listening:
         monkeypatch.setenv("BROKER", f"redis://127.0.0.1:{listening.getsockname()[1]}/0")
-        said = doctor()
+        report = doctor()
 
-    assert said.errors == ["TC801"]
-    assert "no answer within" in said.one("TC801").text
+    assert report.errors == ["TC801"]
+    assert "no answer within" in report.one("TC801").text
 
 
 def test_a_wrong_password_is_reported(doctor, client, monkeypatch):
     port = client.connection_pool.connection_kwargs["port"]
     monkeypatch.setenv("BROKER", f"redis://:wrong@127.0.0.1:{port}/0")
 
-    said = doctor()
+    report = doctor()
 
-    assert said.errors == ["TC801"]
-    assert "the password was not accepted" in said.one("TC801").text
+    assert report.errors == ["TC801"]
+    assert "the password was not accepted" in report.one("TC801").text
 
 
 def test_without_a_broker_run_brings_one(doctor):
-    said = doctor(instead={'[broker]\nurl = "env:BROKER"\n': ""})
+    report = doctor(instead={'[broker]\nurl = "env:BROKER"\n': ""})
 
-    assert said.one("TC801").text.startswith("no broker is configured: `trailcourier run` starts")
-    assert "TC802" not in said.levels
+    assert report.one("TC801").text.startswith("no broker is configured: `trailcourier run` starts")
+    assert "TC802" not in report.levels
 
 
 @pytest.fixture
@@ -73,17 +75,17 @@ def evicting(client):
 
 
 def test_a_broker_that_may_evict_keys_is_an_error(doctor, evicting):
-    said = doctor()
+    report = doctor()
 
-    assert said.errors == ["TC802"]
-    assert "maxmemory-policy is allkeys-lru" in said.one("TC802").text
+    assert report.errors == ["TC802"]
+    assert "maxmemory-policy is allkeys-lru" in report.one("TC802").text
 
 
 def test_one_that_may_by_the_operators_leave_is_a_warning(doctor, evicting):
-    said = doctor(instead={"[broker]\n": "[broker]\nrequire_noeviction = false\n"})
+    report = doctor(instead={"[broker]\n": "[broker]\nrequire_noeviction = false\n"})
 
-    assert said.errors == []
-    assert said.one("TC802").level == "warning"
+    assert report.errors == []
+    assert report.one("TC802").level == "warning"
 
 
 def test_a_broker_that_keeps_nothing_is_a_warning(doctor, client):
@@ -101,8 +103,8 @@ def info(monkeypatch):
     """Have the broker's INFO say this too."""
 
     def info(**more):
-        told = redis.Redis.info
-        monkeypatch.setattr(redis.Redis, "info", lambda self: told(self) | more)
+        real_info = redis.Redis.info
+        monkeypatch.setattr(redis.Redis, "info", lambda self: real_info(self) | more)
 
     return info
 
@@ -110,10 +112,10 @@ def info(monkeypatch):
 def test_a_broker_that_cannot_write_to_its_disk_is_an_error(doctor, info):
     info(aof_last_write_status="err")
 
-    said = doctor()
+    report = doctor()
 
-    assert said.errors == ["TC803"]
-    assert "aof_last_write_status" in said.one("TC803").text
+    assert report.errors == ["TC803"]
+    assert "aof_last_write_status" in report.one("TC803").text
 
 
 @pytest.mark.parametrize(("used", "level"), [(950, "warning"), (100, "ok")])
@@ -129,25 +131,25 @@ def test_a_broker_that_is_almost_full_is_a_warning(doctor, info, used, level):
 def test_a_broker_that_is_full_is_the_only_error(doctor, client):
     client.config_set("maxmemory", "1")
     try:
-        said = doctor()
+        report = doctor()
     finally:
         client.config_set("maxmemory", "0")
 
-    assert said.errors == ["TC804"]
-    assert "its memory is full" in said.one("TC804").text
-    assert said.one("TC804").fix.startswith("Raise maxmemory")
-    assert said.one("TC807").level == "not-checked"
+    assert report.errors == ["TC804"]
+    assert "its memory is full" in report.one("TC804").text
+    assert report.one("TC804").fix.startswith("Raise maxmemory")
+    assert report.one("TC807").level == "not-checked"
 
 
 def test_a_broker_that_has_too_few_replicas_is_the_only_error(doctor, client):
     client.config_set("min-replicas-to-write", "1")
     try:
-        said = doctor()
+        report = doctor()
     finally:
         client.config_set("min-replicas-to-write", "0")
 
-    assert said.errors == ["TC801"]
-    assert "fewer replicas follow it" in said.of("TC801")[-1].text
+    assert report.errors == ["TC801"]
+    assert "fewer replicas follow it" in report.of("TC801")[-1].text
 
 
 @pytest.fixture(scope="module")
@@ -179,11 +181,11 @@ def other(running, monkeypatch):
 )
 def test_a_broker_that_cannot_serve_is_named_and_the_only_error(doctor, other, state, id_, words):
     with state(other):
-        said = doctor()
+        report = doctor()
 
-    assert {*said.errors} == {id_}
-    assert words in said.of(id_)[-1].text
-    assert said.of(id_)[-1].fix
+    assert {*report.errors} == {id_}
+    assert words in report.of(id_)[-1].text
+    assert report.of(id_)[-1].fix
 
 
 def test_a_clock_that_is_not_the_brokers_is_a_warning(doctor, monkeypatch):
@@ -230,10 +232,10 @@ def test_the_private_broker_of_a_run_is_looked_at(doctor, client, tmp_path):
         f"redis://:{known['password']}@127.0.0.1:{known['port']}/0"
     )
 
-    said = doctor(
+    report = doctor(
         instead={'[broker]\nurl = "env:BROKER"\n': ""},
         more=f'[workers]\nstate_dir = "{tmp_path}/state"\n',
     )
     wiring.forget()
 
-    assert said.one("TC802").level == "ok"
+    assert report.one("TC802").level == "ok"

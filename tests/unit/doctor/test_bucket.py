@@ -22,14 +22,14 @@ def statement(action, resource):
 
 
 def test_a_healthy_bucket_is_found_listed_and_read(doctor, account):
-    said = doctor()
+    report = doctor()
 
-    assert said.one("TC601").text == f"bucket {BUCKET} exists, in {REGION}"
-    assert said.one("TC602").level == "ok"
-    assert said.one("TC604").level == "ok"
-    assert said.one("TC605").text.startswith(f"the newest log file in {BUCKET} is ")
-    assert "was read: " in said.one("TC606").text
-    assert said.one("TC608").text.endswith(" is a valid log file with 1 records")
+    assert report.one("TC601").text == f"bucket {BUCKET} exists, in {REGION}"
+    assert report.one("TC602").level == "ok"
+    assert report.one("TC604").level == "ok"
+    assert report.one("TC605").text.startswith(f"the newest log file in {BUCKET} is ")
+    assert "was read: " in report.one("TC606").text
+    assert report.one("TC608").text.endswith(" is a valid log file with 1 records")
 
 
 @pytest.mark.parametrize("how", ["301", "400"])
@@ -37,10 +37,10 @@ def test_a_301_is_reported_with_both_regions(doctor, account, how):
     account.front.regions[BUCKET] = "eu-central-1"
     account.front.redirects = how
 
-    said = doctor()
+    report = doctor()
 
-    found = said.one("TC602")
-    assert (found.level, said.errors) == ("warning", [])
+    found = report.one("TC602")
+    assert (found.level, report.errors) == ("warning", [])
     assert found.text == (
         f"301: bucket_region is {REGION}, and the bucket {BUCKET} is in eu-central-1 (S3 "
         f"answered {how})"
@@ -48,15 +48,15 @@ def test_a_301_is_reported_with_both_regions(doctor, account, how):
     assert found.fix == (
         'Set `bucket_region = "eu-central-1"` in the source, or leave `bucket_region` out.'
     )
-    assert said.one("TC606").level == "ok"
+    assert report.one("TC606").level == "ok"
 
 
 def test_a_bucket_in_another_region_is_an_error_with_strict_region(doctor, account):
     account.front.regions[BUCKET] = "eu-central-1"
 
-    said = doctor(instead={"bucket_region": "strict_region = true\nbucket_region"})
+    report = doctor(instead={"bucket_region": "strict_region = true\nbucket_region"})
 
-    assert (said.code, said.errors) == (1, ["TC602"])
+    assert (report.code, report.errors) == (1, ["TC602"])
 
 
 def test_a_denied_bucket_still_shows_its_region(doctor, account):
@@ -77,10 +77,10 @@ def test_a_matching_bucket_region_is_ok(doctor):
 def test_a_bucket_whose_region_is_left_open_may_be_anywhere(doctor, account):
     account.front.regions[BUCKET] = "eu-central-1"
 
-    said = doctor(instead={'bucket_region = "eu-west-1"\n': ""})
+    report = doctor(instead={'bucket_region = "eu-west-1"\n': ""})
 
-    assert said.one("TC602").level == "ok"
-    assert said.one("TC606").level == "ok"
+    assert report.one("TC602").level == "ok"
+    assert report.one("TC606").level == "ok"
 
 
 def test_a_redirect_that_names_no_region_is_asked_after(doctor, account):
@@ -92,19 +92,19 @@ def test_a_redirect_that_names_no_region_is_asked_after(doctor, account):
         200, b"<LocationConstraint>EU</LocationConstraint>", (("Content-Type", "application/xml"),)
     )
 
-    said = doctor(instead={'bucket_region = "eu-west-1"': 'bucket_region = "eu-north-1"'})
+    report = doctor(instead={'bucket_region = "eu-west-1"': 'bucket_region = "eu-north-1"'})
 
-    assert "is in eu-west-1" in said.one("TC602").text
+    assert "is in eu-west-1" in report.one("TC602").text
 
 
 def test_a_bucket_that_does_not_exist_is_an_error(doctor, account):
     account.front.denied["cloudtrail:DescribeTrails"] = ""
 
-    said = doctor(instead={f'buckets = ["{BUCKET}"]': 'buckets = ["acme-typo"]'})
+    report = doctor(instead={f'buckets = ["{BUCKET}"]': 'buckets = ["acme-typo"]'})
 
-    assert said.errors[:1] == ["TC601"]
-    assert said.one("TC601").text == "the bucket acme-typo does not exist"
-    assert "TC605" not in said.levels
+    assert report.errors[:1] == ["TC601"]
+    assert report.one("TC601").text == "the bucket acme-typo does not exist"
+    assert "TC605" not in report.levels
 
 
 def test_globs_alone_name_no_bucket(doctor):
@@ -117,34 +117,34 @@ def test_a_bucket_of_another_account_than_expected_is_an_error(doctor, account):
     account.front.owners[BUCKET] = "999999999999"
     more = 'expected_bucket_owner = "123456789012"\nbucket_region'
 
-    said = doctor(instead={"bucket_region": more})
+    report = doctor(instead={"bucket_region": more})
 
-    assert said.errors[:1] == ["TC603"]
-    assert said.one("TC603").text.endswith("does not belong to account 123456789012")
+    assert report.errors[:1] == ["TC603"]
+    assert report.one("TC603").text.endswith("does not belong to account 123456789012")
 
 
 def test_a_bucket_of_the_expected_account_is_ok(doctor, account):
     more = 'expected_bucket_owner = "123456789012"\nbucket_region'
 
-    said = doctor(instead={"bucket_region": more})
+    report = doctor(instead={"bucket_region": more})
 
-    assert said.errors == []
-    assert "TC603" not in said.levels
+    assert report.errors == []
+    assert "TC603" not in report.levels
 
 
 def test_without_list_permission_the_newest_files_are_not_checked(doctor, account):
     account.front.denied["s3:ListBucket"] = ""
 
-    said = doctor()
+    report = doctor()
 
-    assert said.errors == []
-    found = said.one("TC604")
+    assert report.errors == []
+    found = report.one("TC604")
     assert found.level == "warning"
     assert found.text.startswith(f"{OWNER} may not s3:ListBucket on {BUCKET_ARN}: ")
     assert statement("s3:ListBucket", BUCKET_ARN) in found.fix
     assert "If another account owns the bucket" in found.fix
-    assert said.one("TC605").level == "not-checked"
-    assert said.one("TC606").level == "not-checked"
+    assert report.one("TC605").level == "not-checked"
+    assert report.one("TC606").level == "not-checked"
 
 
 def test_a_recent_delivery_proves_that_the_source_may_read(doctor, account, delivered):
@@ -162,9 +162,9 @@ def test_without_listing_an_object_that_the_line_failed_on_is_tried(doctor, acco
     ledger.leases.admit(Message("m", "r", "", 1), [JudgedObject(ref)], visibility=600)
     park(ledger, "m")
 
-    said = doctor()
+    report = doctor()
 
-    assert said.errors == ["TC606"]
+    assert report.errors == ["TC606"]
 
 
 def park(ledger, message):
@@ -181,10 +181,10 @@ def park(ledger, message):
 def test_an_object_that_may_not_be_read_is_an_error_with_the_statement(doctor, account):
     account.front.denied["s3:GetObject"] = ""
 
-    said = doctor()
+    report = doctor()
 
-    assert said.errors == ["TC606"]
-    found = said.one("TC606")
+    assert report.errors == ["TC606"]
+    found = report.one("TC606")
     assert found.text.startswith(f"{OWNER} may not s3:GetObject on {BUCKET_ARN}/*: ")
     assert statement("s3:GetObject", f"{BUCKET_ARN}/*") in found.fix
 
@@ -199,10 +199,10 @@ def test_an_object_whose_metadata_alone_may_be_read_lacks_its_key(doctor, accoun
         s3_error(403, "AccessDenied") if asked.given["method"] == "GET" else None
     )
 
-    said = doctor()
+    report = doctor()
 
-    assert said.errors == ["TC607"]
-    found = said.one("TC607")
+    assert report.errors == ["TC607"]
+    found = report.one("TC607")
     assert f"{OWNER} may not use the key {KMS_KEY}" in found.text
     assert statement("kms:Decrypt", KMS_KEY) in found.fix
     assert '"Principal": {"AWS": "' + OWNER in found.fix
@@ -214,10 +214,10 @@ def test_a_key_that_is_disabled_is_an_error(doctor, account):
         s3_error(400, "KMS.DisabledException") if asked.given["method"] == "GET" else None
     )
 
-    said = doctor()
+    report = doctor()
 
-    assert said.errors == ["TC607"]
-    assert "KMS.DisabledException" in said.one("TC607").text
+    assert report.errors == ["TC607"]
+    assert "KMS.DisabledException" in report.one("TC607").text
 
 
 def test_a_newest_file_that_is_archived_is_a_warning(doctor, account):
@@ -235,11 +235,11 @@ def test_a_file_that_is_no_log_is_a_warning(doctor, account):
     key = account.deliver()
     account.client("s3").put_object(Bucket=BUCKET, Key=key, Body=b'{"a": 1}')
 
-    said = doctor()
+    report = doctor()
 
-    assert said.one("TC606").level == "ok"
-    assert said.one("TC608").level == "warning"
-    assert "is not a valid log file" in said.one("TC608").text
+    assert report.one("TC606").level == "ok"
+    assert report.one("TC608").level == "warning"
+    assert "is not a valid log file" in report.one("TC608").text
 
 
 def test_files_that_are_days_old_are_a_warning(doctor, account):
@@ -289,18 +289,18 @@ def test_a_copy_under_another_name_is_found_by_the_globs(doctor, account):
     account.empty()
     account.client("s3").put_object(Bucket=BUCKET, Key="copies/one.json", Body=b"x")
 
-    said = doctor(instead={"bucket_region": 'keys = ["copies/*"]\nbucket_region'})
+    report = doctor(instead={"bucket_region": 'keys = ["copies/*"]\nbucket_region'})
 
-    assert "copies/one.json was read" in said.one("TC606").text
+    assert "copies/one.json was read" in report.one("TC606").text
 
 
 def test_two_silent_services_are_one_error(doctor, account, monkeypatch):
     fall_silent(monkeypatch, account.front, "sqs", "s3")
 
-    said = doctor()
+    report = doctor()
 
-    assert said.errors == ["TC105"]
-    assert said.of("TC601")[0].text == "not checked, because of TC105 above"
+    assert report.errors == ["TC105"]
+    assert report.of("TC601")[0].text == "not checked, because of TC105 above"
 
 
 def test_with_the_least_permissions_the_bucket_is_seen_whole(doctor, account):
@@ -308,11 +308,11 @@ def test_with_the_least_permissions_the_bucket_is_seen_whole(doctor, account):
         "s3:Get*", "s3:List*", "sqs:ReceiveMessage", "sqs:DeleteMessage",
     )  # fmt: skip
 
-    said = doctor()
+    report = doctor()
 
-    assert said.errors == []
+    assert report.errors == []
     for id_ in ("TC601", "TC602", "TC604", "TC605", "TC606", "TC608"):
-        assert said.one(id_).level == "ok"
+        assert report.one(id_).level == "ok"
 
 
 def test_of_many_accounts_some_are_listed_and_the_text_says_so(doctor, account):

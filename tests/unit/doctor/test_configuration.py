@@ -9,16 +9,16 @@ def test_the_checked_configuration_is_reported(doctor):
 
 
 def test_what_is_seldom_meant_is_a_warning(doctor):
-    said = doctor(instead={"buckets": "#"}, more='[sinks.unused]\ntype = "stdout"\n')
+    report = doctor(instead={"buckets": "#"}, more='[sinks.unused]\ntype = "stdout"\n')
 
-    first, second = said.of("TC002")
+    first, second = report.of("TC002")
     assert first.level == "warning"
     assert "sources.prod.buckets: not set" in first.text
     assert "sinks.unused: no source uses it" in second.text
 
 
 def test_a_fifo_queue_is_the_first_error(doctor):
-    said = doctor(instead={"/cloudtrail": "/cloudtrail.fifo"})
+    report = doctor(instead={"/cloudtrail": "/cloudtrail.fifo"})
 
-    assert (said.code, said.errors) == (1, ["TC001"])
-    assert "is a FIFO queue" in said.one("TC001").text
+    assert (report.code, report.errors) == (1, ["TC001"])
+    assert "is a FIFO queue" in report.one("TC001").text

@@ -33,12 +33,12 @@ def notify(account, *events, **names):
 def test_a_bucket_that_notifies_the_queue_directly_needs_no_topic(doctor, by_s3):
     notify(by_s3, prefix="AWSLogs/", suffix=".json.gz")
 
-    said = doctor()
+    report = doctor()
 
-    assert said.errors == []
-    assert said.one("TC401").text == f"{BUCKET_ARN} may notify this queue of log files"
-    assert said.one("TC408").level == "ok"
-    assert "S3 or EventBridge notifies" in said.one("TC505").text
+    assert report.errors == []
+    assert report.one("TC401").text == f"{BUCKET_ARN} may notify this queue of log files"
+    assert report.one("TC408").level == "ok"
+    assert "S3 or EventBridge notifies" in report.one("TC505").text
 
 
 @pytest.mark.parametrize("events", [(), ("s3:ObjectRemoved:*",)], ids=["nothing", "removals"])
@@ -46,20 +46,20 @@ def test_a_bucket_that_may_send_but_is_not_configured_to_is_an_error(doctor, by_
     if events:
         notify(by_s3, *events)
 
-    said = doctor()
+    report = doctor()
 
-    assert said.errors == ["TC408"]
-    assert said.one("TC408").text == (f"{BUCKET} does not notify this queue of created objects")
-    assert said.one("TC505").text == "not checked, because of TC408 above"
+    assert report.errors == ["TC408"]
+    assert report.one("TC408").text == (f"{BUCKET} does not notify this queue of created objects")
+    assert report.one("TC505").text == "not checked, because of TC408 above"
 
 
 def test_notifications_that_exclude_log_files_are_an_error(doctor, by_s3):
     notify(by_s3, prefix="CloudTrail/")
 
-    said = doctor()
+    report = doctor()
 
-    assert said.errors == ["TC408"]
-    assert "exclude log files such as AWSLogs/" in said.one("TC408").text
+    assert report.errors == ["TC408"]
+    assert "exclude log files such as AWSLogs/" in report.one("TC408").text
 
 
 def test_denied_notifications_are_not_checked_and_have_the_statement(doctor, by_s3):
@@ -80,21 +80,23 @@ def test_beside_a_topic_it_is_a_warning(doctor, account):
     statements = [each for policy in policies for each in policy["Statement"]]
     account.queue_attributes(Policy=json.dumps(policies[0] | {"Statement": statements}))
 
-    said = doctor()
+    report = doctor()
 
-    assert said.errors == []
-    assert said.one("TC408").level == "warning"
+    assert report.errors == []
+    assert report.one("TC408").level == "warning"
 
 
 def test_what_goes_by_eventbridge_is_not_seen_further(doctor, account):
     policy = allowing("events.amazonaws.com", "sqs:SendMessage", QUEUE_ARN, RULE_ARN)
     account.queue_attributes(Policy=policy)
     account.trail(SnsTopicName=None)
-    told = b"<NotificationConfiguration><EventBridgeConfiguration/></NotificationConfiguration>"
+    notification = (
+        b"<NotificationConfiguration><EventBridgeConfiguration/></NotificationConfiguration>"
+    )
 
     off = doctor()
     account.front.answers["s3:GetBucketNotification"] = lambda _: Reply(
-        200, told, (("Content-Type", "application/xml"),)
+        200, notification, (("Content-Type", "application/xml"),)
     )
     on = doctor()
 
@@ -105,5 +107,5 @@ def test_what_goes_by_eventbridge_is_not_seen_further(doctor, account):
     assert RULE_ARN in on.one("TC408").text
 
 
-def test_where_a_topic_alone_announces_nothing_is_said_of_it(doctor):
+def test_where_a_topic_alone_announces_eventbridge_is_not_mentioned(doctor):
     assert "TC408" not in doctor().levels

@@ -42,9 +42,9 @@ def test_findings_come_in_the_order_of_sources_whichever_finishes_first(shared, 
 
     checks(check)
 
-    told = list(doctor.examine(shared(), ["prod", "dev"]))
+    findings = list(doctor.examine(shared(), ["prod", "dev"]))
 
-    assert [each.source for each in told] == ["prod", "dev"]
+    assert [each.source for each in findings] == ["prod", "dev"]
 
 
 def test_a_check_blocked_by_an_error_is_not_checked(shared, checks):
@@ -86,10 +86,10 @@ def test_a_check_that_hangs_ends_with_the_time_limit(shared, checks, monkeypatch
 
     checks(check)
 
-    told = list(doctor.examine(shared(total=0.1), ["prod"]))
+    findings = list(doctor.examine(shared(total=0.1), ["prod"]))
     never.set()
 
-    assert [each.finding.id for each in told] == ["TC203", "TC003"]
+    assert [each.finding.id for each in findings] == ["TC203", "TC003"]
 
 
 def test_sources_that_hang_end_together(shared, checks, monkeypatch):
@@ -103,11 +103,11 @@ def test_sources_that_hang_end_together(shared, checks, monkeypatch):
     checks(check)
     began = time.monotonic()
 
-    told = list(doctor.examine(shared(total=0), ["prod", "dev"]))
+    findings = list(doctor.examine(shared(total=0), ["prod", "dev"]))
     took = time.monotonic() - began
     never.set()
 
-    assert [each.finding.id for each in told] == ["TC001", "TC003", "TC001"]
+    assert [each.finding.id for each in findings] == ["TC001", "TC003", "TC001"]
     assert took < 7.5  # each with a grace of its own took eight
 
 
@@ -123,10 +123,10 @@ def test_a_check_that_keeps_yielding_ends_with_the_time_limit(shared, checks, mo
 
     checks(check)
 
-    told = list(doctor.examine(shared(total=0), ["prod"]))
+    findings = list(doctor.examine(shared(total=0), ["prod"]))
     read.set()
 
-    assert told[-1].finding.id == "TC003"
+    assert findings[-1].finding.id == "TC003"
 
 
 def test_a_bug_in_a_check_is_not_swallowed(shared, checks):

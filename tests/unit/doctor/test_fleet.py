@@ -16,21 +16,23 @@ def later(ledger, pass_time):
     pass_time(60)
 
 
-def told(said):
-    return {id_: level for id_, level in said.levels.items() if id_ in {"TC807", "TC808", "TC809"}}
+def fleet_levels(report):
+    return {
+        id_: level for id_, level in report.levels.items() if id_ in {"TC807", "TC808", "TC809"}
+    }
 
 
 def test_a_broker_that_no_fleet_used_is_no_error(doctor):
-    said = doctor()
+    report = doctor()
 
-    assert said.code == 0
-    assert told(said) == {"TC807": "not-checked"}
-    assert "no process has ever written a heartbeat" in said.one("TC807").text
-    assert "trailcourier run" in said.one("TC807").fix
+    assert report.code == 0
+    assert fleet_levels(report) == {"TC807": "not-checked"}
+    assert "no process has ever written a heartbeat" in report.one("TC807").text
+    assert "trailcourier run" in report.one("TC807").fix
 
 
 @pytest.mark.parametrize(
-    ("gone", "said_of_it"),
+    ("gone", "text_and_fix"),
     [
         (CONTROL, ("No control worker since ", "-Q control")),
         (OBJECTS, ("No object worker since ", "-Q objects")),
@@ -38,21 +40,21 @@ def test_a_broker_that_no_fleet_used_is_no_error(doctor):
     ],
 )
 @pytest.mark.usefixtures("later")
-def test_a_silent_process_is_an_error(doctor, ledger, gone, said_of_it):
-    text, fix = said_of_it
+def test_a_silent_process_is_an_error(doctor, ledger, gone, text_and_fix):
+    text, fix = text_and_fix
     for role in set(ROLES) - {gone}:
         pulse(ledger, role)
     move(ledger, *(["poll", "settle", "maintenance"] if gone == BEAT else ["tick"]))
     if gone == OBJECTS:
         move(ledger)
 
-    said = doctor()
+    report = doctor()
 
-    assert (said.code, said.errors) == (1, ["TC807"])
-    assert said.one("TC807").text.startswith(text)
-    assert re.search(r"\(\d\d s\)", said.one("TC807").text)
-    assert fix in said.one("TC807").fix
-    assert told(said)["TC808"] == "not-checked"
+    assert (report.code, report.errors) == (1, ["TC807"])
+    assert report.one("TC807").text.startswith(text)
+    assert re.search(r"\(\d\d s\)", report.one("TC807").text)
+    assert fix in report.one("TC807").fix
+    assert fleet_levels(report)["TC808"] == "not-checked"
 
 
 @pytest.mark.parametrize("step", ["poll", "settle", "maintenance"])
@@ -61,11 +63,11 @@ def test_a_step_without_progress_is_an_error(doctor, ledger, later, step):
         pulse(ledger, role)
     move(ledger, *({"tick", "poll", "settle", "maintenance"} - {step}))
 
-    said = doctor()
+    report = doctor()
 
-    assert said.errors == ["TC808"]
-    assert said.one("TC808").text.startswith(f"No {step} since ")
-    assert "control@host/7 on host" in said.one("TC808").fix
+    assert report.errors == ["TC808"]
+    assert report.one("TC808").text.startswith(f"No {step} since ")
+    assert "control@host/7 on host" in report.one("TC808").fix
 
 
 def test_objects_that_nobody_takes_are_an_error(doctor, ledger, pass_time):
@@ -80,38 +82,38 @@ def test_a_second_configuration_is_an_error(doctor, ledger):
     well(ledger)
     pulse(ledger, OBJECTS, host="b", config="0ther")
 
-    said = doctor()
+    report = doctor()
 
-    assert said.errors == ["TC809"]
-    assert "0ther on objects@b/7 on b" in said.one("TC809").text
+    assert report.errors == ["TC809"]
+    assert "0ther on objects@b/7 on b" in report.one("TC809").text
 
 
 def test_two_versions_are_a_warning(doctor, ledger):
     well(ledger)
     pulse(ledger, OBJECTS, host="b", config="0ther", version="0.2.0")
 
-    said = doctor()
+    report = doctor()
 
-    assert (said.code, said.errors) == (0, [])
-    assert [each.level for each in said.of("TC809")] == ["warning"]
-    assert "0.2.0 on objects@b/7 on b" in said.one("TC809").text
+    assert (report.code, report.errors) == (0, [])
+    assert [each.level for each in report.of("TC809")] == ["warning"]
+    assert "0.2.0 on objects@b/7 on b" in report.one("TC809").text
 
 
 def test_a_clock_of_the_fleet_that_is_off_is_a_warning_with_its_host(doctor, ledger):
     well(ledger)
     pulse(ledger, OBJECTS, host="b", ahead=-25.0)
 
-    said = doctor()
+    report = doctor()
 
-    assert said.code == 0
-    assert [each.level for each in said.of("TC805")] == ["ok", "warning"]
-    assert said.of("TC805")[1].text == ("objects@b/7 on b: its clock is 25 s behind the broker's")
+    assert report.code == 0
+    assert [each.level for each in report.of("TC805")] == ["ok", "warning"]
+    assert report.of("TC805")[1].text == ("objects@b/7 on b: its clock is 25 s behind the broker's")
 
 
 def test_a_broker_that_is_down_is_the_only_error(doctor, ledger, later, monkeypatch):
     monkeypatch.setenv("BROKER", "redis://127.0.0.1:1/0")
 
-    said = doctor()
+    report = doctor()
 
-    assert said.errors == ["TC801"]
-    assert told(said) == {"TC807": "not-checked"}
+    assert report.errors == ["TC801"]
+    assert fleet_levels(report) == {"TC807": "not-checked"}

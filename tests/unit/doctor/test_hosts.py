@@ -231,9 +231,9 @@ def test_hosts_are_listed_without_credentials_and_without_a_network(listed):
 
 
 def test_hosts_are_listed_in_json(listed):
-    said = json.loads(listed("--json"))
+    listing = json.loads(listed("--json"))
 
-    assert said["hosts"][0] == {
+    assert listing["hosts"][0] == {
         "host": "sqs.us-east-1.amazonaws.com", "port": 443, "why": "the queue of prod",
         "by": "line", "proxy": "",
     }  # fmt: skip
@@ -268,14 +268,14 @@ def test_a_name_that_is_not_known_is_one_error_for_all(doctor, monkeypatch):
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
     monkeypatch.setenv("AWS_ENDPOINT_URL", "https://aws.example")
 
-    said = doctor()
+    report = doctor()
 
-    assert (said.code, said.errors) == (1, ["TC101"])
-    found = said.one("TC101")
+    assert (report.code, report.errors) == (1, ["TC101"])
+    found = report.one("TC101")
     assert "(the queue)" in found.text
     assert "(bucket acme-cloudtrail)" in found.text
     for id_ in ("TC201", "TC301", "TC307", "TC401", "TC501", "TC601"):
-        assert said.of(id_)[0].text == "not checked, because of TC101 above", id_
+        assert report.of(id_)[0].text == "not checked, because of TC101 above", id_
 
 
 def closed_port():
@@ -286,30 +286,30 @@ def closed_port():
 def test_a_host_of_s3_that_is_closed_leaves_the_queue_to_be_looked_at(doctor, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"http://127.0.0.1:{closed_port()}")
 
-    said = doctor()
+    report = doctor()
 
-    assert said.errors == ["TC102"]
-    assert said.one("TC301").level == "ok"
-    assert said.one("TC601").text == "not checked, because of TC102 above"
+    assert report.errors == ["TC102"]
+    assert report.one("TC301").level == "ok"
+    assert report.one("TC601").text == "not checked, because of TC102 above"
 
 
 @pytest.mark.parametrize("service", ["SNS", "CLOUDTRAIL", "KMS", "STS"])
 def test_a_host_that_only_doctor_needs_is_no_error(doctor, monkeypatch, service):
     monkeypatch.setenv(f"AWS_ENDPOINT_URL_{service}", f"http://127.0.0.1:{closed_port()}")
 
-    said = doctor()
+    report = doctor()
 
-    assert (said.code, said.errors) == (0, [])
-    assert said.one("TC102").level == "not-checked"
+    assert (report.code, report.errors) == (0, [])
+    assert report.one("TC102").level == "not-checked"
 
 
 def test_an_sts_that_a_role_needs_is_an_error_and_nothing_is_asked(doctor, account, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL_STS", f"http://127.0.0.1:{closed_port()}")
     role = "arn:aws:iam::123456789012:role/reader"
 
-    said = doctor(more=ROLE.format(role, ""))
+    report = doctor(more=ROLE.format(role, ""))
 
-    assert said.errors == ["TC102"]
+    assert report.errors == ["TC102"]
     assert account.front.log == []
 
 
@@ -317,30 +317,30 @@ def test_a_certificate_that_is_not_trusted_is_an_error(doctor, monkeypatch, tmp_
     _, context = authority(tmp_path)
     with Server(lambda request: Reply(400), tls=context) as server:
         monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
-        said = doctor()
+        report = doctor()
 
-    assert said.errors == ["TC104"]
-    assert "AWS_CA_BUNDLE" in said.one("TC104").fix
+    assert report.errors == ["TC104"]
+    assert "AWS_CA_BUNDLE" in report.one("TC104").fix
 
 
 def test_a_proxy_that_refuses_is_an_error(doctor, monkeypatch):
     with Server(lambda request: Reply(403)) as server:
         monkeypatch.setenv("AWS_ENDPOINT_URL", "https://aws.example")
         monkeypatch.setenv("HTTPS_PROXY", server.url)
-        said = doctor()
+        report = doctor()
 
-    assert said.errors == ["TC103"]
-    assert "the proxy 127.0.0.1: it answered 403" in said.one("TC103").text
+    assert report.errors == ["TC103"]
+    assert "the proxy 127.0.0.1: it answered 403" in report.one("TC103").text
 
 
 def test_a_partition_without_fips_is_a_wrong_configuration(tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
     text = SOURCE.format(region="cn-north-1", suffix="amazonaws.com.cn", more="fips = true")
 
-    said = Doctor.call(capfd, text)
+    report = Doctor.call(capfd, text)
 
-    assert said.errors == ["TC001"]
-    assert "there are no FIPS endpoints in China" in said.one("TC001").text
+    assert report.errors == ["TC001"]
+    assert "there are no FIPS endpoints in China" in report.one("TC001").text
 
 
 def test_a_bucket_elsewhere_whose_host_is_closed_is_an_error(doctor, account, monkeypatch):
@@ -353,7 +353,7 @@ def test_a_bucket_elsewhere_whose_host_is_closed_is_an_error(doctor, account, mo
 
     monkeypatch.setattr(hosts, "check_bucket_host", unreachable)
 
-    said = doctor()
+    report = doctor()
 
-    assert said.errors == ["TC102"]
-    assert "acme-cloudtrail.s3.eu-central-1.amazonaws.com" in said.one("TC102").text
+    assert report.errors == ["TC102"]
+    assert "acme-cloudtrail.s3.eu-central-1.amazonaws.com" in report.one("TC102").text

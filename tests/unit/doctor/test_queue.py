@@ -18,13 +18,13 @@ def statement(action, resource=QUEUE_ARN):
 
 
 def test_a_healthy_queue_answers_and_is_the_one_named(doctor):
-    said = doctor()
+    report = doctor()
 
-    assert said.one("TC301").text == f"{QUEUE_ARN} answers"
-    assert said.one("TC302").level == "ok"
-    assert said.one("TC304").level == "ok"
-    assert said.one("TC305").level == "ok"
-    assert said.errors == []
+    assert report.one("TC301").text == f"{QUEUE_ARN} answers"
+    assert report.one("TC302").level == "ok"
+    assert report.one("TC304").level == "ok"
+    assert report.one("TC305").level == "ok"
+    assert report.errors == []
 
 
 def test_no_message_is_taken_and_none_is_seen_once_more(doctor, account):
@@ -117,30 +117,30 @@ def test_a_queue_of_another_account_needs_a_statement_on_both_sides(doctor, acco
 def test_with_the_least_permissions_nothing_is_an_error(doctor, account):
     account.front.holders[KEY].allowed = MINIMUM
 
-    said = doctor()
+    report = doctor()
 
-    assert (said.code, said.errors) == (0, [])
-    assert said.one("TC305").level == "warning"
-    assert said.one("TC306").level == "not-checked"
-    assert said.one("TC302").level == "not-checked"
-    assert "TC308" not in said.levels
+    assert (report.code, report.errors) == (0, [])
+    assert report.one("TC305").level == "warning"
+    assert report.one("TC306").level == "not-checked"
+    assert report.one("TC302").level == "not-checked"
+    assert "TC308" not in report.levels
 
 
 def test_a_queue_that_is_not_there_is_the_only_error(doctor, account):
-    said = doctor(instead={f'/{QUEUE}"': '/nothing"'})
+    report = doctor(instead={f'/{QUEUE}"': '/nothing"'})
 
-    assert said.errors[:1] == ["TC301"]
-    found = said.one("TC301")
+    assert report.errors[:1] == ["TC301"]
+    found = report.one("TC301")
     assert f"there is no queue nothing of account {ACCOUNT} in eu-west-1" in found.text
     assert "NonExistentQueue" in found.fix
-    assert said.one("TC307").text == "not checked, because of TC301 above"
+    assert report.one("TC307").text == "not checked, because of TC301 above"
 
 
 def test_a_queue_in_another_region_is_found_there(doctor):
-    said = doctor(instead=ELSEWHERE)
+    report = doctor(instead=ELSEWHERE)
 
-    found = said.one("TC301")
-    assert said.errors[:1] == ["TC301"]
+    found = report.one("TC301")
+    assert report.errors[:1] == ["TC301"]
     assert found.text.endswith("in us-east-1; a queue of that name exists in eu-west-1")
     assert "eu-west-1" in found.fix
 
@@ -148,20 +148,20 @@ def test_a_queue_in_another_region_is_found_there(doctor):
 def test_a_queue_nothing_is_allowed_on_may_not_exist(doctor, account):
     account.front.denied |= {"sqs:ReceiveMessage": "", "sqs:GetQueueAttributes": ""}
 
-    said = doctor()
+    report = doctor()
 
-    assert said.one("TC301").level == "not-checked"
-    assert said.errors == ["TC303"]
+    assert report.one("TC301").level == "not-checked"
+    assert report.errors == ["TC303"]
 
 
 def test_a_url_that_leads_elsewhere_is_an_error(doctor, account):
     actual = QUEUE_ARN.replace("eu-west-1", "eu-central-1")
     account.front.answers["sqs:GetQueueAttributes"] = lambda _: _attributes(QueueArn=actual)
 
-    said = doctor()
+    report = doctor()
 
-    assert said.errors[:1] == ["TC302"]
-    assert said.one("TC302").text == f"`queue_url` leads to {actual}, but names {QUEUE_ARN}"
+    assert report.errors[:1] == ["TC302"]
+    assert report.one("TC302").text == f"`queue_url` leads to {actual}, but names {QUEUE_ARN}"
 
 
 def _attributes(**attributes):
@@ -173,10 +173,10 @@ def test_a_queue_whose_key_blocks_receiving_is_an_error(doctor, account):
         400, "KMS.AccessDeniedException", "KmsAccessDenied", "you are not allowed to access it"
     )
 
-    said = doctor()
+    report = doctor()
 
-    assert said.errors == ["TC310"]
-    assert "you are not allowed" in said.one("TC310").text
+    assert report.errors == ["TC310"]
+    assert "you are not allowed" in report.one("TC310").text
 
 
 def test_keys_refused_by_the_queue_where_sts_cannot_be_asked_are_named(
@@ -185,18 +185,18 @@ def test_keys_refused_by_the_queue_where_sts_cannot_be_asked_are_named(
     fall_silent(monkeypatch, account.front, "sts")
     account.front.holders[KEY].state = "revoked"
 
-    said = doctor()
+    report = doctor()
 
-    assert said.errors == ["TC203"]
+    assert report.errors == ["TC203"]
 
 
 def test_a_queue_that_is_silent_is_an_error_and_is_asked_no_more(doctor, account, monkeypatch):
     fall_silent(monkeypatch, account.front, "sqs")
 
-    said = doctor()
+    report = doctor()
 
-    assert said.errors == ["TC105"]
-    assert "sqs:GetQueueAttributes" in said.one("TC105").text
+    assert report.errors == ["TC105"]
+    assert "sqs:GetQueueAttributes" in report.one("TC105").text
     assert len(account.front.asked("sqs:*")) == 1
 
 

@@ -11,15 +11,17 @@ KEY_ARN = f"arn:aws:kms:{REGION}:123456789012:key/1234"
 
 
 def test_a_healthy_queue_is_ok(doctor):
-    said = doctor()
+    report = doctor()
 
-    assert said.one("TC308").text == (
+    assert report.one("TC308").text == (
         f"after 10 receives a message moves to {DEAD}, kept up to 14 days"
     )
-    assert said.one("TC309").text == f"the dead-letter queue {DEAD} is empty"
-    assert said.one("TC310").text.startswith("the queue encrypts messages with SQS's own keys")
-    assert said.one("TC311").text == ("messages: 1 waiting, 0 received and not settled, 0 delayed")
-    assert not [each for each in said.findings if each.level == "warning"]
+    assert report.one("TC309").text == f"the dead-letter queue {DEAD} is empty"
+    assert report.one("TC310").text.startswith("the queue encrypts messages with SQS's own keys")
+    assert report.one("TC311").text == (
+        "messages: 1 waiting, 0 received and not settled, 0 delayed"
+    )
+    assert not [each for each in report.findings if each.level == "warning"]
 
 
 def test_without_a_ledger_the_visibility_is_not_checked(doctor):
@@ -71,11 +73,11 @@ def test_a_visibility_without_extension_has_to_be_longer(doctor, account):
 def test_a_queue_without_a_redrive_policy_is_a_warning(doctor, account):
     account.queue_attributes(RedrivePolicy="")
 
-    said = doctor()
+    report = doctor()
 
-    assert said.one("TC308").level == "warning"
-    assert "no dead-letter queue" in said.one("TC308").text
-    assert "TC309" not in said.levels
+    assert report.one("TC308").level == "warning"
+    assert "no dead-letter queue" in report.one("TC308").text
+    assert "TC309" not in report.levels
 
 
 def test_a_redrive_after_few_receives_is_a_warning(doctor, account):
@@ -147,9 +149,9 @@ def test_a_dry_run_proves_that_the_queues_key_may_be_used(doctor, account):
         400, "DryRunOperationException", "The request would have succeeded"
     )
 
-    said = doctor()
+    report = doctor()
 
-    assert said.one("TC310").level == "ok"
+    assert report.one("TC310").level == "ok"
     (asked,) = account.front.asked("kms:Decrypt")
     assert asked.given == {
         "KeyId": KEY_ARN, "DryRun": True, "DryRunModifiers": ["IGNORE_CIPHERTEXT"]
@@ -160,10 +162,10 @@ def test_a_denied_key_is_an_error_with_the_statement(doctor, account):
     account.queue_attributes(KmsMasterKeyId=KEY_ARN)
     account.front.denied["kms:Decrypt"] = ""
 
-    said = doctor()
+    report = doctor()
 
-    assert said.errors[:1] == ["TC310"]
-    assert f'"Action": "kms:Decrypt", "Resource": "{KEY_ARN}"' in said.one("TC310").fix
+    assert report.errors[:1] == ["TC310"]
+    assert f'"Action": "kms:Decrypt", "Resource": "{KEY_ARN}"' in report.one("TC310").fix
 
 
 def test_a_key_that_is_disabled_is_an_error(doctor, account):
@@ -172,10 +174,10 @@ def test_a_key_that_is_disabled_is_an_error(doctor, account):
         400, "DisabledException", f"{KEY_ARN} is disabled."
     )
 
-    said = doctor()
+    report = doctor()
 
-    assert said.errors[:1] == ["TC310"]
-    assert said.one("TC310").fix.startswith(f"Enable the key {KEY_ARN}")
+    assert report.errors[:1] == ["TC310"]
+    assert report.one("TC310").fix.startswith(f"Enable the key {KEY_ARN}")
 
 
 @pytest.fixture
@@ -208,17 +210,17 @@ def test_a_key_that_cannot_be_described_is_not_checked(doctor, account, key):
 def test_a_key_that_does_not_exist_is_an_error(doctor, account):
     account.queue_attributes(KmsMasterKeyId="alias/trail")
 
-    said = doctor()
+    report = doctor()
 
-    assert said.errors[:1] == ["TC310"]
-    assert "arn:aws:kms:eu-west-1:123456789012:alias/trail" in said.one("TC310").text
+    assert report.errors[:1] == ["TC310"]
+    assert "arn:aws:kms:eu-west-1:123456789012:alias/trail" in report.one("TC310").text
 
 
 def test_the_managed_key_keeps_topics_from_sending(doctor, account):
     account.purge()
     account.queue_attributes(KmsMasterKeyId="alias/aws/sqs")
 
-    said = doctor()
+    report = doctor()
 
-    assert said.errors[:1] == ["TC310"]
-    assert "SNS and S3 cannot send to it" in said.one("TC310").text
+    assert report.errors[:1] == ["TC310"]
+    assert "SNS and S3 cannot send to it" in report.one("TC310").text

@@ -65,39 +65,41 @@ role_arn = "{LOGS}"
 def test_a_buckets_role_that_cannot_be_assumed_is_reported_and_the_queue_is_ok(doctor, account):
     account.front.roles[LOGS] = Role("an-external-id")
 
-    said = doctor(more=AS_LOGS)
+    report = doctor(more=AS_LOGS)
 
-    assert said.errors == ["TC206"]
-    found = said.one("TC206")
+    assert report.errors == ["TC206"]
+    found = report.one("TC206")
     assert found.text.startswith(f"the role {LOGS} cannot be assumed: ")
     assert f'"Action": "sts:AssumeRole", "Resource": "{LOGS}"' in found.fix
     assert "is not configured here" in found.fix
-    assert said.one("TC201").level == "ok"
+    assert report.one("TC201").level == "ok"
 
 
 def test_a_buckets_role_is_taken_to_read_it(doctor, account):
     account.front.roles[LOGS] = Role()
 
-    said = doctor(more=AS_LOGS)
+    report = doctor(more=AS_LOGS)
 
-    assert said.errors == []
+    assert report.errors == []
     read = {asked.key for asked in account.front.asked("s3:*")}
     received = {asked.key for asked in account.front.asked("sqs:*")}
     assert read.isdisjoint(received)
 
 
-def test_an_instance_that_gives_a_bucket_no_keys_is_told_of_its_hop_limit(doctor, monkeypatch):
+def test_an_instance_that_gives_a_bucket_no_keys_is_reported_with_its_hop_limit(
+    doctor, monkeypatch
+):
     monkeypatch.setattr("trailcourier.aws.metadata.TIMEOUT", 0.5)
     monkeypatch.delenv("AWS_EC2_METADATA_DISABLED")
     imds = Imds(Keys(), "collector", far=True)
     monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", imds.url)
 
     with imds.server:
-        said = doctor(more='[sources.prod.bucket_credentials."*"]\nkind = "instance-profile"\n')
+        report = doctor(more='[sources.prod.bucket_credentials."*"]\nkind = "instance-profile"\n')
 
-    assert said.errors == ["TC202"]
-    assert "--http-put-response-hop-limit 2" in said.one("TC202").fix
-    assert said.one("TC201").level == "ok"
+    assert report.errors == ["TC202"]
+    assert "--http-put-response-hop-limit 2" in report.one("TC202").fix
+    assert report.one("TC201").level == "ok"
 
 
 def test_a_buckets_keys_that_are_not_there_are_missing(doctor, monkeypatch, tmp_path):
@@ -118,7 +120,7 @@ secret_access_key = "file:{secret}"
 
     monkeypatch.setattr(settings, "load", gone_since)
 
-    said = doctor(more=more)
+    report = doctor(more=more)
 
-    assert said.errors == ["TC202"]
-    assert "cannot read" in said.one("TC202").text
+    assert report.errors == ["TC202"]
+    assert "cannot read" in report.one("TC202").text

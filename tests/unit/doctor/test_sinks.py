@@ -61,19 +61,19 @@ def test_a_folder_that_is_made_at_need_is_ready(doctor, tmp_path):
     ],
 )
 def test_a_folder_that_cannot_be_created_is_an_error(doctor, path, words):
-    said = doctor(instead={'path = "events"': f'path = "{path}"'})
+    report = doctor(instead={'path = "events"': f'path = "{path}"'})
 
-    assert said.errors == ["TC901"]
-    assert words in said.one("TC901").text
+    assert report.errors == ["TC901"]
+    assert words in report.one("TC901").text
 
 
 def test_a_folder_that_others_may_write_to_is_an_error_with_what_to_do(doctor, tmp_path):
     (tmp_path / "events").chmod(0o777)
 
-    said = doctor()
+    report = doctor()
 
-    assert said.errors == ["TC901"]
-    found = said.one("TC901")
+    assert report.errors == ["TC901"]
+    found = report.one("TC901")
     assert found.text == f"sink archive: {tmp_path}/events may be written to by everybody"
     assert found.fix.startswith(f"`chmod go-w {tmp_path}/events`, or set `trust_path = true`")
 
@@ -88,21 +88,21 @@ def test_a_folder_that_others_may_write_to_is_ready_where_it_is_trusted(doctor, 
 def test_a_folder_that_this_user_may_not_write_to_is_an_error(doctor, monkeypatch):
     monkeypatch.setattr(os, "access", lambda path, mode: False)
 
-    said = doctor()
+    report = doctor()
 
-    assert said.errors == ["TC901"]
-    assert "this user may not write to" in said.one("TC901").text
+    assert report.errors == ["TC901"]
+    assert "this user may not write to" in report.one("TC901").text
 
 
 def test_a_folder_that_is_read_only_here_is_an_error(doctor, monkeypatch):
     read_only = os.statvfs_result((*os.statvfs(".")[:8], os.ST_RDONLY, 255))
     monkeypatch.setattr(os, "statvfs", lambda path: read_only)
 
-    said = doctor()
+    report = doctor()
 
-    assert said.errors == ["TC901"]
-    assert "its file system is read-only" in said.one("TC901").text
-    assert "where the workers run" in said.one("TC901").fix
+    assert report.errors == ["TC901"]
+    assert "its file system is read-only" in report.one("TC901").text
+    assert "where the workers run" in report.one("TC901").fix
 
 
 def test_a_disk_that_is_almost_full_is_a_warning(doctor, monkeypatch):
@@ -128,11 +128,11 @@ def test_a_collector_that_takes_connections_is_ready_and_is_sent_nothing(doctor,
 
 
 def test_a_collector_that_is_down_is_an_error(doctor, closed):
-    said = doctor(instead=collector(closed))
+    report = doctor(instead=collector(closed))
 
-    assert said.errors == ["TC901"]
-    assert said.one("TC901").text == f"sink archive: 127.0.0.1:{closed}: Connection refused"
-    assert said.one("TC901").fix == (
+    assert report.errors == ["TC901"]
+    assert report.one("TC901").text == f"sink archive: 127.0.0.1:{closed}: Connection refused"
+    assert report.one("TC901").fix == (
         "Check that the receiver listens on that port, that the sink's settings name it, and that "
         "no firewall blocks it. See TC102 in docs/doctor.md."
     )
@@ -173,10 +173,10 @@ def webhook(tmp_path, url):
 
 def test_a_webhook_is_reached_and_its_token_is_not_shown(doctor, tmp_path):
     with Server(lambda request: Reply(204)) as server:
-        said = doctor(instead=webhook(tmp_path, f"{server.url}/v1/noformat/{TOKEN}"))
+        report = doctor(instead=webhook(tmp_path, f"{server.url}/v1/noformat/{TOKEN}"))
 
-    assert said.one("TC901").level == "ok"
-    assert TOKEN not in json.dumps(said.said)
+    assert report.one("TC901").level == "ok"
+    assert TOKEN not in json.dumps(report.output)
 
 
 def test_a_missing_secret_is_an_error(doctor, tmp_path, monkeypatch):
@@ -187,10 +187,10 @@ def test_a_missing_secret_is_an_error(doctor, tmp_path, monkeypatch):
 
     monkeypatch.setattr(insightidr.Webhook, "peers", gone)
 
-    said = doctor(instead=webhook(tmp_path, "http://127.0.0.1:9/v1"))
+    report = doctor(instead=webhook(tmp_path, "http://127.0.0.1:9/v1"))
 
-    assert said.errors == ["TC901"]
-    assert said.one("TC901").text == "sink archive: file:/token holds no URL"
+    assert report.errors == ["TC901"]
+    assert report.one("TC901").text == "sink archive: file:/token holds no URL"
 
 
 def test_a_sink_without_known_hosts_is_checked_only_by_sending(doctor, tmp_path, monkeypatch):
@@ -205,15 +205,15 @@ def test_a_sink_without_known_hosts_is_checked_only_by_sending(doctor, tmp_path,
 
 
 def test_send_sends_each_sink_one_marked_record(doctor, tmp_path):
-    said = doctor("--send")
+    report = doctor("--send")
 
     (path,) = (tmp_path / "events").rglob("*.ndjson")
     record = json.loads(path.read_text())
-    assert said.one("TC902").text == (
+    assert report.one("TC902").text == (
         f"sink archive accepted a record; look for eventID {record['eventID']} there"
     )
     assert record["eventName"] == "TrailcourierSinkTest"
-    assert "TC901" not in said.levels
+    assert "TC901" not in report.levels
 
 
 def test_a_sink_of_two_sources_is_sent_one_record(doctor, tmp_path):
@@ -223,19 +223,19 @@ def test_a_sink_of_two_sources_is_sent_one_record(doctor, tmp_path):
         'queue_region = "eu-west-1"\nsinks = ["archive"]\n'
     )
 
-    said = doctor("--send", more=more)
+    report = doctor("--send", more=more)
 
     assert second.exists()
     assert len(list((tmp_path / "events").rglob("*.ndjson"))) == 1
-    assert len(said.of("TC902")) == 1
+    assert len(report.of("TC902")) == 1
 
 
 def test_a_sink_that_does_not_take_it_is_an_error_with_the_reasons_advice(doctor, closed):
-    said = doctor("--send", instead=collector(closed))
+    report = doctor("--send", instead=collector(closed))
 
-    assert said.errors == ["TC902"]
-    assert "(sink-unreachable)" in said.one("TC902").text
-    assert "firewalls and DNS" in said.one("TC902").fix
+    assert report.errors == ["TC902"]
+    assert "(sink-unreachable)" in report.one("TC902").text
+    assert "firewalls and DNS" in report.one("TC902").fix
 
 
 def test_records_that_leave_govcloud_are_reported(doctor, account, listening):

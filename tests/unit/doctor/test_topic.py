@@ -20,26 +20,26 @@ from tests.support.trail_account import (
 KEY_ARN = f"arn:aws:kms:{REGION}:123456789012:key/1234"
 
 
-def of_group(said, beginning):
-    return {id_: level for id_, level in said.levels.items() if id_.startswith(beginning)}
+def of_group(report, beginning):
+    return {id_: level for id_, level in report.levels.items() if id_.startswith(beginning)}
 
 
 def test_a_healthy_subscription_is_ok(doctor):
-    said = doctor()
+    report = doctor()
 
-    assert of_group(said, "TC4") == dict.fromkeys(
+    assert of_group(report, "TC4") == dict.fromkeys(
         ("TC401", "TC402", "TC404", "TC405", "TC406"), "ok"
     )
-    assert said.one("TC401").text == f"{TOPIC_ARN} may notify this queue of log files"
+    assert report.one("TC401").text == f"{TOPIC_ARN} may notify this queue of log files"
 
 
 def test_an_unsubscribed_queue_is_an_error_with_the_command_that_subscribes_it(doctor, account):
     account.unsubscribe()
 
-    said = doctor()
+    report = doctor()
 
-    assert said.errors == ["TC402"]
-    assert said.one("TC402").fix == (
+    assert report.errors == ["TC402"]
+    assert report.one("TC402").fix == (
         f"Subscribe it: aws sns subscribe --topic-arn {TOPIC_ARN} --protocol sqs "
         f"--notification-endpoint {QUEUE_ARN}"
     )
@@ -65,20 +65,20 @@ def pending(reply):
 def test_a_subscription_that_waits_for_its_confirmation_is_an_error(doctor, account):
     account.front.changes["sns:ListSubscriptionsByTopic"] = pending
 
-    said = doctor()
+    report = doctor()
 
-    assert said.errors == ["TC403"]
-    assert "quarantine show" in said.one("TC403").fix
-    assert "TC406" not in said.levels
+    assert report.errors == ["TC403"]
+    assert "quarantine show" in report.one("TC403").fix
+    assert "TC406" not in report.levels
 
 
 def test_a_topic_that_cloudtrail_may_not_publish_to_is_an_error(doctor, account):
     account.topic_policy(allowing("s3.amazonaws.com", "sns:Publish", TOPIC_ARN, "arn:aws:s3:::x"))
 
-    said = doctor()
+    report = doctor()
 
-    assert said.errors == ["TC404"]
-    needed = json.loads(said.one("TC404").fix.partition(": ")[2])
+    assert report.errors == ["TC404"]
+    needed = json.loads(report.one("TC404").fix.partition(": ")[2])
     assert needed["Principal"] == {"Service": "cloudtrail.amazonaws.com"}
     assert needed["Condition"] == {"ArnEquals": {"aws:SourceArn": TRAIL_ARN}}
 
@@ -107,10 +107,10 @@ def test_a_topic_policy_with_unknown_conditions_is_not_checked(doctor, account):
 def test_a_queue_policy_that_does_not_allow_the_topic_is_an_error(doctor, account, policy):
     account.queue_attributes(Policy=policy)
 
-    said = doctor()
+    report = doctor()
 
-    assert said.errors == ["TC405"]
-    needed = json.loads(said.of("TC405")[0].fix.partition(": ")[2])
+    assert report.errors == ["TC405"]
+    needed = json.loads(report.of("TC405")[0].fix.partition(": ")[2])
     assert needed["Action"] == "sqs:SendMessage"
     assert needed["Condition"] == {"ArnEquals": {"aws:SourceArn": TOPIC_ARN}}
 
@@ -141,10 +141,10 @@ def test_a_filter_policy_is_a_warning(doctor, account):
 def test_a_denied_call_is_not_checked_and_has_the_statement(doctor, account, action, id_):
     account.front.denied[action] = ""
 
-    said = doctor()
+    report = doctor()
 
-    assert said.errors == []
-    found = said.one(id_)
+    assert report.errors == []
+    found = report.one(id_)
     assert found.level == "not-checked"
     assert found.text.startswith(f"{OWNER} may not {action} on {TOPIC_ARN}: ")
     assert f'"Action": "{action}", "Resource": "{TOPIC_ARN}"' in found.fix
@@ -153,36 +153,36 @@ def test_a_denied_call_is_not_checked_and_has_the_statement(doctor, account, act
 def test_a_topic_is_known_by_the_trail_where_the_queues_policy_may_not_be_seen(doctor, account):
     account.front.denied["sqs:GetQueueAttributes"] = ""
 
-    said = doctor()
+    report = doctor()
 
-    assert said.one("TC402").level == "ok"
-    assert said.one("TC405").level == "not-checked"
+    assert report.one("TC402").level == "ok"
+    assert report.one("TC405").level == "not-checked"
 
 
 def test_without_buckets_and_policy_every_trail_may_be_the_one(doctor, account):
     account.front.denied["sqs:GetQueueAttributes"] = ""
 
-    said = doctor(instead={"buckets": "#"})
+    report = doctor(instead={"buckets": "#"})
 
-    assert said.one("TC402").level == "ok"
+    assert report.one("TC402").level == "ok"
 
 
 def test_a_topic_is_known_by_the_queues_policy_where_trails_may_not_be_seen(doctor, account):
     account.front.denied["cloudtrail:DescribeTrails"] = ""
 
-    said = doctor()
+    report = doctor()
 
-    assert said.one("TC402").level == "ok"
-    assert said.one("TC405").level == "ok"
+    assert report.one("TC402").level == "ok"
+    assert report.one("TC405").level == "ok"
 
 
 def test_with_neither_nothing_is_known_of_what_announces(doctor, account):
     account.front.denied |= {"cloudtrail:DescribeTrails": "", "sqs:GetQueueAttributes": ""}
 
-    said = doctor()
+    report = doctor()
 
-    assert of_group(said, "TC4") == {"TC401": "not-checked"}
-    assert said.errors == []
+    assert of_group(report, "TC4") == {"TC401": "not-checked"}
+    assert report.errors == []
 
 
 def test_a_bucket_that_announces_by_a_topic_is_seen_in_its_notifications(doctor, account):
@@ -196,11 +196,11 @@ def test_a_bucket_that_announces_by_a_topic_is_seen_in_its_notifications(doctor,
         },
     )
 
-    said = doctor()
+    report = doctor()
 
-    assert said.errors == []
-    assert f"s3.amazonaws.com sns:Publish on {TOPIC_ARN} for {bucket}" in said.one("TC404").text
-    assert said.one("TC505").level == "ok"
+    assert report.errors == []
+    assert f"s3.amazonaws.com sns:Publish on {TOPIC_ARN} for {bucket}" in report.one("TC404").text
+    assert report.one("TC505").level == "ok"
 
 
 def key_policy(service):
@@ -232,9 +232,9 @@ def test_an_encrypted_queue_needs_a_key_that_sns_may_use(doctor, account):
     key = account.client("kms").create_key()["KeyMetadata"]["Arn"]
     account.queue_attributes(KmsMasterKeyId=key)
 
-    said = doctor()
+    report = doctor()
 
-    found = said.one("TC407")
+    found = report.one("TC407")
     assert found.level == "error"
     assert f"sns.amazonaws.com kms:GenerateDataKey on {key}" in found.text
 
@@ -252,10 +252,10 @@ def test_a_key_with_a_denied_policy_is_not_checked(doctor, account):
 def test_the_managed_key_keeps_cloudtrail_from_publishing(doctor, account):
     encrypt_topic(account, "alias/aws/sns")
 
-    said = doctor()
+    report = doctor()
 
-    assert said.errors == ["TC407"]
-    assert "alias/aws/sns" in said.one("TC407").text
+    assert report.errors == ["TC407"]
+    assert "alias/aws/sns" in report.one("TC407").text
 
 
 def test_of_two_topics_one_subscribed_is_enough(doctor, account):
@@ -264,10 +264,10 @@ def test_of_two_topics_one_subscribed_is_enough(doctor, account):
     policy["Statement"][0]["Condition"]["ArnEquals"]["aws:SourceArn"] = [TOPIC_ARN, other]
     account.queue_attributes(Policy=json.dumps(policy))
 
-    said = doctor()
+    report = doctor()
 
-    assert said.errors == []
-    assert [each.level for each in said.of("TC402")] == ["ok", "warning"]
+    assert report.errors == []
+    assert [each.level for each in report.of("TC402")] == ["ok", "warning"]
 
 
 def test_an_sns_that_fails_for_a_moment_proves_nothing(doctor, account):

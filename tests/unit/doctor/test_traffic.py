@@ -59,10 +59,10 @@ def test_log_files_without_messages_are_an_error(doctor, account):
     account.purge()
     aged(account, minutes=40)
 
-    said = doctor()
+    report = doctor()
 
-    assert said.errors == ["TC701"]
-    assert said.one("TC701").text == (
+    assert report.errors == ["TC701"]
+    assert report.one("TC701").text == (
         "a log file is 40 min old, no message waits, and the last delivery: never"
     )
 
@@ -70,9 +70,9 @@ def test_log_files_without_messages_are_an_error(doctor, account):
 def test_messages_without_log_files_are_an_error(doctor, account):
     account.empty()
 
-    said = doctor()
+    report = doctor()
 
-    assert said.errors == ["TC702"]
+    assert report.errors == ["TC702"]
 
 
 def test_neither_files_nor_messages_is_an_error_with_the_manuals_order_of_checks(doctor, account):
@@ -80,10 +80,10 @@ def test_neither_files_nor_messages_is_an_error_with_the_manuals_order_of_checks
     account.purge()
     began(account, hours=1)
 
-    said = doctor()
+    report = doctor()
 
-    assert said.errors == ["TC703"]
-    fix = said.one("TC703").fix
+    assert report.errors == ["TC703"]
+    fix = report.one("TC703").fix
     at = [fix.index(each) for each in ("policies", "queue's region", "log files exist", "bucket's")]
     assert at == sorted(at)
     assert fix in ENTRIES["TC703"].meaning
@@ -102,10 +102,10 @@ def test_a_trail_that_has_just_begun_is_given_time(doctor, account):
     account.purge()
     began(account, minutes=10)
 
-    said = doctor()
+    report = doctor()
 
-    assert said.errors == []
-    assert said.one("TC700").text.endswith("the trail began to log only 10 min ago")
+    assert report.errors == []
+    assert report.one("TC700").text.endswith("the trail began to log only 10 min ago")
 
 
 def deny(account, action):
@@ -127,10 +127,10 @@ def test_files_and_messages_are_not_compared_after_an_earlier_error(
     aged(account, minutes=40)
     break_it(account)
 
-    said = doctor()
+    report = doctor()
 
-    assert said.errors == [first]
-    assert said.one("TC700").text == f"not checked, because of {first} above"
+    assert report.errors == [first]
+    assert report.one("TC700").text == f"not checked, because of {first} above"
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ def status(account, **more):
     """Have the trail's status say *more*; None takes a member away."""
 
     def change(reply):
-        said = json.loads(reply.body) | more
-        body = json.dumps({name: value for name, value in said.items() if value is not None})
+        answer = json.loads(reply.body) | more
+        body = json.dumps({name: value for name, value in answer.items() if value is not None})
         return reply._replace(body=body.encode(), length=None)
 
     account.front.changes["cloudtrail:GetTrailStatus"] = change
@@ -27,24 +27,24 @@ def ago(**how):
 def test_a_healthy_trail_is_ok(doctor, account):
     status(account, LatestNotificationTime=ago(seconds=140))
 
-    said = doctor()
+    report = doctor()
 
-    assert {each.id: each.level for each in said.findings if each.id[:3] == "TC5"} == dict.fromkeys(
-        ("TC501", "TC502", "TC503", "TC504", "TC505", "TC506", "TC507"), "ok"
-    )
-    assert said.one("TC501").text == f"the source is fed by {TRAIL_ARN}"
-    assert "notified 2 min ago" in said.one("TC506").text
+    assert {
+        each.id: each.level for each in report.findings if each.id[:3] == "TC5"
+    } == dict.fromkeys(("TC501", "TC502", "TC503", "TC504", "TC505", "TC506", "TC507"), "ok")
+    assert report.one("TC501").text == f"the source is fed by {TRAIL_ARN}"
+    assert "notified 2 min ago" in report.one("TC506").text
 
 
 def test_a_trail_that_was_stopped_is_an_error(doctor, account):
     account.client("cloudtrail").stop_logging(Name=TRAIL)
 
-    said = doctor()
+    report = doctor()
 
-    assert said.errors == ["TC502"]
-    assert said.one("TC502").text.startswith(f"trail {TRAIL} does not log since 20")
-    assert said.one("TC502").fix == f"Start it: aws cloudtrail start-logging --name {TRAIL_ARN}"
-    assert "TC504" not in said.levels
+    assert report.errors == ["TC502"]
+    assert report.one("TC502").text.startswith(f"trail {TRAIL} does not log since 20")
+    assert report.one("TC502").fix == f"Start it: aws cloudtrail start-logging --name {TRAIL_ARN}"
+    assert "TC504" not in report.levels
 
 
 def test_a_trail_that_never_began_is_an_error(doctor, account):
@@ -59,20 +59,20 @@ def test_a_stopped_trail_is_a_warning_if_another_logs(doctor, account):
     account.topic_policy(allowing("cloudtrail.amazonaws.com", "sns:Publish", TOPIC_ARN, any_trail))
     trails.create_trail(Name="second", S3BucketName=BUCKET, SnsTopicName="cloudtrail")
 
-    said = doctor()
+    report = doctor()
 
-    assert said.errors == []
-    assert [each.level for each in said.of("TC502")].count("warning") == 1
+    assert report.errors == []
+    assert [each.level for each in report.of("TC502")].count("warning") == 1
 
 
 def test_a_trail_of_one_region_is_a_warning(doctor, account):
     account.trail(IsMultiRegionTrail=False)
 
-    said = doctor()
+    report = doctor()
 
-    assert (said.code, said.worst) == (0, "TC503")
-    assert said.one("TC503").text == f"trail {TRAIL} logs only in {REGION}"
-    assert "--is-multi-region-trail" in said.one("TC503").fix
+    assert (report.code, report.worst) == (0, "TC503")
+    assert report.one("TC503").text == f"trail {TRAIL} logs only in {REGION}"
+    assert "--is-multi-region-trail" in report.one("TC503").fix
 
 
 def test_a_trail_of_all_regions_is_ok(doctor):
@@ -83,16 +83,16 @@ def test_event_history_without_a_trail_is_an_error(doctor, account):
     account.client("cloudtrail").delete_trail(Name=TRAIL)
     account.empty()
 
-    said = doctor()
+    report = doctor()
 
-    assert said.errors[0] == "TC501"
-    assert "90 days of event history, but delivers it nowhere" in said.one("TC501").text
+    assert report.errors[0] == "TC501"
+    assert "90 days of event history, but delivers it nowhere" in report.one("TC501").text
 
 
 def test_a_trail_that_began_after_records_went_missing_is_a_warning(doctor, account):
-    said = doctor("--since", "36h")
+    report = doctor("--since", "36h")
 
-    found = said.one("TC509")
+    found = report.one("TC509")
     assert found.level == "warning"
     assert "no log file covers the time between" in found.text
     assert "lookup-events" in found.fix
@@ -117,11 +117,11 @@ def test_without_since_or_a_delivery_the_trails_age_is_no_finding(doctor):
 def test_a_trail_of_another_account_is_not_checked(doctor, account):
     account.client("cloudtrail").delete_trail(Name=TRAIL)
 
-    said = doctor()
+    report = doctor()
 
-    assert said.errors == []
-    assert said.one("TC501").level == "not-checked"
-    assert "another account's" in said.one("TC501").text
+    assert report.errors == []
+    assert report.one("TC501").level == "not-checked"
+    assert "another account's" in report.one("TC501").text
 
 
 def test_trails_that_write_elsewhere_are_named(doctor, account):
@@ -138,17 +138,17 @@ def test_trails_that_write_elsewhere_are_named(doctor, account):
 
 
 def test_a_trail_whose_bucket_is_not_read_is_an_error(doctor, account):
-    said = doctor(instead={f'buckets = ["{BUCKET}"]': 'buckets = ["acme-typo"]'})
+    report = doctor(instead={f'buckets = ["{BUCKET}"]': 'buckets = ["acme-typo"]'})
 
-    assert said.errors == ["TC508"]
-    assert f"writes to {BUCKET}, which `buckets` does not allow" in said.one("TC508").text
-    assert said.one("TC601").text == "not checked, because of TC508 above"
+    assert report.errors == ["TC508"]
+    assert f"writes to {BUCKET}, which `buckets` does not allow" in report.one("TC508").text
+    assert report.one("TC601").text == "not checked, because of TC508 above"
 
 
 def test_a_bucket_named_by_a_glob_alone_is_known_by_the_trail(doctor):
-    said = doctor(instead={f'["{BUCKET}"]': '["acme-*"]'})
+    report = doctor(instead={f'["{BUCKET}"]': '["acme-*"]'})
 
-    assert said.one("TC601").text == f"bucket {BUCKET} exists, in {REGION}"
+    assert report.one("TC601").text == f"bucket {BUCKET} exists, in {REGION}"
 
 
 def test_a_trail_that_cannot_deliver_is_an_error(doctor, account):
@@ -156,13 +156,13 @@ def test_a_trail_that_cannot_deliver_is_an_error(doctor, account):
     account.purge()
     status(account, LatestDeliveryError="AccessDenied")
 
-    said = doctor()
+    report = doctor()
 
-    assert said.errors[0] == "TC504"
-    assert said.one("TC504").text == (
+    assert report.errors[0] == "TC504"
+    assert report.one("TC504").text == (
         f"trail {TRAIL} cannot deliver to {BUCKET}: AccessDenied in {REGION}"
     )
-    assert "s3:PutObject" in said.one("TC504").fix
+    assert "s3:PutObject" in report.one("TC504").fix
 
 
 @pytest.mark.parametrize(
@@ -181,9 +181,9 @@ def test_each_region_with_log_files_is_asked(doctor, account):
     key = "AWSLogs/123456789012/CloudTrail/us-east-1/2026/11/20/x.json.gz"
     account.client("s3").put_object(Bucket=BUCKET, Key=key, Body=b"x")
 
-    said = doctor()
+    report = doctor()
 
-    assert said.one("TC504").text.endswith(" in 2 regions checked")
+    assert report.one("TC504").text.endswith(" in 2 regions checked")
     asked = account.front.asked("cloudtrail:GetTrailStatus")
     assert {each.region for each in asked} == {REGION, "us-east-1"}
 
@@ -216,11 +216,11 @@ def test_a_region_without_a_status_is_not_checked(doctor, account, code, text, f
 def test_a_trail_without_a_topic_is_an_error(doctor, account):
     account.trail(SnsTopicName=None)
 
-    said = doctor()
+    report = doctor()
 
-    assert said.errors == ["TC505"]
-    assert said.one("TC505").text == f"trail {TRAIL} has no SNS topic, so it notifies nobody"
-    assert "--sns-topic-name" in said.one("TC505").fix
+    assert report.errors == ["TC505"]
+    assert report.one("TC505").text == f"trail {TRAIL} has no SNS topic, so it notifies nobody"
+    assert "--sns-topic-name" in report.one("TC505").fix
 
 
 def test_where_s3_may_announce_unseen_a_trail_without_a_topic_is_no_error(doctor, account):
@@ -237,29 +237,29 @@ def test_where_s3_may_announce_unseen_a_trail_without_a_topic_is_no_error(doctor
 def test_a_trail_without_a_topic_is_no_error_if_another_notifies(doctor, account):
     account.client("cloudtrail").create_trail(Name="second", S3BucketName=BUCKET)
 
-    said = doctor()
+    report = doctor()
 
-    assert said.errors == []
-    assert sorted(each.level for each in said.of("TC505")) == ["not-checked", "ok"]
+    assert report.errors == []
+    assert sorted(each.level for each in report.of("TC505")) == ["not-checked", "ok"]
 
 
 def test_a_trail_that_cannot_announce_is_an_error(doctor, account):
     status(account, LatestNotificationError="AuthorizationError")
 
-    said = doctor()
+    report = doctor()
 
-    assert said.errors == ["TC506"]
-    assert f"cannot publish to {TOPIC_ARN}: AuthorizationError" in said.one("TC506").text
+    assert report.errors == ["TC506"]
+    assert f"cannot publish to {TOPIC_ARN}: AuthorizationError" in report.one("TC506").text
 
 
 def test_one_that_cannot_because_of_the_topics_policy_is_one_error(doctor, account):
     account.topic_policy(allowing("s3.amazonaws.com", "sns:Publish", TOPIC_ARN, "arn:aws:s3:::x"))
     status(account, LatestNotificationError="AuthorizationError")
 
-    said = doctor()
+    report = doctor()
 
-    assert said.errors == ["TC404"]
-    assert said.one("TC506").text == "not checked, because of TC404 above"
+    assert report.errors == ["TC404"]
+    assert report.one("TC506").text == "not checked, because of TC404 above"
 
 
 def test_announcements_that_stay_behind_deliveries_are_a_warning(doctor, account):
@@ -274,27 +274,27 @@ def test_announcements_that_stay_behind_deliveries_are_a_warning(doctor, account
 def test_a_trail_without_digests_is_a_warning(doctor, account):
     account.trail(EnableLogFileValidation=False)
 
-    said = doctor()
+    report = doctor()
 
-    assert (said.code, said.worst) == (0, "TC507")
+    assert (report.code, report.worst) == (0, "TC507")
 
 
 def test_digests_that_cannot_be_written_are_a_warning(doctor, account):
     status(account, LatestDigestDeliveryError="AccessDenied")
 
-    said = doctor()
+    report = doctor()
 
-    assert (said.errors, said.worst) == ([], "TC507")
-    assert said.one("TC507").text.endswith(f"digests to {BUCKET}: AccessDenied in {REGION}")
+    assert (report.errors, report.worst) == ([], "TC507")
+    assert report.one("TC507").text.endswith(f"digests to {BUCKET}: AccessDenied in {REGION}")
 
 
 def test_denied_trails_are_not_checked_and_have_the_statement(doctor, account):
     account.front.denied["cloudtrail:DescribeTrails"] = ""
 
-    said = doctor()
+    report = doctor()
 
-    assert said.errors == []
-    found = said.one("TC501")
+    assert report.errors == []
+    found = report.one("TC501")
     assert found.level == "not-checked"
     assert found.text.startswith(f"{OWNER} may not cloudtrail:DescribeTrails on *: ")
     assert '"Action": "cloudtrail:DescribeTrails", "Resource": "*"' in found.fix
@@ -303,11 +303,11 @@ def test_denied_trails_are_not_checked_and_have_the_statement(doctor, account):
 def test_a_denied_status_is_not_checked_and_has_the_statement(doctor, account):
     account.front.denied["cloudtrail:GetTrailStatus"] = ""
 
-    said = doctor()
+    report = doctor()
 
-    assert said.errors == []
-    assert said.one("TC504").level == "not-checked"
+    assert report.errors == []
+    assert report.one("TC504").level == "not-checked"
     assert f'"Action": "cloudtrail:GetTrailStatus", "Resource": "{TRAIL_ARN}"' in (
-        said.one("TC504").fix
+        report.one("TC504").fix
     )
-    assert "TC502" not in said.levels
+    assert "TC502" not in report.levels

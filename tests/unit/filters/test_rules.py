@@ -17,7 +17,7 @@ def problem(toml: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("toml", "told"),
+    ("toml", "message"),
     [
         pytest.param("", "neither drop nor keep; to send everything set", id="nothing"),
         pytest.param("drop = []", "neither drop nor keep", id="no drop"),
@@ -45,8 +45,8 @@ def problem(toml: str) -> str:
         pytest.param('drop = [{"useridentity.type" = 1}]', "did you mean userIdentity", id="path"),
     ],
 )
-def test_an_invalid_rule_is_an_error(toml, told):
-    assert told in problem(toml)
+def test_an_invalid_rule_is_an_error(toml, message):
+    assert message in problem(toml)
 
 
 def test_rules_cannot_be_changed_and_can_be_hashed():

@@ -36,7 +36,7 @@ def test_logins_else_come_from_the_lines_of_the_configured_file(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("credentials", "given", "said"),
+    ("credentials", "given", "message"),
     [
         pytest.param(None, [], flower.NO_LOGIN, id="none"),
         pytest.param(None, [""], flower.NO_LOGIN, id="an empty one"),
@@ -49,12 +49,12 @@ def test_logins_else_come_from_the_lines_of_the_configured_file(tmp_path):
         pytest.param("file:/no/such", [], "/no/such", id="a file that is not there"),
     ],
 )
-def test_a_login_that_protects_nothing_is_refused_and_not_shown(credentials, given, said):
+def test_a_login_that_protects_nothing_is_refused_and_not_shown(credentials, given, message):
     with pytest.raises(ConfigError) as caught:
         flower.logins(settings(credentials), given, {})
 
     (problem,) = caught.value.problems
-    assert said in problem
+    assert message in problem
     assert not any(each in problem for each in given if each)
 
 

@@ -33,11 +33,11 @@ def stopping():
 def watched(found, stopping):
     """The health of a fleet, and its processes' heartbeat files."""
     with watch(found) as watching:
-        told = watching.watched([*process_specs(processes=2), FLOWER])
+        specs = watching.watched([*process_specs(processes=2), FLOWER])
         with watching.serving(stopping):
             yield {
                 each.name: each.environment.get("TRAILCOURIER_WORKERS__HEARTBEAT_FILE", "")
-                for each in told
+                for each in specs
             }
 
 
@@ -64,10 +64,10 @@ def test_a_process_without_a_fresh_heartbeat_makes_the_fleet_unhealthy_and_is_na
     outdate(Path(watched[name]))
 
     for path in ("livez", "readyz"):
-        status, said = ask(path)
+        status, text = ask(path)
         assert status == 503
-        assert said.startswith(f"{name}: the last heartbeat at {watched[name]} was ")
-        assert said.count(" s ago") == 1
+        assert text.startswith(f"{name}: the last heartbeat at {watched[name]} was ")
+        assert text.count(" s ago") == 1
 
 
 def test_a_role_without_a_heartbeat_file_is_not_checked(watched):
@@ -90,8 +90,8 @@ def test_a_process_without_its_broker_is_not_ready_and_needs_no_restart(watched,
 def test_the_fleets_heartbeat_is_fresh_only_while_all_of_its_processes_are(found, stopping, ask):
     ours = found.workers.heartbeat_file
     with watch(found) as watching:
-        (told,) = watching.watched(process_specs(processes=1)[:1])
-        its = Path(told.environment["TRAILCOURIER_WORKERS__HEARTBEAT_FILE"])
+        (spec,) = watching.watched(process_specs(processes=1)[:1])
+        its = Path(spec.environment["TRAILCOURIER_WORKERS__HEARTBEAT_FILE"])
         outdate(its)
         with watching.serving(stopping):
             until(lambda: "trailcourier_sampled_timestamp_seconds{" in ask("metrics")[1])

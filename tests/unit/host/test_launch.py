@@ -40,15 +40,15 @@ def found(tmp_path):
 
 
 @pytest.fixture
-def said():
+def lines():
     return []
 
 
 @pytest.fixture
-def running(found, said, monkeypatch):
+def running(found, lines, monkeypatch):
     """A host that runs its private broker, and no fleet."""
     monkeypatch.setattr(launch, "process_specs", lambda **_: [])
-    with launch.running(found(), say=said.append) as entered:
+    with launch.running(found(), say=lines.append) as entered:
         yield entered
 
 
@@ -58,18 +58,18 @@ def counter(given):
         return client.incr("counter")
 
 
-def test_without_a_configured_broker_one_is_started_and_reported(running, said):
+def test_without_a_configured_broker_one_is_started_and_reported(running, lines):
     assert counter(running.settings) == 1
-    assert said[0].startswith("no broker is configured: started ")
-    assert "state/broker" in said[0]
+    assert lines[0].startswith("no broker is configured: started ")
+    assert "state/broker" in lines[0]
 
 
 def test_the_fleet_gets_the_brokers_url_only_by_its_environment(found, monkeypatch):
-    told = {}
+    received = {}
 
     class Nobody:
         def __init__(self, _members, *, environment, **_):
-            told.update(environment)
+            received.update(environment)
             self.stopping = threading.Event()
 
         def __enter__(self):
@@ -82,7 +82,7 @@ def test_the_fleet_gets_the_brokers_url_only_by_its_environment(found, monkeypat
     around = {"PATH": "/bin", "CELERY_BROKER_URL": "redis://other", "LOADER": "x"}
 
     with launch.running(found(), say=print, env=around, more={"MORE": "1"}) as entered:
-        assert told == {
+        assert received == {
             "PATH": "/bin",
             "MORE": "1",
             "TRAILCOURIER_CONFIG": str(found().path),
@@ -91,18 +91,18 @@ def test_the_fleet_gets_the_brokers_url_only_by_its_environment(found, monkeypat
         }
 
 
-def test_a_configured_broker_is_used_and_none_started(found, said, monkeypatch, tmp_path):
+def test_a_configured_broker_is_used_and_none_started(found, lines, monkeypatch, tmp_path):
     monkeypatch.setattr(launch, "process_specs", lambda **_: [])
     with valkey() as there:
         monkeypatch.setenv("THERE", there.url)
         given = found('[broker]\nurl = "env:THERE"')
 
-        with launch.running(given, say=said.append) as entered:
+        with launch.running(given, say=lines.append) as entered:
             assert entered.settings.broker_url() == there.url
         with launch.with_broker(given) as at_hand:
             assert at_hand is given
 
-    assert said == []
+    assert lines == []
     assert not (tmp_path / "state").exists()
 
 

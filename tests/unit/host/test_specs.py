@@ -71,10 +71,10 @@ def test_packages_of_another_program_in_the_working_directory_are_not_imported(t
         "TRAILCOURIER_SINKS__CONSOLE__TYPE": "stdout",
     }  # fmt: skip
 
-    said = subprocess.run(
+    done = subprocess.run(
         [*argv, "--help"], cwd=tmp_path, env=environment, capture_output=True, text=True,
         timeout=60, check=False,
     )  # fmt: skip
 
-    assert "wrong" not in said.stdout + said.stderr
-    assert said.returncode == 0, said.stderr
+    assert "wrong" not in done.stdout + done.stderr
+    assert done.returncode == 0, done.stderr

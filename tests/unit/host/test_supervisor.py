@@ -58,8 +58,8 @@ def log():
     return Log()
 
 
-def fleet(members, log, *, said=None, **how):
-    say = (said if said is not None else []).append
+def fleet(members, log, *, lines=None, **how):
+    say = (lines if lines is not None else []).append
     return Fleet(members, environment=ENVIRONMENT, say=say, log=log, **how)
 
 
@@ -93,9 +93,9 @@ def test_the_last_started_stops_first_and_a_role_stops_together(log):
     with fleet([stopper("flower"), *members, stopper("control"), stopper("beat")], log):
         log.awaited(b"runs", times=5)
 
-    said = [line.split() for line in log.getvalue().splitlines() if b"stops" in line]
+    stopped = [line.split() for line in log.getvalue().splitlines() if b"stops" in line]
     # by the processes' own clocks, as the order of lines depends on the readers' threads
-    stops = [name for name, _, _ in sorted(said, key=lambda line: int(line[2]))]
+    stops = [name for name, _, _ in sorted(stopped, key=lambda line: int(line[2]))]
     assert stops[:2] == [b"beat", b"control"]
     assert set(stops[2:4]) == {b"objects-1", b"objects-2"}
     assert stops[4:] == [b"flower"]
@@ -128,8 +128,8 @@ def test_the_output_of_a_stopped_process_is_written_before_the_context_is_left()
 
 def test_a_process_that_ends_is_restarted(log, monkeypatch):
     monkeypatch.setattr(supervised, "FIRST_WAIT", 0.05)
-    said = []
-    with fleet([sleeper("worker")], log, said=said) as entered:
+    lines = []
+    with fleet([sleeper("worker")], log, lines=lines) as entered:
         log.awaited(b"up")
         first = entered.processes[0].pid
         os.kill(first, signal.SIGKILL)
@@ -137,19 +137,19 @@ def test_a_process_that_ends_is_restarted(log, monkeypatch):
 
         assert entered.processes[0].pid not in (0, first)
 
-    assert said == ["worker ended (SIGKILL); it is restarted in 0.05 s"]
+    assert lines == ["worker ended (SIGKILL); it is restarted in 0.05 s"]
 
 
 def test_the_pause_before_a_restart_grows(log, monkeypatch):
     monkeypatch.setattr(supervised, "FIRST_WAIT", 0.02)
-    said = []
+    lines = []
     with (
         pytest.raises(Broken),
-        fleet([python("worker", "raise SystemExit(3)")], log, said=said) as entered,
+        fleet([python("worker", "raise SystemExit(3)")], log, lines=lines) as entered,
     ):
         assert entered.stopping.wait(30)
 
-    assert [each.split()[-2] for each in said] == ["0.02", "0.04", "0.08", "0.16"]
+    assert [each.split()[-2] for each in lines] == ["0.02", "0.04", "0.08", "0.16"]
 
 
 def test_five_ends_in_a_minute_stop_the_fleet_with_the_last_output(log, monkeypatch):
@@ -334,10 +334,10 @@ def test_standard_output_is_inherited_or_logged(stdout, there, not_there):
     with host("import time; print('a record'); time.sleep(60)", stdout) as process:
         assert getattr(process, there).readline() == b"a record\n"
         process.send_signal(signal.SIGTERM)
-        said = dict(zip(("stdout", "stderr"), process.communicate(timeout=30), strict=True))
+        output = dict(zip(("stdout", "stderr"), process.communicate(timeout=30), strict=True))
 
     assert process.returncode == 0
-    assert said[not_there] == b""
+    assert output[not_there] == b""
 
 
 def test_a_killed_host_process_leaves_no_process_behind():

@@ -31,8 +31,8 @@ def commands(client, call):
         call()
         client.echo("end")
         every = iter(lambda: heard.next_command()["command"], "ECHO end")
-        said = list(every)
-    return said[said.index("ECHO begin") + 1 :]
+        recorded = list(every)
+    return recorded[recorded.index("ECHO begin") + 1 :]
 
 
 @pytest.fixture
@@ -65,9 +65,9 @@ def test_listing_open_breakers_costs_the_same_however_full_the_broker_is(client,
     assert client.dbsize() > MANY
     assert commands(client, ledger.breakers.list_open) == few
     assert commands(client, ledger.breakers.list_all) == few
-    told = [" ".join(command.split()[:2]) for command in few[1:]]
-    assert told[0] == "SMEMBERS trailcourier:1:open"  # which holds nothing but these two
-    assert sorted(told[1:]) == [
+    first_words = [" ".join(command.split()[:2]) for command in few[1:]]
+    assert first_words[0] == "SMEMBERS trailcourier:1:open"  # which holds nothing but these two
+    assert sorted(first_words[1:]) == [
         f"HMGET trailcourier:1:b:{name}" for name in (BUCKET, "sink:archive")
     ]
 

@@ -86,13 +86,13 @@ def test_a_left_message_is_released_once_its_bucket_has_recovered(small, pass_ti
 def test_a_released_message_stays_remembered_until_it_is_forgotten(small, pass_time):
     (left,) = leave(small, "a")
     pass_time(301)
-    told, at_once = recovered(small), recovered(small)
+    first, at_once = recovered(small), recovered(small)
     pass_time(HOLD / 1000 + 1)
 
     again = recovered(small)
     small.left.forget([left])
 
-    assert (told, at_once, again) == (["a"], [], ["a"])
+    assert (first, at_once, again) == (["a"], [], ["a"])
     assert known(small) == (0, [])
 
 

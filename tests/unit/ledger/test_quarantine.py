@@ -195,7 +195,7 @@ def test_an_entry_takes_at_most_four_kilobytes(ledger, client):
 
 
 @pytest.mark.parametrize(
-    ("body", "told"),
+    ("body", "text"),
     [
         pytest.param("plain", "plain", id="plain"),
         pytest.param("\x1b[2J\nü", "\\x1b[2J\\n\\xfc", id="escaped"),
@@ -203,8 +203,8 @@ def test_an_entry_takes_at_most_four_kilobytes(ledger, client):
         pytest.param("ü" * 200 + "€", "\\xfc" * 150, id="cut in bytes"),
     ],
 )
-def test_the_first_300_bytes_of_a_body_are_kept_in_plain_text(body, told):
-    assert beginning(body) == told
+def test_the_first_300_bytes_of_a_body_are_kept_in_plain_text(body, text):
+    assert beginning(body) == text
 
 
 def test_an_entry_of_an_earlier_version_can_be_read_and_dropped(ledger, client):

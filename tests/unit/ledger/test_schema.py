@@ -162,11 +162,11 @@ def used(ledger):
     ],
 )
 def test_memory_use_is_what_the_page_says(client, what, act, details):
-    said = {row[0].strip("`"): int(row[1].replace(",", "")) for row in schema.rows("Memory")}
+    documented = {row[0].strip("`"): int(row[1].replace(",", "")) for row in schema.rows("Memory")}
     ledger = Ledger(client, "prod", Numbers(quarantine_entries=details))
 
     act(ledger)
 
     # Valkey's tables and its allocator make less of it
     least = 0.7 if client.info("server").get("server_name") == "valkey" else 0.9
-    assert least * said[what] <= used(ledger) / MANY <= 1.1 * said[what]
+    assert least * documented[what] <= used(ledger) / MANY <= 1.1 * documented[what]

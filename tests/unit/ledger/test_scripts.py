@@ -96,7 +96,7 @@ def test_the_line_for_a_full_broker_is_the_same_in_both_languages():
     ],
 )  # fmt: skip
 def test_luacheck_looks_at_a_script_with_what_it_includes(text, found):
-    told = luacheck.findings([made(text)])
+    findings = luacheck.findings([made(text)])
 
-    assert len(told) == len(found)
-    assert all(re.search(wanted, line) for wanted, line in zip(found, told, strict=True))
+    assert len(findings) == len(found)
+    assert all(re.search(wanted, line) for wanted, line in zip(found, findings, strict=True))

@@ -30,13 +30,13 @@ def test_what_is_read_is_delivered_filtered_or_refused_for_each_sink(rules, deli
             f"sink:{sink}:refused": refused,
         }
 
-    told = Counter()
+    totals = Counter()
     for name, by, labels in counted(sums, "too-large"):
         assert set(labels) == set(METRICS[name].labels)
-        told[name, labels.get("sink")] += by
+        totals[name, labels.get("sink")] += by
 
-    assert told["records_total", "siem"] == told["records_read_total", None]
-    assert told["records_total", "archive"] == told["records_read_total", None]
+    assert totals["records_total", "siem"] == totals["records_read_total", None]
+    assert totals["records_total", "archive"] == totals["records_read_total", None]
 
 
 def test_each_metric_has_its_reason():
@@ -48,13 +48,13 @@ def test_each_metric_has_its_reason():
         "sink:siem:truncated": 3,
     }
 
-    told = {
+    by_reason = {
         (labels.get("disposition"), labels.get("reason")): by
         for name, by, labels in counted(sums, "record-too-large")
         if name == "records_total"
     }
 
-    assert told == {
+    assert by_reason == {
         ("delivered", ""): 5,
         ("filtered", "aws-service-reads"): 2,
         ("refused", "record-too-large"): 1,
@@ -64,9 +64,9 @@ def test_each_metric_has_its_reason():
 
 
 def test_refused_records_that_a_later_try_delivers_are_counted_as_repaired():
-    told = counted({"sink:siem:repaired": 2})
+    counts = counted({"sink:siem:repaired": 2})
 
-    assert told == [("records_repaired_total", 2, {"source": "prod", "sink": "siem"})]
+    assert counts == [("records_repaired_total", 2, {"source": "prod", "sink": "siem"})]
 
 
 @pytest.mark.parametrize(

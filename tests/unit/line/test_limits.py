@@ -42,19 +42,19 @@ def test_who_needs_more_than_is_left_waits_until_it_is_given_back():
     waiting.join(SECONDS)
 
 
-def test_who_must_wait_is_told_before_and_after():
+def test_who_must_wait_is_notified_before_and_after():
     budget = Budget(100)
-    entered, leave, told = threading.Event(), threading.Event(), threading.Event()
+    entered, leave, must_wait = threading.Event(), threading.Event(), threading.Event()
     in_thread(lambda: take(budget, 100, entered, leave))
     assert entered.wait(SECONDS)
     answers = []
 
     def wait_for_it() -> None:
-        with budget.take(1, before_waiting=told.set) as waited:
+        with budget.take(1, before_waiting=must_wait.set) as waited:
             answers.append(waited)
 
     waiting = in_thread(wait_for_it)
-    assert told.wait(SECONDS)
+    assert must_wait.wait(SECONDS)
     leave.set()
     waiting.join(SECONDS)
 
@@ -207,7 +207,7 @@ def test_one_that_shares_is_not_overtaken_by_others_that_want_to_be_alone(visito
 
 
 @pytest.mark.parametrize("way", ["shared", "alone"])
-def test_whoever_waits_at_the_gate_leaves_when_told_to_stop_and_holds_nobody_up(visitors, way):
+def test_whoever_waits_at_the_gate_leaves_when_asked_to_stop_and_holds_nobody_up(visitors, way):
     first = visitors.come("alone-1")
     visitors.come(f"{way}-2")
 

@@ -228,14 +228,14 @@ def answer(body):
 
 def understood_or_refused(body):
     """Check that *body* gives a notification, or a Fault with a known reason."""
-    said = answer(body)
-    if isinstance(said, Fault):
-        assert REASONS[said.reason].status == "refused"
-        assert len(said.detail) <= LONGEST
-        assert said.detail.isascii()
+    decoded = answer(body)
+    if isinstance(decoded, Fault):
+        assert REASONS[decoded.reason].status == "refused"
+        assert len(decoded.detail) <= LONGEST
+        assert decoded.detail.isascii()
     else:
-        assert bool(said.objects) != bool(said.no_log)
-        assert said.no_log in {"", *NO_LOG}
+        assert bool(decoded.objects) != bool(decoded.no_log)
+        assert decoded.no_log in {"", *NO_LOG}
     assert subscription_confirm_command(body) is None or '"Token"' in body
 
 

@@ -27,8 +27,8 @@ class Bucket:
         if request.target.endswith("?location"):
             if self.location is None:
                 return s3_error(403, "AccessDenied")
-            told = f'<LocationConstraint xmlns="x">{self.location}</LocationConstraint>'
-            return Reply(200, told.encode())
+            body = f'<LocationConstraint xmlns="x">{self.location}</LocationConstraint>'
+            return Reply(200, body.encode())
         if signer(request)[1] == self.region:
             return s3_object(b"found")
         return self.refusal
@@ -88,8 +88,8 @@ def test_strict_region_reports_configured_and_actual_region(refusal, ref):
                 reads.open(ref)
 
             assert raised.value.reason == "region"
-            said = "bucket_region is us-east-1, bucket acme-trail is in eu-central-1"
-            assert said in raised.value.detail
+            message = "bucket_region is us-east-1, bucket acme-trail is in eu-central-1"
+            assert message in raised.value.detail
 
 
 def test_s3_is_asked_for_the_region_only_if_the_error_has_none():

@@ -261,7 +261,7 @@ def test_a_body_is_in_memory_once(suffix):
         return s3_object(b"x" * (60 << 20 if "large" in request.target else 1))
 
     with Recording(answer) as server:
-        said = subprocess.run(
+        output = subprocess.run(
             [sys.executable, "-c", PEAK, server.url, suffix],
             check=True,
             capture_output=True,
@@ -269,6 +269,6 @@ def test_a_body_is_in_memory_once(suffix):
             timeout=60,
         ).stdout
 
-    grown, size = map(int, said.split())
+    grown, size = map(int, output.split())
     assert size == 60
     assert grown < 60 * 1.5

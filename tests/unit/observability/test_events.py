@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[3]
 FREE = {"exc_info", "repeats_left_out"}  # structlog's own, and the limiter's
 
 
-def said():
+def emitted():
     """Every event emitted by a literal name, with the names of its fields."""
     for package in ("trailcourier", "tasks", "beat"):
         for path in (ROOT / package).rglob("*.py"):
@@ -26,7 +26,7 @@ def said():
 
 
 def test_every_event_is_emitted_with_its_fields():
-    strays = {(name, *sorted(fields - {*EVENTS[name].fields, *FREE})) for name, fields in said()}
+    strays = {(name, *sorted(fields - {*EVENTS[name].fields, *FREE})) for name, fields in emitted()}
 
     assert {each for each in strays if len(each) > 1} == set()
 

@@ -24,12 +24,12 @@ def healthcheck(*arguments, **environment):
     )
 
 
-def told(done):
+def lines(done):
     return [line for line in done.stderr.splitlines() if not line.startswith("import time:")]
 
 
-def told_of(done):
-    return "".join(told(done)).removeprefix("trailcourier: ")
+def message(done):
+    return "".join(lines(done)).removeprefix("trailcourier: ")
 
 
 def test_a_fresh_file_is_healthy(tmp_path):
@@ -38,7 +38,7 @@ def test_a_fresh_file_is_healthy(tmp_path):
 
     done = healthcheck(str(file))
 
-    assert (done.returncode, told(done)) == (0, [])
+    assert (done.returncode, lines(done)) == (0, [])
 
 
 def test_a_health_check_imports_nothing_slow(tmp_path):
@@ -59,14 +59,14 @@ def test_a_file_older_than_a_minute_is_unhealthy(tmp_path):
     done = healthcheck(str(file))
 
     assert done.returncode == 1
-    assert told(done) == [f"trailcourier: the last heartbeat at {file} was 90 s ago"]
+    assert lines(done) == [f"trailcourier: the last heartbeat at {file} was 90 s ago"]
 
 
 def test_a_missing_file_is_unhealthy(tmp_path):
     done = healthcheck(str(tmp_path / "none"))
 
     assert done.returncode == 1
-    assert "No such file" in told(done)[0]
+    assert "No such file" in lines(done)[0]
 
 
 def test_the_next_heartbeat_makes_it_healthy_again(tmp_path):
@@ -81,7 +81,7 @@ def test_the_next_heartbeat_makes_it_healthy_again(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("told", "restart", "trouble"),
+    ("state", "restart", "trouble"),
     [
         ({}, "", ""),
         ({"stuck": "it is\nstuck"}, "it is stuck", "it is stuck"),
@@ -89,13 +89,13 @@ def test_the_next_heartbeat_makes_it_healthy_again(tmp_path):
         ({"stuck": "still", "away": "no broker"}, "still", "still"),
     ],
 )
-def test_stuck_needs_a_restart_and_away_does_not(tmp_path, told, restart, trouble):
+def test_stuck_needs_a_restart_and_away_does_not(tmp_path, state, restart, trouble):
     file = tmp_path / "heartbeat"
-    heartbeat.touch(file, **told)
+    heartbeat.touch(file, **state)
 
     assert (heartbeat.restart(file), heartbeat.trouble(file)) == (restart, trouble)
     done = healthcheck(str(file))
-    assert (done.returncode, told_of(done)) == (1 if trouble else 0, trouble)
+    assert (done.returncode, message(done)) == (1 if trouble else 0, trouble)
 
 
 def test_a_heartbeat_from_before_this_boot_is_invalid(tmp_path, monkeypatch):
@@ -146,7 +146,7 @@ def test_a_folder_that_others_may_write_to_is_refused(shared, tmp_path, mode):
         heartbeat.touch(heartbeat.default())
     done = healthcheck(TMPDIR=str(tmp_path))
     assert done.returncode == 1
-    assert "does not belong to this user alone" in told_of(done)
+    assert "does not belong to this user alone" in message(done)
 
 
 def test_a_link_in_place_of_the_folder_is_refused(shared, tmp_path):

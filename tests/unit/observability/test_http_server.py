@@ -85,9 +85,9 @@ def test_a_taken_port_is_logged_and_raises_nothing(page, capsys):
     )
 
     assert second is None
-    said = json.loads(capsys.readouterr().err)
-    assert said["event"] == "not_watchable"
-    assert said["address"] == f"127.0.0.1:{page.port}"
+    output = json.loads(capsys.readouterr().err)
+    assert output["event"] == "not_watchable"
+    assert output["address"] == f"127.0.0.1:{page.port}"
 
 
 def test_a_closed_server_leaves_no_thread(health):

@@ -41,9 +41,9 @@ def test_an_event_is_one_line_of_json_on_standard_error(capsys):
 
     out, err = capsys.readouterr()
     assert out == ""
-    told = json.loads(err)
-    assert told.pop("timestamp").endswith("Z")
-    assert told == {
+    output = json.loads(err)
+    assert output.pop("timestamp").endswith("Z")
+    assert output == {
         "event": "breaker_opened", "level": "error", "source": "prod", "why": "no room",
     }  # fmt: skip
     assert err.count("\n") == 1
@@ -55,7 +55,7 @@ def test_an_unknown_event_is_an_error():
 
 
 @pytest.mark.parametrize(
-    ("level", "said"),
+    ("level", "events"),
     [
         ("debug", ["poll_held_up", "filter_in_force", "degraded", "bug"]),
         ("info", ["filter_in_force", "degraded", "bug"]),
@@ -63,14 +63,14 @@ def test_an_unknown_event_is_an_error():
         ("error", ["bug"]),
     ],
 )
-def test_an_event_below_the_level_is_not_written(capsys, level, said):
+def test_an_event_below_the_level_is_not_written(capsys, level, events):
     log.configure("json", level)
 
     for event in ("poll_held_up", "filter_in_force", "degraded", "bug"):
         log.emit(event)
 
     written = capsys.readouterr().err.splitlines()
-    assert [json.loads(line)["event"] for line in written] == said
+    assert [json.loads(line)["event"] for line in written] == events
 
 
 @pytest.mark.parametrize("style", ["json", "console"])
@@ -125,9 +125,9 @@ def test_lines_of_libraries_have_the_same_format(capsys):
     logging.getLogger("celery.worker").debug("not said")
 
     (line,) = capsys.readouterr().err.splitlines()
-    told = json.loads(line)
-    assert (told["level"], told["logger"]) == ("warning", "celery.worker")
-    assert told["event"] == f"lost {ESCAPE}"
+    entry = json.loads(line)
+    assert (entry["level"], entry["logger"]) == ("warning", "celery.worker")
+    assert entry["event"] == f"lost {ESCAPE}"
 
 
 def test_lines_of_libraries_are_escaped_on_a_console_too(capsys):

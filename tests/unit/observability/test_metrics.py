@@ -31,9 +31,9 @@ def test_threads_that_create_a_counter_at_once_share_it(name, monkeypatch):
 
     monkeypatch.setattr(prometheus_client, "Counter", slowly)
 
-    said = together(THREADS, lambda _: metrics.count(name, source="prod"))
+    counters = together(THREADS, lambda _: metrics.count(name, source="prod"))
 
-    assert said == [None] * THREADS
+    assert counters == [None] * THREADS
     assert metrics._bound(name, (("source", "prod"),))._value.get() == THREADS
 
 

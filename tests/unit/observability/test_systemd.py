@@ -24,7 +24,7 @@ def notified(request, tmp_path, monkeypatch):
         monkeypatch.setenv("WATCHDOG_USEC", "120000000")
         monkeypatch.setenv("WATCHDOG_PID", str(os.getpid()))
 
-        def told():
+        def received():
             words = []
             while True:
                 try:
@@ -32,7 +32,7 @@ def notified(request, tmp_path, monkeypatch):
                 except BlockingIOError:
                     return words
 
-        yield told
+        yield received
 
 
 def test_a_working_process_notifies_the_watchdog(notified):

@@ -26,7 +26,7 @@ def test_the_larger_share_is_returned(limits, receives, waited, used):
 
 
 @pytest.mark.parametrize(
-    ("receives", "waited", "said"),
+    ("receives", "waited", "expected"),
     [
         (4, 2 * DAY - 1, []),
         (5, 0, ["received 5 of 10 times"]),
@@ -34,11 +34,11 @@ def test_the_larger_share_is_returned(limits, receives, waited, used):
         (9, 3 * DAY, ["received 9 of 10 times", "has waited 3 d"]),
     ],
 )
-def test_a_warning_comes_from_a_half_on(receives, waited, said):
+def test_a_warning_comes_from_a_half_on(receives, waited, expected):
     found = list(expiry.warnings(TEN, receives, waited))
 
-    assert len(found) == len(said)
-    assert all(words in text for words, text in zip(said, found, strict=True))
+    assert len(found) == len(expected)
+    assert all(words in text for words, text in zip(expected, found, strict=True))
 
 
 def test_an_outage_uses_a_receive_each_half_day():

@@ -98,9 +98,9 @@ def test_a_named_queue_needs_no_policy(stub):
     stub.send("elsewhere", "one", "two")
     stub.fault("GetQueueAttributes", **DENIED)
 
-    told = move(found(stub, named=stub.queue_url("elsewhere")))
+    result = move(found(stub, named=stub.queue_url("elsewhere")))
 
-    assert (told.way, told.moved, told.good) == ("by-hand", 2, True)
+    assert (result.way, result.moved, result.good) == ("by-hand", 2, True)
     assert stub.bodies("trail") == ["one", "two"]
 
 
@@ -112,9 +112,9 @@ def test_a_move_task_moves_all_messages(stub, dead):
     stub.moves.pace = 2
     seen = []
 
-    told = move(dead, watched=lambda moved, of: seen.append((moved, of)))
+    result = move(dead, watched=lambda moved, of: seen.append((moved, of)))
 
-    assert (told.way, told.moved, told.good, told.note) == ("move-task", 5, True, "")
+    assert (result.way, result.moved, result.good, result.note) == ("move-task", 5, True, "")
     assert seen == [(2, 5), (4, 5), (5, 5)]
     assert sorted(stub.bodies("trail")) == [*"abcde"]
     assert stub.bodies("trail-dead") == []
@@ -135,9 +135,9 @@ def test_a_running_task_is_awaited_and_no_second_started(stub, dead):
     stub.moves.pace = 1
     dead.start_move()
 
-    told = move(dead)
+    result = move(dead)
 
-    assert (told.moved, told.note) == (4, "a move task was running already; this is its result")
+    assert (result.moved, result.note) == (4, "a move task was running already; this is its result")
     assert len(stub.log("StartMessageMoveTask")) == 1
 
 
@@ -146,21 +146,21 @@ def test_a_signal_cancels_the_task(stub, dead):
     stub.moves.pace = 1
     stopping = threading.Event()
 
-    told = move(dead, stopping=stopping, watched=lambda moved, of: moved == 2 and stopping.set())
+    result = move(dead, stopping=stopping, watched=lambda moved, of: moved == 2 and stopping.set())
 
-    assert (told.stopped, told.good) == (True, True)
-    assert 2 <= told.moved < 6
-    assert len(stub.bodies("trail")) == told.moved
-    assert len(stub.bodies("trail-dead")) == 6 - told.moved
+    assert (result.stopped, result.good) == (True, True)
+    assert 2 <= result.moved < 6
+    assert len(stub.bodies("trail")) == result.moved
+    assert len(stub.bodies("trail-dead")) == 6 - result.moved
 
 
 def test_a_task_that_fails_says_why(stub, dead):
     bury(stub, "a")
     stub.moves.fails = "AccessDenied"
 
-    told = move(dead)
+    result = move(dead)
 
-    assert (told.good, told.failed) == (False, {"task": "AccessDenied"})
+    assert (result.good, result.failed) == (False, {"task": "AccessDenied"})
 
 
 def test_a_task_that_sqs_does_not_show_ends_the_wait(stub, dead, monkeypatch):
@@ -180,10 +180,10 @@ def test_without_move_tasks_messages_are_moved_by_hand(stub, dead):
     bury(stub, *map(str, range(23)))
     seen = []
 
-    told = move(dead, watched=lambda moved, of: seen.append((moved, of)))
+    result = move(dead, watched=lambda moved, of: seen.append((moved, of)))
 
-    assert (told.way, told.moved, told.good) == ("by-hand", 23, True)
-    assert "InvalidAction" in told.note
+    assert (result.way, result.moved, result.good) == ("by-hand", 23, True)
+    assert "InvalidAction" in result.note
     assert seen[-1] == (23, 23)
     assert sorted(map(int, stub.bodies("trail"))) == [*range(23)]
     assert stub.bodies("trail-dead") == []
@@ -193,18 +193,18 @@ def test_with_denied_move_tasks_messages_are_moved_by_hand(stub, dead):
     bury(stub, "a")
     stub.fault("StartMessageMoveTask", **DENIED)
 
-    told = move(dead)
+    result = move(dead)
 
-    assert (told.way, told.moved) == ("by-hand", 1)
-    assert "queue-denied" in told.note
+    assert (result.way, result.moved) == ("by-hand", 1)
+    assert "queue-denied" in result.note
 
 
 def test_no_more_than_the_limit_are_moved(stub, dead):
     bury(stub, *map(str, range(15)))
 
-    told = move(dead, most=12)
+    result = move(dead, most=12)
 
-    assert (told.way, told.moved, told.note) == ("by-hand", 12, "only 12 of them")
+    assert (result.way, result.moved, result.note) == ("by-hand", 12, "only 12 of them")
     assert len(stub.bodies("trail-dead")) == 3
 
 
@@ -223,10 +223,10 @@ def test_messages_of_other_queues_stay_and_are_visible_again(stub):
     bury(stub, "ours-1", "ours-2")
     bury(stub, "theirs-1", "theirs-2", source="other")
 
-    told = move(found(stub))
+    result = move(found(stub))
 
-    assert (told.way, told.moved, told.others) == ("by-hand", 2, 2)
-    assert told.note == "other queues may move messages there too"
+    assert (result.way, result.moved, result.others) == ("by-hand", 2, 2)
+    assert result.note == "other queues may move messages there too"
     assert sorted(stub.bodies("trail")) == ["ours-1", "ours-2"]
     assert sorted(stub.bodies("trail-dead")) == ["theirs-1", "theirs-2"]
     assert all(message.visible_at <= stub.now() for message in stub.messages("trail-dead"))
@@ -242,9 +242,9 @@ def test_messages_that_return_during_a_redrive_are_not_moved_twice(stub, dead):
             moved.append(now)
             stub.server.call(lambda: [stub.queues["trail"].receive(10, 0) for _ in range(3)])
 
-    told = move(dead, watched=bring_back)
+    result = move(dead, watched=bring_back)
 
-    assert (told.moved, told.good) == (12, True)
+    assert (result.moved, result.good) == (12, True)
     assert len(stub.bodies("trail")) + len(stub.bodies("trail-dead")) == 12
 
 
@@ -253,10 +253,10 @@ def test_messages_that_cannot_be_sent_stay_and_are_visible_again(stub, dead):
     ids = bury(stub, "a", "b", "c")
     stub.fail_entries("SendMessageBatch", code="InternalError", skip=1)
 
-    told = move(dead)
+    result = move(dead)
 
-    assert (told.moved, told.good) == (2, False)
-    assert told.failed == {ids[1]: "InternalError"}
+    assert (result.moved, result.good) == (2, False)
+    assert result.failed == {ids[1]: "InternalError"}
     (left,) = stub.messages("trail-dead")
     assert (left.body, left.visible_at <= stub.now()) == ("b", True)
 
@@ -266,9 +266,9 @@ def test_messages_sent_and_not_deleted_are_reported_as_in_both_queues(stub, dead
     ids = bury(stub, "a", "b")
     stub.fail_entries("DeleteMessageBatch", code="InternalError")
 
-    told = move(dead)
+    result = move(dead)
 
-    assert (told.moved, told.doubled, told.good) == (2, {ids[0]: "InternalError"}, False)
+    assert (result.moved, result.doubled, result.good) == (2, {ids[0]: "InternalError"}, False)
     assert sorted(stub.bodies("trail")) == ["a", "b"]
     assert stub.bodies("trail-dead") == ["a"]
 
@@ -316,9 +316,9 @@ def test_a_batch_has_no_more_bytes_than_sqs_accepts(stub, dead):
     stub.refuses = lambda request: sizes.append(sent(request)) or ""
     bury(stub, *("x" * 100_000 for _ in range(5)), "y" * 400_000)
 
-    told = move(dead)
+    result = move(dead)
 
-    assert told.moved == 6
+    assert result.moved == 6
     assert max(sizes) <= 410_000
     assert sum(size > 0 for size in sizes) == 4
 
@@ -334,9 +334,9 @@ def test_a_signal_stops_it_between_two_batches(stub, dead):
     bury(stub, *map(str, range(25)))
     stopping = threading.Event()
 
-    told = move(dead, stopping=stopping, watched=lambda moved, of: stopping.set())
+    result = move(dead, stopping=stopping, watched=lambda moved, of: stopping.set())
 
-    assert (told.moved, told.stopped, told.good) == (10, True, True)
+    assert (result.moved, result.stopped, result.good) == (10, True, True)
     assert len(stub.bodies("trail-dead")) == 15
 
 
@@ -375,10 +375,10 @@ def test_messages_are_listed_with_their_reasons(stub, dead):
     )
     entries = [entry(known, "too-large", ids[1]), entry(corrupt, "corrupt", "of-another-receive")]
 
-    told = redrive.list_messages("prod", dead, entries, most=10)
+    listing = redrive.list_messages("prod", dead, entries, most=10)
 
-    assert (told.waiting, told.note) == (4, "")
-    by_id = {each.id: each for each in told.messages}
+    assert (listing.waiting, listing.note) == (4, "")
+    by_id = {each.id: each for each in listing.messages}
     assert [(by_id[id_].reason, list(by_id[id_].what)) for id_ in ids] == [
         ("not-understood", []),
         ("too-large", ["s3://acme-logs/a"]),
@@ -386,15 +386,15 @@ def test_messages_are_listed_with_their_reasons(stub, dead):
         ("", ["s3://acme-logs/c"]),
     ]
     assert by_id[ids[1]].detail == "broken s3://acme-logs/a"
-    assert {each.receives for each in told.messages} == {2}
+    assert {each.receives for each in listing.messages} == {2}
 
 
 def test_listed_messages_are_visible_again(stub, dead):
     bury(stub, *map(str, range(12)))
 
-    told = redrive.list_messages("prod", dead, (), most=11)
+    listing = redrive.list_messages("prod", dead, (), most=11)
 
-    assert len(told.messages) == 11
+    assert len(listing.messages) == 11
     assert all(message.visible_at <= stub.now() for message in stub.messages("trail-dead"))
     assert len(stub.messages("trail-dead")) == 12
     assert stub.deleted() == []
@@ -414,10 +414,10 @@ def test_a_denied_receive_still_counts_messages_and_is_noted(stub, dead):
     bury(stub, "a")
     stub.fault("ReceiveMessage", **DENIED)
 
-    told = redrive.list_messages("prod", dead, (), most=1)
+    listing = redrive.list_messages("prod", dead, (), most=1)
 
-    assert (told.waiting, list(told.messages)) == (1, [])
-    assert told.note.startswith("not read: queue-denied: ")
+    assert (listing.waiting, list(listing.messages)) == (1, [])
+    assert listing.note.startswith("not read: queue-denied: ")
 
 
 def test_the_sources_own_queue_is_refused_as_dead_letter_queue(stub):
@@ -430,10 +430,10 @@ def test_a_dead_letter_queue_with_its_own_redrive_policy_is_not_read(stub):
     stub.create("first", redrive=("second", 1))
     bury(stub, "a", source="first")
 
-    told = redrive.list_messages("prod", found(stub, "first"), (), most=10)
+    listing = redrive.list_messages("prod", found(stub, "first"), (), most=10)
 
-    assert (told.waiting, list(told.messages)) == (1, [])
-    assert "redrive policy too" in told.note
+    assert (listing.waiting, list(listing.messages)) == (1, [])
+    assert "redrive policy too" in listing.note
     assert not stub.log("ReceiveMessage")
 
 
@@ -449,9 +449,9 @@ def test_messages_of_another_queue_are_marked(stub, dead):
     bury(stub, "a")
     bury(stub, "b", source="other")
 
-    told = redrive.list_messages("prod", dead, (), most=10)
+    listing = redrive.list_messages("prod", dead, (), most=10)
 
-    assert sorted(each.ours for each in told.messages) == [False, True]
+    assert sorted(each.ours for each in listing.messages) == [False, True]
     assert {message.origin for message in stub.messages("trail-dead")} == {
         f"{ARN}:trail", f"{ARN}:other",
     }  # fmt: skip
@@ -461,9 +461,9 @@ def test_the_number_of_messages_may_be_unknown(stub, dead):
     bury(stub, "a")
     stub.fault("GetQueueAttributes", **DENIED)
 
-    told = redrive.list_messages("prod", dead, (), most=5)
+    listing = redrive.list_messages("prod", dead, (), most=5)
 
-    assert (told.waiting, len(told.messages)) == (None, 1)
+    assert (listing.waiting, len(listing.messages)) == (None, 1)
 
 
 def test_a_peek_ends_although_the_same_message_returns(dead, monkeypatch):

@@ -171,11 +171,11 @@ def test_two_versions_are_reported_and_are_no_second_configuration(ledger):
     for host in ("b", "c"):
         pulse(ledger, OBJECTS, host=host, config="0ther", version="0.2.0")
 
-    (said,) = standstill.version_warnings(ledger.workers.list_processes())
+    (warning,) = standstill.version_warnings(ledger.workers.list_processes())
 
     assert found(ledger) == {}
-    assert said.startswith("Two versions in this fleet: 0.1.0 on beat@host/7 on host, ")
-    assert said.endswith("; 0.2.0 on objects@b/7 on b, objects@c/7 on c")
+    assert warning.startswith("Two versions in this fleet: 0.1.0 on beat@host/7 on host, ")
+    assert warning.endswith("; 0.2.0 on objects@b/7 on b, objects@c/7 on c")
 
 
 def test_two_configurations_of_one_version_are_found_among_two_versions(ledger):
@@ -217,9 +217,9 @@ def test_the_configuration_of_a_process_that_left_does_not_count(ledger, pass_ti
 def test_a_clock_is_reported_from_five_seconds_on(ledger, ahead, words):
     pulse(ledger, CONTROL, ahead=ahead)
 
-    said = list(standstill.clock_warnings(ledger.workers.list_processes()))
+    warnings = list(standstill.clock_warnings(ledger.workers.list_processes()))
 
-    assert [words in each for each in said] == ([True] if words else [])
+    assert [words in each for each in warnings] == ([True] if words else [])
 
 
 def test_the_clock_of_a_silent_process_is_not_reported(ledger, pass_time):

@@ -163,8 +163,8 @@ def test_text_that_ends_in_a_full_stop_does_not_get_another(ledger):
         "sink:siem", "a", reason="of-next-year", text="It is away.", limit=1
     )
 
-    (said,) = advice(ledger)
-    assert said.endswith("Reason of-next-year: It is away.")
+    (text,) = advice(ledger)
+    assert text.endswith("Reason of-next-year: It is away.")
 
 
 def test_parked_objects_behind_no_breaker_come_with_cause_and_advice(ledger):
@@ -197,9 +197,9 @@ def test_objects_parked_behind_an_open_breaker_are_described_by_the_breaker_alon
         "sink:siem", "b", reason="sink-unreachable", text="refused", limit=1
     )
 
-    (said,) = advice(ledger)
+    (text,) = advice(ledger)
 
-    assert said.startswith("Deliveries to sink siem are paused")
+    assert text.startswith("Deliveries to sink siem are paused")
 
 
 def test_the_advice_about_a_sink_names_it(ledger):
@@ -207,15 +207,15 @@ def test_the_advice_about_a_sink_names_it(ledger):
         "sink:siem", "a", reason="sink-unreachable", text="refused", limit=1
     )
 
-    (said,) = advice(ledger)
-    assert said.endswith(f"refused. {LISTENS}")
+    (text,) = advice(ledger)
+    assert text.endswith(f"refused. {LISTENS}")
 
 
 def test_a_breaker_opened_for_a_reason_of_a_newer_version_is_shown_without_advice(ledger):
     ledger.breakers.count_failure("sink:archive", "a", reason="of-next-year", text="words", limit=1)
 
-    (said,) = advice(ledger)
-    assert said.endswith("Reason of-next-year: words.")
+    (text,) = advice(ledger)
+    assert text.endswith("Reason of-next-year: words.")
 
 
 def test_a_source_is_paused_whatever_else_has_stalled(ledger):
@@ -227,20 +227,20 @@ def test_a_source_is_paused_whatever_else_has_stalled(ledger):
     assert found.problems
 
 
-@pytest.mark.parametrize(("row", "said"), [(99, False), (100, True)])
-def test_a_hundred_skips_in_a_row_are_mentioned(ledger, row, said):
+@pytest.mark.parametrize(("row", "mentioned"), [(99, False), (100, True)])
+def test_a_hundred_skips_in_a_row_are_mentioned(ledger, row, mentioned):
     ledger.sums.count_skips("digest", row)
 
     assert [each.partition(".")[0] for each in advice(ledger)] == (
-        ["The last 100 objects were skipped as digest"] if said else []
+        ["The last 100 objects were skipped as digest"] if mentioned else []
     )
 
 
 def test_a_degraded_source_says_which_permission_is_missing(ledger):
     ledger.mode.note_degraded()
 
-    (said,) = advice(ledger)
-    assert "Allow `sqs:ChangeMessageVisibility`" in said
+    (text,) = advice(ledger)
+    assert "Allow `sqs:ChangeMessageVisibility`" in text
 
 
 def test_refusals_are_mentioned_with_the_command_that_lists_them(ledger):
@@ -263,9 +263,9 @@ def test_refused_objects_without_room_are_mentioned(client, ledger):
     found = read_status(ledger)
 
     assert (found.quarantined, found.evicted) == (3, 2)
-    said = [each for each in advice(ledger) if "uarantine" in each]
-    assert said[0].startswith("Quarantine has 3 entries, 2 of them without details because it is")
-    assert said[1].startswith("Quarantine had no room for some refused objects (2 since this")
+    texts = [each for each in advice(ledger) if "uarantine" in each]
+    assert texts[0].startswith("Quarantine has 3 entries, 2 of them without details because it is")
+    assert texts[1].startswith("Quarantine had no room for some refused objects (2 since this")
 
 
 def test_refused_messages_without_room_are_mentioned(client, ledger):
@@ -296,7 +296,7 @@ def test_messages_hidden_in_sqs_are_described_with_their_buckets(ledger):
 
     assert (found.state, found.moves) == ("attention", True)
     assert found.left.messages == 4
-    told = (
+    text = (
         "4 messages are hidden in SQS, because too many objects of the same bucket and account are "
         "parked: acme-logs/111122223333 (3), org-logs/1 (1). Workers release them when the "
         "bucket's breaker closes, or after 5 min while few of its objects are parked; 1 of them, "
@@ -304,7 +304,7 @@ def test_messages_hidden_in_sqs_are_described_with_their_buckets(ledger):
         "of the bucket is parked and one was delivered. SQS shows the last one again within 11 h. "
         "Repair what keeps those objects parked."
     )
-    assert found.advice == [told]
+    assert found.advice == [text]
 
 
 def test_of_many_buckets_some_are_named(ledger):
@@ -312,9 +312,9 @@ def test_of_many_buckets_some_are_named(ledger):
         left = LeftMessage(f"m{at}", "r", 1, f"b{at}/1")
         ledger.left.note([left], {left.message: 100})
 
-    (said,) = [each for each in advice(ledger) if each.startswith("8 messages are hidden")]
+    (text,) = [each for each in advice(ledger) if each.startswith("8 messages are hidden")]
 
-    assert "b4/1 (1), 3 more. Workers" in said
+    assert "b4/1 (1), 3 more. Workers" in text
 
 
 def test_folders_of_keys_of_no_known_shape_are_named_with_their_numbers(ledger):
@@ -327,10 +327,10 @@ def test_folders_of_keys_of_no_known_shape_are_named_with_their_numbers(ledger):
 
     assert list(found.items())[:3] == [("copies/*", 40), ("others", 12), ("AWSLogs/*/Fresh", 3)]
     assert len(found) == 51
-    said = next(each for each in advice(ledger) if "no known shape" in each)
+    text = next(each for each in advice(ledger) if "no known shape" in each)
     assert (
         "since this ledger began, by folder: copies/* (40), others (12), AWSLogs/*/Fresh (3), f0/*"
-        in said
+        in text
     )
 
 
@@ -353,10 +353,10 @@ def test_a_queue_whose_depth_is_unknown_is_mentioned_first(ledger):
 
 
 @pytest.mark.parametrize(
-    ("receives", "hours", "said"),
+    ("receives", "hours", "expected"),
     [(4, 1, []), (5, 1, ["A message was received 5 of 10 times"]), (1, 48, ["The oldest message"])],
 )
-def test_half_of_a_limit_of_the_queue_is_mentioned(ledger, pass_time, receives, hours, said):
+def test_half_of_a_limit_of_the_queue_is_mentioned(ledger, pass_time, receives, hours, expected):
     admit(ledger, "m1", refs("a"), receives=receives)
     ledger.depth.note(3, QueueLimits(kept=4 * 86_400, receives=10))
     pass_time(hours * 3600)
@@ -365,7 +365,7 @@ def test_half_of_a_limit_of_the_queue_is_mentioned(ledger, pass_time, receives, 
     found = read_status(ledger)
 
     assert [" ".join(each.split()[:3]) for each in found.advice] == [
-        " ".join(each.split()[:3]) for each in said
+        " ".join(each.split()[:3]) for each in expected
     ]
     assert found.receives == receives
     assert found.patience_used == pytest.approx(

@@ -144,7 +144,7 @@ def test_every_way_of_reading_raises_the_same_fault(text, every_reading):
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         pytest.param(log(A, b"1"), "byte 50 of the text: record 1 is not an object", id="record"),
         pytest.param(
@@ -158,5 +158,5 @@ def test_every_way_of_reading_raises_the_same_fault(text, every_reading):
         pytest.param(b'{"a":1}', "there is no Records", id="no Records"),
     ],
 )
-def test_a_fault_says_what_is_wrong_and_where(text, told, read):
-    assert told in read(text)
+def test_a_fault_says_what_is_wrong_and_where(text, message, read):
+    assert message in read(text)

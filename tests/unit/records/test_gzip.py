@@ -75,18 +75,18 @@ def test_every_flipped_bit_is_detected(at, read):
 
 
 @pytest.mark.parametrize(
-    ("limits", "told"),
+    ("limits", "message"),
     [
         pytest.param({"compressed": len(PACKED) - 1}, "bytes as stored, the limit is", id="stored"),
         pytest.param({"inflated": len(LOG) - 1}, "bytes once inflated", id="inflated"),
         pytest.param({"record": len(RECORDS[-1]) - 1}, "record 10 is longer than 37", id="record"),
     ],
 )
-def test_data_over_a_limit_is_too_large(limits, told, read):
+def test_data_over_a_limit_is_too_large(limits, message, read):
     found = read(PACKED, **limits)
 
     assert found.startswith("too-large: ")
-    assert told in found
+    assert message in found
 
 
 def test_data_exactly_at_the_limits_is_read(read):

@@ -58,11 +58,11 @@ def test_settings_of_one_host_do_not(more):
 
 
 def test_the_digest_does_not_depend_on_secrets(monkeypatch):
-    told = []
+    digested = []
     dumps = json.dumps
-    monkeypatch.setattr(json, "dumps", lambda *a, **more: told.append(dumps(*a, **more)) or "")
+    monkeypatch.setattr(json, "dumps", lambda *a, **more: digested.append(dumps(*a, **more)) or "")
     made()
 
-    assert '"secret_access_key": "secret"' in told[0]
-    assert "hunter2" not in told[0]
-    assert "env:" not in told[0]
+    assert '"secret_access_key": "secret"' in digested[0]
+    assert "hunter2" not in digested[0]
+    assert "env:" not in digested[0]

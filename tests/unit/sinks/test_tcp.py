@@ -123,14 +123,14 @@ def test_writing_ends_at_its_deadline():
 
 
 @pytest.mark.parametrize(
-    ("said", "words"),
+    ("sent", "words"),
     [
         pytest.param(b"go away\r\n", r'ended the connection; it sent "go away\\r\\n"', id="text"),
         pytest.param(b"\x15\x03\x03\0\x02\x02\x46", "it speaks TLS, so set `tls = true`", id="tls"),
     ],
 )
-def test_the_error_shows_what_the_peer_sent_before_it_ended(said, words):
-    with peer(lambda it: it.sendall(said), held=True) as it, connected(it.port) as connection:
+def test_the_error_shows_what_the_peer_sent_before_it_ended(sent, words):
+    with peer(lambda it: it.sendall(sent), held=True) as it, connected(it.port) as connection:
         it.go()
 
         with pytest.raises(ConnectionError, match=words):

@@ -72,10 +72,10 @@ def test_a_clock_that_is_off_is_logged_at_once_and_reported_next_time(
 ):
     clocks.ahead = ahead
     pulse.report("control@host/1")
-    (said,) = facts(capsys)
+    (fact,) = facts(capsys)
     pulse.report("control@host/1")
 
-    assert said["seconds_ahead"] == pytest.approx(ahead, abs=0.3)
+    assert fact["seconds_ahead"] == pytest.approx(ahead, abs=0.3)
     assert seen(ledger).presence.ahead == pytest.approx(ahead, abs=0.3)
 
 

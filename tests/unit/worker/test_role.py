@@ -113,18 +113,18 @@ def test_a_report_that_is_slow_while_its_process_stops_does_not_outlive_it(
     control, client, monkeypatch
 ):
     service, stopping = control
-    report, arrived, told_to_go_on = WorkerPresence.report, threading.Event(), threading.Event()
+    report, arrived, released = WorkerPresence.report, threading.Event(), threading.Event()
 
     def slow(*args):
         arrived.set()
-        told_to_go_on.wait(10)
+        released.wait(10)
         report(*args)
 
     monkeypatch.setattr(WorkerPresence, "report", slow)
     service.connected()
     assert arrived.wait(10)
     stopping.set()
-    told_to_go_on.set()
+    released.set()
     service.end()
 
     assert client.hkeys("trailcourier:1:workers") == []
