@@ -20,8 +20,8 @@ from trailcourier.reasons import REASONS
 class Forwarded(msgspec.Struct, frozen=True):
     """How one forward ended.
 
-    *ours* says that this very task holds the live claim in another copy, which will return the
-    outcome.  *settle* asks for a settle: the message has no open object left.
+    *ours* says that another copy of this task holds the claim; that copy returns the outcome.
+    *settle* asks for a settle: the message has no open object left.
     """
 
     status: str
@@ -38,15 +38,15 @@ class Forwarded(msgspec.Struct, frozen=True):
 def forward_object(line: Line, work: Work, task_id: str) -> Forwarded:
     """Deliver one object and return how that ended.
 
-    Nothing that is wrong with the object or a sink raises: an exception would fail the chord.
-    Raises RedisError while the broker is away; maintenance dispatches the object again.
+    A fault of the object or of a sink does not raise, because an exception would fail the chord.
+    Raises RedisError while the broker is away; maintenance then dispatches the object again.
     """
     gate = line.process.gate
     # An object that was started several times and never ended may have killed its workers: the
     # ledger answers `alone`, and it runs without others.
     for alone, enter in ((False, gate.shared), (True, gate.alone)):
         with enter() as inside:
-            if not inside:
+            if not inside:  # the process is to stop
                 break
             answer = _claim(line, work, task_id, alone=alone)
             if answer.kind == "go" and answer.claim:
@@ -70,7 +70,7 @@ def _claim(line: Line, work: Work, task_id: str, *, alone: bool) -> ClaimAnswer:
 
 
 def _without_delivery(line: Line, work: Work, answer: ClaimAnswer) -> Forwarded:
-    """Return how a forward ends that has nothing to deliver."""
+    """Return how a forward ends that has nothing to deliver; ``ClaimAnswer`` explains each kind."""
     match answer.kind:
         case "refused" if answer.claim:
             delivery = ObjectDelivery(line, answer.claim, ObjectProgress())
@@ -100,7 +100,7 @@ def _deliver(line: Line, claim: Claim, progress: ObjectProgress) -> Forwarded:
             except Fault as fault:
                 report = delivery.report_fault(fault)
             except (Stale, redis.RedisError):
-                raise  # nothing can be written to the ledger
+                raise  # nothing may, or can, be written to the ledger
             except Exception as error:  # noqa: BLE001 - a bug becomes an outcome too
                 log.emit("bug", object=str(claim.ref), error=repr(error), exc_info=True)
                 report = delivery.report_fault(Fault("internal", f"{claim.ref}: {error!r}"))
@@ -132,7 +132,10 @@ def _finish(line: Line, claim: Claim, delivery: ObjectDelivery, report: Report) 
 
 
 def _entry(claim: Claim, delivery: ObjectDelivery, outcome: Outcome) -> QuarantineEntry | None:
-    """Return the quarantine entry of an object that is refused, or may be: its last try failed."""
+    """Return the quarantine entry to store if the ledger refuses the object; None if it cannot.
+
+    The ledger also refuses an object whose reason allows only so many tries.
+    """
     reason = REASONS.get(outcome.reason)
     if outcome.status != "refused" and not (reason and reason.tries):
         return None
@@ -162,7 +165,10 @@ def _log_outcome(
     event = "object_refused_again" if written.refused_before else f"object_{outcome.status}"
     log.emit(event, **fields, seconds=round(seconds, 3))
     metrics.observe("object_seconds", seconds, source=line.source)
-    if outcome.status in ("delivered", "refused"):  # the ledger may have refused it: its last try
+    if outcome.status in (
+        "delivered",
+        "refused",
+    ):  # the ledger refuses after the last try
         for name, by, labels in as_metrics(line.source, report.sums, outcome):
             if by:
                 metrics.count(name, by, **labels)
