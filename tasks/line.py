@@ -56,7 +56,7 @@ def forward(source: str, message: str, index: int, generation: int, name: str) -
     try:
         ended = forward_object(lines.for_forward(source), work, str(forward.request.id))
         if ended.ours:
-            raise Ignore
+            raise Ignore  # the other copy of this task counts for the chord
         status = ended.text
         if ended.settle:
             settle.apply_async((None, source, None), argsrepr=source, kwargsrepr="")

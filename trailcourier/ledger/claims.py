@@ -37,15 +37,20 @@ class Claim(msgspec.Struct, frozen=True):
 class ObjectProgress(msgspec.Struct, frozen=True):
     """What earlier tries of an object left behind.
 
-    Of the content with this *etag*, by sink: *progress* is the ordinal of the next input record;
-    *rejected* are the records that the sink refused; *in_doubt* are records before *progress* not
-    yet known to be at fault; *rejected_alone* are those that the sink rejected when sent alone and
-    that are still in doubt; *refused* is how many refused records the sums have counted.
+    | field | meaning | kept as |
+    |---|---|---|
+    | *etag* | the content that the fields below are about | ``e`` |
+    | *progress* | by sink, the ordinal of the next record to send | ``p`` |
+    | *rejected* | by sink, the records that it refused | ``j`` |
+    | *in_doubt* | by sink, records before *progress* that are still open | ``l`` |
+    | *rejected_alone* | by sink, open records that it rejected when sent alone | ``a`` |
+    | *counted* | whether the sums have counted the object's records | ``n`` |
+    | *refused* | by sink, how many refused records the sums have counted | ``c`` |
+    | *accepted* | the sinks that accepted any of the records | ``o`` |
 
-    *counted* says that the sums have counted the object's records.  *accepted* names the sinks that
-    accepted any of its records.  *delivered_digests* are the contents delivered before.
-    *vouching_sinks* accepted other records from this host since they last rejected one of this
-    object's records that was sent alone.
+    "Kept as" names the field of ``o:<oid>`` in ``schema.md``.  *delivered_digests* are the contents
+    delivered before.  *vouching_sinks* accepted other records from this host since they last
+    rejected one of this object's records that was sent alone.
     """
 
     etag: str = ""

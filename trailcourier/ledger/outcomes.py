@@ -67,7 +67,7 @@ WRITE_OUTCOME = Script("write_outcome")
 
 
 class Outcomes:
-    """Answers what the outcome of an object of one source is, once a forward has reported."""
+    """Writes the outcomes of one source's objects, as forwards report them."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -79,8 +79,9 @@ class Outcomes:
         """Write an object's outcome; *jitter* in 0..1 scales the wait of a parked object.
 
         *host* is the host that worked on it, named as in heartbeats; *entry* is its quarantine
-        entry, should it be refused.  The answer may be another outcome: when an object has used up
-        its tries, parked becomes refused.  Raises Stale where another task has overtaken the claim.
+        entry, should it be refused.  The answer may be another outcome than the report's: an
+        object whose reason has *tries* is parked until they are used up, and then refused.  Raises
+        Stale if another task has overtaken the claim.
         """
         answer = self._store.call(
             WRITE_OUTCOME, claim.message, claim.index, claim.oid, claim.token, claim.task_id,
@@ -97,6 +98,19 @@ class Outcomes:
         return WrittenOutcome(outcome, bool(answer[2]), opened, closed, host_breaker, before)
 
     def _facts(self, report: Report, jitter: float, host: str) -> bytes:
+        """Return what the script decides by, as JSON; times are in milliseconds.
+
+        | key | meaning |
+        |---|---|
+        | ok, at | *succeeded* and *succeeded_at* of the report |
+        | alive | life of a heartbeat |
+        | parked | parked objects a bucket and account may have |
+        | tries | the tries after which the object is refused; 0: the report's status stands |
+        | needs_success | refuse only if other objects succeeded since the first try |
+        | alone | the starts after which an object runs alone |
+        | failures | distinct failures that open a breaker |
+        | first, last | the first and the longest wait of a parked object |
+        """
         numbers, outcome = self._store.numbers, report.outcome
         reason = REASONS.get(outcome.reason)
         return msgspec.json.encode(

@@ -2,6 +2,9 @@
 
 poll -> forward -> settle, and maintenance for what these left open.  Plain functions of a Line;
 the workers' tasks call them, and so do tests, without Celery.
+
+Read ``poll``, ``forward``, ``delivery``, ``sink_progress``, ``settle`` and ``maintenance``, in this
+order.  The other modules serve these.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,12 +24,15 @@ if TYPE_CHECKING:  # AWS's libraries cost a second to import, and the clock does
     from trailcourier.objects import Reader, Readers
 
 Keep = Callable[[Sequence[bytes]], Sequence[str | None]]
-"""For each record the name of the rule that drops it, or None where it passes."""
+"""Filters records: for each, the name of the rule that drops it, or None to keep it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """One event source with everything held open that carrying it needs."""
+    """One event source: its queue, ledger, reader and sinks, opened, and its settings.
+
+    *process* is shared by all lines of the process; *limits* are those of one log file.
+    """
 
     source: str
     queue: "Queue"

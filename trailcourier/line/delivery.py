@@ -15,33 +15,34 @@ from trailcourier.models import Origin
 from trailcourier.observability import metrics
 from trailcourier.sinks import batches
 
-INFLATES = 16  # times its size as stored; ordinary CloudTrail files: 10 to 15, measured
+INFLATES = 16  # a text is this much larger than as stored; measured: 10 to 15
 
 
 def deliver(line: Line, draft: ReportDraft, live: LiveClaim) -> Report:
     """Read the object of *live*, check it whole, then send its records to every sink.
 
-    Notes in *draft* what it sees, and returns the report made of it.  Raises Fault if the object
-    cannot be delivered now, Stale if another task took it over.
+    Notes in *draft* what it sees, and returns the report made of it.  A damaged object is found
+    before any of its records is sent.  Raises Fault if the object cannot be delivered now, Stale if
+    another task has taken it over.
     """
     ref = live.claim.ref
-    draft.asked = line.clock.monotonic()
+    draft.asked_at = line.clock.monotonic()
     opened = line.reader.open(ref)
     try:
-        if draft.progress.delivered(opened.etag):
+        if draft.earlier.delivered(opened.etag):
             return draft.skipped(opened.etag)
         with line.process.budget.take(
             _memory(opened.size, line), before_waiting=opened.close, waiting=live.keep_going
         ) as waited:
             if waited:
-                draft.asked = line.clock.monotonic()
+                draft.asked_at = line.clock.monotonic()
                 opened = line.reader.open(ref)
             data = opened.body()
             live.move()
-            tracks = [
-                resume(sink, draft.progress, opened.etag, live) for sink in line.configured_sinks
+            sink_progress = [
+                resume(sink, draft.earlier, opened.etag, live) for sink in line.configured_sinks
             ]
-            draft.begin(opened.etag, len(data), tracks)
+            draft.begin(opened.etag, len(data), sink_progress)
             log = records.open_log(data, line.limits, live.keep_going)
             return _send(line, draft, log, live, Origin(line.source, ref, opened.etag))
     finally:
@@ -53,61 +54,61 @@ def _send(
 ) -> Report:
     """Send the records of *log* to every sink, in batches, and finish the deliveries."""
     draft.count, numbers = log.count, line.numbers
-    with _started(draft.tracks, origin):
+    with _started(draft.sink_progress, origin):
         for batch in log.batches(records=numbers.batch_records, size=numbers.batch_bytes):
             draft.newest = max(draft.newest, records.newest_event_time(batch.records))
             dropped = line.keep(batch.records)
             draft.filtered.update(rule for rule in dropped if rule is not None)
-            for track in draft.tracks:
-                _offer(track, batch, dropped)
+            for progress in draft.sink_progress:
+                _offer(progress, batch, dropped)
             live.move()
             if batch.first + len(batch.records) < log.count:
                 draft.note_progress()
                 failpoint("between-batches")
-        for track in draft.tracks:
-            track.confirm()
-        for track in draft.tracks:
-            with _step(track, "finish"):
-                track.finish()
+        for progress in draft.sink_progress:  # all of them, before any is finished
+            progress.confirm()
+        for progress in draft.sink_progress:
+            with _step(progress, "finish"):
+                progress.finish()
     return draft.finished(log.inflated)
 
 
-def _offer(track: SinkProgress, batch: records.Batch, dropped: Sequence[str | None]) -> None:
-    """Send one sink what it still has to get of *batch*; *dropped* has the filter's answers."""
+def _offer(progress: SinkProgress, batch: records.Batch, dropped: Sequence[str | None]) -> None:
+    """Send one sink the records that it still needs; *dropped* has the filter's answers."""
     wanted = [
         (ordinal, record)
         for ordinal, (record, rule) in enumerate(
             zip(batch.records, dropped, strict=True), batch.first
         )
-        if rule is None and track.wants(ordinal)
+        if rule is None and progress.wants(ordinal)
     ]
     if wanted:
-        with _step(track, "send"):
-            for part, accepted, patience in track.parts(wanted):
+        with _step(progress, "send"):
+            for part, accepted, probe_after in progress.parts(wanted):
                 for piece in batches.deliver(
-                    track, part, track.sink.settings, accepted, probe_after=patience
+                    progress, part, progress.sink.settings, accepted, probe_after=probe_after
                 ):
-                    track.note(piece, part)
-    if not track.held:
-        track.next = max(track.next, batch.first + len(batch.records))
+                    progress.note(piece, part)
+    if not progress.held:  # else a later try must send the held records again
+        progress.next = max(progress.next, batch.first + len(batch.records))
 
 
 @contextmanager
-def _started(tracks: Sequence[SinkProgress], origin: Origin) -> Iterator[None]:
+def _started(sink_progress: Sequence[SinkProgress], origin: Origin) -> Iterator[None]:
     """Start a delivery to each sink, and drop those that the block does not finish."""
     try:
-        for track in tracks:
-            track.delivery = track.sink.start(origin)
+        for progress in sink_progress:
+            progress.delivery = progress.sink.start(origin)
         yield
     finally:
-        for track in tracks:
-            track.drop()
+        for progress in sink_progress:
+            progress.drop()
 
 
 @contextmanager
-def _step(track: SinkProgress, step: str) -> Iterator[None]:
-    """Time the block as a *step* of the sink; a Fault that leaves it names the sink."""
-    name = track.sink.name
+def _step(progress: SinkProgress, step: str) -> Iterator[None]:
+    """Time the block as a *step* of the sink, and name the sink in a Fault that leaves it."""
+    name = progress.sink.name
     try:
         with metrics.timed("sink_seconds", sink=name, step=step):
             yield
@@ -116,10 +117,10 @@ def _step(track: SinkProgress, step: str) -> Iterator[None]:
 
 
 def _memory(compressed: int, line: Line) -> int:
-    """Return the bytes one object is expected to take.
+    """Return how many bytes of memory one object of *compressed* bytes is expected to take.
 
-    Its stored bytes, its text and the records cut from it (both at once while it is checked), and
-    one batch in flight.
+    These are its stored bytes, its text, the records cut from the text (both are there while the
+    object is checked), and one batch in flight.
     """
     text = min(compressed * INFLATES, line.limits.small)
     return compressed + 2 * text + min(text, line.numbers.batch_bytes)

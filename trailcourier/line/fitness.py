@@ -10,7 +10,7 @@ from collections.abc import Collection
 from trailcourier.clock import Clock
 from trailcourier.models import Numbers
 
-ROUNDS = 3  # of maintenance; each may dispatch again what this host failed
+ROUNDS = 3  # of maintenance, each of which may dispatch an object again to another host
 
 
 def pause(numbers: Numbers) -> float:

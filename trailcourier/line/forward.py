@@ -18,8 +18,8 @@ from trailcourier.observability import log
 class Forwarded(msgspec.Struct, frozen=True):
     """How one forward ended.
 
-    *ours* says that this very task holds the live claim in another copy, which will return the
-    outcome.  *settle* asks for a settle: the message has no open object left.
+    *ours* says that another copy of this task holds the claim; that copy returns the outcome.
+    *settle* asks for a settle: the message has no open object left.
     """
 
     status: str
@@ -36,15 +36,15 @@ class Forwarded(msgspec.Struct, frozen=True):
 def forward_object(line: Line, work: Work, task_id: str) -> Forwarded:
     """Deliver one object and return how that ended.
 
-    Nothing that is wrong with the object or a sink raises: an exception would fail the chord.
-    Raises RedisError while the broker is away; maintenance dispatches the object again.
+    A fault of the object or of a sink does not raise, because an exception would fail the chord.
+    Raises RedisError while the broker is away; maintenance then dispatches the object again.
     """
     gate = line.process.gate
     # An object that was started several times and never ended may have killed its workers: the
     # ledger answers `alone`, and it runs without others.
     for alone, enter in ((False, gate.shared), (True, gate.alone)):
         with enter() as inside:
-            if not inside:
+            if not inside:  # the process is to stop
                 break
             answer = _claim(line, work, task_id, alone=alone)
             if answer.kind == "go" and answer.claim:
@@ -68,7 +68,7 @@ def _claim(line: Line, work: Work, task_id: str, *, alone: bool) -> ClaimAnswer:
 
 
 def _without_delivery(line: Line, work: Work, answer: ClaimAnswer) -> Forwarded:
-    """Return how a forward ends that has nothing to deliver."""
+    """Return how a forward ends that has nothing to deliver; ``ClaimAnswer`` explains each kind."""
     match answer.kind:
         case "refused" if answer.claim:
             draft = ReportDraft(line, answer.claim, ObjectProgress())
@@ -98,7 +98,7 @@ def _deliver(line: Line, claim: Claim, progress: ObjectProgress) -> Forwarded:
             except Fault as fault:
                 report = draft.ended_by(fault)
             except (Stale, redis.RedisError):
-                raise  # nothing can be written to the ledger
+                raise  # nothing may, or can, be written to the ledger
             except Exception as error:  # noqa: BLE001 - a bug becomes an outcome too
                 log.emit("bug", object=str(claim.ref), error=repr(error), exc_info=True)
                 report = draft.ended_by(Fault("internal", f"{claim.ref}: {error!r}"))

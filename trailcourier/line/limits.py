@@ -1,4 +1,4 @@
-"""What all tasks of one worker process share: memory, running alone, and live claims."""
+"""The limits that all tasks of one worker process share."""
 
 import threading
 from collections import deque
@@ -30,9 +30,9 @@ class FairQueue:
             return not self._waiting and take()
 
     def take_in_turn(self, take: Callable[[], bool], stop: Callable[[], bool]) -> bool:
-        """Wait for the turn of this thread, and until *take* returns True.
+        """Wait until it is this thread's turn and *take* returns True; return True then.
 
-        *stop* is called every second meanwhile and may raise; False once it returns True.
+        Calls *stop* every second meanwhile, and returns False once it returns True; it may raise.
         """
         turn = object()
         try:
@@ -57,7 +57,7 @@ class FairQueue:
 
 
 class Budget:
-    """The bytes that all forwards of a process may take; one that needs more waits its turn."""
+    """The bytes that all forwards of a process share; one waits its turn until enough are left."""
 
     def __init__(self, size: int, clock: Clock = SYSTEM_CLOCK) -> None:
         self._turns = FairQueue(clock)
@@ -72,13 +72,13 @@ class Budget:
         before_waiting: Callable[[], None],
         waiting: Callable[[], object] = lambda: None,
     ) -> Iterator[bool]:
-        """Take *wanted* bytes for the block; a forward that wants more than all gets all, alone.
+        """Take *wanted* bytes for the block; yield whether the forward had to wait for them.
 
-        Yields whether it had to wait, and calls *before_waiting* first in that case: a connection
-        would not survive the wait.  *waiting* is called every second meanwhile and may raise.  No
-        later forward overtakes one that waits, however little it wants.
+        Calls *before_waiting* before a wait, because a connection would not survive it, and
+        *waiting* every second during it, which may raise.  No later forward overtakes one that
+        waits, however little it wants.
         """
-        share = min(wanted, self._size)
+        share = min(wanted, self._size)  # one that wants more than all gets all, and runs alone
 
         def take() -> bool:
             if self._left < share:
@@ -86,8 +86,8 @@ class Budget:
             self._left -= share
             return True
 
-        def give_up() -> bool:
-            waiting()
+        def stop() -> bool:
+            waiting()  # ends the wait only by raising
             return False
 
         def back() -> None:
@@ -96,7 +96,7 @@ class Budget:
         waited = not self._turns.take_now(take)
         if waited:
             before_waiting()
-            self._turns.take_in_turn(take, give_up)
+            self._turns.take_in_turn(take, stop)
         try:
             yield waited
         finally:
@@ -106,8 +106,8 @@ class Budget:
 class Gate:
     """Lets many forwards run at once, or one alone that may kill the process.
 
-    Both wait in the order they came.  A forward that waits while *stopping* is set does not get in:
-    its block runs with False.
+    Both wait in the order they came.  A forward that still waits when *stopping* is set does not
+    get in: its block runs with False.
     """
 
     def __init__(self, stopping: threading.Event, clock: Clock = SYSTEM_CLOCK) -> None:
@@ -149,6 +149,7 @@ class Gate:
 
     @contextmanager
     def _through(self, take: Callable[[], bool], back: Callable[[], None]) -> Iterator[bool]:
+        """Run the block after *take* has let it in, or with False; call *back* after it."""
         inside = self._turns.take_now(take)
         inside = inside or self._turns.take_in_turn(take, self._stopping.is_set)
         try:
@@ -159,11 +160,11 @@ class Gate:
 
 
 class ProcessLimits:
-    """The limits of one worker process: its memory, its gate, its live claims, its end.
+    """What the forwards of one worker process share: memory, gate, live claims, the order to stop.
 
-    *memory* is bytes, *claim* and *stall* are seconds.  *fitness* says whether the host can do the
-    work.  *stopping* is set when the process is to stop.  With *keeps_alive* False the caller
-    renews the claims.
+    *memory* is bytes; a claim lives *claim* seconds, and a forward without progress for *stall*
+    seconds loses it.  *fitness* says whether the host can do the work.  *stopping* is set when the
+    process is to stop.  With *keeps_alive* False the caller renews the claims.
     """
 
     def __init__(

@@ -15,8 +15,8 @@ from trailcourier.observability import log
 
 T = TypeVar("T")
 
-RENEWALS = 3  # in the life of one claim
-PAUSE = 3.0  # seconds between two rounds; a poll lease lives for ten
+RENEWALS = 3  # of a claim during its life
+PAUSE = 3.0  # seconds between two rounds of renewals; a poll lease lives for ten
 
 
 class LiveClaim(msgspec.Struct):
@@ -43,9 +43,10 @@ class LiveClaim(msgspec.Struct):
         return self.move()
 
     def move(self) -> float:
-        """Record progress now, and return the time; raises Stale if another task took the object.
+        """Record that the forward made progress; return the time.
 
-        If the claim may have ended meanwhile (a frozen process, a stall), ask the ledger first.
+        Raises Stale if another task took the object.  If the claim may have ended meanwhile (a
+        frozen process, a stall), the ledger is asked first.
         """
         now = self.monotonic()
         if not self.lost and now - self.kept > self.life:
@@ -135,6 +136,7 @@ class LiveClaims:
             due = [
                 live
                 for live in self._live.values()
+                # due now, or before the next round
                 if now - live.moved < self._stall and now - live.kept >= every - PAUSE
             ]
         for lease in leases:

@@ -1,4 +1,8 @@
-"""Maintenance: extend leases, redispatch lost forwards, retry parked objects that are due."""
+"""Maintenance: do regularly what no other task did.
+
+Extend leases, settle messages, dispatch lost and parked objects again, and leave or release
+messages as their buckets fail and recover.
+"""
 
 from collections.abc import Callable, Sequence
 
@@ -10,7 +14,7 @@ from trailcourier.line.settle import settle
 from trailcourier.observability import log
 
 SHORTEST = 60  # seconds; a lease that could be extended by less, near its twelve hours, is given up
-FULL_AT_ONCE = 100  # messages left to the queue, or made visible again, in one run
+FULL_AT_ONCE = 100  # messages that one run leaves to the queue or releases, at most
 SETTLE_AFTER = 5  # seconds that a finished message waits for its own chord to settle it
 
 
@@ -23,14 +27,15 @@ def maintain(line: Line, publish: Publish, idle: Callable[[], bool]) -> int:
     extend(line)
     leave_full(line)
     settle(line, line.ledger.leases.take_unsettled(since=SETTLE_AFTER))
-    line.ledger.traces.note("settle")  # also where nothing was ready
+    # also if nothing was ready: `status` reports a source whose settles stopped
+    line.ledger.traces.note("settle")
     if line.process.stopping.is_set():
         return 0
-    again = redispatch(line, publish, idle)
+    published = redispatch(line, publish, idle)
     show_recovered(line)
     sample_depth(line)
     line.ledger.traces.note("maintenance")
-    return again
+    return published
 
 
 def extend(line: Line) -> None:
@@ -61,20 +66,21 @@ def redispatch(line: Line, publish: Publish, idle: Callable[[], bool]) -> int:
 
     Returns how many forwards were published.
     """
-    ledger, again = line.ledger, 0
-    flying, parked, _ = ledger.room.count_in_hand()
-    if flying:
+    ledger, published = line.ledger, 0
+    in_flight, parked, _ = ledger.room.count_in_hand()
+    if in_flight:
+        # in degraded mode a released message could not be made visible, so keep trying here
         found = ledger.redispatch.take_lost(idle=idle(), keep=ledger.mode.is_degraded())
         release_failing(line, found.in_vain)
-        again += _publish(line, publish, "lost", found.due)
+        published += _publish(line, publish, "lost", found.due)
     if parked:
-        due = ledger.parked.take_ready(max(0, line.numbers.in_flight - flying))
-        again += _publish(line, publish, "parked", due)
-    return again
+        due = ledger.parked.take_ready(max(0, line.numbers.in_flight - in_flight))
+        published += _publish(line, publish, "parked", due)
+    return published
 
 
 def leave_full(line: Line) -> None:
-    """Leave messages of a bucket and account with too many parked objects to the queue."""
+    """Leave messages to the queue if too many objects of their bucket and account are parked."""
     full = line.ledger.left.take_full(FULL_AT_ONCE)
     if full:
         queue.leave(line, full)
@@ -82,12 +88,12 @@ def leave_full(line: Line) -> None:
 
 
 def show_recovered(line: Line) -> None:
-    """Make messages that were left visible again, once their bucket recovered and there is room."""
+    """Release messages that were left, once their bucket has recovered and there is room."""
     left = line.ledger.left
     if not left.count():
         return
-    flying, _, _ = line.ledger.room.count_in_hand()
-    recovered = left.take_recovered(max(0, min(line.numbers.in_flight - flying, FULL_AT_ONCE)))
+    in_flight, _, _ = line.ledger.room.count_in_hand()
+    recovered = left.take_recovered(max(0, min(line.numbers.in_flight - in_flight, FULL_AT_ONCE)))
     changed = queue.extend(line, [(each.message, each.receipt, 0) for each in recovered])
     if changed is None:  # the ledger still lists them, so a later run tries again
         return

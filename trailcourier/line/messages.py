@@ -1,4 +1,4 @@
-"""The task message of a forward, and how chords of them are published."""
+"""The task messages that the broker carries, one for each forward, and their chords."""
 
 from collections.abc import Callable, Iterable, Sequence
 
@@ -8,7 +8,10 @@ from trailcourier.ledger.dispatch import DueObject
 
 
 class Work(msgspec.Struct, frozen=True):
-    """One object to forward: where its lease is, and *name* for people (``s3://bucket/key``)."""
+    """One object to forward: object *index* of the leased *message*, under this *generation*.
+
+    *name* is for people: ``s3://bucket/key``.
+    """
 
     source: str
     message: str
@@ -22,7 +25,7 @@ Publish = Callable[[str, Sequence[Work], Sequence[str]], None]
 
 
 def works_of(source: str, due: Iterable[DueObject]) -> list[Work]:
-    """Return the task messages for objects that the ledger has due."""
+    """Return the work for objects that the ledger handed out to be dispatched."""
     return [Work(source, d.message, d.index, d.generation, str(d.ref)) for d in due]
 
 

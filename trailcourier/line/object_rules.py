@@ -9,8 +9,8 @@ from trailcourier.models import ObjectRef, Outcome
 class ObjectRules(msgspec.Struct, frozen=True, kw_only=True):
     """The rules of one source.
 
-    *buckets* are globs of the buckets it allows, all if empty.  *globs* allow keys of other forms
-    than CloudTrail's, and *unknown* decides for the rest.
+    *buckets* are globs of the buckets that the source reads; empty allows all.  *globs* allow keys
+    of other forms than CloudTrail's, and *unknown* decides about all other keys.
     """
 
     buckets: tuple[str, ...] = ()

@@ -36,7 +36,10 @@ def write_outcome(line: Line, draft: ReportDraft, report: Report) -> WrittenOutc
 
 
 def _entry(draft: ReportDraft, outcome: Outcome) -> QuarantineEntry | None:
-    """Return the quarantine entry of an object that is refused, or may be: its last try failed."""
+    """Return the quarantine entry to store if the ledger refuses the object; None if it cannot.
+
+    The ledger also refuses an object whose reason allows only so many tries.
+    """
     reason = REASONS.get(outcome.reason)
     if outcome.status != "refused" and not (reason and reason.tries):
         return None
@@ -64,7 +67,7 @@ def _log_outcome(line: Line, draft: ReportDraft, report: Report, written: Writte
     event = "object_refused_again" if written.refused_before else f"object_{outcome.status}"
     log.emit(event, **fields, seconds=round(seconds, 3))
     metrics.observe("object_seconds", seconds, source=line.source)
-    if outcome.status in ("delivered", "refused"):  # the ledger may have refused it: its last try
+    if outcome.status in ("delivered", "refused"):  # the ledger refuses after the last try
         for name, by, labels in as_metrics(line.source, report.sums, outcome):
             if by:
                 metrics.count(name, by, **labels)

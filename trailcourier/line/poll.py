@@ -23,22 +23,21 @@ from trailcourier.observability import log
 from trailcourier.reasons import REASONS
 
 ROOM_PAUSE = (0.02, 0.25)  # seconds between two checks for room, at first and at most
-PATIENCE = 0.5  # seconds to wait for the room of a full receive
+PATIENCE = 0.5  # seconds to wait for the room of a full receive; then any room is enough
 FIRST_RETRY = 10  # seconds; how long a message that met a bug stays hidden the first time
 UNKNOWN = Outcome("refused", "unknown-key")
 UNKNOWN_KEYS = {UNKNOWN, Outcome("skipped", "unknown-key-skipped")}
-SCRIPT_ERRORS = (
-    "user_script:",
-    "WRONGTYPE",
-)  # how the reply of Redis begins when a script itself fails
+# how the reply of Redis begins when a script itself fails
+SCRIPT_ERRORS = ("user_script:", "WRONGTYPE")
 
 
 class Arrival(msgspec.Struct, frozen=True):
     """One received message, and the forwards that it needs.
 
-    *shape* is the notification's format, empty if no format matched.  *judged* are the objects
-    whose bucket and key alone decide their outcome.  *finished* says that no object needs a
-    forward; *new* is False for a message that was refused before and comes again.
+    *shape* is the notification's format with its envelopes, empty if no format matched.  *judged*
+    are the objects whose bucket and key alone decide their outcome.  *finished* says that the
+    message has a lease and no object left to forward, so that it can be settled.  *new* is False
+    for a message that was refused before and comes again.
     """
 
     message: str
@@ -78,8 +77,8 @@ def poll(line: Line, slot: int, publish: Publish) -> int:
 def await_room(line: Line, ends: float) -> int:
     """Wait until a full receive fits.  Returns how many objects may be taken; 0 ends the poll.
 
-    After PATIENCE any room is enough.  Waiting pays: a receive, its chord, its settle and its
-    delete cost the same for one message as for ten.
+    Waiting pays, because a receive, its chord, its settle and its delete cost the same for one
+    message as for ten.
     """
     began, (pause, longest) = line.clock.monotonic(), ROOM_PAUSE
     stopping = line.process.stopping
@@ -98,8 +97,8 @@ def await_room(line: Line, ends: float) -> int:
 def admit_all(line: Line, messages: Sequence[Message], publish: Publish) -> bool:
     """Admit *messages*, publish the forwards they need, and settle those that need none.
 
-    Returns whether any message was new, not one that was refused before.  If this fails half-way,
-    maintenance finds what was admitted in the ledger.
+    Returns whether any of them is new, which means: was not refused before.  If this fails
+    half-way, maintenance finds in the ledger what was admitted.
     """
     arrivals: list[Arrival] = []
     with queue.given_back(line, messages) as accounted:
@@ -107,7 +106,7 @@ def admit_all(line: Line, messages: Sequence[Message], publish: Publish) -> bool
         for message in messages:
             arrivals.append(admit_or_refuse(line, message, visibility))
             accounted.append(message)
-        _count_shapes(line, arrivals)
+        _count_arrivals(line, arrivals)
         failpoint("after-admit")
         publish_all(publish, [work for each in arrivals for work in each.works], line.numbers.chord)
         failpoint("after-publish")
@@ -144,7 +143,7 @@ def admit(line: Line, message: Message, visibility: int) -> Arrival:
     )  # fmt: skip
     match admitted.kind:
         case "quarantined" | "held" | "finished" | "full":
-            return _leave_unread(line, message, notification.shape, admitted)
+            return _without_work(line, message, notification.shape, admitted)
         case kind:
             judged = [objects[index] for index in admitted.judged]
             _log_unread(line, message, judged, admitted, not_created)
@@ -155,8 +154,11 @@ def admit(line: Line, message: Message, visibility: int) -> Arrival:
             return Arrival(message.id, notification.shape, works, judged, finished=kind == "settle")
 
 
-def _leave_unread(line: Line, message: Message, shape: str, admitted: Admitted) -> Arrival:
-    """Do nothing for a message that is in quarantine, leased already, or of a full bucket."""
+def _without_work(line: Line, message: Message, shape: str, admitted: Admitted) -> Arrival:
+    """Return the arrival of a message that needs no work now; hide it unless it is leased.
+
+    It is in quarantine, or leased already, or its bucket has too many parked objects.
+    """
     if admitted.kind == "quarantined":
         queue.back_off(line, message.id, message.receipt, message.receive_count)
         log.emit("message_quarantined_before", source=line.source, message=message.id)
@@ -170,7 +172,7 @@ def _leave_unread(line: Line, message: Message, shape: str, admitted: Admitted) 
 
 
 def quarantine(line: Line, message: Message, fault: Fault) -> bool:
-    """Quarantine a message that no format matches and leave it in the queue; whether it is new."""
+    """Quarantine a message that no format matches, and hide it; return whether it is a new one."""
     became, _ = line.ledger.quarantine.set_aside(_entry(message, fault), message)
     if became != "held":
         queue.back_off(line, message.id, message.receipt, message.receive_count)
@@ -214,9 +216,10 @@ def judge_objects(line: Line, message: Message, notification: Notification) -> l
     own, objects = notification.from_cloudtrail, []
     for ref in notification.objects:
         outcome = line.rules.judge(ref, own=own)
-        vouched = own and not outcome and line.rules.judge(ref, own=False) == UNKNOWN
+        # its key would be refused if another sender had named it
+        named_by_cloudtrail = own and not outcome and line.rules.judge(ref, own=False) == UNKNOWN
         body = beginning(message.body) if outcome and outcome.status == "refused" else ""
-        objects.append(JudgedObject(ref, outcome, body, vouched))
+        objects.append(JudgedObject(ref, outcome, body, named_by_cloudtrail))
     return objects
 
 
@@ -263,8 +266,11 @@ def _log_unread(
         log.emit(event, source=line.source, object=str(ref), reason=outcome.reason)
 
 
-def _count_shapes(line: Line, arrivals: Sequence[Arrival]) -> None:
-    """Count formats and unknown folders; log when one reason alone skips object after object."""
+def _count_arrivals(line: Line, arrivals: Sequence[Arrival]) -> None:
+    """Count the shapes of messages and the folders of unknown keys, and log skips in a row.
+
+    If one reason skips object after object, the queue may be subscribed to something else.
+    """
     sums = line.ledger.sums
     sums.count(Counter(f"shapes:{each.shape}" for each in arrivals if each.shape))
     judged = [object_ for each in arrivals for object_ in each.judged]

@@ -20,9 +20,9 @@ from trailcourier.observability import log
 from trailcourier.reasons import REASONS
 
 MARGIN = 60  # seconds by which a lease ends before SQS's limit of 12 hours
-BACK_OFF_FIRST = 60
-BACK_OFF_LAST = 900
-NO_REDRIVE_LAST = 43_000  # seconds; SQS hides a message for 12 hours at most
+BACK_OFF_FIRST = 60  # seconds that a message is hidden the first time
+BACK_OFF_LAST = 900  # and at most
+NO_REDRIVE_LAST = 43_000  # and at most if no redrive policy ends its receives; SQS allows 12 hours
 
 
 def receive(line: Line, most: int, wait: int) -> list[Message] | None:
@@ -31,7 +31,8 @@ def receive(line: Line, most: int, wait: int) -> list[Message] | None:
     try:
         messages = line.queue.receive(most=most, wait=wait, visibility=visibility(line))
     except Fault as fault:
-        what = f"receive:{line.clock.token()}"  # so that each failure counts
+        # a breaker counts distinct names, and each failed receive must count
+        what = f"receive:{line.clock.token()}"
         log_failure(line, fault)
         _count_failure(line, breaker, what, fault)
         return None
@@ -47,7 +48,8 @@ def given_back(line: Line, messages: Sequence[Message]) -> Iterator[list[Message
     """Make *messages* visible again if the block raises before all of them are accounted for.
 
     The block appends each message that is leased, or whose outcome was logged, in their order.  If
-    the ledger itself went away, those are made visible too: their leases take the newer receipts.
+    Redis failed, these are made visible too, because the ledger may have lost their leases; a lease
+    that it kept takes the newer receipt.
     """
     accounted: list[Message] = []
     try:
@@ -61,7 +63,7 @@ def given_back(line: Line, messages: Sequence[Message]) -> Iterator[list[Message
 
 
 def _show_again(line: Line, messages: Sequence[Message], rest: int, error: Exception) -> None:
-    """Make *messages* visible at once, so that nobody waits for their visibility to end."""
+    """Make *messages* visible, so that SQS redelivers them at once; *rest* were not admitted."""
     with suppress(Fault):  # then SQS redelivers them when it ends
         line.queue.extend([(m.id, m.receipt, 0) for m in messages])
     log.emit("messages_given_back", source=line.source, messages=len(messages),
@@ -69,7 +71,7 @@ def _show_again(line: Line, messages: Sequence[Message], rest: int, error: Excep
 
 
 def show_late(line: Line, messages: Sequence[Message]) -> None:
-    """Make *messages* visible again that arrived while the worker stops."""
+    """Make *messages*, received while the worker stops, visible again."""
     extend(line, [(m.id, m.receipt, 0) for m in messages])
     if messages:
         log.emit("messages_came_late", source=line.source, messages=len(messages))
@@ -93,7 +95,7 @@ def visibility(line: Line) -> int:
 
 
 def extend(line: Line, entries: Sequence[tuple[str, str, int]]) -> BatchResult | None:
-    """Change the visibility of (message, receipt, seconds); None if that is denied or failed.
+    """Change the visibility of each (message, receipt, seconds); None if denied or failed.
 
     The first denial puts the source into degraded mode for an hour: no extensions.
     """
@@ -113,11 +115,11 @@ def extend(line: Line, entries: Sequence[tuple[str, str, int]]) -> BatchResult |
 
 
 def commit(line: Line, entries: Sequence[tuple[str, str]], *, leased: bool = True) -> list[str]:
-    """Delete (message, receipt); return the messages that were deleted.
+    """Delete each (message, receipt); return the messages that were deleted.
 
-    If SQS no longer accepts a receipt, the lease is dropped: SQS redelivers the message.  Whatever
-    else failed stays in the ledger for the next maintenance.  Without *leased* the messages were
-    never admitted, and the caller accounts for those that were not deleted.
+    If SQS no longer accepts a receipt, the lease is dropped: SQS redelivers the message.  If a
+    delete fails otherwise, the lease stays and maintenance tries again.  *leased* False says that
+    the messages were never admitted; the caller then accounts for those that were not deleted.
     """
     if not entries:
         return []
@@ -147,7 +149,10 @@ def drop_lost(line: Line, changed: BatchResult, receipts: Mapping[str, str]) -> 
 def back_off(
     line: Line, message: str, receipt: str, times: int, *, first: int = BACK_OFF_FIRST
 ) -> None:
-    """Hide a message: *first* seconds the first time, twice as long each of the *times* after."""
+    """Hide a message for *first* seconds the first time, and twice as long each time after.
+
+    *times* counts these, from 1.
+    """
     last = NO_REDRIVE_LAST if most_receives(line) == 0 else BACK_OFF_LAST
     seconds = min(last, first * 2 ** min(times - 1, 20))
     extend(line, [(message, receipt, seconds)])
@@ -165,23 +170,24 @@ def most_receives(line: Line) -> int | None:
 def leave(line: Line, messages: Sequence[LeftMessage]) -> None:
     """Leave messages to the queue, hidden for as long as SQS allows: that costs fewest receives.
 
-    The ledger lists them before they are hidden, so that they can be made visible when their bucket
-    recovers: a hidden message that nobody lists would be away for half a day.
+    The ledger lists them before they are hidden, so that they can be released when their bucket
+    recovers: a hidden message that is not listed would be away for half a day.
     """
     longest, left = line.numbers.lease_life - MARGIN, line.ledger.left
     entries = [(m.message, m.receipt, max(0, int(longest - m.age))) for m in messages]
     if not line.ledger.mode.is_degraded():
         left.note(messages, {message: seconds for message, _, seconds in entries})
         changed = extend(line, entries)
-        if changed or line.ledger.mode.is_degraded():  # else some may be hidden: keep all listed
+        # if the call failed, SQS may have hidden some of them, so all stay listed
+        if changed or line.ledger.mode.is_degraded():
             done = changed.done if changed else ()
             left.forget([each for each in messages if each.message not in done])
-    for bucket, those in Counter(each.bucket for each in messages).items():
-        log.emit("messages_left_full", source=line.source, bucket=bucket, messages=those)
+    for bucket, number in Counter(each.bucket for each in messages).items():
+        log.emit("messages_left_full", source=line.source, bucket=bucket, messages=number)
 
 
 def log_failure(line: Line, fault: Fault) -> None:
-    """Log that the queue did not do what was asked."""
+    """Log that a request to the queue failed."""
     log.emit("queue_failed", source=line.source, error=fault.reason, detail=fault.detail)
 
 

@@ -20,29 +20,29 @@ from trailcourier.reasons import REASONS
 class ReportDraft:
     """What the delivery of one object has seen so far; it can become a report at any point.
 
-    *progress* is what earlier tries left, *asked* when the last read began and *newest* the newest
-    eventTime.
+    *earlier* is the progress that earlier tries left.  *asked_at* is when the last request to S3
+    began, *newest* the newest eventTime.
     """
 
     def __init__(self, line: Line, claim: Claim, progress: ObjectProgress) -> None:
         self._line = line
         self.claim = claim
-        self.progress = progress
-        self.tracks: Sequence[SinkProgress] = ()
-        self.filtered: Counter[str] = Counter()  # by rule
-        self.asked = self.began = line.clock.monotonic()
+        self.earlier = progress  # that of this try is by sink
+        self.sink_progress: Sequence[SinkProgress] = ()
+        self.filtered: Counter[str] = Counter()  # records by the rule that dropped them
+        self.asked_at = self.began = line.clock.monotonic()
         self.count = 0  # records of the object
         self.newest = 0.0  # Unix time
-        self._successes: dict[str, float] = {}  # breakers that a read closes: when it began
+        self._succeeded_at: dict[str, float] = {}  # by breaker: when its request to S3 began
         self._etag = ""
         self._read = 0  # bytes
 
-    def begin(self, etag: str, read: int, tracks: Sequence[SinkProgress]) -> None:
+    def begin(self, etag: str, read: int, sink_progress: Sequence[SinkProgress]) -> None:
         """Note that a content was read, of *read* bytes, and how far each sink is with it."""
         self._note_success(breakers_of_read(self._line.source, self.claim.ref))
-        if self.progress.etag != etag:
-            self.progress = ObjectProgress()
-        self._etag, self._read, self.tracks = etag, read, tracks
+        if self.earlier.etag != etag:
+            self.earlier = ObjectProgress()
+        self._etag, self._read, self.sink_progress = etag, read, sink_progress
 
     def skipped(self, etag: str) -> Report:
         """Return the report of an object whose content was delivered before."""
@@ -51,7 +51,9 @@ class ReportDraft:
 
     def finished(self, inflated: int) -> Report:
         """Return the report of an object that every sink has; *inflated* is its text's length."""
-        reasons = {each.reason for track in self.tracks for each in track.refused.values()}
+        reasons = {
+            each.reason for progress in self.sink_progress for each in progress.refused.values()
+        }
         if not reasons:
             return self._report(Outcome("delivered"), self._sums(inflated))
         reason = reasons.pop() if len(reasons) == 1 else "rejected-records"
@@ -67,7 +69,7 @@ class ReportDraft:
         status = REASONS[fault.reason].status
         report = self._report(Outcome(status, fault.reason, fault.detail))
         if fault.reason == "sink-rejects-all" and self._accepts(fault.where):
-            # the sink accepts others: only some records are in doubt
+            # the sink accepts others, so its breaker does not count this: records are in doubt
             return msgspec.structs.replace(report, waits_for=str(sink_breaker(fault.where)))
         breakers = breakers_of_fault(self._line.source, fault, self.claim.ref)
         failed = {each.name for each in breakers}
@@ -77,9 +79,9 @@ class ReportDraft:
     def refusals(self) -> list[tuple[str, int, str, str]]:
         """Return each refused record: the sink, the record's ordinal, why, and its eventID."""
         return [
-            (track.sink.name, ordinal, f"{each.reason}: {each.detail}", track.ids[ordinal])
-            for track in self.tracks
-            for ordinal, each in sorted(track.refused.items())
+            (progress.sink.name, ordinal, f"{each.reason}: {each.detail}", progress.ids[ordinal])
+            for progress in self.sink_progress
+            for ordinal, each in sorted(progress.refused.items())
         ]
 
     def note_progress(self) -> None:
@@ -87,27 +89,29 @@ class ReportDraft:
 
         If no sink does, a later try starts from the first record.
         """
-        if any(track.sink.commits == "batch" for track in self.tracks):
+        if any(progress.sink.commits == "batch" for progress in self.sink_progress):
             self._line.ledger.claims.note_progress(self.claim, self._etag, self._state())
 
     def _note_success(self, names: Iterable[str] = ()) -> None:
         """Note that S3 accepted the credentials; *names* are other breakers this closes."""
-        # a bucket may have credentials of its own
-        if self._line.reader.uses_source_credentials(self.claim.ref.bucket):
+        bucket = self.claim.ref.bucket
+        if self._line.reader.uses_source_credentials(bucket):  # else it has credentials of its own
             names = (*names, str(credentials_breaker(self._line.source)))
-        self._successes |= dict.fromkeys(names, self.asked)
+        self._succeeded_at |= dict.fromkeys(names, self.asked_at)
 
     def _accepts(self, sink: str) -> bool:
         """Whether *sink* accepted a record of this content, in this try or an earlier one."""
-        return any(track.accepts for track in self.tracks if track.sink.name == sink)
+        return any(
+            progress.accepts for progress in self.sink_progress if progress.sink.name == sink
+        )
 
     def _report(self, outcome: Outcome, sums: dict[str, int] | None = None) -> Report:
         """Return the report of *outcome*; *sums* are given where the records are counted."""
         digest, announced = content_digest(self._etag), announced_content(self.claim.ref)
-        at = dict(self._successes)
-        for track in self.tracks:
-            if track.accepted is not None:
-                at[str(sink_breaker(track.sink.name))] = track.accepted
+        at = dict(self._succeeded_at)
+        for progress in self.sink_progress:
+            if progress.accepted is not None:
+                at[str(sink_breaker(progress.sink.name))] = progress.accepted
         state = {} if outcome.status == "delivered" else self._state(counts=sums is not None)
         return Report(
             outcome,
@@ -115,37 +119,42 @@ class ReportDraft:
             sums=sums or {},
             state=state,
             succeeded=list(at),
-            succeeded_at={
+            succeeded_at={  # by the broker's clock: the claim was granted when the delivery began
                 name: self.claim.claimed_at + int((then - self.began) * 1000)
                 for name, then in at.items()
             },
+            # a notification may name the content by its version, so remember both names
             delivered=digest if announced in (b"", digest) else digest + announced,
         )
 
     def _state(self, *, counts: bool = False) -> dict[str, str | int]:
-        """Return what a later try needs; with *counts*, also what the sums contain by now."""
+        """Return what a later try needs, as fields of ``o:<oid>`` (see ``ledger/schema.md``).
+
+        With *counts*, the sums have counted the records, and the fields say how many.
+        """
         state: dict[str, str | int] = {"n": 1} if counts else {}
-        for track in self.tracks:
-            state |= track.state()
+        for progress in self.sink_progress:
+            state |= progress.state()
             if counts:
-                name, refused = track.sink.name, len(track.refused)
-                if self.progress.counted:  # count no record twice: other limits may refuse more
-                    refused = min(refused, self.progress.refused.get(name, 0))
+                name, refused = progress.sink.name, len(progress.refused)
+                if self.earlier.counted:  # a try that refuses more, by other limits, adds nothing
+                    refused = min(refused, self.earlier.refused.get(name, 0))
                 state[f"c:{name}"] = refused
         return state
 
     def _sums(self, inflated: int) -> dict[str, int]:
+        """Return what to add to the sums; if an earlier try counted, only what it changed."""
         filtered = self.filtered.total()
         sums: dict[str, int] = {}
-        if not self.progress.counted:
+        if not self.earlier.counted:
             sums |= {"records:in": self.count, "bytes:read": self._read, "bytes:in": inflated}
-            sums |= {f"records:filtered:{rule}": by for rule, by in self.filtered.items()}
-        for track in self.tracks:
-            name, refused = track.sink.name, len(track.refused)
-            if track.truncated:
-                sums[f"sink:{name}:truncated"] = track.truncated
-            if self.progress.counted:
-                before = self.progress.refused.get(name, 0)
+            sums |= {f"records:filtered:{rule}": n for rule, n in self.filtered.items()}
+        for progress in self.sink_progress:
+            name, refused = progress.sink.name, len(progress.refused)
+            if progress.truncated:
+                sums[f"sink:{name}:truncated"] = progress.truncated
+            if self.earlier.counted:
+                before = self.earlier.refused.get(name, 0)
                 sums[f"sink:{name}:repaired"] = max(0, before - refused)
             else:
                 sums[f"sink:{name}:delivered"] = self.count - filtered - refused

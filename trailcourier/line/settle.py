@@ -12,8 +12,8 @@ def settle(line: Line, messages: Sequence[str] | None) -> int:
     """Delete messages whose objects are all delivered or skipped; leave those with a refusal.
 
     Returns how many were deleted or left.  *messages* None means all that are ready: messages that
-    finish together are deleted with one call.  Settling reads the ledger and nothing else, so it
-    may run twice or too early: a message with an open object, or without a lease, stays as it is.
+    finish together are deleted with one call.  The ledger alone decides, so this may run twice or
+    too early: a message with an open object, or without a lease, stays as it is.
     """
     if messages is None:
         gather(line)
@@ -21,6 +21,7 @@ def settle(line: Line, messages: Sequence[str] | None) -> int:
     verdicts = line.ledger.leases.judge(messages)
     delivered = [v for v in verdicts if v.kind == "delete" and v.receipt]
     left = [v for v in verdicts if v.kind == "leave" and v.receipt]
+    # an operator's retry has a lease but no SQS message
     retries = [v.message for v in verdicts if v.kind in ("delete", "leave") and not v.receipt]
     receipts = {v.message: v.receipt for v in verdicts}
     deleted = queue.commit(line, [(v.message, v.receipt) for v in delivered])
@@ -40,7 +41,8 @@ def settle(line: Line, messages: Sequence[str] | None) -> int:
 def gather(line: Line) -> None:
     """Wait a moment for more messages to finish, unless one delete is full already.
 
-    Their records are delivered, so waiting risks nothing; ten deletes in one call cost a tenth.
+    Their records are delivered, so waiting risks nothing, and one call for ten deletes costs a
+    tenth of ten calls.
     """
     if line.ledger.leases.count_finished() < BATCH:
         line.clock.wait(line.numbers.settle_gather)

@@ -1,4 +1,4 @@
-"""The progress of one sink with one object, in one try."""
+"""The progress of one object in one sink, during one try."""
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
@@ -17,22 +17,28 @@ from trailcourier.sinks.batches import NumberedRecord, RefusedRecord, SettledPie
 class SinkProgress(msgspec.Struct):
     """The progress of one sink.  Records are named by their ordinals in the log file.
 
-    next       the first record that was not sent yet
-    again      earlier records to send again: an earlier try left them open
-    refused    records the sink refused in this try; *ids* has their eventIDs
-    alone      records that the sink rejected when sent alone, and it accepted nothing since
-    believed   records that it refused in an earlier try
-    doubted    records whose next rejection, sent alone, is final
-    held       records to send with the next batch: rejected, with the words of *why*, and the sink
-               accepted nothing since
-    vouched    the sink accepted other records since an earlier try
-    accepts    the sink accepted a record of this content in any try
-    accepted   when the last request that it accepted began; *lately*: one of the last batch
-    tried      an earlier try left one of these lists
-    truncated  how many records were cut to size in this try
+    A rejection is an answer of the sink; a refusal is final, and follows from rejections as
+    ``docs/decisions/012`` says.
 
-    Before each request it records progress on the *live* claim: a batch sent record by record may
-    outlast a claim, and none begins once the worker stops.
+    | field | meaning | kept as |
+    |---|---|---|
+    | *next* | the first record that was not sent yet | ``p`` |
+    | *again* | records before *next* to send again: they were left open | ``l`` |
+    | *alone* | records rejected when sent alone, and nothing was accepted since | ``a`` |
+    | *believed* | records refused in an earlier try | ``j`` |
+    | *refused* | records refused in this try; *ids* has their eventIDs | ``j`` |
+    | *accepts* | whether the sink accepted a record of this content, in any try | ``o`` |
+    | *tried* | whether one of these lists was stored, and must be kept up to date | |
+    | *vouched* | whether the sink accepted other records since it rejected those in *alone* | |
+    | *doubted* | records that are refused if the sink rejects them alone once more | |
+    | *held* | records in doubt, to send with the next batch; *why* is the sink's last answer | |
+    | *accepted* | when the last request that the sink accepted began; None before | |
+    | *lately* | whether the sink accepted a request of the last batch | |
+    | *truncated* | how many records were cut to size in this try | |
+
+    "Kept as" names the field of ``o:<oid>`` in ``ledger/schema.md``, which ``ObjectProgress``
+    brings back.  Each request first records progress on the *live* claim: a batch that is sent
+    record by record may outlast a claim, and no request begins once the worker stops.
     """
 
     sink: ConfiguredSink
@@ -80,28 +86,30 @@ class SinkProgress(msgspec.Struct):
     def parts(
         self, wanted: Sequence[NumberedRecord]
     ) -> Iterator[tuple[Sequence[NumberedRecord], Accepted, int]]:
-        """Split *wanted* into doubted records and others, each with `accepted` and `patience`.
+        """Split *wanted* into doubted records and others, each with *accepted* and *probe_after*.
 
-        A sink that accepted other records since may reject the more of an object, the more it has
-        refused already: an object that is bad as a whole takes a few tries only.
+        ``deliver`` explains these two.  A sink that vouched may reject four requests in a row for
+        each record it has refused: so an object of bad records alone needs few tries.
         """
         lately, self.lately = self.lately, False
-        before = [each for each in wanted if each[0] in self.doubted]
-        if before:
-            last = before[-1][0]
+        doubted = [each for each in wanted if each[0] in self.doubted]
+        if doubted:
+            last = doubted[-1][0]
+            # `next` passes the records before these, which are not sent yet
             self.again |= {*self.held, *(at for at, _ in wanted if at <= last)}
             self.next = max(self.next, last + 1)
-            yield before, "since", PROBE_AFTER
-        if new := [each for each in wanted if each[0] not in self.doubted] if before else wanted:
-            accepts = (lately or self.lately) and not self.held
+            yield doubted, "since", PROBE_AFTER
+        others = [each for each in wanted if each[0] not in self.doubted] if doubted else wanted
+        if others:
+            accepted_lately = (lately or self.lately) and not self.held
             yield (
-                [*self.held.items(), *new] if self.held else new,
-                "before" if accepts or self.vouched else "nothing",
+                [*self.held.items(), *others] if self.held else others,
+                "before" if accepted_lately or self.vouched else "nothing",
                 max(PROBE_AFTER, 4 * len(self.refused)) if self.vouched else PROBE_AFTER,
             )
 
     def note(self, piece: SettledPiece, of: Sequence[NumberedRecord]) -> None:
-        """Record the outcome of one piece of the batch *of*."""
+        """Record the outcome of one piece of the records *of* that were sent."""
         self.next = max(self.next, piece.next)
         for each in piece.refused:
             self.refused[each.ordinal] = each
@@ -122,11 +130,15 @@ class SinkProgress(msgspec.Struct):
             self.why = piece.last_rejection
 
     def wants(self, ordinal: int) -> bool:
-        """Whether the sink has still to be sent the record."""
+        """Whether the record must still be sent to the sink."""
         return ordinal >= self.next or ordinal in self.again
 
     def state(self) -> dict[str, str | int]:
-        """Return what a later try needs; `next` only if the sink commits each batch."""
+        """Return what a later try needs.
+
+        *next* and *again* are part of it only if the sink commits each batch: another sink gets all
+        records again.
+        """
         name = self.sink.name
         state: dict[str, str | int] = {}
         lists = {"a:": self.alone, "j:": self.believed.union(self.refused)}
@@ -144,8 +156,8 @@ class SinkProgress(msgspec.Struct):
     def confirm(self) -> None:
         """Raise Fault if the sink rejected the last records and accepted nothing since."""
         if self.held:
-            told = f"it accepted nothing since it rejected the last records, with: {self.why}"
-            raise Fault("sink-rejects-all", told, where=self.sink.name)
+            detail = f"it accepted nothing since it rejected the last records, with: {self.why}"
+            raise Fault("sink-rejects-all", detail, where=self.sink.name)
 
 
 def resume(sink: ConfiguredSink, known: ObjectProgress, etag: str, live: LiveClaim) -> SinkProgress:

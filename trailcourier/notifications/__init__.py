@@ -1,15 +1,19 @@
-"""Decodes notifications; recognises each by its shape, never by configuration.
+"""Decodes notifications; recognises the format of each by its content, never by configuration.
 
-A shape may come bare (SNS raw delivery is), inside an Amazon SNS envelope, or inside several
-(EventBridge to SNS to SQS):
+These formats announce log files:
 
 ``cloudtrail``   CloudTrail's own notification; keys are literal
 ``s3``           an S3 event notification, version 2; keys are form-encoded
 ``eventbridge``  "Object Created" of S3 through EventBridge; keys are literal
 
-A notification is not understood if it fits no shape completely, has the marks of two shapes, or
+NO_LOG lists the kinds of messages that are known to announce none.
+
+A message comes bare (also by SNS raw delivery), inside an Amazon SNS envelope, or inside several
+(EventBridge to SNS to SQS).  Its *shape* names the envelopes and the format: ``sns/sns/s3``.
+
+A notification is not understood if it fits no format completely, has the keys of two formats, or
 has one bad entry among good ones.  It then stays in the queue, so that nothing it may announce is
-lost.  NO_LOG lists the kinds that positively announce no log.
+lost.
 """
 
 from collections.abc import Callable
@@ -26,7 +30,7 @@ __all__ = ["NO_LOG", "Notification", "decode", "subscription_confirm_command", "
 subscription_confirm_command = sns.confirm_command
 topic_arn = sns.topic_arn
 
-# the key that marks each shape; it occurs in no other shape
+# by the JSON key that identifies the format: it occurs in no other
 _READERS: dict[str, Callable[[dict[str, Any]], Notification]] = {
     "Event": s3.read_test_event,
     "Records": s3.read_event,
@@ -49,9 +53,9 @@ def decode(body: str, *, max_objects: int = 5000) -> Notification:
             if text.strip() == cloudtrail.VALIDATION:
                 return Notification(f"{path}cloudtrail-validation", no_log="cloudtrail-validation")
             value = sns.parse_object(text)
-            mark = _find_mark(value)
-            if mark != "TopicArn" or value.get("Type") != "Notification":
-                return _with_path(_READERS[mark](value), path, max_objects)
+            key = _identify(value)
+            if key != "TopicArn" or value.get("Type") != "Notification":
+                return _with_path(_READERS[key](value), path, max_objects)
             path, text = f"{path}sns/", sns.unwrap(value)
         refuse(f"more than {sns.ENVELOPES} nested SNS envelopes")
     except Fault as fault:
@@ -59,20 +63,21 @@ def decode(body: str, *, max_objects: int = 5000) -> Notification:
         raise Fault(fault.reason, where + fault.detail) from None
 
 
-def _find_mark(value: dict[str, Any]) -> str:
-    """Return the key that marks the shape of *value*."""
-    marks = [mark for mark in _READERS if mark in value]
+def _identify(value: dict[str, Any]) -> str:
+    """Return the key that identifies the format of *value*."""
+    keys = [key for key in _READERS if key in value]
     # AWS Config's delivery notices also have s3ObjectKey, but as a text, never as a list
-    if "messageType" in marks and isinstance(value.get("s3ObjectKey"), str):
-        marks.remove("s3ObjectKey")
-    if len(marks) != 1:
-        what = "has the marks of several shapes" if marks else "has no mark of a known shape"
-        first = ", ".join(quote(key, 30) for key in list(value)[:5])
+    if "messageType" in keys and isinstance(value.get("s3ObjectKey"), str):
+        keys.remove("s3ObjectKey")
+    if len(keys) != 1:
+        what = "has the marks of several shapes" if keys else "has no mark of a known shape"
+        first = ", ".join(quote(each, 30) for each in list(value)[:5])
         refuse(f"an object that {what}; it begins with the keys {first or '(none)'}")
-    return marks[0]
+    return keys[0]
 
 
 def _with_path(notice: Notification, path: str, max_objects: int) -> Notification:
+    """Put the envelopes' *path* before the shape; raise Fault for more than *max_objects*."""
     if len(notice.objects) > max_objects:
         count = len(notice.objects)
         raise Fault(

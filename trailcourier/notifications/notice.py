@@ -1,4 +1,4 @@
-"""The decoded notification, and the checks that all shapes share."""
+"""The decoded notification, and the checks that all formats share."""
 
 import re
 from collections.abc import Iterable
@@ -27,10 +27,10 @@ _T = TypeVar("_T")
 class Notification(msgspec.Struct, frozen=True):
     """One decoded notification.
 
-    *shape* is its path, for example ``sns/s3``; there are few, so it may label a counter.
-    *objects* are distinct and in order.  *from_cloudtrail*: CloudTrail sent it, not S3.  *no_log*
-    is a key of NO_LOG if the notification positively announces no log.  *skipped* counts the
-    entries that announce no object, by kind of event.
+    *shape* is its envelopes and its format, for example ``sns/s3``; there are few, so it may label
+    a counter.  *objects* are distinct and in order.  *from_cloudtrail* says that CloudTrail sent
+    it, not S3.  *no_log* is a key of NO_LOG if the notification is known to announce no log file.
+    *skipped* counts the entries that announce no object, by kind of event.
     """
 
     shape: str

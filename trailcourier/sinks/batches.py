@@ -40,10 +40,12 @@ class SettledPiece(msgspec.Struct, frozen=True):
     *next* is one more than the ordinal of its last record.  *delivered* counts the records that the
     sink accepted, *truncated* how many of these were cut to size.
 
-    Some ordinals are not settled.  *skipped* are before *next*: the sink accepted a later record as
-    a probe, then a fault came.  *in_doubt* are at the end of the batch: the sink rejected the first
-    of them, with the answer *last_rejection*, and accepted nothing since; send them again with the
-    next batch.  *rejected_alone* are those that the sink rejected when they were sent alone.
+    Some ordinals may not be settled:
+
+    - *skipped* are before *next*: the sink accepted a later record as a probe, then a fault came;
+    - *in_doubt* are at the end of the batch: the sink rejected the first of them, with the answer
+      *last_rejection*, and accepted nothing since.  Send them again with the next batch;
+    - *rejected_alone* are unsettled records that the sink rejected when they were sent alone.
     """
 
     next: int
@@ -62,8 +64,8 @@ def deliver(
 ) -> Iterator[SettledPiece]:  # fmt: skip
     """Send *records*, in ascending order of their ordinals, and yield each piece once settled.
 
-    *accepted* is what the sink accepted before, and *probe_after* how many rejections in a row say
-    nothing about the sink, see ``bisection``.  Sends only while the caller iterates.  Raises Fault
+    *accepted* is what the sink accepted before.  After *probe_after* rejected requests in a row the
+    sink itself is probed; see ``bisection``.  Sends only while the caller iterates.  Raises Fault
     for what is not about one record; pieces yielded before stay settled.
     """
     fitting, oversized, truncated = _fit_all(records, settings)
@@ -72,11 +74,12 @@ def deliver(
         try:
             retry(delivery.send, batch[start:end], settings)
         except Rejected as rejection:
-            known = accepted if accepted == "since" or not settled else "before"
+            if settled and accepted != "since":
+                accepted = "before"
             bisection = Bisection(
                 lambda part: retry(delivery.send, part, settings), batch[start:],
                 rejection=rejection, max_records=settings.max_records_per_request,
-                accepted=known, probe_after=probe_after,
+                accepted=accepted, probe_after=probe_after,
             )  # fmt: skip
             yield from _bisect(bisection, fitting[start:], oversized, truncated)
             return
@@ -92,7 +95,10 @@ def _bisect(
     bisection: Bisection, fitting: Sequence[NumberedRecord], oversized: list[RefusedRecord],
     truncated: set[int],
 ) -> Iterator[SettledPiece]:  # fmt: skip
-    """Send *fitting*, the sink having rejected its first request, until each record is settled."""
+    """Bisect *fitting*, whose first request the sink rejected, and yield each piece once settled.
+
+    The last piece also has the ordinals that are not settled: skipped, or in doubt.
+    """
     settled = 0
     try:
         for start, end, rejection in bisection.pieces():
@@ -116,10 +122,10 @@ def _bisect(
 def retry(
     send: Callable[[Sequence[bytes]], None], batch: Sequence[bytes], settings: DeliverySettings
 ) -> None:
-    """Send *batch*, and again after a transient Fault, as *settings* allow.
+    """Send *batch*, and retry after a transient Fault, as *settings* allow.
 
-    A wait begins only if it ends within ``retry_seconds`` after the first try; otherwise the Fault
-    is raised.  A Fault that asks for a longer wait than the longest one is raised too.
+    Raises the Fault if the next wait would not end within ``retry_seconds`` after the first try,
+    or if the sink asked for a longer wait than a worker may spend on it.
     """
     deadline = time.monotonic() + settings.retry_seconds
     longest = min(LONGEST_WAIT, settings.retry_seconds / settings.retry_attempts)
@@ -153,7 +159,7 @@ set_on_retry_hooks((_log_retry,))  # stamina's own hook writes another log, to s
 def _fit_all(
     records: Sequence[NumberedRecord], settings: DeliverySettings
 ) -> tuple[Sequence[NumberedRecord], list[RefusedRecord], set[int]]:
-    """Return the records that fit or were cut to fit, those that cannot, and the ordinals cut."""
+    """Return the records that fit, some cut; the refused ones; and the ordinals of those cut."""
     limit = settings.max_record_bytes
     if all(len(record) <= limit for _, record in records):
         return records, [], set()

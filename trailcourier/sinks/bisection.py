@@ -13,7 +13,7 @@ from typing import Literal
 
 from trailcourier.errors import Fault, Rejected
 
-PROBE_AFTER = 16  # rejected requests in a row, from a sink that accepted others of the object
+PROBE_AFTER = 16  # rejected requests in a row, if the sink accepted other records of the object
 
 Accepted = Literal["nothing", "before", "since"]
 """What the sink accepted before this batch: ``nothing`` of the object; ``before``: other records of
@@ -28,7 +28,7 @@ class Bisection:
 
     At most *max_records* records are sent in one request, and no record is sent more than
     2 + log2(len(batch)) times, rounded up.  *rejection* is the sink's answer to the first request,
-    where the caller sent that already.  *accepted* is what the sink accepted before the batch.
+    if the caller has sent that already.  *accepted* is what the sink accepted before the batch.
     If the sink accepts other records of the object, probes begin after *probe_after* rejected
     requests in a row; else after the first.
     """

@@ -1,15 +1,18 @@
--- Write what became of an object, with everything that follows from it: sums, delivery marks,
--- breakers, quarantine.
+-- Write the outcome of an object, with everything that follows from it: progress, sums, delivery
+-- marks, breakers, parking, quarantine. A fault whose reason allows only so many tries is parked
+-- until the last one, and then refused.
 --
 -- KEYS    prefix of the fleet's keys (G), prefix of the source's keys (S)
--- ARGV    message; index; id; token; task id; facts (JSON, see Outcomes._facts); increments of
---         counters (JSON); periods of three days that marks are kept for; digests delivered; etag;
---         id of its quarantine entry; its marks when it was claimed; that entry (JSON, '' for
---         none); reference (JSON); limits of quarantine (JSON)
+-- ARGV    message; index; id; token of the claim; task id (not used); facts (JSON, see
+--         Outcomes._facts); increments of counters (JSON); periods of three days that marks are
+--         kept for; digests delivered; etag; id of the object's quarantine entry; the object's
+--         marks when it was claimed; the quarantine entry (JSON, '' for none); reference (JSON);
+--         limits of quarantine (JSON)
 -- answer  status; reason; 1 to ask for a settle; breaker opened; breakers closed; this host's own
 --         breaker that is open; of a final outcome also 1 if the object was in quarantine before.
---         Or 'stale' alone
--- twice   the answer takes the claim's place under its token
+--         Or 'stale' alone: another task has overtaken the claim, and nothing was written
+-- twice   the key of the claim keeps the token and the answer for a minute, and a second call gets
+--         this answer; 'stale' if another claim has replaced it
 -- include: runs_when_full, fleet, source, clock, add_to_sum, note_seen, read_claim, end_claim
 -- include: may_write, begin_content, set_state_field, delete_fields, mark_delivered, is_open
 -- include: set_open_cause, add_failure, add_host_failure, note_successes, fills_bucket
@@ -27,8 +30,9 @@ end
 local mid, i, oid, token = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local facts, sums = cjson.decode(ARGV[6]), cjson.decode(ARGV[7])
 local spans, digests, etag = tonumber(ARGV[8]), ARGV[9], ARGV[10]
-local entry, known, json, ref, most = ARGV[11], ARGV[12], ARGV[13], ARGV[14], ARGV[15]
+local entry_id, known, entry_json, ref, most = ARGV[11], ARGV[12], ARGV[13], ARGV[14], ARGV[15]
 local claim = read_claim(oid)
+-- a second call: the reply was lost
 if claim and claim.ended and claim.token == token then return cmsgpack.unpack(claim.rest) end
 if not may_write(mid, i, oid, token, known, spans) then return {'stale'} end
 note_seen('forward')
@@ -37,6 +41,7 @@ local leased = redis.call('HEXISTS', key, i .. ':r') == 1
 local probed = leased and redis.call('HGET', key, i .. ':pb')
 if probed then
   redis.call('HDEL', key, i .. ':pb')
+  -- this object was the probe of a breaker; that it was read shows that its KMS key works
   if string.sub(probed, 1, 4) == 'kms:' and has_bucket_success(facts.ok) then
     table.insert(facts.ok, probed)
   end
@@ -44,13 +49,15 @@ end
 local closed = note_successes(facts.ok, facts.host, facts.at)
 local status, reason, opened, host_breaker = facts.status, facts.reason, '', ''
 if status == 'pending' then
-  redis.call('HINCRBY', state, 's', -1)
+  redis.call('HINCRBY', state, 's', -1)  -- the worker stops: not a start without an end
 end
 if etag ~= '' then begin_content(state, etag) end
 for name, value in pairs(facts.state) do set_state_field(state, name, value) end
 if status == 'pending' then
   return end_claim(oid, token, {'pending', reason, 0, '', closed, ''})
 end
+
+-- Park the object for another try, unless this was the last one that its reason allows.
 if status == 'parked' or (status == 'refused' and facts.tries > 0) then
   local was = redis.call('HMGET', state, 'tr', 't', 'ft')
   local tries = was[1] == reason and tonumber(was[2]) + 1 or 1
@@ -99,18 +106,20 @@ if status == 'parked' or (status == 'refused' and facts.tries > 0) then
     return end_claim(oid, token, {status, reason, 0, opened, closed, host_breaker})
   end
 end
+
+-- The outcome is final.
 for field, by in pairs(sums) do add_to_sum(field, by) end
 local final = status
 if reason ~= '' then final = status .. ':' .. reason end
-local again = status == 'refused' and read_occurrences(entry) and 1 or 0
-add_to_sum('objects:' .. (again == 1 and 'refused:quarantined' or final), 1)
+local refused_before = status == 'refused' and read_occurrences(entry_id) and 1 or 0
+add_to_sum('objects:' .. (refused_before == 1 and 'refused:quarantined' or final), 1)
 if not leased or redis.call('HEXISTS', key, i .. ':o') == 1 then
   -- no lease waits for this outcome, so it counts as one more object
   add_to_sum('objects:named', 1)
 end
-if status == 'refused' and json ~= '' then
-  put_in_quarantine(entry, json, {kind = 'object', reason = reason, ref = ref, message = mid},
-    cjson.decode(most))
+if status == 'refused' and entry_json ~= '' then
+  put_in_quarantine(entry_id, entry_json,
+    {kind = 'object', reason = reason, ref = ref, message = mid}, cjson.decode(most))
 end
 if status == 'delivered' or reason == 'already-delivered' then
   for at = 1, #digests, 4 do mark_delivered(oid, string.sub(digests, at, at + 3), spans) end
@@ -123,7 +132,7 @@ if status == 'delivered' or reason == 'already-delivered' then
 else
   -- an object that kills workers runs alone from the first try when a new message names it
   redis.call('HSET', state, 's', reason == 'kills-worker' and facts.alone or 0)
-  redis.call('HDEL', state, 't', 'tr', 'ft')
+  redis.call('HDEL', state, 't', 'tr', 'ft')  -- a retry counts its tries from the first
   delete_fields(state, '^[ar]:')
   redis.call('PEXPIRE', state, 1296000000)
 end
@@ -134,4 +143,4 @@ if leased and redis.call('HEXISTS', key, i .. ':o') == 0 then
   unpark_object(mid, i)
   if redis.call('HINCRBY', key, 'o', -1) == 0 then settle = finish_message(mid, token) end
 end
-return end_claim(oid, token, {status, reason, settle, opened, closed, '', again})
+return end_claim(oid, token, {status, reason, settle, opened, closed, '', refused_before})

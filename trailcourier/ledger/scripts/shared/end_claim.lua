@@ -1,5 +1,5 @@
--- End the claim on an object, and keep the answer in its place for a minute: a second call with the
--- same token gets it.
+-- End the claim on an object, and keep the answer in its key for a minute: a second call with the
+-- same token gets it. A client whose reply was lost repeats its call within seconds.
 -- include: source
 
 local function end_claim(oid, token, answer)
