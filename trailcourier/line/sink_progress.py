@@ -171,15 +171,16 @@ def resume(sink: ConfiguredSink, known: ObjectProgress, etag: str, live: LiveCla
     alone = set(known.rejected_alone.get(name, ()))
     believed = set(known.rejected.get(name, ()))
     left = known.in_doubt.get(name, ())
-    track = SinkProgress(
-        sink, live, alone=alone, believed=believed, vouched=vouched,
-        doubted=frozenset(believed | alone if vouched else believed),
+    # one of `alone` was rejected once; again is final if the sink accepted others since
+    doubted = frozenset(believed | alone if vouched else believed)
+    progress = SinkProgress(
+        sink, live, alone=alone, believed=believed, vouched=vouched, doubted=doubted,
         tried=bool(alone or believed or left), accepts=name in known.accepted,
     )  # fmt: skip
     if sink.commits == "batch":
-        track.next = known.progress.get(name, 0)
-        track.again = alone.union(believed, left)
-    return track
+        progress.next = known.progress.get(name, 0)
+        progress.again = alone.union(believed, left)
+    return progress
 
 
 def _record(of: Sequence[NumberedRecord], ordinal: int) -> bytes:
