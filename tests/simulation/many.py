@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from tests.simulation.hub import NotRun, run_all
 from tests.simulation.jobs import side_by_side
-from tests.simulation.plan import plan
+from tests.simulation.planner import plan
 from tests.simulation.run import Result
 from tests.simulation.server import Server
 from tests.simulation.strikes import kinds

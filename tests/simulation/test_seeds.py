@@ -11,7 +11,8 @@ import pytest
 
 from tests.conftest import FULL
 from tests.simulation.hub import NotRun, run, run_all
-from tests.simulation.plan import Event, plan
+from tests.simulation.plan import Event
+from tests.simulation.planner import plan
 from tests.simulation.run import Result
 from tests.simulation.server import Server
 from tests.simulation.shrink import shrink

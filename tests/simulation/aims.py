@@ -1,0 +1,70 @@
+"""Strikes that a seed draws on purpose, so that each pair of call and strike is met.
+
+Drawn by chance alone, a call that few runs make meets few of its strikes.  So each seed aims:
+
+- at one pair of a call that nearly every run makes: the pairs are taken in turn, by the seed's
+  number;
+- at calls that are not in that list, wherever it comes to one: the kind is fixed by seed and call.
+"""
+
+import random
+from collections.abc import Callable
+
+from tests.simulation.plan import Plan
+from tests.simulation.strikes import Strike, kinds, lasts
+
+USUAL = (
+    "broker.chord", "broker.idle", "broker.publish", "broker.take", "bucket.body", "bucket.open",
+    "ledger.HLEN left", "ledger.ZCARD done", "ledger.DEL settling", "ledger.admit_message",
+    "ledger.claim_object", "ledger.count_sums", "ledger.forget_messages", "ledger.judge_messages",
+    "ledger.measure_room", "ledger.note_depth", "ledger.note_heartbeat", "ledger.note_progress",
+    "ledger.note_receive", "ledger.note_step", "ledger.note_success", "ledger.read_clock",
+    "ledger.read_degraded", "ledger.release_poll_lease", "ledger.renew_claims",
+    "ledger.send_tick", "ledger.sweep_breakers", "ledger.take_depth_turn",
+    "ledger.take_done_messages", "ledger.take_expiring_leases", "ledger.take_full_messages",
+    "ledger.take_lost_forwards", "ledger.take_poll_lease", "ledger.write_outcome", "queue.delete",
+    "queue.depth", "queue.extend", "queue.receive", "sink.finish", "sink.send", "sink.start",
+)  # fmt: skip
+"""The calls that most runs make."""
+
+PAIRS = tuple((point, kind) for point in USUAL for kind in dict.fromkeys(kinds(point)))
+NTH = (1, 1, 1, 2, 3, 5, 8)
+LIKELY = 0.5  # that a seldom call is aimed at
+MOST = 2  # strikes at seldom calls in one run
+
+
+class Aims:
+    """What one plan aims at: what it wishes and, if it has strikes at all, what its seed says."""
+
+    def __init__(self, given: Plan, now: Callable[[], int]) -> None:
+        self._seed = given.seed
+        self._longest = given.longest
+        self._wishes = list(given.wishes)
+        self._now = now
+        self._pair = PAIRS[given.seed % len(PAIRS)]
+        self._nth = random.Random(f"{given.seed} aim").choice(NTH)
+        self._aimed = given.data.most > 0
+        self._left = MOST if self._aimed else 0
+
+    def at(self, point: str, nth: int) -> Strike | None:
+        """The strike at the *nth* call of *point*, if one is wanted there."""
+        for wish in self._wishes:
+            if wish.point == point and wish.after <= self._now():
+                self._wishes.remove(wish)
+                return Strike(point, nth, wish.kind, wish.amount)
+        return self._aim(point, nth) if self._aimed else None
+
+    def _aim(self, point: str, nth: int) -> Strike | None:
+        if point == self._pair[0]:
+            return self._strike(point, nth, self._pair[1]) if nth == self._nth else None
+        if nth > 1 or point in USUAL or not self._left:
+            return None
+        chance = random.Random(f"{self._seed} {point}")
+        if chance.random() >= LIKELY:
+            return None
+        self._left -= 1
+        return self._strike(point, nth, chance.choice(tuple(dict.fromkeys(kinds(point)))))
+
+    def _strike(self, point: str, nth: int, kind: str) -> Strike:
+        chance = random.Random(f"{self._seed} {point} lasts")
+        return Strike(point, nth, kind, chance.randint(500, self._longest) if lasts(kind) else 0)

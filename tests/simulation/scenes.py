@@ -1,0 +1,149 @@
+"""Scenes: a few worlds in each hundred in which one course of events is arranged on purpose.
+
+Each needs several things at the same time that chance alone brings together too seldom.  In most of
+them nothing else goes wrong, so that what comes of it is known.
+"""
+
+import dataclasses
+import random
+from collections.abc import Callable, Collection
+from typing import Any
+
+from tests.simulation.bucket import Content
+from tests.simulation.plan import FOR_EVER, Event, Host, Plan
+from tests.simulation.strikes import Wish
+from tests.simulation.workload import BODIES, Name, Put, Sent, Workload, log_file
+from trailcourier.models import Numbers
+
+FOREIGN = "not-ours"  # a bucket outside of the source's allow-list
+SHORT_LIFE = 600  # seconds that SQS lets anybody hold a message, instead of twelve hours
+MESSAGES = 8  # of a world that has a scene, at most: some take long
+HANGS = 0.7  # how likely a worker hangs in that scene
+PACE = 3000  # ms that a slow sink takes for a request
+Scene = Callable[[random.Random, Plan], Plan]
+
+
+def with_scene(given: Plan, without: Collection[str] = ()) -> Plan:
+    """*given* with the scene that its seed has, if it has one that is not among *without*."""
+    if len(given.workload.sent) > MESSAGES:
+        return given
+    chance = random.Random(f"{given.seed} scene")
+    drawn = chance.random() * 100
+    for name, (percent, scene) in SCENES.items():
+        if drawn < percent:
+            return given if name in without else scene(chance, given)
+        drawn -= percent
+    return given
+
+
+def _foreign_bucket(chance: random.Random, given: Plan) -> Plan:
+    """A message names an object of a bucket that the source does not allow."""
+    at = chance.randrange(5000)
+    return _with_object(chance, given, at, FOREIGN, "refuse")
+
+
+def _older_receipt(chance: random.Random, given: Plan) -> Plan:
+    """A message is received again while its lease is open, which the sink keeps open.
+
+    Often the worker that received it first hangs, and admits it after the second receive was.
+    """
+    sent = _first_good(given)
+    if sent is None:
+        return given
+    hangs = (Wish("queue.receive", "freeze-after", sent.at, 20_000),)
+    more = Host("control-2", "control", 2)
+    hosts = (*given.hosts, *(() if any(h.name == more.name for h in given.hosts) else (more,)))
+    return _alone(
+        given,
+        Event(max(0, sent.at - 1), "sink", "siem", "sink-busy", lasts=120_000),
+        Event(sent.at + 3000, "redeliver", sent.name),
+        hosts=hosts,
+        wishes=hangs if chance.random() < HANGS else (),
+    )
+
+
+def _long_outage(chance: random.Random, given: Plan) -> Plan:
+    """A bucket fails for longer than SQS lets anybody hold a message."""
+    sent = _first_good(given)
+    if sent is None:
+        return given
+    lasts = chance.randint(SHORT_LIFE + 100, SHORT_LIFE + 300) * 1000
+    fails = Event(max(0, sent.at - 1), "bucket", sent.names[0].bucket, "access-denied", lasts)
+    numbers = _numbers(given, lease_life=SHORT_LIFE, parked=2000)
+    return _alone(given, fails, numbers=numbers, sqs_life=SHORT_LIFE)
+
+
+def _purged(chance: random.Random, given: Plan) -> Plan:
+    """The queue is purged while messages wait for a bucket that fails for ever."""
+    sent = _first_good(given)
+    if sent is None:
+        return given
+    fails = Event(max(0, sent.at - 1), "bucket", sent.names[0].bucket, "kms", FOR_EVER)
+    return _alone(given, fails, Event(sent.at + chance.randint(10_000, 30_000), "purge"))
+
+
+def _redriven(chance: random.Random, given: Plan) -> Plan:
+    """Refused messages reach the dead-letter queue, and an operator moves them back."""
+    last = max(sent.at for sent in given.workload.sent)
+    moves = [Event(last + chance.randint(190_000, 300_000), "redrive") for _ in range(2)]
+    return _alone(given, *moves, numbers=_numbers(given, parked=2000), most_receives=2)
+
+
+def _backlog(chance: random.Random, given: Plan) -> Plan:
+    """One thread works for a slow sink, and forwards wait for it in the broker."""
+    hosts = [host for host in given.hosts if host.queue != "objects"]
+    numbers = _numbers(
+        given, in_flight=256, in_flight_per_thread=100, lost_after=30, idle_after=5, claim=30
+    )
+    changed = _alone(
+        given, hosts=(*hosts, Host("objects-1", "objects", 1)), numbers=numbers, pace=PACE
+    )
+    for _ in range(chance.randint(6, 9)):
+        changed = _with_object(chance, changed, chance.randrange(1000), "acme-logs", "carry")
+    return changed
+
+
+def _alone(given: Plan, *events: Event, **changes: Any) -> Plan:
+    """*given* with *changes*, where nothing but *events* goes wrong."""
+    given = dataclasses.replace(given, events=events, new_numbers=None, quiet=True, slow=0)
+    given = dataclasses.replace(given, **changes)
+    hosts = tuple(dataclasses.replace(host, slow=1) for host in given.hosts)
+    return dataclasses.replace(given, hosts=hosts)
+
+
+def _numbers(given: Plan, **changes: Any) -> Numbers:
+    return given.numbers.model_copy(update=changes)
+
+
+def _first_good(given: Plan) -> Sent | None:
+    """The first message that has objects, all of which are good."""
+    for sent in given.workload.sent:
+        if sent.kind == "good" and any(name.fate == "carry" for name in sent.names):
+            return sent
+    return None
+
+
+def _with_object(chance: random.Random, given: Plan, at: int, bucket: str, fate: Any) -> Plan:
+    """One more object in *bucket*, and one more message that names it."""
+    puts, sent = given.workload.puts, given.workload.sent
+    number = len(sent)
+    key = f"AWSLogs/111122223333/CloudTrail/us-east-1/2026/11/23/scene_{number:016}.json.gz"
+    records = tuple(b'{"eventID":"scene%d-%d"}' % (number, at) for at in range(2))
+    content = Content(f"scene{number}", log_file(records), records)
+    name = Name(bucket, key, 0, chance.random() < 0.5, fate)
+    body = BODIES["s3"]([name], lambda _: content.etag)
+    kind: Any = "good" if fate == "carry" else "bad"
+    more = Sent(at + 5, f"m{number}", body, kind, (name,))
+    workload = Workload((*puts, Put(at, bucket, key, content)), (*sent, more))
+    return dataclasses.replace(given, workload=workload)
+
+
+SCENES: dict[str, tuple[float, Scene]] = {
+    "foreign-bucket": (3, _foreign_bucket),
+    "older-receipt": (3, _older_receipt),
+    "long-outage": (2, _long_outage),
+    "purged": (2, _purged),
+    "redriven": (3, _redriven),
+    "backlog": (2, _backlog),
+}
+"""How many of a hundred worlds have each scene, and what it changes in a plan."""
