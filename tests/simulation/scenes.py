@@ -23,17 +23,23 @@ PACE = 3000  # ms that a slow sink takes for a request
 Scene = Callable[[random.Random, Plan], Plan]
 
 
-def with_scene(given: Plan, without: Collection[str] = ()) -> Plan:
-    """*given* with the scene that its seed has, if it has one that is not among *without*."""
-    if len(given.workload.sent) > MESSAGES:
-        return given
-    chance = random.Random(f"{given.seed} scene")
-    drawn = chance.random() * 100
-    for name, (percent, scene) in SCENES.items():
+def scene_of(seed: int) -> str:
+    """The scene of *seed*, empty for none."""
+    drawn = random.Random(f"{seed} scene").random() * 100
+    for name, (percent, _) in SCENES.items():
         if drawn < percent:
-            return given if name in without else scene(chance, given)
+            return name
         drawn -= percent
-    return given
+    return ""
+
+
+def with_scene(given: Plan, without: Collection[str] = ()) -> Plan:
+    """*given* with the scene of its seed, if that is not among *without* and the world is small."""
+    name = scene_of(given.seed)
+    if not name or name in without or len(given.workload.sent) > MESSAGES:
+        return given
+    _, scene = SCENES[name]
+    return scene(random.Random(f"{given.seed} {name}"), given)
 
 
 def _foreign_bucket(chance: random.Random, given: Plan) -> Plan:
