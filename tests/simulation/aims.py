@@ -2,16 +2,17 @@
 
 Drawn by chance alone, a call that few runs make meets few of its strikes.  So each seed aims:
 
-- at one pair of a call that nearly every run makes: the pairs are taken in turn, by the seed's
-  number;
-- at calls that are not in that list, wherever it comes to one: the kind is fixed by seed and call.
+- at one pair of a call that most runs make: the pairs are taken in turn, by the seed's number;
+- at calls that few runs make, wherever it comes to one: the kind is fixed by seed and call;
+- at what its plan wishes (see ``scenes`` and ``questions``).
 """
 
 import random
 from collections.abc import Callable
 
 from tests.simulation.plan import Plan
-from tests.simulation.strikes import Strike, kinds, lasts
+from tests.simulation.questions import ASKED
+from tests.simulation.strikes import Strike, each_kind, lasts
 
 USUAL = (
     "broker.chord", "broker.idle", "broker.publish", "broker.take", "bucket.body", "bucket.open",
@@ -27,7 +28,7 @@ USUAL = (
 )  # fmt: skip
 """The calls that most runs make."""
 
-PAIRS = tuple((point, kind) for point in USUAL for kind in dict.fromkeys(kinds(point)))
+PAIRS = tuple((point, kind) for point in USUAL for kind in each_kind(point))
 NTH = (1, 1, 1, 2, 3, 5, 8)
 LIKELY = 0.5  # that a seldom call is aimed at
 MOST = 2  # strikes at seldom calls in one run
@@ -57,13 +58,13 @@ class Aims:
     def _aim(self, point: str, nth: int) -> Strike | None:
         if point == self._pair[0]:
             return self._strike(point, nth, self._pair[1]) if nth == self._nth else None
-        if nth > 1 or point in USUAL or not self._left:
+        if nth > 1 or point in USUAL or point in ASKED or not self._left:
             return None
         chance = random.Random(f"{self._seed} {point}")
         if chance.random() >= LIKELY:
             return None
         self._left -= 1
-        return self._strike(point, nth, chance.choice(tuple(dict.fromkeys(kinds(point)))))
+        return self._strike(point, nth, chance.choice(each_kind(point)))
 
     def _strike(self, point: str, nth: int, kind: str) -> Strike:
         chance = random.Random(f"{self._seed} {point} lasts")

@@ -7,6 +7,7 @@ from typing import Any
 
 from tests.simulation.plan import FOR_EVER, Event, Host, Plan
 from tests.simulation.profiles import PROFILES, Profile
+from tests.simulation.questions import with_questions
 from tests.simulation.scenes import with_scene
 from tests.simulation.workload import BUCKETS, Author, Workload
 from trailcourier.models import Numbers
@@ -15,7 +16,6 @@ GATHERS = 0.04  # how likely many messages name one object
 SLOW = 2500  # ms
 CROWDS, LONG, PAUSES = 0.05, 0.002, 0.02  # of all seeds
 ONE_BY_ONE = 0.3
-QUESTIONS = 0.08
 PAUSE = 6_000_000  # ms for which the whole fleet stands still in some runs
 PAUSE_AFTER = 60_000  # ms before it does, and after
 SMALL_MEMORY = 60_000  # bytes: a few small objects at a time, or one big one alone
@@ -130,8 +130,7 @@ def plan(seed: int, profile: str = "", without: Collection[str] = ()) -> Plan:
         one_by_one=random.Random(f"{seed} one by one").random() < ONE_BY_ONE,
         new_numbers=_numbers(random.Random(f"{seed} new numbers")) if configures else None,
     )
-    asked = tuple(e for e in _questions(seed, lasts) if e.kind not in without)
-    return with_scene(dataclasses.replace(drawn, events=(*drawn.events, *asked)), without)
+    return with_scene(with_questions(drawn, without), without)
 
 
 def _numbers(chance: random.Random) -> Numbers:
@@ -152,14 +151,6 @@ def _commands(seed: int, data: Profile, lasts: int) -> Iterator[Event]:
     while chance.random() < data.commands:
         at = chance.randrange(lasts + 120_000)
         yield Event(at, chance.choice(("retry", "retry", "drop")))
-
-
-def _questions(seed: int, lasts: int) -> Iterator[Event]:
-    """An operator asks how things are, or begins a drain; rarely."""
-    chance = random.Random(f"{seed} questions")
-    if chance.random() < QUESTIONS:
-        for _ in range(2):
-            yield Event(chance.randrange(lasts + 60_000), chance.choice(("look", "look", "drain")))
 
 
 def _hosts(chance: random.Random, data: Profile) -> tuple[Host, ...]:

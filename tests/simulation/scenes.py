@@ -11,7 +11,7 @@ from typing import Any
 
 from tests.simulation.bucket import Content
 from tests.simulation.plan import FOR_EVER, Event, Host, Plan
-from tests.simulation.strikes import Wish
+from tests.simulation.strikes import Wish, each_kind
 from tests.simulation.workload import BODIES, Name, Put, Sent, Workload, log_file
 from trailcourier.models import Numbers
 
@@ -43,8 +43,13 @@ def with_scene(given: Plan, without: Collection[str] = ()) -> Plan:
 
 
 def _foreign_bucket(chance: random.Random, given: Plan) -> Plan:
-    """A message names an object of a bucket that the source does not allow."""
+    """A message names an object of a bucket that is not allowed; an operator retries it."""
     at = chance.randrange(5000)
+    again = Event(at + chance.randint(10_000, 30_000), "retry")
+    wish = Wish("ledger.put_entry", chance.choice(each_kind("ledger.put_entry")), 0, 1000)
+    given = dataclasses.replace(
+        given, events=(*given.events, again), wishes=(wish,) if given.data.most else ()
+    )
     return _with_object(chance, given, at, FOREIGN, "refuse")
 
 
@@ -75,7 +80,9 @@ def _long_outage(chance: random.Random, given: Plan) -> Plan:
         return given
     lasts = chance.randint(SHORT_LIFE + 100, SHORT_LIFE + 300) * 1000
     fails = Event(max(0, sent.at - 1), "bucket", sent.names[0].bucket, "access-denied", lasts)
-    numbers = _numbers(given, lease_life=SHORT_LIFE, parked=2000)
+    numbers = _numbers(
+        given, lease_life=SHORT_LIFE, visibility=60, parked=2000, park_first=5.0, park_last=30.0
+    )
     return _alone(given, fails, numbers=numbers, sqs_life=SHORT_LIFE)
 
 
@@ -111,7 +118,9 @@ def _backlog(chance: random.Random, given: Plan) -> Plan:
 
 def _alone(given: Plan, *events: Event, **changes: Any) -> Plan:
     """*given* with *changes*, where nothing but *events* goes wrong."""
-    given = dataclasses.replace(given, events=events, new_numbers=None, quiet=True, slow=0)
+    given = dataclasses.replace(
+        given, events=events, wishes=(), new_numbers=None, quiet=True, slow=0
+    )
     given = dataclasses.replace(given, **changes)
     hosts = tuple(dataclasses.replace(host, slow=1) for host in given.hosts)
     return dataclasses.replace(given, hosts=hosts)
@@ -147,7 +156,7 @@ def _with_object(chance: random.Random, given: Plan, at: int, bucket: str, fate:
 SCENES: dict[str, tuple[float, Scene]] = {
     "foreign-bucket": (3, _foreign_bucket),
     "older-receipt": (3, _older_receipt),
-    "long-outage": (2, _long_outage),
+    "long-outage": (1, _long_outage),
     "purged": (2, _purged),
     "redriven": (3, _redriven),
     "backlog": (2, _backlog),

@@ -94,6 +94,11 @@ class Aiming(Protocol):
     def at(self, point: str, nth: int) -> Strike | None: ...
 
 
+def each_kind(point: str) -> tuple[str, ...]:
+    """What may happen at *point*, each kind once."""
+    return tuple(dict.fromkeys(kinds(point)))
+
+
 class Strikes:
     """The strikes of one run; *given* fixes them, and nothing is drawn."""
 
