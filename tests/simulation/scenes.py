@@ -11,13 +11,14 @@ from typing import Any
 
 from tests.simulation.bucket import Content
 from tests.simulation.plan import FOR_EVER, Event, Host, Plan
-from tests.simulation.strikes import Wish, each_kind
+from tests.simulation.strikes import Wish, each_kind, lasts
 from tests.simulation.workload import BODIES, Name, Put, Sent, Workload, log_file
 from trailcourier.models import Numbers
 
 FOREIGN = "not-ours"  # a bucket outside of the source's allow-list
 SHORT_LIFE = 600  # seconds that SQS lets anybody hold a message, instead of twelve hours
 MESSAGES = 8  # of a world that has a scene, at most: some take long
+LONGEST = 20_000  # ms that a wished strike lasts
 HANGS = 0.7  # how likely a worker hangs in that scene
 PACE = 3000  # ms that a slow sink takes for a request
 Scene = Callable[[random.Random, Plan], Plan]
@@ -43,13 +44,12 @@ def with_scene(given: Plan, without: Collection[str] = ()) -> Plan:
 
 
 def _foreign_bucket(chance: random.Random, given: Plan) -> Plan:
-    """A message names an object of a bucket that is not allowed; an operator retries it."""
+    """A message names an object of a bucket that is not allowed; an operator does something."""
     at = chance.randrange(5000)
-    again = Event(at + chance.randint(10_000, 30_000), "retry")
-    wish = Wish("ledger.put_entry", chance.choice(each_kind("ledger.put_entry")), 0, 1000)
-    given = dataclasses.replace(
-        given, events=(*given.events, again), wishes=(wish,) if given.data.most else ()
-    )
+    command, point = chance.choice((("retry", "ledger.put_entry"), ("drop", "ledger.drop_entry")))
+    commands = Event(at + chance.randint(10_000, 30_000), command)
+    wishes = (_wish(chance, point),) if given.data.most else ()
+    given = dataclasses.replace(given, events=(*given.events, commands), wishes=wishes)
     return _with_object(chance, given, at, FOREIGN, "refuse")
 
 
@@ -78,8 +78,8 @@ def _long_outage(chance: random.Random, given: Plan) -> Plan:
     sent = _first_good(given)
     if sent is None:
         return given
-    lasts = chance.randint(SHORT_LIFE + 100, SHORT_LIFE + 300) * 1000
-    fails = Event(max(0, sent.at - 1), "bucket", sent.names[0].bucket, "access-denied", lasts)
+    duration = chance.randint(SHORT_LIFE + 100, SHORT_LIFE + 300) * 1000
+    fails = Event(max(0, sent.at - 1), "bucket", sent.names[0].bucket, "access-denied", duration)
     numbers = _numbers(
         given, lease_life=SHORT_LIFE, visibility=60, parked=2000, park_first=5.0, park_last=30.0
     )
@@ -100,6 +100,35 @@ def _redriven(chance: random.Random, given: Plan) -> Plan:
     last = max(sent.at for sent in given.workload.sent)
     moves = [Event(last + chance.randint(190_000, 300_000), "redrive") for _ in range(2)]
     return _alone(given, *moves, numbers=_numbers(given, parked=2000), most_receives=2)
+
+
+def _degraded(chance: random.Random, given: Plan) -> Plan:
+    """AWS denies that a visibility is changed, and a sink has messages held for long."""
+    busy = Event(0, "sink", "siem", "sink-busy", lasts=chance.randint(60_000, 120_000))
+    wishes = (Wish("queue.extend", "denied", 0), _wish(chance, "ledger.note_degraded"))
+    return _alone(given, busy, wishes=wishes)
+
+
+def _full_bucket(chance: random.Random, given: Plan) -> Plan:
+    """More objects of a bucket are parked than may be, so messages are left to the queue.
+
+    An operator begins a drain meanwhile.
+    """
+    fails = Event(0, "bucket", "acme-logs", "kms", lasts=chance.randint(60_000, 200_000))
+    drain = Event(chance.randint(20_000, fails.lasts), "drain")
+    points = ("ledger.note_left_messages", "ledger.take_recovered_messages",
+              "ledger.forget_left_messages")  # fmt: skip
+    wishes = [_wish(chance, point) for point in ("ledger.reset_breaker", chance.choice(points))]
+    changed = _alone(given, fails, drain, numbers=_numbers(given, parked=2), wishes=tuple(wishes))
+    for _ in range(chance.randint(4, 6)):
+        changed = _with_object(chance, changed, chance.randrange(1000), "acme-logs", "carry")
+    return changed
+
+
+def _wish(chance: random.Random, point: str) -> Wish:
+    """Any strike at the first call of *point*."""
+    kind = chance.choice(each_kind(point))
+    return Wish(point, kind, 0, chance.randint(500, LONGEST) if lasts(kind) else 0)
 
 
 def _backlog(chance: random.Random, given: Plan) -> Plan:
@@ -160,5 +189,7 @@ SCENES: dict[str, tuple[float, Scene]] = {
     "purged": (2, _purged),
     "redriven": (3, _redriven),
     "backlog": (2, _backlog),
+    "degraded": (2, _degraded),
+    "full-bucket": (4, _full_bucket),
 }
 """How many of a hundred worlds have each scene, and what it changes in a plan."""
