@@ -18,6 +18,7 @@ from trailcourier.models import Numbers
 FOREIGN = "not-ours"  # a bucket outside of the source's allow-list
 SHORT_LIFE = 600  # seconds that SQS lets anybody hold a message, instead of twelve hours
 MESSAGES = 8  # of a world that has a scene, at most: some take long
+RECORD = b'{"eventID":"scene%d-%d","eventTime":"2026-11-23T00:00:00Z"}'
 LONGEST = 20_000  # ms that a wished strike lasts
 HANGS = 0.7  # how likely a worker hangs in that scene
 PACE = 3000  # ms that a slow sink takes for a request
@@ -172,7 +173,7 @@ def _with_object(chance: random.Random, given: Plan, at: int, bucket: str, fate:
     puts, sent = given.workload.puts, given.workload.sent
     number = len(sent)
     key = f"AWSLogs/111122223333/CloudTrail/us-east-1/2026/11/23/scene_{number:016}.json.gz"
-    records = tuple(b'{"eventID":"scene%d-%d"}' % (number, at) for at in range(2))
+    records = tuple(RECORD % (number, at) for at in range(2))
     content = Content(f"scene{number}", log_file(records), records)
     name = Name(bucket, key, 0, chance.random() < 0.5, fate)
     body = BODIES["s3"]([name], lambda _: content.etag)
