@@ -2,7 +2,7 @@
 
 Drawn by chance alone, a call that few runs make meets few of its strikes.  So each seed aims:
 
-- at one pair of a call that most runs make: the pairs are taken in turn, by the seed's number;
+- at two pairs of calls that most runs make: the pairs are taken in turn, by the seed's number;
 - at calls that few runs make, wherever it comes to one: the kind is fixed by seed and call;
 - at what its plan wishes (see ``scenes`` and ``questions``).
 """
@@ -51,8 +51,11 @@ class Aims:
         self._longest = given.longest
         self._wishes = list(given.wishes)
         self._now = now
-        self._pair = PAIRS[given.seed % len(PAIRS)]
-        self._nth = random.Random(f"{given.seed} aim").choice(NTH)
+        nth = random.Random(f"{given.seed} aim").choice(NTH)
+        self._pairs = {
+            (PAIRS[at % len(PAIRS)], which)
+            for at, which in ((given.seed, nth), (given.seed + len(PAIRS) // 2, 1))
+        }  # of call and strike, and at which call
         self._aimed = given.data.most > 0
         self._left = MOST if self._aimed else 0
 
@@ -65,8 +68,9 @@ class Aims:
         return self._aim(point, nth) if self._aimed else None
 
     def _aim(self, point: str, nth: int) -> Strike | None:
-        if point == self._pair[0]:
-            return self._strike(point, nth, self._pair[1]) if nth == self._nth else None
+        for (where, kind), which in self._pairs:
+            if (where, which) == (point, nth):
+                return self._strike(point, nth, kind)
         if nth > 1 or point in USUAL or point in ASKED or not self._left:
             return None
         chance = random.Random(f"{self._seed} {point}")

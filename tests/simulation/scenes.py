@@ -22,39 +22,42 @@ RECORD = b'{"eventID":"scene%d-%d","eventTime":"2026-11-23T00:00:00Z"}'
 LONGEST = 20_000  # ms that a wished strike lasts
 HANGS = 0.7  # how likely a worker hangs in that scene
 PACE = 3000  # ms that a slow sink takes for a request
-Scene = Callable[[random.Random, Plan], Plan]
+SPREAD = 13  # so that seeds with the same scene do not follow each other
+Scene = Callable[[random.Random, Plan, int], Plan]
+"""Changes a plan; the number says how many worlds had this scene before."""
 
 
-def scene_of(seed: int) -> str:
-    """The scene of *seed*, empty for none."""
-    drawn = random.Random(f"{seed} scene").random() * 100
+def scene_of(seed: int) -> tuple[str, int]:
+    """The scene of *seed*, empty for none, and how many seeds before it have the same."""
+    hundreds, place = divmod(seed, 100)
+    place = place * SPREAD % 100
     for name, (percent, _) in SCENES.items():
-        if drawn < percent:
-            return name
-        drawn -= percent
-    return ""
+        if place < percent:
+            return name, hundreds * percent + place
+        place -= percent
+    return "", 0
 
 
 def with_scene(given: Plan, without: Collection[str] = ()) -> Plan:
     """*given* with the scene of its seed, if that is not among *without* and the world is small."""
-    name = scene_of(given.seed)
+    name, turn = scene_of(given.seed)
     if not name or name in without or len(given.workload.sent) > MESSAGES:
         return given
     _, scene = SCENES[name]
-    return scene(random.Random(f"{given.seed} {name}"), given)
+    return scene(random.Random(f"{given.seed} {name}"), given, turn)
 
 
-def _foreign_bucket(chance: random.Random, given: Plan) -> Plan:
+def _foreign_bucket(chance: random.Random, given: Plan, turn: int) -> Plan:
     """A message names an object of a bucket that is not allowed; an operator does something."""
     at = chance.randrange(5000)
-    command, point = chance.choice((("retry", "ledger.put_entry"), ("drop", "ledger.drop_entry")))
+    command, point = (("retry", "ledger.put_entry"), ("drop", "ledger.drop_entry"))[turn % 2]
     commands = Event(at + chance.randint(10_000, 30_000), command)
-    wishes = (_wish(chance, point),) if given.data.most else ()
+    wishes = (_wish(chance, point, turn // 2),) if given.data.most else ()
     given = dataclasses.replace(given, events=(*given.events, commands), wishes=wishes)
     return _with_object(chance, given, at, FOREIGN, "refuse")
 
 
-def _older_receipt(chance: random.Random, given: Plan) -> Plan:
+def _older_receipt(chance: random.Random, given: Plan, _turn: int) -> Plan:
     """A message is received again while its lease is open, which the sink keeps open.
 
     Often the worker that received it first hangs, and admits it after the second receive was.
@@ -74,7 +77,7 @@ def _older_receipt(chance: random.Random, given: Plan) -> Plan:
     )
 
 
-def _long_outage(chance: random.Random, given: Plan) -> Plan:
+def _long_outage(chance: random.Random, given: Plan, _turn: int) -> Plan:
     """A bucket fails for longer than SQS lets anybody hold a message."""
     sent = _first_good(given)
     if sent is None:
@@ -87,7 +90,7 @@ def _long_outage(chance: random.Random, given: Plan) -> Plan:
     return _alone(given, fails, numbers=numbers, sqs_life=SHORT_LIFE)
 
 
-def _purged(chance: random.Random, given: Plan) -> Plan:
+def _purged(chance: random.Random, given: Plan, _turn: int) -> Plan:
     """The queue is purged while messages wait for a bucket that fails for ever."""
     sent = _first_good(given)
     if sent is None:
@@ -96,21 +99,21 @@ def _purged(chance: random.Random, given: Plan) -> Plan:
     return _alone(given, fails, Event(sent.at + chance.randint(10_000, 30_000), "purge"))
 
 
-def _redriven(chance: random.Random, given: Plan) -> Plan:
+def _redriven(chance: random.Random, given: Plan, _turn: int) -> Plan:
     """Refused messages reach the dead-letter queue, and an operator moves them back."""
     last = max(sent.at for sent in given.workload.sent)
     moves = [Event(last + chance.randint(190_000, 300_000), "redrive") for _ in range(2)]
     return _alone(given, *moves, numbers=_numbers(given, parked=2000), most_receives=2)
 
 
-def _degraded(chance: random.Random, given: Plan) -> Plan:
+def _degraded(chance: random.Random, given: Plan, turn: int) -> Plan:
     """AWS denies that a visibility is changed, and a sink has messages held for long."""
     busy = Event(0, "sink", "siem", "sink-busy", lasts=chance.randint(60_000, 120_000))
-    wishes = (Wish("queue.extend", "denied", 0), _wish(chance, "ledger.note_degraded"))
+    wishes = (Wish("queue.extend", "denied", 0), _wish(chance, "ledger.note_degraded", turn))
     return _alone(given, busy, wishes=wishes)
 
 
-def _full_bucket(chance: random.Random, given: Plan) -> Plan:
+def _full_bucket(chance: random.Random, given: Plan, turn: int) -> Plan:
     """More objects of a bucket are parked than may be, so messages are left to the queue.
 
     An operator begins a drain meanwhile.
@@ -119,20 +122,24 @@ def _full_bucket(chance: random.Random, given: Plan) -> Plan:
     drain = Event(chance.randint(20_000, fails.lasts), "drain")
     points = ("ledger.note_left_messages", "ledger.take_recovered_messages",
               "ledger.forget_left_messages")  # fmt: skip
-    wishes = [_wish(chance, point) for point in ("ledger.reset_breaker", chance.choice(points))]
-    changed = _alone(given, fails, drain, numbers=_numbers(given, parked=2), wishes=tuple(wishes))
+    wishes = (
+        _wish(chance, "ledger.reset_breaker", turn),
+        _wish(chance, points[turn % 3], turn // 3),
+    )
+    changed = _alone(given, fails, drain, numbers=_numbers(given, parked=2), wishes=wishes)
     for _ in range(chance.randint(4, 6)):
         changed = _with_object(chance, changed, chance.randrange(1000), "acme-logs", "carry")
     return changed
 
 
-def _wish(chance: random.Random, point: str) -> Wish:
-    """Any strike at the first call of *point*."""
-    kind = chance.choice(each_kind(point))
+def _wish(chance: random.Random, point: str, turn: int) -> Wish:
+    """A strike at the first call of *point*; each kind has its turn."""
+    every = each_kind(point)
+    kind = every[turn % len(every)]
     return Wish(point, kind, 0, chance.randint(500, LONGEST) if lasts(kind) else 0)
 
 
-def _backlog(chance: random.Random, given: Plan) -> Plan:
+def _backlog(chance: random.Random, given: Plan, _turn: int) -> Plan:
     """One thread works for a slow sink, and forwards wait for it in the broker."""
     hosts = [host for host in given.hosts if host.queue != "objects"]
     numbers = _numbers(
