@@ -52,10 +52,10 @@ class Aims:
         self._wishes = list(given.wishes)
         self._now = now
         nth = random.Random(f"{given.seed} aim").choice(NTH)
-        self._pairs = {
+        self._pairs = [
             (PAIRS[at % len(PAIRS)], which)
             for at, which in ((given.seed, nth), (given.seed + len(PAIRS) // 2, 1))
-        }  # of call and strike, and at which call
+        ]  # of call and strike, and at which call
         self._aimed = given.data.most > 0
         self._left = MOST if self._aimed else 0
 
