@@ -8,7 +8,7 @@ from typing import Any
 from tests.simulation.plan import FOR_EVER, Event, Host, Plan
 from tests.simulation.profiles import PROFILES, Profile
 from tests.simulation.questions import with_questions
-from tests.simulation.scenes import with_scene
+from tests.simulation.scenes import SMALL_MEMORY, with_scene
 from tests.simulation.workload import BUCKETS, Author, Workload
 from trailcourier.models import Numbers
 
@@ -18,7 +18,6 @@ CROWDS, LONG, PAUSES = 0.05, 0.002, 0.02  # of all seeds
 ONE_BY_ONE = 0.3
 PAUSE = 6_000_000  # ms for which the whole fleet stands still in some runs
 PAUSE_AFTER = 60_000  # ms before it does, and after
-SMALL_MEMORY = 60_000  # bytes: a few small objects at a time, or one big one alone
 SINK_REASONS = ("sink-unreachable", "sink-busy", "sink-credentials", "sink-full")
 BUCKET_REASONS = ("access-denied", "no-such-bucket", "kms", "network", "throttled")
 QUEUE_REASONS = ("network", "queue-denied", "queue-error", "credentials")

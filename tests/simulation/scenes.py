@@ -12,17 +12,20 @@ from typing import Any
 from tests.simulation.bucket import Content
 from tests.simulation.plan import FOR_EVER, Event, Host, Plan
 from tests.simulation.strikes import Wish, each_kind, lasts
-from tests.simulation.workload import BODIES, Name, Put, Sent, Workload, log_file
+from tests.simulation.workload import BIG, BODIES, Name, Put, Sent, Workload, log_file
 from trailcourier.models import Numbers
 
+OF_ENTRIES = ("ledger.put_entry", "ledger.drop_entry", "ledger.HMGET q", "ledger.HMGET qx")
 FOREIGN = "not-ours"  # a bucket outside of the source's allow-list
+SMALL_MEMORY = 60_000  # bytes: a few small objects at a time, or one big one alone
 SHORT_LIFE = 600  # seconds that SQS lets anybody hold a message, instead of twelve hours
 MESSAGES = 8  # of a world that has a scene, at most: some take long
 RECORD = b'{"eventID":"scene%d-%d","eventTime":"2026-11-23T00:00:00Z"}'
 LONGEST = 20_000  # ms that a wished strike lasts
 HANGS = 0.7  # how likely a worker hangs in that scene
+STOPS = (7000, 60_000)  # ms after which a worker is told to stop, at least
 PACE = 3000  # ms that a slow sink takes for a request
-SPREAD = 13  # so that seeds with the same scene do not follow each other
+SPREAD = 23  # so that seeds with the same scene do not follow each other
 Scene = Callable[[random.Random, Plan, int], Plan]
 """Changes a plan; the number says how many worlds had this scene before."""
 
@@ -49,12 +52,14 @@ def with_scene(given: Plan, without: Collection[str] = ()) -> Plan:
 
 def _foreign_bucket(chance: random.Random, given: Plan, turn: int) -> Plan:
     """A message names an object of a bucket that is not allowed; an operator does something."""
-    at = chance.randrange(5000)
-    command, point = (("retry", "ledger.put_entry"), ("drop", "ledger.drop_entry"))[turn % 2]
-    commands = Event(at + chance.randint(10_000, 30_000), command)
-    wishes = (_wish(chance, point, turn // 2),) if given.data.most else ()
-    given = dataclasses.replace(given, events=(*given.events, commands), wishes=wishes)
-    return _with_object(chance, given, at, FOREIGN, "refuse")
+    at, point = chance.randrange(5000), OF_ENTRIES[turn % len(OF_ENTRIES)]
+    command = "drop" if point == "ledger.drop_entry" else "retry"
+    changed = _alone(
+        given,
+        Event(at + chance.randint(10_000, 30_000), command),
+        wishes=(_wish(chance, point, turn // len(OF_ENTRIES)),),
+    )
+    return _with_object(chance, changed, at, FOREIGN, "refuse")
 
 
 def _older_receipt(chance: random.Random, given: Plan, _turn: int) -> Plan:
@@ -109,8 +114,13 @@ def _redriven(chance: random.Random, given: Plan, _turn: int) -> Plan:
 def _degraded(chance: random.Random, given: Plan, turn: int) -> Plan:
     """AWS denies that a visibility is changed, and a sink has messages held for long."""
     busy = Event(0, "sink", "siem", "sink-busy", lasts=chance.randint(60_000, 120_000))
-    wishes = (Wish("queue.extend", "denied", 0), _wish(chance, "ledger.note_degraded", turn))
-    return _alone(given, busy, wishes=wishes)
+    wishes = (
+        Wish("queue.extend", "denied", 0),
+        _wish(chance, "ledger.note_degraded", turn),
+        _wish(chance, "ledger.make_parked_due", turn),
+    )
+    drain = Event(chance.randint(20_000, busy.lasts), "drain")
+    return _alone(given, busy, drain, wishes=wishes)
 
 
 def _full_bucket(chance: random.Random, given: Plan, turn: int) -> Plan:
@@ -125,6 +135,7 @@ def _full_bucket(chance: random.Random, given: Plan, turn: int) -> Plan:
     wishes = (
         _wish(chance, "ledger.reset_breaker", turn),
         _wish(chance, points[turn % 3], turn // 3),
+        Wish("queue.extend", "denied" if turn % 2 else "error:network", 0),
     )
     changed = _alone(given, fails, drain, numbers=_numbers(given, parked=2), wishes=wishes)
     for _ in range(chance.randint(4, 6)):
@@ -153,6 +164,25 @@ def _backlog(chance: random.Random, given: Plan, _turn: int) -> Plan:
     return changed
 
 
+def _stopping(chance: random.Random, given: Plan, _turn: int) -> Plan:
+    """A worker is killed and, later, told to stop, while its forwards wait for each other.
+
+    What it had in hand runs alone then, and some of it needs all the memory there is.
+    """
+    hosts = [host for host in given.hosts if host.queue != "objects"]
+    kill = Event(chance.randint(2000, 6000), "kill", "objects-1")
+    stops = [Event(at + chance.randrange(20_000), "stop", "objects-1") for at in STOPS]
+    changed = _alone(
+        given, kill, *stops, pace=PACE, memory=SMALL_MEMORY,
+        hosts=(*hosts, Host("objects-1", "objects", 4)),
+        numbers=_numbers(given, starts_alone=1, starts_refused=10, idle_after=5, lost_after=5),
+    )  # fmt: skip
+    for _ in range(chance.randint(3, 5)):
+        at, claims = chance.randrange(1000), chance.choice((0, BIG))
+        changed = _with_object(chance, changed, at, "acme-logs", "carry", claims=claims)
+    return changed
+
+
 def _alone(given: Plan, *events: Event, **changes: Any) -> Plan:
     """*given* with *changes*, where nothing but *events* goes wrong."""
     given = dataclasses.replace(
@@ -175,13 +205,15 @@ def _first_good(given: Plan) -> Sent | None:
     return None
 
 
-def _with_object(chance: random.Random, given: Plan, at: int, bucket: str, fate: Any) -> Plan:
+def _with_object(
+    chance: random.Random, given: Plan, at: int, bucket: str, fate: Any, *, claims: int = 0
+) -> Plan:
     """One more object in *bucket*, and one more message that names it."""
     puts, sent = given.workload.puts, given.workload.sent
     number = len(sent)
     key = f"AWSLogs/111122223333/CloudTrail/us-east-1/2026/11/23/scene_{number:016}.json.gz"
     records = tuple(RECORD % (number, at) for at in range(2))
-    content = Content(f"scene{number}", log_file(records), records)
+    content = Content(f"scene{number}", log_file(records), records, claims=claims)
     name = Name(bucket, key, 0, chance.random() < 0.5, fate)
     body = BODIES["s3"]([name], lambda _: content.etag)
     kind: Any = "good" if fate == "carry" else "bad"
@@ -191,12 +223,13 @@ def _with_object(chance: random.Random, given: Plan, at: int, bucket: str, fate:
 
 
 SCENES: dict[str, tuple[float, Scene]] = {
-    "foreign-bucket": (3, _foreign_bucket),
+    "foreign-bucket": (5, _foreign_bucket),
     "older-receipt": (3, _older_receipt),
     "long-outage": (1, _long_outage),
     "purged": (2, _purged),
     "redriven": (3, _redriven),
     "backlog": (2, _backlog),
+    "stopping": (2, _stopping),
     "degraded": (2, _degraded),
     "full-bucket": (4, _full_bucket),
 }

@@ -33,7 +33,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "queue.receive": (*ANYWHERE, "twice", "cut", *_errors(QUEUE_ERRORS)),
     "queue.delete": (*ANYWHERE, "twice", "cut", "partial", "lost", *_errors(QUEUE_ERRORS)),
     "queue.extend": (*ANYWHERE, "twice", "cut", "partial", "denied", *_errors(QUEUE_ERRORS)),
-    "queue.depth": (*ANYWHERE, *_errors(QUEUE_ERRORS)),
+    "queue.depth": (*ANYWHERE, "denied", *_errors(QUEUE_ERRORS)),
     "queue.redrive": (*ANYWHERE, *_errors(QUEUE_ERRORS)),
     "bucket.open": (*ANYWHERE, *_errors(BUCKET_ERRORS)),
     "bucket.body": (*ANYWHERE, "error:cut-short", "error:network"),
