@@ -68,6 +68,7 @@ class SimBroker:
         self._visibility = visibility
         self._serial = 0
         self._ticks = False  # whether any may wait
+        self.published: Callable[[Sequence[Work]], None] = lambda works: None
 
     def tick(self, store: Store, kind: Literal["poll", "maintenance"]) -> None:
         """Have the ledger put a tick into its list, unless two of its kind wait there."""
@@ -124,6 +125,7 @@ class SimBroker:
             for task in some:
                 self._put("objects", task)
 
+        self.published(works)
         told = " ".join(f"{work.message}/{work.index}g{work.generation}" for work in works)
         self._send(act, told, tasks, grows=True)
 

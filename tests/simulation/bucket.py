@@ -33,6 +33,7 @@ class Buckets:
     def __init__(self) -> None:
         self.objects: dict[tuple[str, str], list[Content]] = {}
         self.trouble: dict[str, str] = {}  # by bucket or "bucket/prefix": a reason
+        self.opened: Callable[[ObjectRef], None] = lambda ref: None  # called before each GET
 
     def put(self, bucket: str, key: str, content: Content) -> None:
         self.objects.setdefault((bucket, key), []).append(content)
@@ -48,6 +49,7 @@ class Buckets:
 
     def get(self, ref: ObjectRef) -> Content:
         """The content that a GET returns; raises Fault."""
+        self.opened(ref)
         if reason := self.wrong(ref):
             raise Fault(reason, f"{ref}: simulated", where=ref.bucket)
         versions = self.objects.get((ref.bucket, ref.key))

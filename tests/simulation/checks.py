@@ -3,20 +3,16 @@
 from collections import defaultdict
 from typing import Any, NamedTuple
 
+from tests.simulation.calls import Calls
+from tests.simulation.sums import SumChecks
 from tests.simulation.workload import Name, wanted
 from tests.simulation.world import LOOK
 from trailcourier.ledger.left_messages import EARLY
-from trailcourier.ledger.sums import of_messages, of_objects
 
 SILENT = 60_000  # ms without a receive after which `status` says why
 ASK = 10_000  # ms between two questions to `status` meanwhile
 POLLS = 2000  # ms after a tick until the poll it stands for has asked the queue
 CALM = 90_000  # ms after the last strike, when nothing stands still any more
-OUTCOMES = {
-    "object_parked": "parked:",
-    "object_refused": "objects:refused:",
-    "object_delivered": "objects:delivered",
-}  # what is told of a forward's end, and what counts it
 SHOWN = frozenset({"stands still", "not delivered"})
 LATER = 7_200_000  # ms after which keys that live for a moment are gone, a clock set back or not
 
@@ -37,6 +33,7 @@ class Checks:
         self._names = {sent.name: sent for sent in world.plan.workload.sent}
         world.sqs.watch = self._deleting
         world.watched = self._watching
+        self.calls = Calls(world, self._fail)
         self._silent = 0  # since when nothing is received, and `status` tells no reason
 
     def _fail(self, kind: str, told: str) -> None:
@@ -93,6 +90,9 @@ class Checks:
     # at the end
 
     def at_end(self) -> None:
+        if self._world.endless:
+            self._fail("endless", self._world.endless)
+            return
         self._bugs()
         self._overtaken()
         self._hosts()
@@ -102,13 +102,13 @@ class Checks:
         self._receives()
         self._displays()
         if not self.failures:
-            self._sums()
+            SumChecks(self._world, self._fail).check()
             if not self._world.progress.unfinished():
                 self._leftovers()
 
     def _bugs(self) -> None:
         raised = [told for process in self._world.everyone for told in process.raised]
-        for told in [*self._world.bugs, *raised]:
+        for told in [*self._world.witness.bugs, *raised]:
             if "nobody foresaw" not in told:
                 self._fail("bug", told)
 
@@ -124,7 +124,7 @@ class Checks:
         struck = any(point.startswith("sink.") for point, _ in world.strikes.met)
         if struck or {event.kind for event in events} != {"sink-host"} or len(sick) != 1:
             return
-        for name in {f"sink:{event.what}" for event in events} & world.opened:
+        for name in {f"sink:{event.what}" for event in events} & world.witness.opened:
             self._fail("breaker", f"{name} opened, and only {sick} is sick")
 
     def _inventions(self) -> None:
@@ -199,88 +199,6 @@ class Checks:
         for name, receives in world.sqs.receives.items():
             if world.progress.sound(self._names[name]) and receives > strikes + 1:
                 self._fail("receives", f"{name}: {receives} receives, {strikes} strikes")
-
-    # 6. sums
-
-    def _sums(self) -> None:
-        world = self._world
-        sums = world.sums()
-        for field, value in sums.items():
-            if value < 0:
-                self._fail("sums", f"{field} is {value}")
-        total = sums.get("records:in", 0)
-        for sink in world.sinks:
-            parts = {
-                what: sums.get(f"sink:{sink.name}:{what}", 0)
-                for what in ("delivered", "filtered", "refused")
-            }
-            if sum(parts.values()) != total:
-                self._fail("sums", f"{sink.name}: in {total}, and {parts}")
-            least, most = self._finished(sink)
-            arrived = parts["delivered"] + sums.get(f"sink:{sink.name}:repaired", 0)
-            if not world.lost_ledger and not least <= arrived <= most:
-                there = f"{least} to {most}" if most > least else most
-                self._fail("sums", f"{sink.name} has {there} records, counted are {arrived}")
-        self._sum_of_messages(sums)
-        self._sums_by_outcome()
-        self._told(sums)
-
-    def _finished(self, sink: Any) -> tuple[int, int]:
-        """How many records *sink* has of contents that were carried to their end.
-
-        At least, and at most: one that was overwritten, or whose message is not done, may have
-        arrived without anybody's knowing.
-        """
-        progress = self._world.progress
-        untold = [*progress.unfinished(), *map(self._names.get, self._world.sqs.purged)]
-        untold += [sent for sent in progress.sent if progress.waits.well_since(sent) is None]
-        open_ones = {name.url for sent in untold for name in sent.names}
-        least = most = 0
-        for (bucket, key), contents in self._world.buckets.objects.items():
-            for content in contents:
-                passes = set(filter(wanted, content.records))
-                if all(each.has(each.accepts(passes)) for each in self._world.sinks):
-                    most += len(sink.accepts(passes))
-                    ended = content is contents[-1] and f"s3://{bucket}/{key}" not in open_ones
-                    least += len(sink.accepts(passes)) if ended else 0
-        return least, most
-
-    def _sum_of_messages(self, sums: dict[str, int]) -> None:
-        world = self._world
-        if world.lost_ledger:
-            return
-        done, counted = world.sqs.deletes, sums.get("messages:deleted", 0)
-        if counted > done:
-            self._fail("sums", f"{done} deletes succeeded, counted are {counted}")
-        given, received = sum(world.sqs.receives.values()), sums.get("messages:received", 0)
-        if received > given:
-            self._fail("sums", f"{given} messages were given out, counted are {received}")
-
-    def _sums_by_outcome(self) -> None:
-        """Each message received and each object named has one outcome, or is in hand."""
-        sums, left = self._world.sums(), self._world.left()
-        for counted, total, in_hand in (
-            (of_messages(sums), "received", left["leases"]),
-            (of_objects(sums), "named", left["flight"] + left["parked"]),
-        ):
-            if counted.pop(total) != sum(counted.values()) + in_hand:
-                self._fail("sums", f"{total}, in hand {in_hand}, and {counted}: {sums}")
-
-    def _told(self, sums: dict[str, int]) -> None:
-        """What is counted of objects was told, but for what ended before it could tell."""
-        world = self._world
-        if not {event.kind for event in world.plan.events} <= {"retry", "drop"}:
-            return  # the broker may be gone when it should answer
-        untold = world.kills + world.said["object_overtaken"] + sum(
-            world.strikes.met[script, kind]
-            for script in ("ledger.write_outcome", "ledger.admit_message")
-            for kind in ("cut", "crash-after")
-        )  # fmt: skip
-        for event, name in OUTCOMES.items():
-            counted = sum(by for field, by in sums.items() if field.startswith(name))
-            counted -= sums.get("objects:refused:quarantined", 0) if "refused" in name else 0
-            if counted > world.said[event] + untold:
-                self._fail("sums", f"{world.said[event]} times {event}, counted are {counted}")
 
     # 7. nothing left
 

@@ -46,6 +46,8 @@ class Link:
         database.know(TEXTS)
         self.skew = 0  # ms that the broker's clock is ahead
         self.trouble = ""  # a key of ERRORS while the whole broker answers with it
+        self.admits: Callable[[str, str, int], None] = lambda message, receipt, receives: None
+        """Called once a message was admitted, with its receipt and receive count."""
 
     def clock(self) -> int:
         return EPOCH * 1000 + self.points.schedule.now + self.skew
@@ -53,7 +55,7 @@ class Link:
     def ask(self, point: str, commands: list[tuple[Any, ...]], told: str) -> list[Any]:
         """Send *commands* in one go, as a point."""
         try:
-            return self.points.call(
+            answers = self.points.call(
                 f"ledger.{point}", lambda: self._act(commands), retried=True, told=told
             )
         except Struck as struck:
@@ -63,6 +65,9 @@ class Link:
             assert actor is not None
             self.points.touch(actor.process)  # what it has in hand cannot be written down
             raise _lasting(error) from None
+        if point == "admit_message":
+            self.admits(*commands[0][6:9])
+        return answers
 
     def _act(self, commands: list[tuple[Any, ...]]) -> list[Any]:
         if self.trouble:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from tests.simulation.hub import NotRun, run_all
 from tests.simulation.jobs import side_by_side
-from tests.simulation.plan import plan
+from tests.simulation.planner import plan
 from tests.simulation.run import Result
 from tests.simulation.server import Server
 from tests.simulation.strikes import kinds
@@ -81,7 +81,7 @@ class Total:
         self._kinds: Counter[tuple[str, str]] = Counter()
         self._first: dict[tuple[str, str], int] = {}
         self._met: Counter[tuple[str, str]] = Counter()
-        self._points: set[str] = set()
+        self._points: Counter[str] = Counter()  # in how many runs each was called
 
     def add(self, told: Told) -> None:
         self._seeds += 1
@@ -118,4 +118,5 @@ class Total:
         missed = sorted(every - set(self._met))
         print(f"{len(every) - len(missed)} of {len(every)} pairs of call and strike were met")
         for point in sorted({point for point, _ in missed}):
-            print(f"  not met at {point}: {', '.join(k for p, k in missed if p == point)}")
+            told = ", ".join(k for p, k in missed if p == point)
+            print(f"  not met at {point}, called in {self._points[point]} runs: {told}")

@@ -93,6 +93,14 @@ class Outside:
         """An operator carries everything in quarantine again."""
         self._world.command("retry")
 
+    def _look(self, _event: Event) -> None:
+        """An operator asks for the status, and for what is in quarantine."""
+        self._world.command("look")
+
+    def _drain(self, _event: Event) -> None:
+        """An operator begins to drain the queue."""
+        self._world.command("drain")
+
     def _drop(self, _event: Event) -> None:
         """An operator removes everything from quarantine."""
         self._world.command("drop")
@@ -190,6 +198,9 @@ class Outside:
 
     def _purge(self, _event: Event) -> None:
         self._world.sqs.purge()
+
+    def _redrive(self, _event: Event) -> None:
+        self._world.sqs.redrive()
 
     def _redeliver(self, event: Event) -> None:
         self._world.sqs.redeliver(event.what)

@@ -20,8 +20,6 @@ class Progress:
         self._world = world
         self.waits = Waits(world.plan)
         self.sent: tuple[Sent, ...] = world.plan.workload.sent
-        self.refused: set[str] = set()  # objects and messages that were said to be
-        self.quarantined: set[str] = set()  # messages of which nothing is left to do
         self._contents = Counter((put.bucket, put.key) for put in world.plan.workload.puts)
         self._sound = {sent.name for sent in self.sent if self._is_sound(sent)}
 
@@ -85,6 +83,8 @@ class Progress:
         if any(
             self.waits.well_since(sent) is not None and not self.unjudged(sent) for sent in waiting
         ):
+            return False
+        if self._world.sqs.returning() or self._world.checks.calls.held_for_nothing():
             return False
         left = self._world.left()
         if any(map(self.unjudged, waiting)):
@@ -184,14 +184,21 @@ class Progress:
     def _refused(self, sent: Sent) -> bool:
         """Whether a message that cannot be deleted has been said to be refused, and why."""
         sqs = self._world.sqs
-        if sent.name in sqs.deleted or sent.name in sqs.dead or sent.name in self.quarantined:
+        if (
+            sent.name in sqs.deleted
+            or sent.name in sqs.dead
+            or sent.name in self._world.witness.quarantined
+        ):
             return True
         if sent.kind in ("foreign", "raises"):
-            return sent.name in self.refused
+            return sent.name in self._world.witness.refused
         return sqs.receives[sent.name] > 0 and all(
             name.fate == "skip"
             or self.arrived(name, sent)
             # one that can be carried may have been refused as another message means it
-            or (name.url in self.refused and (name.fate != "carry" or self.outdated(name)))
+            or (
+                name.url in self._world.witness.refused
+                and (name.fate != "carry" or self.outdated(name))
+            )
             for name in sent.names
         )

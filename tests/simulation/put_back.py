@@ -30,7 +30,9 @@ OF_MUTANTS = (
     "rejected-is-not-counted", "twelve-hours-ignored", "two-claims",
     "unforeseen-error-is-skipped", "visibility-not-extended", "waiting-is-lost",
 )  # fmt: skip
-_FOUND = re.compile(r"^seed (\d+), ([a-z]+):\n  ! (.*)$", re.MULTILINE)
+_FOUND = re.compile(
+    r"^seed (\d+)(?:, | could not be run \()([a-z]+)(?:\):|:\n  !) (.*)$", re.MULTILINE
+)
 
 
 class Patch(NamedTuple):

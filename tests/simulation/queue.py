@@ -11,13 +11,17 @@ from trailcourier.aws.sqs import BatchResult, NotAllowed, QueueDepth
 from trailcourier.errors import Fault
 from trailcourier.models import Message
 
-LONGEST = 43_200_000  # ms; SQS lets nobody hold a message for longer
+
+def name_of(message: str) -> str:
+    """What the simulation calls a message with this id: one that was moved has another id."""
+    return message.partition("~")[0]
 
 
 class Held:
     """One message in the queue; times are milliseconds."""
 
     def __init__(self, name: str, body: str, sent: int) -> None:
+        self.name = name
         self.id = name
         self.body = body
         self.sent = sent
@@ -28,23 +32,32 @@ class Held:
 
 
 class SqsServer:
-    """The queue itself; *most_receives* is its redrive policy, 0 for none."""
+    """The queue itself; *most_receives* is its redrive policy, 0 for none.
+
+    Nobody can hold a message for longer than *life* milliseconds.
+    """
 
     def __init__(
-        self, schedule: Schedule, chance: random.Random, *, most_receives: int, stale_works: bool
-    ) -> None:
+        self, schedule: Schedule, chance: random.Random, *, most_receives: int, stale_works: bool,
+        life: int,
+    ) -> None:  # fmt: skip
         self.messages: dict[str, Held] = {}
         self.dead: dict[str, Held] = {}
         self.deleted: dict[str, int] = {}
         self.purged: set[str] = set()
+        self.gone: dict[str, int] = {}  # when messages were purged, or found dead
+        self.moved: set[str] = set()  # out of the dead-letter queue
         self.deletes = 0  # that were answered with success
         self.received: list[tuple[int, int]] = []  # when receives were answered, with how many
         self.asked = 0  # when the last receive was
         self.receives: Counter[str] = Counter()
         self.watch: Callable[[str], None] = lambda name: None
+        self.outdated: Callable[[str, str, str], None] = lambda message, receipt, what: None
+        """Called with a receipt that is not the message's last, and what is asked with it."""
         self.most_receives = most_receives
         self.trouble = ""  # a reason while every call fails with it
         self.denies_extend = False
+        self._life = life
         self._stale_works = stale_works  # a delete by an older receipt deletes nonetheless
         self._schedule = schedule
         self._chance = chance
@@ -74,10 +87,11 @@ class SqsServer:
             if len(taken) == most:
                 break
             if self.most_receives and held.receives >= self.most_receives:
-                self.dead[held.id] = self.messages.pop(held.id)
+                self.dead[held.name] = self.messages.pop(held.name)
+                self.gone[held.name] = now
                 continue
             held.receives += 1
-            self.receives[held.id] += 1
+            self.receives[held.name] += 1
             held.received, held.visible = now, now + visibility
             held.receipt = f"{held.id}:{held.receives}"
             sent = EPOCH * 1000 + held.sent
@@ -87,12 +101,14 @@ class SqsServer:
 
     def delete(self, name: str, receipt: str) -> str:
         """Delete one message; empty, or the code with which that fails."""
-        held = self.messages.get(name)
+        held, name = self._held(name), name_of(name)
         if held is None and name not in self.deleted:
             return "ReceiptHandleIsInvalid"
         self.deletes += 1
         if held is None:
             return ""
+        if held.receipt != receipt:
+            self.outdated(name, receipt, "a delete")
         if held.receipt != receipt and not self._stale_works:
             return ""  # success, and the message stays, as SQS says it may
         self.watch(name)
@@ -102,14 +118,16 @@ class SqsServer:
 
     def extend(self, name: str, receipt: str, milliseconds: int) -> str:
         """Change one message's visibility; empty, or the code with which that fails."""
-        held, now = self.messages.get(name), self._schedule.now
+        held, now = self._held(name), self._schedule.now
         if held is None:
             return "InvalidParameterValue"
         if held.receipt != receipt:
+            if milliseconds:
+                self.outdated(held.name, receipt, "an extension")
             return "ReceiptHandleIsInvalid"
         if held.visible <= now:
             return "AWS.SimpleQueueService.MessageNotInflight"
-        if now + milliseconds > held.received + LONGEST:
+        if now + milliseconds > held.received + self._life:
             return "InvalidParameterValue"
         held.visible = now + milliseconds
         if not milliseconds:
@@ -119,6 +137,7 @@ class SqsServer:
     def purge(self) -> None:
         """Remove every message, as an operator may; a delete of one of them succeeds."""
         self.purged.update(self.messages)
+        self.gone.update(dict.fromkeys(self.messages, self._schedule.now))
         self.deleted.update(dict.fromkeys(self.messages, self._schedule.now))
         self.messages.clear()
 
@@ -127,6 +146,28 @@ class SqsServer:
         if held := self.messages.get(name):
             held.visible = self._schedule.now
             self._schedule.fire(self.news)
+
+    def redrive(self) -> None:
+        """Move every dead message back, as an operator may: under a new id, as SQS does.
+
+        Some servers keep the id, and count its receives from zero.
+        """
+        for name, dead in list(self.dead.items()):
+            self.send(name, dead.body)
+            moved = self.messages[name]
+            if self._chance.random() < 0.7:
+                moved.id = f"{name}~{self._schedule.now}"
+            self.moved.add(name)
+            del self.dead[name], self.gone[name]
+
+    def returning(self) -> bool:
+        """Whether a message that was moved back is still to be received."""
+        return any(held.name in self.moved and not held.receives for held in self.messages.values())
+
+    def _held(self, message: str) -> Held | None:
+        """The message with this id, if it is still here."""
+        held = self.messages.get(name_of(message))
+        return held if held is not None and held.id == message else None
 
 
 class SimQueue:
@@ -172,7 +213,7 @@ class SimQueue:
             waiting = self._server.waiting()
             return QueueDepth(waiting, len(self._server.messages) - waiting, 0)
 
-        return self._call("depth", act)
+        return self._call("depth", act, partly=lambda _: None)  # denied: the depth is unknown
 
     def max_receives(self) -> int | None:
         return self._call("redrive", lambda: self._server.most_receives)

@@ -15,7 +15,7 @@ from typing import Any
 
 from greenlet import getcurrent, greenlet
 
-TURNS = 1_000_000  # of one run, at most
+TURNS = 1_000_000  # of one run, at most; `World` ends those that go on for too long
 
 
 class Died(BaseException):

@@ -5,7 +5,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 from tests.simulation.hub import run
-from tests.simulation.plan import Plan, plan
+from tests.simulation.plan import Plan
+from tests.simulation.planner import plan
 from tests.simulation.run import Result
 from tests.simulation.server import Server
 from tests.simulation.strikes import Strike

@@ -28,6 +28,7 @@ class SinkServer:
         self.records: dict[bytes, int] = {}  # when each was last accepted
         self.trouble = ""  # a reason while it takes nothing
         self.slow = 0  # ms until it says that it takes nothing
+        self.pace = 0  # ms that it takes for each request
         self.hosts: dict[str, str] = {}  # by host: a reason while it takes nothing from there
         self.rejects_all = False
         self.rejected: dict[str, list[int]] = {}  # by object: when it rejected what it never takes
@@ -84,6 +85,8 @@ class SimDelivery:
 
     def send(self, batch: Sequence[bytes]) -> None:
         told = f"{self._server.name} {len(batch)} of {self._origin.ref.key[-12:]}"
+        if self._server.pace:
+            self._points.schedule.sleep(self._server.pace)
         if self._server.slow and self._server.trouble:
             self._points.schedule.sleep(self._server.slow)
         if self._server.commits == "object":

@@ -8,7 +8,7 @@ failing seed is shrunk.
 import random
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 ANYWHERE = ("crash-before", "crash-after", "freeze-before", "freeze-after")
 
@@ -33,7 +33,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "queue.receive": (*ANYWHERE, "twice", "cut", *_errors(QUEUE_ERRORS)),
     "queue.delete": (*ANYWHERE, "twice", "cut", "partial", "lost", *_errors(QUEUE_ERRORS)),
     "queue.extend": (*ANYWHERE, "twice", "cut", "partial", "denied", *_errors(QUEUE_ERRORS)),
-    "queue.depth": (*ANYWHERE, *_errors(QUEUE_ERRORS)),
+    "queue.depth": (*ANYWHERE, "denied", *_errors(QUEUE_ERRORS)),
     "queue.redrive": (*ANYWHERE, *_errors(QUEUE_ERRORS)),
     "bucket.open": (*ANYWHERE, *_errors(BUCKET_ERRORS)),
     "bucket.body": (*ANYWHERE, "error:cut-short", "error:network"),
@@ -46,6 +46,15 @@ KINDS: dict[str, tuple[str, ...]] = {
     "broker.chord": ("lost", "twice", "late"),
 }
 """By point, or by the system of a point: what may happen there."""
+
+
+class Wish(NamedTuple):
+    """*kind* is to meet the first call of *point* at *after* milliseconds or later."""
+
+    point: str
+    kind: str
+    after: int
+    amount: int = 0
 
 
 class Strike(NamedTuple):
@@ -74,12 +83,28 @@ def kinds(point: str) -> tuple[str, ...]:
     return KINDS.get(point) or KINDS[point.partition(".")[0]]
 
 
+def lasts(kind: str) -> bool:
+    """Whether a strike of this kind lasts for a time."""
+    return kind.startswith("freeze") or kind == "late"
+
+
+class Aiming(Protocol):
+    """What strikes are drawn on purpose."""
+
+    def at(self, point: str, nth: int) -> Strike | None: ...
+
+
+def each_kind(point: str) -> tuple[str, ...]:
+    """What may happen at *point*, each kind once."""
+    return tuple(dict.fromkeys(kinds(point)))
+
+
 class Strikes:
     """The strikes of one run; *given* fixes them, and nothing is drawn."""
 
     def __init__(
         self, chance: random.Random, *, rate: float, most: int, weights: dict[str, float],
-        longest: int, given: Sequence[Strike] | None = None,
+        longest: int, aims: Aiming, given: Sequence[Strike] | None = None,
     ) -> None:  # fmt: skip
         self.drawn: list[Strike] = []
         self.met: Counter[tuple[str, str]] = Counter()
@@ -89,6 +114,7 @@ class Strikes:
         self._most = most
         self._weights = weights
         self._longest = longest
+        self._aims = aims
         self._given = (
             None if given is None else {(strike.point, strike.nth): strike for strike in given}
         )
@@ -99,7 +125,7 @@ class Strikes:
         if self._given is not None:
             strike = self._given.get((point, self.calls[point]))
         else:
-            strike = self._draw(point)
+            strike = self._aims.at(point, self.calls[point]) or self._draw(point)
         if strike is not None:
             self.drawn.append(strike)
             self.met[point, strike.kind] += 1
@@ -117,8 +143,7 @@ class Strikes:
         if not choice:
             return None
         kind = self._chance.choices([k for k, _ in choice], [w for _, w in choice])[0]
-        lasts = kind.startswith("freeze") or kind == "late"
-        amount = self._chance.randint(500, self._longest) if lasts else 0
+        amount = self._chance.randint(500, self._longest) if lasts(kind) else 0
         return Strike(point, self.calls[point], kind, amount)
 
     def _weight(self, system: str, kind: str) -> float:

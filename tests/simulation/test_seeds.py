@@ -5,14 +5,19 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import islice
 from traceback import format_exception
 
 import pytest
 
 from tests.conftest import FULL
+from tests.simulation import world
+from tests.simulation.aims import PAIRS
 from tests.simulation.hub import NotRun, run, run_all
-from tests.simulation.plan import Event, plan
+from tests.simulation.plan import Event
+from tests.simulation.planner import plan
 from tests.simulation.run import Result
+from tests.simulation.scenes import SCENES, scene_of
 from tests.simulation.server import Server
 from tests.simulation.shrink import shrink
 
@@ -82,6 +87,49 @@ def test_a_world_that_raises_is_named_and_does_not_end_the_others(server: Server
     (raised,) = (each for each in results if isinstance(each, NotRun))
     assert raised.plan.seed == 4
     assert "unheard" in str(raised.error)
+
+
+def test_a_world_that_goes_on_for_ever_is_a_failed_seed(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(world, "STEPS", 100)
+    monkeypatch.setattr(world, "STEPS_EACH", 0)
+    (failure,) = run(plan(12), server).failures
+    assert failure.kind == "endless"
+    assert "more than 100 steps" in failure.told
+
+
+def seed_with(scene: str) -> int:
+    """The first seed whose world has *scene*."""
+    return next(
+        s for s in range(2000) if scene_of(s)[0] == scene and plan(s) != plan(s, "", [scene])
+    )
+
+
+@pytest.mark.parametrize("scene", SCENES)
+def test_each_scene_is_in_the_world_of_some_seed(scene: str, server: Server) -> None:
+    result = run(plan(seed_with(scene)), server)
+    assert not result.failures
+
+
+def test_an_older_receipt_arrives_last(server: Server) -> None:
+    seeds = (s for s in range(2000) if scene_of(s)[0] == "older-receipt" and plan(s).wishes)
+    told = [
+        step.told.split()[1:4]
+        for seed in islice(seeds, 5)
+        for step in run(plan(seed), server).history.steps
+        if step.what == "ledger.admit_message"
+    ]
+    newest: dict[str, int] = {}
+    for message, _, receives in told:
+        newest[message] = max(newest.get(message, 0), int(receives))
+    assert any(int(receives) < newest[message] for message, _, receives in told)
+
+
+def test_a_seed_aims_at_a_pair_and_meets_it(server: Server) -> None:
+    point, kind = PAIRS[at := PAIRS.index(("queue.receive", "crash-after"))]
+    seeds = (seed for seed in range(at, 9 * len(PAIRS), len(PAIRS)) if plan(seed).data.most)
+    assert any((point, kind) in run(plan(seed), server).met for seed in islice(seeds, 5))
 
 
 def test_worlds_that_are_left_early_leave_the_server_to_the_next(server: Server) -> None:

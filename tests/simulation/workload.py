@@ -201,7 +201,7 @@ class Author:
             "rejected": self._rejected(content),
             "kills": {"kills": True, "fault": "kills-worker"},
             "raises": {"raises": True, "fault": "internal"},
-            "empty": {"body": _file([]), "records": ()},
+            "empty": {"body": log_file([]), "records": ()},
         }[kind]
         content = dataclasses.replace(content, **spoilt)
         self._put(at, bucket, key, content)
@@ -220,7 +220,7 @@ class Author:
         records += [self._record(f"{content.etag}-{at}", b"") for at in range(2)]
         at = self._chance.randrange(len(records))
         records[at] = records[at][:-1] + b',"reject":true}'
-        return {"records": tuple(records), "body": _file(records), "fault": "rejected-records"}
+        return {"records": tuple(records), "body": log_file(records), "fault": "rejected-records"}
 
     def _content(self, key: str, number: int) -> Content:
         chance = self._chance
@@ -228,7 +228,7 @@ class Author:
         count = chance.choice((1, 2, 3, 5)) if chance.random() < 0.9 else 20
         records = tuple(self._record(f"{name}v{number}-{at}") for at in range(count))
         claims = BIG if chance.random() < self._big else 0
-        return Content(f"e{number}{self._serial:06}", _file(records), records, claims=claims)
+        return Content(f"e{number}{self._serial:06}", log_file(records), records, claims=claims)
 
     def _record(self, name: str, drop: bytes | None = None) -> bytes:
         if drop is None:
@@ -240,7 +240,7 @@ class Author:
         return puts[name.number].content.etag if puts else "e-none"
 
 
-def _file(records: Any) -> bytes:
+def log_file(records: Any) -> bytes:
     return gzip.compress(b'{"Records":[' + b",".join(records) + b"]}", 1, mtime=0)
 
 

@@ -1,13 +1,13 @@
 """One run: everything put together, set going, and stopped when nothing is left to happen."""
 
 import random
-from collections import Counter
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 import redis
 
 from tests.simulation import seams
+from tests.simulation.aims import Aims
 from tests.simulation.beat import Beat
 from tests.simulation.broker import SimBroker
 from tests.simulation.bucket import Buckets, SimReader
@@ -15,7 +15,7 @@ from tests.simulation.clock import HostClock
 from tests.simulation.database import Database
 from tests.simulation.history import History
 from tests.simulation.ledger import Link, Onlooker, SimClient
-from tests.simulation.operator import Operator
+from tests.simulation.operator import Command, Operator
 from tests.simulation.outside import Outside
 from tests.simulation.plan import FOR_EVER, Host, Plan
 from tests.simulation.points import Points
@@ -25,8 +25,9 @@ from tests.simulation.queue import SimQueue, SqsServer
 from tests.simulation.schedule import Died, Schedule
 from tests.simulation.sinks import SimSink, SinkServer
 from tests.simulation.strikes import Strikes
+from tests.simulation.witness import Witness
 from tests.simulation.worker import Worker
-from tests.simulation.workload import RAISES, REJECT, Put, Sent, wanted
+from tests.simulation.workload import BUCKETS, RAISES, REJECT, Put, Sent, wanted
 from trailcourier.ledger import Ledger
 from trailcourier.line import Line
 from trailcourier.line.fitness import Fitness
@@ -38,17 +39,13 @@ from trailcourier.sinks import ConfiguredSink, DeliverySettings
 SOURCE = "prod"
 OWN = f"trailcourier:1:s:{SOURCE}:"  # what the source's keys begin with
 LOOK = 1000  # ms between two looks whether all is done
+STEPS, STEPS_EACH = 25_000, 500  # of a run, and of each message more, at most
+LONGEST_RUN = 72 * 3_600_000  # ms
 LOOKS = 3  # in a row that must find it so
 RESTART = (200, 20_000)  # ms until a process that died is started again
 RESTORE = 10_000  # ms between two looks for what dead workers held
 UNACKED = 120_000  # ms after which that is given to others
 IN_HAND = ("flight", "parked", "leases", "done")
-REFUSALS = (
-    "object_refused",
-    "object_refused_again",
-    "message_not_understood",
-    "message_quarantined_before",
-)
 
 
 class OneByOne(DeliverySettings):
@@ -77,6 +74,7 @@ class World:
         self.strikes = Strikes(
             random.Random(f"{plan.seed} strikes"), rate=data.rate, most=data.most,
             weights=dict(data.weights), longest=plan.longest, given=plan.strikes,
+            aims=Aims(plan, lambda: self.schedule.now),
         )  # fmt: skip
         self.points = Points(
             self.schedule, self.strikes, self.history, self.chance, stays=plan.stays, kill=self.kill
@@ -84,32 +82,33 @@ class World:
         self.link = Link(database, self.points)
         self.sqs = SqsServer(
             self.schedule, self.chance, most_receives=plan.most_receives,
-            stale_works=plan.stale_works,
+            stale_works=plan.stale_works, life=plan.sqs_life * 1000,
         )  # fmt: skip
         self.buckets = Buckets()
         self.sinks = [SinkServer("siem", "batch", REJECT), SinkServer("archive", "object", b"\0")]
         for sink in self.sinks:
             sink.slow = plan.slow
+        self.sinks[0].pace = plan.pace
         self.broker = SimBroker(self.points, self.link, self.chance, visibility=UNACKED)
         self.processes: dict[str, SimProcess] = {}
         self.workers: dict[str, Worker | Beat] = {}
         self.everyone: list[SimProcess] = []  # those that have died among them
         self.numbers = dict.fromkeys((host.name for host in plan.hosts), plan.numbers)
         self.kills = 0
-        self.said: Counter[str] = Counter()  # what was told, by event
-        self.bugs: list[str] = []
-        self.opened: set[str] = set()  # breakers, at any time
+        self.witness = Witness(self)
+        self.link.admits = self.witness.admits
         self.lost_ledger = False
         self.broker_away = 0  # when the broker last served nobody
         self.started = 0  # when a process last began
         self.settled = False
+        self.endless = ""  # by which bound the run was ended before its end
         self.progress = Progress(self)
         self.watched: Callable[[], None] = lambda: None  # called with each look
         self._looks = 0
 
     def run(self) -> None:
         """Run to the end; what the checks need is in the history and in what is simulated."""
-        with seams.replaced(self.schedule, self._fact, RAISES):
+        with seams.replaced(self.schedule, self.witness.fact, RAISES):
             self._run()
 
     def _run(self) -> None:
@@ -140,7 +139,7 @@ class World:
         self.workers[host.name] = worker
         worker.start()
 
-    def command(self, name: Literal["retry", "drop"]) -> None:
+    def command(self, name: Command) -> None:
         """Have an operator run a command, on a host of its own."""
         host = Host(f"operator-{len(self.everyone)}", "", 1)
         Operator(self.process(host, self.plan.configurations[-1])).start(name)
@@ -178,6 +177,7 @@ class World:
                 keeps_alive=False,
             ),
             numbers=numbers,
+            buckets=BUCKETS,
             clock=clock,
         )  # fmt: skip
 
@@ -218,13 +218,20 @@ class World:
 
     def calm_for(self) -> int:
         """Since when nothing was struck, killed or frozen, in milliseconds."""
-        frozen = max(process.frozen_until for process in self.everyone)
-        return self.schedule.now - max(self.progress.calm_since(), frozen)
+        return self.schedule.now - max(self.progress.calm_since(), self.struck_until())
 
     def left(self) -> dict[str, int]:
         """What the ledger still has in hand, looked at from outside."""
         counts = self.database.plain_all([("ZCARD", f"{OWN}{name}") for name in IN_HAND])
         return dict(zip(IN_HAND, counts, strict=True))
+
+    def leases(self) -> list[str]:
+        """The messages that the ledger has leases of, looked at from outside."""
+        return [each.decode() for each in self.database.plain("ZRANGE", f"{OWN}leases", 0, -1)]
+
+    def struck_until(self) -> int:
+        """When the last strike was over, and nothing was frozen any more."""
+        return max(self.points.last_strike, *(each.frozen_until for each in self.everyone))
 
     def standing(self) -> SourceStatus | None:
         """What `status` says of the source; None where the broker does not answer."""
@@ -250,11 +257,24 @@ class World:
     def _look(self) -> None:
         """End the run once all is done, or something is overdue."""
         self.watched()
+        self.endless = self._beyond()
+        if self.endless:
+            self.schedule.finish()
+            return
         self._looks = self._looks + 1 if self.progress.done() else 0
         self.settled = self._looks == LOOKS
         late = not self._looks and (self.progress.overdue() or self.progress.too_late())
         if self.settled or late:
             self.schedule.finish()
+
+    def _beyond(self) -> str:
+        """Which bound the run has gone beyond: it would not end, and take ever more memory."""
+        most = STEPS + STEPS_EACH * len(self.plan.workload.sent)
+        if len(self.history.steps) > most:
+            return f"more than {most} steps in {self.schedule.now / 1000:g} s"
+        if self.schedule.now > LONGEST_RUN:
+            return f"not over after {LONGEST_RUN / 3_600_000:g} hours"
+        return ""
 
     def _put(self, put: Put) -> None:
         self.buckets.put(put.bucket, put.key, put.content)
@@ -264,19 +284,3 @@ class World:
         self.sqs.send(sent.name, sent.body)
         names = " ".join(f"{n.key[-20:]}#{n.number} {n.fate}" for n in sent.names)
         self.history.add(self.schedule.now, "queue", "sent", f"{sent.name} {sent.kind} {names}")
-
-    def _fact(self, event: str, fields: dict[str, Any]) -> None:
-        actor = self.schedule.current
-        told = " ".join(f"{name}={value}" for name, value in fields.items() if name != "source")
-        who = actor.name if actor else "-"
-        self.history.add(self.schedule.now, who, f"- {event}", told[:160])
-        if fields.get("reason") != "breaker-open":  # that one was not begun
-            self.said[event] += 1
-        if event in REFUSALS:
-            self.progress.refused.add(str(fields.get("object", fields.get("message"))))
-        if event == "breaker_opened":
-            self.opened.add(str(fields["breaker"]))
-        if event == "message_quarantined_before":
-            self.progress.quarantined.add(str(fields["message"]))
-        if event == "bug":
-            self.bugs.append(told)
