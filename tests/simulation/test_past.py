@@ -1,4 +1,4 @@
-"""Faults that the simulation found, of the line or of its checks, each shrunk to a run that has it.
+"""Faults that the simulation found, each shrunk to a run that showed it, and what was wrong.
 
 A run is one more place where the line stood still or forgot something; it may take another course
 once the plan of its seed changes, so each fault has a test of its own as well.
@@ -21,10 +21,6 @@ FOUND = {
     "a host without its disk took the same object again and again":
         "--seed 50000865 --profile sinks --messages m0,m1,m2,m3,m4,m5 --events 0,1,2 "
         "--strikes sink.send#9=error:sink-error",
-    "a message was taken for refused while what kills its reader was still tried":
-        "--seed 220001148 --profile crashes --messages m0,m1,m2,m3,m4,m5 --events 0,1,2 --strikes "
-        "ledger.read_degraded#2=crash-after,ledger.measure_room#3=crash-after,"
-        "bucket.open#3=freeze-after@3113,sink.send#39=freeze-after@1644",
     "a message larger than its bucket may have parked came back until it was dead":
         "--seed 50201171 --profile everything --messages m4,m5 --events 2 "
         "--strikes ledger.take_done_messages#2=freeze-before@24404",

@@ -7,15 +7,19 @@ import sys
 from collections.abc import Iterator
 from itertools import islice
 from traceback import format_exception
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from tests.conftest import FULL
 from tests.simulation import world
 from tests.simulation.aims import PAIRS
+from tests.simulation.bucket import Content
 from tests.simulation.hub import NotRun, run, run_all
 from tests.simulation.plan import Event
 from tests.simulation.planner import plan
+from tests.simulation.progress import Progress
 from tests.simulation.run import Result
 from tests.simulation.scenes import SCENES, scene_of
 from tests.simulation.server import Server
@@ -138,3 +142,14 @@ def test_worlds_that_are_left_early_leave_the_server_to_the_next(server: Server)
     next(results)
     results.close()
     assert run(plan(12), server).history.digest() == alone
+
+
+def test_what_can_never_be_carried_is_not_taken_for_delivered() -> None:
+    """It has no record that a sink could lack."""
+    progress: Any = object.__new__(Progress)
+    progress._world = SimpleNamespace(sinks=())
+    empty = Content("e1", b"", ())
+
+    assert progress._delivered(empty)
+    for changes in ({"kills": True}, {"raises": True}, {"fault": "corrupt"}):
+        assert not progress._delivered(dataclasses.replace(empty, **changes))

@@ -32,6 +32,7 @@ from trailcourier.ledger import Ledger
 from trailcourier.line import Line
 from trailcourier.line.fitness import Fitness
 from trailcourier.line.limits import ProcessLimits
+from trailcourier.line.object_rules import ObjectRules
 from trailcourier.models import Numbers
 from trailcourier.operations.status import SourceStatus, read_status
 from trailcourier.sinks import ConfiguredSink, DeliverySettings
@@ -177,7 +178,7 @@ class World:
                 keeps_alive=False,
             ),
             numbers=numbers,
-            buckets=BUCKETS,
+            rules=ObjectRules(buckets=BUCKETS),
             clock=clock,
         )  # fmt: skip
 
