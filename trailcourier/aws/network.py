@@ -55,6 +55,11 @@ class Peer(msgspec.Struct, frozen=True):
         return self.host if self.port == 443 else f"{self.host}:{self.port}"
 
 
+def with_scheme(proxy: str) -> str:
+    """Return the URL of *proxy*, which is an http one if it names no scheme, as for curl."""
+    return proxy if "://" in proxy else f"http://{proxy}"
+
+
 class Network(BaseModel):
     """How a process or a source connects; hashable, and its repr hides URLs.
 
@@ -95,7 +100,7 @@ class Network(BaseModel):
         proxy = self.https_proxy if parts.scheme == "https" else self.http_proxy
         if not proxy or self._bypasses_proxy(parts):
             return None
-        return proxy if "://" in proxy else f"http://{proxy}"
+        return with_scheme(proxy)
 
     def _bypasses_proxy(self, parts: SplitResult) -> bool:
         """Return whether NO_PROXY matches, by the standard library's rule, which botocore uses.

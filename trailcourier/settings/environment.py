@@ -17,7 +17,7 @@ import msgspec
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError
 
-from trailcourier.aws.network import Network
+from trailcourier.aws.network import Network, with_scheme
 from trailcourier.settings.shape import Configuration
 
 PREFIX = "TRAILCOURIER_"
@@ -168,6 +168,11 @@ def network(env: Mapping[str, str]) -> tuple[Network, list[str]]:
         f"{_ENDPOINT}{service}: must be a URL such as http://HOST:PORT"
         for service, value in endpoints.items()
         if not _is_web(value)
+    ]
+    problems += [
+        f"{name if env.get(name) else name.upper()}: must be a URL such as http://PROXY:PORT"
+        for name in ("https_proxy", "http_proxy")
+        if (proxy := proxies[name]) and not _is_web(with_scheme(proxy))
     ]
     if bundle and not Path(bundle).is_file():
         problems.append("AWS_CA_BUNDLE: the file that it names does not exist")

@@ -286,6 +286,18 @@ def test_variables_of_a_kubernetes_service_of_our_name_are_ignored(load, name):
             id="endpoint",
         ),
         pytest.param(
+            "HTTPS_PROXY",
+            f"http://someone:{HUNTER}@proxy:port",
+            "HTTPS_PROXY: must be a URL such as http://",
+            id="port of a proxy",
+        ),
+        pytest.param(
+            "http_proxy",
+            "socks5://proxy:1080",
+            "http_proxy: must be a URL such as http://",
+            id="kind of a proxy",
+        ),
+        pytest.param(
             "AWS_CA_BUNDLE",
             "/no/such",
             "AWS_CA_BUNDLE: the file that it names does not",
