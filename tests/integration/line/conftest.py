@@ -18,7 +18,7 @@ from tests.support.sqs_stub import SqsStub
 from trailcourier.aws import regions, sessions
 from trailcourier.aws.credentials import Credentials
 from trailcourier.aws.network import Network
-from trailcourier.aws.sqs import Queue
+from trailcourier.aws.sqs import BatchResult, Queue
 from trailcourier.host import embedded_broker
 from trailcourier.ledger import Ledger, broker
 from trailcourier.line import Line, poll
@@ -121,6 +121,21 @@ class World:
         self.ledger.store.client.incrby(name, int(seconds * 1000))
         self.ledger.workers.note_heartbeat("worker", 8)
         self.sqs.advance(seconds)
+
+    def hidden_for(self) -> list[float]:
+        """Return a list to which each request to hide a message will add its seconds.
+
+        How long it stays away cannot be timed: the waits of a busy machine count too.
+        """
+        asked: list[float] = []
+        extend = self.line.queue.extend
+
+        def noted(entries: Sequence[tuple[str, str, int]]) -> BatchResult:
+            asked.extend(seconds for _, _, seconds in entries)
+            return extend(entries)
+
+        self.line.queue.extend = noted
+        return asked
 
     def delivered(self) -> list[str]:
         """The eventIDs in all output files, sorted, duplicates among them."""
