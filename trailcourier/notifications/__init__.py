@@ -70,7 +70,7 @@ def _identify(value: dict[str, Any]) -> str:
     if "messageType" in keys and isinstance(value.get("s3ObjectKey"), str):
         keys.remove("s3ObjectKey")
     if len(keys) != 1:
-        what = "has the marks of several shapes" if keys else "has no mark of a known shape"
+        what = "has the keys of several formats" if keys else "has no key of a known format"
         first = ", ".join(quote(each, 30) for each in list(value)[:5])
         refuse(f"an object that {what}; it begins with the keys {first or '(none)'}")
     return keys[0]

@@ -72,14 +72,14 @@ NOT_UNDERSTOOD = {
     "null": ("null", "JSON, but not an object"),
     "almost the validation": ("CloudTrail validation message", "not JSON"),
     # an object of no known shape
-    "an empty object": ("{}", "no mark of a known shape; it begins with the keys (none)"),
+    "an empty object": ("{}", "no key of a known format; it begins with the keys (none)"),
     "a foreign one": ('{"AlarmName":"x","b":1}', "keys 'AlarmName', 'b'"),
     "a foreign one of many": (text(dict.fromkeys("abcdefgh" * 9, 0)), "'a', 'b', 'c', 'd', 'e'"),
     "a foreign one of long words": (text(dict.fromkeys(map("ü".__mul__, range(90, 999)))), "xfc"),
-    "two shapes": (text(json.loads(own(KEY)) | S3_TEST), "the marks of several shapes"),
+    "two formats": (text(json.loads(own(KEY)) | S3_TEST), "the keys of several formats"),
     "a notice with an envelope's fields": (sns("x", s3ObjectKey=[KEY]), "several shapes"),
-    "only a bucket": (text({"s3Bucket": BUCKET}), "no mark of a known shape"),
-    "a record of CloudTrail": ('{"eventVersion":"1.11","eventName":"x"}', "no mark of a known"),
+    "only a bucket": (text({"s3Bucket": BUCKET}), "no key of a known format"),
+    "a record of CloudTrail": ('{"eventVersion":"1.11","eventName":"x"}', "no key of a known"),
     # CloudTrail's own
     "no bucket": (text({"s3ObjectKey": [KEY]}), "missing required field `s3Bucket`"),
     "a bucket of another type": (text({"s3Bucket": 1, "s3ObjectKey": [KEY]}), "`$.s3Bucket`"),
