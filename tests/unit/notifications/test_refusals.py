@@ -77,7 +77,7 @@ NOT_UNDERSTOOD = {
     "a foreign one of many": (text(dict.fromkeys("abcdefgh" * 9, 0)), "'a', 'b', 'c', 'd', 'e'"),
     "a foreign one of long words": (text(dict.fromkeys(map("ü".__mul__, range(90, 999)))), "xfc"),
     "two formats": (text(json.loads(own(KEY)) | S3_TEST), "the keys of several formats"),
-    "a notice with an envelope's fields": (sns("x", s3ObjectKey=[KEY]), "several shapes"),
+    "a notice with an envelope's fields": (sns("x", s3ObjectKey=[KEY]), "several formats"),
     "only a bucket": (text({"s3Bucket": BUCKET}), "no key of a known format"),
     "a record of CloudTrail": ('{"eventVersion":"1.11","eventName":"x"}', "no key of a known"),
     # CloudTrail's own
@@ -133,8 +133,8 @@ NOT_UNDERSTOOD = {
     # AWS Config, SNS
     "another messageType": (config("Other"), "messageType 'Other' is not one of AWS Config's"),
     "a messageType of another type": (config(["x"]), "messageType <list>"),
-    "Config and CloudTrail": (config(s3Bucket=BUCKET, s3ObjectKey=[KEY]), "several shapes"),
-    "Config and S3": (config(Records=[entry()]), "several shapes"),
+    "Config and CloudTrail": (config(s3Bucket=BUCKET, s3ObjectKey=[KEY]), "several formats"),
+    "Config and S3": (config(Records=[entry()]), "several formats"),
     "another Type": (confirmation("Other"), "SNS sends a message of unknown Type 'Other'"),
     "a Type of another type": (confirmation(["Notification"]), "unknown Type <list>"),
     "no Type": (text({"TopicArn": TOPIC, "Message": own(KEY)}), "unknown Type <NoneType>"),
