@@ -37,6 +37,7 @@ from trailcourier.operations.drain import Drained
 from trailcourier.operations.redrive import DeadLetterListing, ListedMessage, RedriveResult
 from trailcourier.operations.standstill import Problem, ProcessStatus
 from trailcourier.operations.status import SourceStatus
+from trailcourier.operations.verdicts import FilteredRecord, FilterVerdicts
 from trailcourier.provision import SetupRequest, Step
 from trailcourier.provision.permissions import required_permissions
 from trailcourier.reasons import REASONS
@@ -148,6 +149,9 @@ key is an error that names the nearest known one. `trailcourier check` reads all
 every problem at once.
 
 A *secret* is named, never written down: `"env:NAME"` or `"file:/path"`.
+
+Which records a source delivers is decided by `[sources.NAME.filter]`. Without that table, reads by
+AWS services are dropped. [Filters](filters.md) has the rules that you can write, with examples.
 
 {sections}
 """
@@ -275,6 +279,16 @@ Of each message that was looked at:
 One object with `sources`, a list. Of each source:
 
 {table(("key", "meaning"), keys(RedriveResult))}
+
+## What `filter test --json` says
+
+One object:
+
+{table(("key", "meaning"), keys(FilterVerdicts))}
+
+Of each record that is listed:
+
+{table(("key", "meaning"), keys(FilteredRecord))}
 
 ## What `setup plan --json` says
 

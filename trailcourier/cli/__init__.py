@@ -37,6 +37,7 @@ VERBS = {
     "status": "Show what each source has in hand and has done, what is paused, and the fix.",
     "quarantine": "List what was refused and why; retry it, or drop its entry.",
     "dlq": "List the messages of the dead-letter queues, and move them back.",
+    "filter": "Show which records of a log file a filter drops, and by which rule.",
     "sink": "Test a sink by itself.",
     "healthcheck": "Check whether a process on this host is healthy; for containers.",
 }

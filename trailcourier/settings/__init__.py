@@ -15,7 +15,7 @@ from trailcourier.settings import cross_checks, environment, problems
 from trailcourier.settings.shape import Broker, Configuration, Flower, Settings, WorkerSettings
 from trailcourier.settings.source import Source
 
-__all__ = ["Broker", "Flower", "Settings", "Source", "WorkerSettings", "find", "load"]
+__all__ = ["Broker", "Flower", "Settings", "Source", "WorkerSettings", "exists", "find", "load"]
 
 PLACES = (Path("trailcourier.toml"), Path("/etc/trailcourier/trailcourier.toml"))
 
@@ -26,6 +26,11 @@ def find() -> Path | None:
     if named:
         return Path(named)
     return next((place for place in PLACES if place.is_file()), None)
+
+
+def exists(path: Path | None = None) -> bool:
+    """Return whether ``load`` finds a configuration: a file, or a variable that sets a key."""
+    return bool(path or find() or environment.variables(environment.environ()).tree)
 
 
 def load(
