@@ -43,6 +43,7 @@ from trailcourier.provision.permissions import required_permissions
 from trailcourier.reasons import REASONS
 from trailcourier.secret import Secret
 from trailcourier.settings import Broker, Flower, Source, WorkerSettings
+from trailcourier.settings.effective import EffectiveValue
 from trailcourier.sink_reasons import Reason
 from trailcourier.sinks import SinkConfig
 
@@ -146,7 +147,7 @@ One file, `trailcourier.toml`: what `--config` names, else `TRAILCOURIER_CONFIG`
 `./trailcourier.toml`, else `/etc/trailcourier/trailcourier.toml`. Every key is a variable too, and
 the variable wins: `sources.prod.queue_url` is `TRAILCOURIER_SOURCES__PROD__QUEUE_URL`. An unknown
 key is an error that names the nearest known one. `trailcourier check` reads all of it and says
-every problem at once.
+every problem at once. `trailcourier config show` prints the value of every key and what sets it.
 
 A *secret* is named, never written down: `"env:NAME"` or `"file:/path"`.
 
@@ -279,6 +280,13 @@ Of each message that was looked at:
 One object with `sources`, a list. Of each source:
 
 {table(("key", "meaning"), keys(RedriveResult))}
+
+## What `config show --json` says
+
+One object: `problems`, as `check` says them; `file`, the configuration; `environment`, the
+variables of endpoints, proxies and certificates; and `values`, a list. Of each key with a value:
+
+{table(("key", "meaning"), keys(EffectiveValue))}
 
 ## What `filter test --json` says
 
