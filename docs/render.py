@@ -149,6 +149,14 @@ the variable wins: `sources.prod.queue_url` is `TRAILCOURIER_SOURCES__PROD__QUEU
 key is an error that names the nearest known one. `trailcourier check` reads all of it and says
 every problem at once. `trailcourier config show` prints the value of every key and what sets it.
 
+Editors complete and check the file by its JSON Schema. Those with Taplo, such as VS Code with "Even
+Better TOML", find it by the file's first line:
+
+```sh
+trailcourier config schema >trailcourier.schema.json
+sed -i '1i #:schema ./trailcourier.schema.json' trailcourier.toml
+```
+
 A *secret* is named, never written down: `"env:NAME"` or `"file:/path"`.
 
 Which records a source delivers is decided by `[sources.NAME.filter]`. Without that table, reads by

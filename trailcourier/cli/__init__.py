@@ -33,7 +33,7 @@ VERBS = {
     "demo": "Forward simulated traffic from an emulated AWS into files, and count every record.",
     "setup": "Create the AWS side: trail, bucket, topic, queue and permissions.",
     "check": "Report everything that is wrong with the configuration, offline.",
-    "config": "Show the effective configuration, and where each value is from.",
+    "config": "Show the effective configuration and what sets it, or the schema of the file.",
     "doctor": "Find what keeps records from arriving, from credentials to the sink, and the fix.",
     "status": "Show what each source has in hand and has done, what is paused, and the fix.",
     "quarantine": "List what was refused and why; retry it, or drop its entry.",

@@ -1,5 +1,6 @@
-"""``trailcourier config``: the effective configuration, and where each value is from."""
+"""``trailcourier config``: the effective configuration, and the schema of the file."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,15 +12,16 @@ from trailcourier.cli.exits import Exit
 from trailcourier.cli.output import AsJson
 from trailcourier.errors import ConfigError
 from trailcourier.settings import effective
+from trailcourier.settings.json_schema import json_schema
 from trailcourier.settings.toml_text import toml_lines
 from trailcourier.text import printable
 
-app = typer.Typer(help="Show the effective configuration.")
+app = typer.Typer(help="Show the effective configuration, or the schema of the file.")
 
 
 @app.callback()
 def _config() -> None:
-    """Show the effective configuration."""
+    """Show the effective configuration, or the schema of the file."""
 
 
 @app.command()
@@ -36,6 +38,15 @@ def show(ctx: typer.Context, as_json: AsJson = False) -> None:
             raise
         output.say_json({"problems": error.problems, "file": "", "values": [], "environment": {}})
         raise typer.Exit(Exit.CONFIG) from None
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of trailcourier.toml, for editors; needs no configuration.
+
+    `trailcourier check` finds more: what depends on several keys, on files and on variables.
+    """
+    print(json.dumps(json_schema(), indent=2))
 
 
 def _show(path: Path | None, *, as_json: bool) -> None:
