@@ -37,11 +37,13 @@ from trailcourier.operations.drain import Drained
 from trailcourier.operations.redrive import DeadLetterListing, ListedMessage, RedriveResult
 from trailcourier.operations.standstill import Problem, ProcessStatus
 from trailcourier.operations.status import SourceStatus
+from trailcourier.operations.verdicts import FilteredRecord, FilterVerdicts
 from trailcourier.provision import SetupRequest, Step
 from trailcourier.provision.permissions import required_permissions
 from trailcourier.reasons import REASONS
 from trailcourier.secret import Secret
 from trailcourier.settings import Broker, Flower, Source, WorkerSettings
+from trailcourier.settings.effective import EffectiveValue
 from trailcourier.sink_reasons import Reason
 from trailcourier.sinks import SinkConfig
 
@@ -145,9 +147,20 @@ One file, `trailcourier.toml`: what `--config` names, else `TRAILCOURIER_CONFIG`
 `./trailcourier.toml`, else `/etc/trailcourier/trailcourier.toml`. Every key is a variable too, and
 the variable wins: `sources.prod.queue_url` is `TRAILCOURIER_SOURCES__PROD__QUEUE_URL`. An unknown
 key is an error that names the nearest known one. `trailcourier check` reads all of it and says
-every problem at once.
+every problem at once. `trailcourier config show` prints the value of every key and what sets it.
+
+Editors complete and check the file by its JSON Schema. Those with Taplo, such as VS Code with "Even
+Better TOML", find it by the file's first line:
+
+```sh
+trailcourier config schema >trailcourier.schema.json
+sed -i '1i #:schema ./trailcourier.schema.json' trailcourier.toml
+```
 
 A *secret* is named, never written down: `"env:NAME"` or `"file:/path"`.
+
+Which records a source delivers is decided by `[sources.NAME.filter]`. Without that table, reads by
+AWS services are dropped. [Filters](filters.md) has the rules that you can write, with examples.
 
 {sections}
 """
@@ -275,6 +288,23 @@ Of each message that was looked at:
 One object with `sources`, a list. Of each source:
 
 {table(("key", "meaning"), keys(RedriveResult))}
+
+## What `config show --json` says
+
+One object: `problems`, as `check` says them; `file`, the configuration; `environment`, the
+variables of endpoints, proxies and certificates; and `values`, a list. Of each key with a value:
+
+{table(("key", "meaning"), keys(EffectiveValue))}
+
+## What `filter test --json` says
+
+One object:
+
+{table(("key", "meaning"), keys(FilterVerdicts))}
+
+Of each record that is listed:
+
+{table(("key", "meaning"), keys(FilteredRecord))}
 
 ## What `setup plan --json` says
 

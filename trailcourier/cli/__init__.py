@@ -33,10 +33,12 @@ VERBS = {
     "demo": "Forward simulated traffic from an emulated AWS into files, and count every record.",
     "setup": "Create the AWS side: trail, bucket, topic, queue and permissions.",
     "check": "Report everything that is wrong with the configuration, offline.",
+    "config": "Show the effective configuration and what sets it, or the schema of the file.",
     "doctor": "Find what keeps records from arriving, from credentials to the sink, and the fix.",
     "status": "Show what each source has in hand and has done, what is paused, and the fix.",
     "quarantine": "List what was refused and why; retry it, or drop its entry.",
     "dlq": "List the messages of the dead-letter queues, and move them back.",
+    "filter": "Show which records of a log file a filter drops, and by which rule.",
     "sink": "Test a sink by itself.",
     "healthcheck": "Check whether a process on this host is healthy; for containers.",
 }

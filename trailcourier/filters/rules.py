@@ -13,6 +13,7 @@ Value = str | bool | int | float
 
 NO_KEEP_RULE = "no-keep-rule"
 NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+NAME_MEANING = "the rule's name in metrics"
 FORMS = "a value, a list of values, { not = [values] } or { present = true or false }"
 
 # https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html
@@ -29,6 +30,41 @@ FIELDS = frozenset({
     "vpcEndpointId",
 })  # fmt: skip
 FIELDS_IN_ANY_CASE = {name.lower(): name for name in sorted(FIELDS, reverse=True)}
+
+
+SCALARS = [{"type": kind} for kind in ("string", "boolean", "number")]
+VALUES = {"type": "array", "items": {"anyOf": SCALARS}, "minItems": 1}
+
+
+def _describe_table(schema: dict[str, Any]) -> None:
+    """Replace the JSON Schema of a rule's parts by that of its table in the configuration."""
+    condition = {
+        "description": FORMS,
+        "anyOf": [
+            *SCALARS,
+            VALUES,
+            *(
+                {
+                    "type": "object",
+                    "properties": {name: wanted},
+                    "required": [name],
+                    "additionalProperties": False,
+                }
+                for name, wanted in {
+                    "not": {"anyOf": [*SCALARS, VALUES]},
+                    "present": {"type": "boolean"},
+                }.items()
+            ),
+        ],
+    }
+    name = {"type": "string", "pattern": f"^({NAME.pattern})?$", "description": NAME_MEANING}
+    schema.clear()
+    schema |= {
+        "type": "object",
+        "description": "A record matches if all conditions match; each key is a field's path.",
+        "properties": {"name": name} | dict.fromkeys(sorted(FIELDS), condition),
+        "additionalProperties": condition,
+    }
 
 
 class Condition(BaseModel):
@@ -51,7 +87,7 @@ class Condition(BaseModel):
 class Rule(BaseModel):
     """One table of the config: ``{ eventSource = "kms.*", errorCode = { present = false } }``."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra=_describe_table)
 
     name: str = ""
     conditions: tuple[Condition, ...]

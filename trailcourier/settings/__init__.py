@@ -15,7 +15,17 @@ from trailcourier.settings import cross_checks, environment, problems
 from trailcourier.settings.shape import Broker, Configuration, Flower, Settings, WorkerSettings
 from trailcourier.settings.source import Source
 
-__all__ = ["Broker", "Flower", "Settings", "Source", "WorkerSettings", "find", "load"]
+__all__ = [
+    "Broker",
+    "Flower",
+    "Settings",
+    "Source",
+    "WorkerSettings",
+    "exists",
+    "find",
+    "load",
+    "read_tree",
+]
 
 PLACES = (Path("trailcourier.toml"), Path("/etc/trailcourier/trailcourier.toml"))
 
@@ -26,6 +36,11 @@ def find() -> Path | None:
     if named:
         return Path(named)
     return next((place for place in PLACES if place.is_file()), None)
+
+
+def exists(path: Path | None = None) -> bool:
+    """Return whether ``load`` finds a configuration: a file, or a variable that sets a key."""
+    return bool(path or find() or environment.variables(environment.environ()).tree)
 
 
 def load(
@@ -46,7 +61,7 @@ def load(
     variables = environment.variables(env)
     if path is None and not variables.tree:
         raise ConfigError([_no_file()])
-    tree = environment.merged(_read(path) if path else {}, variables.tree)
+    tree = environment.merged(read_tree(path), variables.tree)
     read = {name: tree[name] for name in tree if name in tables or name not in environment.SECTIONS}
     file = str(path or "environment")
     network, wrong_egress = environment.network(env)
@@ -67,6 +82,14 @@ def load(
     return Settings(
         **dict(found), path=path, network=network, fail_point=env.get(environment.FAIL_POINT, "")
     )
+
+
+def read_tree(path: Path | None) -> dict[str, Any]:
+    """Return the tables of the file *path*, unchecked; none without a file.
+
+    Raises ConfigError if it cannot be read, or is not TOML.
+    """
+    return _read(path) if path else {}
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -33,6 +33,7 @@ _SHORT = {
     "TRAILCOURIER_LOG_FORMAT": "TRAILCOURIER_WORKERS__LOG_FORMAT",
 }
 _ENDPOINT = "AWS_ENDPOINT_URL"
+_PROXIES = ("https_proxy", "http_proxy", "no_proxy")
 _NO_KEYS = {CONFIG, FAIL_POINT}
 
 _OTHER_BROKER = (
@@ -159,10 +160,7 @@ def network(env: Mapping[str, str]) -> tuple[Network, list[str]]:
         if name.startswith(_ENDPOINT) and value
     }
     # the lower-case name wins, as for curl and Python
-    proxies = {
-        name: env.get(name) or env.get(name.upper()) or None
-        for name in ("https_proxy", "http_proxy", "no_proxy")
-    }
+    proxies = {name: env.get(name) or env.get(name.upper()) or None for name in _PROXIES}
     bundle = env.get("AWS_CA_BUNDLE") or None
     problems = [
         f"{_ENDPOINT}{service}: must be a URL such as http://HOST:PORT"
@@ -187,6 +185,14 @@ def network(env: Mapping[str, str]) -> tuple[Network, list[str]]:
     return network, problems
 
 
+def network_variables(env: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that ``network`` obeys; their URLs may hold passwords."""
+    endpoints = sorted(name for name in env if name.startswith(_ENDPOINT))
+    proxies = [name if env.get(name) else name.upper() for name in _PROXIES]
+    names = [*endpoints, "AWS_CA_BUNDLE", *proxies]
+    return {name: env[name] for name in names if env.get(name)}
+
+
 def _is_web(url: str) -> bool:
     try:
         parts = urlsplit(url)
@@ -201,8 +207,13 @@ def defaults(env: Mapping[str, str]) -> dict[str, Any]:
     systemd's directory also holds the files of file sinks, which other users may read; so the
     default is a folder in it.
     """
-    if env.get("STATE_DIRECTORY"):
+    if state_variable(env) == "STATE_DIRECTORY":
         return {"workers": {"state_dir": f"{env['STATE_DIRECTORY'].split(':', 1)[0]}/state"}}
-    if env.get("XDG_STATE_HOME"):
+    if state_variable(env):
         return {"workers": {"state_dir": f"{env['XDG_STATE_HOME']}/trailcourier"}}
     return {}
+
+
+def state_variable(env: Mapping[str, str]) -> str:
+    """Return the variable that sets the default of ``workers.state_dir``; empty without one."""
+    return next((each for each in ("STATE_DIRECTORY", "XDG_STATE_HOME") if env.get(each)), "")

@@ -39,6 +39,9 @@ class Broker(BaseModel):
         None,
         description='"env:NAME", or "file:/path", whose user and password are read again for every '
         "connection, or a URL without password",
+        json_schema_extra={
+            "anyOf": [{"type": "string", "pattern": "^(env:.|file:.|[a-z]+://[^@]*$)"}]
+        },
     )
     ca_file: FilePath | None = Field(None, description="CA certificates for rediss")
     namespace: str = Field(

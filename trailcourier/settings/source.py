@@ -11,6 +11,7 @@ from trailcourier import filters
 from trailcourier.aws import regions
 from trailcourier.aws.credentials import Credentials
 from trailcourier.filters import DEFAULT_RULE, FilterRules
+from trailcourier.records import MIB, Limits
 from trailcourier.settings import botocore_data
 
 
@@ -148,6 +149,20 @@ class Source(BaseModel):
         """Return the glob whose credentials read *bucket*, or nothing for the source's own."""
         globs = (glob for glob in self.bucket_credentials if fnmatchcase(bucket, glob))
         return next(globs, "")
+
+    @property
+    def limits(self) -> Limits:
+        """The limits of its log files."""
+        return Limits(
+            compressed=self.max_compressed_mib * MIB,
+            inflated=self.max_inflated_mib * MIB,
+            record=self.max_record_mib * MIB,
+            records=self.max_records,
+        )
+
+    def compile_filter(self) -> filters.Decide:
+        """Return the function that decides which records pass."""
+        return filters.pass_everything if self.unfiltered else filters.compile_rules(self.filter)
 
     @property
     def drops(self) -> str:

@@ -11,14 +11,13 @@ from trailcourier.aws.dead_letters import DeadLetters
 from trailcourier.aws.network import Network
 from trailcourier.aws.sqs import Queue
 from trailcourier.errors import ConfigError, Fault
-from trailcourier.line import Keep, Line
+from trailcourier.line import Line
 from trailcourier.line.limits import ProcessLimits
 from trailcourier.line.object_rules import ObjectRules
 from trailcourier.models import ObjectRef
 from trailcourier.objects import BucketAccess, Reader, Readers
 from trailcourier.observability import log
 from trailcourier.reason_names import ReasonName
-from trailcourier.records import Limits
 from trailcourier.settings import Source
 from trailcourier.sinks import ConfiguredSink, open_sink
 
@@ -104,22 +103,16 @@ def _network(source: Source) -> Network:
 
 def _line(name: str, source: Source) -> Line:
     found = wiring.settings()
-    limits = Limits(
-        compressed=source.max_compressed_mib * MIB,
-        inflated=source.max_inflated_mib * MIB,
-        record=source.max_record_mib * MIB,
-        records=source.max_records,
-    )
     return Line(
         source=name,
         queue=queue(name),
         ledger=wiring.ledger(name),
         reader=_reader(name, source),
         configured_sinks=tuple(sink(each) for each in source.sinks),
-        keep=_keep(source),
+        keep=source.compile_filter(),
         process=process(),
         numbers=found.numbers,
-        limits=limits,
+        limits=source.limits,
         rules=ObjectRules(buckets=source.buckets, globs=source.keys, unknown=source.unknown_key),
     )
 
@@ -143,10 +136,6 @@ def _reader(name: str, source: Source) -> Reader | Readers:
 
     own = {glob: reader(glob) for glob in source.bucket_credentials}
     return Readers(reader(), own, source.own_credentials) if own else reader()
-
-
-def _keep(source: Source) -> Keep:
-    return filters.pass_everything if source.unfiltered else filters.compile_rules(source.filter)
 
 
 def _event_logger(source: str) -> Callable[[str, dict[str, str]], None]:

@@ -8,7 +8,6 @@ import pytest
 
 from trailcourier import settings
 from trailcourier.errors import ConfigError
-from trailcourier.wiring.lines import _keep
 
 PAGE = Path(__file__).parents[3].joinpath("docs", "setup.md").read_text()
 FORM = re.search(r"```toml\n(\[sources\.prod\].*?)```", PAGE, re.DOTALL)[1]
@@ -75,7 +74,7 @@ def test_a_source_has_a_free_name_and_no_type(load, name):
 
 def test_unfiltered_sends_all_records_and_the_default_drops_reads_by_services(load):
     def dropped(found):
-        return _keep(found.sources["prod"])([READ_BY_A_SERVICE])
+        return found.sources["prod"].compile_filter()([READ_BY_A_SERVICE])
 
     assert dropped(load()) == [None]
     assert dropped(load({"unfiltered = true": "unfiltered = false"})) == ["aws-service-reads"]
