@@ -186,7 +186,10 @@ def _create(layout: Layout, step: Step) -> Iterator[str]:
 
 
 def _create_call(call: AwsCall) -> Iterator[str]:
-    if not call.outputs:
+    if call.operation == "PutBucketTagging":  # without the tag the next run would not know it
+        yield f"{format_command(call)} >/dev/null ||"
+        yield "  stop 'the new bucket has no tag yet: delete it, then run this script again'"
+    elif not call.outputs:
         yield f"{format_command(call)} >/dev/null"
     for name, path in call.outputs.items():
         yield f"{name}=$({format_command(call)} --query {shlex.quote(path)} --output text)"
