@@ -8,10 +8,11 @@ from typing import Literal
 
 import msgspec
 
+from trailcourier.aws.calls import AwsCall
 from trailcourier.errors import Unreachable
 from trailcourier.provision import permissions
 from trailcourier.provision.step_runner import CallFailed, StepInspection, StepRunner
-from trailcourier.provision.steps import Step
+from trailcourier.provision.steps import Placeholder, Step
 
 State = Literal[
     "to create", "to update", "unchanged", "skipped", "not allowed", "cannot read",
@@ -34,11 +35,32 @@ def step_report(step: Step, state: State, detail: str = "") -> StepReport:
 
 def preview_apply(steps: Sequence[Step], runner: StepRunner) -> Iterator[StepReport]:
     """Report what ``apply`` would do about each step; changes nothing."""
+    unread: dict[str, str] = {}  # what could not be read: a step's id, an output -> that step's id
     for step in steps:
+        needed = {step.parent, *(name for call in step.read_calls for name in _needs(call))}
+        origin = next((unread[name] for name in sorted(needed) if name in unread), "")
         try:
-            yield _apply_step(step, runner, preview=True)
+            report = _apply_step(step, runner, preview=True)
         except CallFailed as failed:
-            yield step_report(step, "cannot read", str(explain_failure(failed, step, runner)))
+            why = str(explain_failure(failed, step, runner))
+            report = step_report(step, "cannot read", f"{why} It may exist already")
+            unread |= dict.fromkeys([step.id, *_outputs(step)], step.id)
+        else:
+            if origin and report.state != "unchanged":
+                why = f"setup cannot read the {origin}, so this may exist already: see there"
+                report = step_report(step, "cannot read", why)
+        yield report
+
+
+def _needs(call: AwsCall) -> Iterator[str]:
+    """Yield the names of the values that *call* takes from earlier answers."""
+    values = call.parameters.values()
+    yield from (each.name for each in values if isinstance(each, Placeholder))
+
+
+def _outputs(step: Step) -> Iterator[str]:
+    for call in step.read_calls:
+        yield from call.outputs
 
 
 def apply(steps: Sequence[Step], runner: StepRunner) -> Iterator[StepReport]:

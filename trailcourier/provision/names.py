@@ -3,11 +3,10 @@
 import msgspec
 
 from trailcourier.aws import regions
+from trailcourier.provision.merge_rules import TAG
 from trailcourier.provision.request import AccountFacts, Encrypted, PolicyForm, SetupRequest
 
 UNKNOWN_ACCOUNT = "ACCOUNT"  # stands for the account id until that is known
-TAG = "trailcourier"  # the key of our tag; its value is the request's name
-GROUP_PATH = "/trailcourier/"  # the path of our IAM group, which can carry no tag
 
 
 class Layout(msgspec.Struct, frozen=True):

@@ -1,7 +1,6 @@
 """Make a step's AWS calls, and compare what AWS returns with what the step expects."""
 
-import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -12,28 +11,12 @@ from msgspec.structs import replace
 from trailcourier.aws import calls
 from trailcourier.aws.calls import AwsAnswer, AwsCall
 from trailcourier.errors import Unreachable
-from trailcourier.provision import documents
-from trailcourier.provision.documents import BucketNotification, Document, Statements
-from trailcourier.provision.names import GROUP_PATH, TAG
+from trailcourier.provision import absence
+from trailcourier.provision.documents import BucketNotification, Statements
+from trailcourier.provision.merge_rules import encode_parameters, find_differences, has_our_tag
 from trailcourier.provision.steps import MERGED, Fields, Placeholder, Step, replace_placeholders
 
 Clients = Callable[[str, str], Any]  # (service, region) -> boto3 client
-
-# parameters that AWS takes as JSON text and the plan holds as objects
-JSON_TEXT_PARAMETERS = frozenset(
-    {"Policy", "PolicyDocument", "AssumeRolePolicyDocument", "EventPattern", "AttributeValue"}
-    | {"RedrivePolicy", "RedriveAllowPolicy"}
-)
-
-
-_ABSENT_CODES: Mapping[str, set[str]] = {  # service -> error codes that mean "does not exist"
-    "s3": {"404", "NoSuchBucket", "NoSuchBucketPolicy", "NoSuchPublicAccessBlockConfiguration"},
-    "sqs": {"NonExistentQueue", "QueueDoesNotExist"},
-    "sns": {"NotFound", "NotFoundException"},
-    "events": {"ResourceNotFoundException"},
-    "cloudtrail": {"TrailNotFoundException"},
-    "iam": {"NoSuchEntity"},
-}
 
 
 class PlaceholderUnknown(Exception):
@@ -118,7 +101,7 @@ class StepRunner:
             except PlaceholderUnknown:
                 return StepInspection(exists=False)
             except CallFailed as failed:
-                if failed.answer.codes & _ABSENT_CODES.get(call.service, set()):
+                if failed.answer.codes & absence.list_codes(call, parent=True):
                     return StepInspection(exists=False)
                 raise
             if any(jmespath.search(path, answer) is None for path in call.outputs.values()):
@@ -136,7 +119,7 @@ class StepRunner:
         if isinstance(step.expected, Fields):
             actual = jmespath.search(step.expected.at, answer) or {}
             values = self.resolve(step.expected.values)
-            found = list_differences(actual, values, step.expected.lenient)
+            found = find_differences(actual, values, step.expected.lenient)
             return StepInspection(True, tuple(found), answer)
         entry = self.shared_entry(step)
         if entry is None:
@@ -182,7 +165,7 @@ class StepRunner:
         try:
             return has_our_tag(self.call(step.tags_call), self.name)
         except CallFailed as failed:
-            if failed.answer.codes & {"NoSuchTagSet", "NoSuchTagSetError"}:
+            if failed.answer.codes & absence.list_codes(step.tags_call):
                 return False
             raise
 
@@ -190,54 +173,3 @@ class StepRunner:
         """Set MERGED to the existing document with our entries merged in."""
         if entry := self.shared_entry(step):
             self.known[MERGED.name] = entry.add_to(inspection.document or {})
-
-
-def encode_parameters(parameters: Document) -> dict[str, Any]:
-    """Return *parameters* with documents as JSON text where AWS takes text."""
-    return {name: _encode_parameter(name, value) for name, value in parameters.items()}
-
-
-def _encode_parameter(name: str, value: Any) -> Any:
-    if name in JSON_TEXT_PARAMETERS:
-        return value if isinstance(value, str) else json.dumps(value)
-    return encode_parameters(value) if isinstance(value, Mapping) else value
-
-
-def list_differences(
-    actual: Document, expected: Document, lenient: Iterable[str] = ()
-) -> list[str]:
-    """Return a text for each expected value that *actual* lacks or has otherwise.
-
-    A *lenient* one counts only where *actual* has it.
-    """
-    differences = []
-    empty: tuple[Any, ...] = (None, "", [], {})
-    for name, value in expected.items():
-        if name in lenient and name not in actual:
-            continue
-        found = actual.get(name)
-        if isinstance(value, Mapping | list) and isinstance(found, str):
-            found = json.loads(found) if found else None
-        if not (found in empty and value in empty) and not documents.is_equivalent(found, value):
-            differences.append(f"{name} is {_shorten(found)}, expected {_shorten(value)}")
-    return differences
-
-
-def _shorten(value: Any) -> str:
-    text = "not set" if value is None else json.dumps(value, default=str)
-    return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def has_our_tag(answer: Any, name: str) -> bool:
-    """Return whether an answer of AWS holds our tag with *name*, or the path of our groups.
-
-    A group can carry no tag.
-    """
-    if isinstance(answer, Mapping):
-        if answer.get(TAG) == name or answer.get("Path") == GROUP_PATH:
-            return True
-        for key, value in (("Key", "Value"), ("TagKey", "TagValue")):
-            if answer.get(key) == TAG:
-                return bool(answer.get(value) == name)
-        return any(has_our_tag(each, name) for each in answer.values())
-    return isinstance(answer, list) and any(has_our_tag(each, name) for each in answer)

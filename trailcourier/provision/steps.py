@@ -6,7 +6,8 @@ from typing import Any
 import msgspec
 
 from trailcourier.aws.calls import AwsCall
-from trailcourier.provision.documents import BucketNotification, Document, Statements
+from trailcourier.provision.documents import BucketNotification, Statements
+from trailcourier.provision.merge_rules import Document
 
 
 class Placeholder(msgspec.Struct, frozen=True):

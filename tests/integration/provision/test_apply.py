@@ -427,6 +427,40 @@ def test_a_preview_continues_where_it_may_not_read(site, gate):
     assert reports["access-key"].state == "to create"
 
 
+@pytest.mark.parametrize(
+    ("denied", "unread"),
+    [
+        ("sqs:GetQueueUrl", {"dead-letter-queue", "queue", "queue-policy"}),
+        ("s3:HeadBucket", {"bucket"}),
+        ("sns:GetTopicAttributes", {"topic", "topic-policy"}),
+        ("cloudtrail:GetTrail", {"trail"}),
+        ("tag:GetResources", {"key", "key-policy"}),
+    ],
+)
+def test_a_preview_creates_nothing_that_it_may_not_look_for(site, gate, denied, unread):
+    ours = site(kms_key="new")
+    ours.apply()
+    gate.denied.add(denied)
+
+    reports = ours.preview_apply()
+
+    assert {name for name, each in reports.items() if each.state == "cannot read"} >= unread
+    assert {reports[name].state for name in unread} == {"cannot read"}
+    assert "to create" not in states(reports)
+    details = [reports[name].detail for name in unread]
+    assert all("may exist already" in each for each in details)
+    assert any("Allow it with this statement" in each for each in details)
+
+
+def test_a_preview_leaves_open_the_parts_of_what_it_may_not_read(site, gate):
+    gate.denied.add("s3:HeadBucket")
+
+    reports = site().preview_apply()
+
+    assert reports["bucket-privacy"].state == "cannot read"
+    assert reports["bucket-privacy"].detail.startswith("setup cannot read the bucket")
+
+
 def test_a_denied_subscription_to_another_accounts_topic_is_left_to_that_account(site, gate):
     other = "arn:aws:sns:eu-west-1:444455556666:aws-controltower-AllConfigNotifications"
     bucket = "aws-controltower-logs-444455556666-eu-west-1"

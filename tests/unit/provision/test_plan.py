@@ -10,7 +10,8 @@ from trailcourier.provision import (
     plan,
     preview_apply,
 )
-from trailcourier.provision.step_runner import StepRunner, encode_parameters
+from trailcourier.provision.merge_rules import encode_parameters
+from trailcourier.provision.step_runner import StepRunner
 from trailcourier.provision.steps import Placeholder, show_placeholders
 
 BUCKET = {"bucket": "acme-logs", "existing_bucket": True}

@@ -50,7 +50,7 @@ def plan(
     layout, steps = Layout(request, facts), provision.plan(request, facts)
     known = apply_command.external_id(request, options) if options.external_id else {}
     if unseen:
-        reports = [StepReport(step.id, "to create", step.summary) for step in steps]
+        reports = [_report_unread(step, offline=offline) for step in steps]
     else:
         reports = list(provision.preview_apply(steps, account.runner(facts, known)))
     planned = Planned(
@@ -65,6 +65,13 @@ def plan(
         configuration=_render_source(layout, options),
     )
     return planned, list(_lines(layout, planned, reports))
+
+
+def _report_unread(step: provision.Step, *, offline: bool) -> StepReport:
+    """Report a step of which AWS did not say whether its resource exists."""
+    if offline:
+        return StepReport(step.id, "to create", step.summary)
+    return StepReport(step.id, "cannot read", step.summary, "it may exist already: see the end")
 
 
 def _render_source(layout: Layout, options: ApplyOptions) -> str:

@@ -11,7 +11,8 @@ from typing import Any
 from trailcourier.provision.export import by_hand
 from trailcourier.provision.export.provider import PARTS, RESOURCES, JsonDocument
 from trailcourier.provision.export.references import References
-from trailcourier.provision.names import TAG, Layout
+from trailcourier.provision.merge_rules import TAG
+from trailcourier.provision.names import Layout
 from trailcourier.provision.steps import Step
 
 HEAD = (

@@ -4,7 +4,8 @@ from typing import Any
 
 from trailcourier.provision import documents, policies
 from trailcourier.provision.documents import Statements
-from trailcourier.provision.names import TAG, Layout
+from trailcourier.provision.merge_rules import TAG
+from trailcourier.provision.names import Layout
 from trailcourier.provision.steps import MERGED, Placeholder, Step, call_factory
 
 KEEP_REASON = (

@@ -4,7 +4,8 @@ from typing import Any
 
 from trailcourier.provision import policies
 from trailcourier.provision.documents import Statements
-from trailcourier.provision.names import TAG, Layout
+from trailcourier.provision.merge_rules import TAG
+from trailcourier.provision.names import Layout
 from trailcourier.provision.resources.key import key_arn
 from trailcourier.provision.steps import MERGED, Fields, Placeholder, Step, call_factory
 

@@ -2,7 +2,8 @@
 
 from trailcourier.provision import documents, policies
 from trailcourier.provision.documents import Statements
-from trailcourier.provision.names import GROUP_PATH, Layout
+from trailcourier.provision.merge_rules import GROUP_PATH
+from trailcourier.provision.names import Layout
 from trailcourier.provision.resources.key import key_arn
 from trailcourier.provision.steps import MERGED, Fields, Placeholder, Step, call_factory
 
