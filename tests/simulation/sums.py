@@ -56,6 +56,12 @@ class SumChecks:
         untold = [*progress.unfinished(), *map(self._names.get, self._world.sqs.purged)]
         untold += [sent for sent in progress.sent if progress.waits.well_since(sent) is None]
         open_ones = {name.url for sent in untold for name in sent.names}
+        # a bad message may go back to the queue while the outcome of an object of it was lost
+        bad = [sent for sent in progress.sent if not progress.sound(sent)]
+        witness = self._world.witness
+        open_ones |= {name.url for sent in bad for name in sent.names}.difference(
+            witness.delivered, witness.refused
+        )
         least = most = 0
         for (bucket, key), contents in self._world.buckets.objects.items():
             for content in contents:
