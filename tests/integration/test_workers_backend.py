@@ -11,6 +11,7 @@ from celery.backends import redis as redis_backend
 from celery.backends.redis import RedisBackend
 
 from tasks.backend import Backend
+from tests.support.impaired import STATES
 from trailcourier.host import child_process
 from trailcourier.ledger import broker
 
@@ -84,6 +85,18 @@ def test_a_chords_body_is_read(shared_broker, monkeypatch, backend, read):
         times.append(len(found))
 
     assert times == read
+
+
+def test_the_results_of_a_chord_are_read_while_the_brokers_memory_is_full(own_broker):
+    """Celery reads them in a pipeline, and drops the chord if that fails."""
+    app, stock = fleet(own_broker, OURS), fleet(own_broker, STOCK)
+    app.backend.client.ping()
+
+    with STATES["OOM"](own_broker):
+        with app.backend.client.pipeline() as pipe:
+            assert pipe.zrange("results", 0, -1).execute() == [[]]
+        with pytest.raises(redis.RedisError), stock.backend.client.pipeline() as pipe:
+            pipe.zrange("results", 0, -1).execute()
 
 
 @pytest.mark.parametrize(

@@ -122,6 +122,17 @@ def connection_options(given: Mapping[str, Any], login: Login | None = None) -> 
     return changed
 
 
+class ThreadClient(redis.Redis):
+    """The client of one thread; its pipelines are not transactions unless asked to be.
+
+    A full Redis 7 or Valkey refuses every command within MULTI, reads too: Celery, which reads the
+    results of a chord in a pipeline, would lose the chord.
+    """
+
+    def pipeline(self, transaction: Any = False, shard_hint: Any = None) -> Any:
+        return super().pipeline(transaction, shard_hint)
+
+
 class Client(redis.Redis):
     """A client that also keeps one connection for each thread that asks for one.
 
@@ -147,7 +158,7 @@ class Client(redis.Redis):
         """This thread's client, with one connection; the pool gets it back when the thread ends."""
         client: redis.Redis | None = getattr(self._threads, "client", None)
         if client is None:
-            client = redis.Redis(
+            client = ThreadClient(
                 connection_pool=self.connection_pool, single_connection_client=True
             )
             self._threads.client = client

@@ -197,7 +197,7 @@ def test_changed_keys_are_used_for_the_next_request(ref, tmp_path):
 def test_a_role_is_assumed_again_between_two_reads(ref):
     from tests.support.aws_answers import sts_keys
 
-    answers = iter([sts_keys("ASIAONE", lives=3), sts_keys("ASIATWO")])
+    answers = iter([sts_keys("ASIAONE", lives=8), sts_keys("ASIATWO")])
     role = Credentials(
         kind="assume-role",
         access_key_id=Secret.public("AKIAONE"),
