@@ -111,7 +111,7 @@ class SimClient(Client):
         answer = self._link.ask(name, [args], told)[0]
         return self._parsed(args[0], answer, options)
 
-    def pipeline(self, transaction: bool = True, shard_hint: Any = None) -> Pipeline:
+    def pipeline(self, transaction: bool = False, shard_hint: Any = None) -> Pipeline:
         return _Pipeline(self, transaction, shard_hint)
 
     def _parsed(self, name: str, answer: Any, options: dict[str, Any]) -> Any:

@@ -1,6 +1,5 @@
 """The demo's configuration, and an environment without credentials or addresses of others."""
 
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 from trailcourier.demo.aws import KEYS, REGION
 from trailcourier.demo.traffic import BUCKETS
 from trailcourier.settings.environment import FOREIGN
+from trailcourier.settings.toml_text import toml_value
 
 _REMOVED_PREFIXES = ("TRAILCOURIER_", "AWS_", "CELERY_", "FLOWER_")
 _PROXIES = frozenset({"http_proxy", "https_proxy", "all_proxy", "no_proxy"})
@@ -42,28 +42,23 @@ def write_configuration(directory: Path, queue_url: str, *, processes: int, metr
 processes = {processes}
 threads = 4
 log_format = "json"
-state_dir = {_toml_string(directory / "state")}
-heartbeat_file = {_toml_string(directory / "heartbeat")}
+state_dir = {toml_value(str(directory / "state"))}
+heartbeat_file = {toml_value(str(directory / "heartbeat"))}
 metrics_port = {metrics}
 
 [line]
 receive_wait = 2
 
 [sources.demo]
-queue_url = {_toml_string(queue_url)}
-queue_region = {_toml_string(REGION)}
-buckets = {json.dumps(list(BUCKETS))}
+queue_url = {toml_value(queue_url)}
+queue_region = {toml_value(REGION)}
+buckets = {toml_value(list(BUCKETS))}
 sinks = ["files"]
 
 [sinks.files]
 type = "file"
-path = {_toml_string(directory / "events")}
+path = {toml_value(str(directory / "events"))}
 """,
         encoding="utf-8",
     )
     return path
-
-
-def _toml_string(value: object) -> str:
-    """Return *value* as a TOML string; a JSON string is one."""
-    return json.dumps(str(value), ensure_ascii=False)

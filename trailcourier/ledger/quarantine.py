@@ -168,7 +168,7 @@ class Quarantine:
 
     def _counts(self) -> tuple[int, int, int]:
         own = self._store.own
-        with self._store.client.pipeline(transaction=False) as pipe:
+        with self._store.client.pipeline() as pipe:
             for name in ("qt", "qe", "qm"):
                 pipe.zcard(f"{own}{name}")
             details, evicted, messages = pipe.execute()

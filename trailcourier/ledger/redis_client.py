@@ -122,8 +122,8 @@ def connection_options(given: Mapping[str, Any], login: Login | None = None) -> 
     return changed
 
 
-class ThreadClient(redis.Redis):
-    """The client of one thread; its pipelines are not transactions unless asked to be.
+class ClientWithoutMulti(redis.Redis):
+    """A client whose pipelines are not transactions unless asked to be.
 
     A full Redis 7 or Valkey refuses every command within MULTI, reads too: Celery, which reads the
     results of a chord in a pipeline, would lose the chord.
@@ -133,7 +133,7 @@ class ThreadClient(redis.Redis):
         return super().pipeline(transaction, shard_hint)
 
 
-class Client(redis.Redis):
+class Client(ClientWithoutMulti):
     """A client that also keeps one connection for each thread that asks for one.
 
     A pool checks each connection it hands out, which takes a fifth of the CPU of a short script.
@@ -158,7 +158,7 @@ class Client(redis.Redis):
         """This thread's client, with one connection; the pool gets it back when the thread ends."""
         client: redis.Redis | None = getattr(self._threads, "client", None)
         if client is None:
-            client = ThreadClient(
+            client = ClientWithoutMulti(
                 connection_pool=self.connection_pool, single_connection_client=True
             )
             self._threads.client = client

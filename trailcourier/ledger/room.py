@@ -46,7 +46,7 @@ class RoomMeter:
     def count_in_hand(self) -> tuple[int, int, int]:
         """Count objects in flight, objects parked, and messages leased."""
         own, client = self._store.own, self._store.client
-        with client.pipeline(transaction=False) as pipe:
+        with client.pipeline() as pipe:
             pipe.zcard(f"{own}flight")
             pipe.zcard(f"{own}parked")
             pipe.zcard(f"{own}leases")

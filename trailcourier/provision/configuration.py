@@ -1,7 +1,6 @@
 """The tables of ``trailcourier.toml`` for the source that setup created."""
 
 import contextlib
-import json
 import os
 import tempfile
 import tomllib
@@ -14,6 +13,7 @@ import msgspec
 from trailcourier.aws import regions
 from trailcourier.errors import ConfigError
 from trailcourier.provision.names import Layout
+from trailcourier.settings.toml_text import toml_value
 
 ARCHIVE = """\
 [sinks.archive]
@@ -158,7 +158,7 @@ def _access_key(references: CredentialReferences) -> dict[str, str]:
 
 
 def _table(name: str, values: dict[str, Any]) -> str:
-    lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in values.items()]
+    lines = [f"{key} = {toml_value(value)}" for key, value in values.items()]
     return "\n".join([f"[{name}]", *lines, ""]) if lines else ""
 
 

@@ -1,4 +1,4 @@
-"""Writes the effective values as TOML that loads to the same configuration."""
+"""Writes values as TOML, and the effective ones as a file that loads to the same configuration."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -16,7 +16,7 @@ def toml_lines(values: Iterable[EffectiveValue]) -> Iterator[str]:
     for path, inside in tables.items():
         yield f"[{key(path)}]"
         for each in inside:
-            yield f"{key(each.path[-1:])} = {_value(each.value)}  # {printable(_comment(each))}"
+            yield f"{key(each.path[-1:])} = {toml_value(each.value)}  # {printable(_comment(each))}"
         yield ""
 
 
@@ -25,25 +25,27 @@ def _comment(value: EffectiveValue) -> str:
     return "; ".join(filter(None, [origin or "default", value.note]))
 
 
-def _value(value: Any) -> str:
+def toml_value(value: Any) -> str:
+    """Return *value* as TOML writes it."""
     match value:
         case bool():
             return str(value).lower()
         case str():
             return f'"{"".join(map(_character, value))}"'
         case Mapping():
-            return f"{{ {', '.join(f'{_key(name)} = {_value(x)}' for name, x in value.items())} }}"
+            pairs = [f"{_key(name)} = {toml_value(each)}" for name, each in value.items()]
+            return f"{{ {', '.join(pairs)} }}"
         case [Mapping(), *_]:
-            return "\n".join(["[", *(f"  {_value(each)}," for each in value), "]"])
-        case list():
-            return f"[{', '.join(map(_value, value))}]"
+            return "\n".join(["[", *(f"  {toml_value(each)}," for each in value), "]"])
+        case list() | tuple():
+            return f"[{', '.join(map(toml_value, value))}]"
         case _:
             return str(value)
 
 
 def _key(name: str) -> str:
     """Return *name* as a key; the dots in a field's path are not TOML's."""
-    return key([name]) if name.isascii() else _value(name)
+    return key([name]) if name.isascii() else toml_value(name)
 
 
 def _character(character: str) -> str:

@@ -14,7 +14,7 @@ from stamina.instrumentation import RetryDetails, set_on_retry_hooks
 from trailcourier.errors import Fault, Rejected
 from trailcourier.observability import log
 from trailcourier.reason_names import ReasonName
-from trailcourier.sinks.bisection import PROBE_AFTER, Accepted, Bisection, requests_of
+from trailcourier.sinks.bisection import PROBE_AFTER, Accepted, Bisection, Piece, requests_of
 from trailcourier.sinks.config import DeliverySettings
 from trailcourier.sinks.oversize import fit_record
 from trailcourier.sinks.protocol import Delivery
@@ -69,12 +69,12 @@ def deliver(
     for what is not about one record; pieces yielded before stay settled.
     """
     fitting, oversized, truncated = _fit_all(records, settings)
-    batch, settled = [record for _, record in fitting], 0
+    batch = [record for _, record in fitting]
     for start, end in requests_of(len(batch), settings.max_records_per_request):
         try:
             retry(delivery.send, batch[start:end], settings)
         except Rejected as rejection:
-            if settled and accepted != "since":
+            if start and accepted != "since":
                 accepted = "before"
             bisection = Bisection(
                 lambda part: retry(delivery.send, part, settings), batch[start:],
@@ -83,10 +83,7 @@ def deliver(
             )  # fmt: skip
             yield from _bisect(bisection, fitting[start:], oversized, truncated)
             return
-        until = fitting[end][0] if end < len(fitting) else None
-        refused = _take_before(until, oversized)
-        settled = end
-        yield _piece([ordinal for ordinal, _ in fitting[start:end]], refused, truncated)
+        yield _settled_piece(fitting, (start, end, None), oversized, truncated)
     if oversized:
         yield _piece([], oversized, truncated)
 
@@ -102,14 +99,8 @@ def _bisect(
     settled = 0
     try:
         for start, end, rejection in bisection.pieces():
-            ordinals = [ordinal for ordinal, _ in fitting[start:end]]
-            until = fitting[end][0] if end < len(fitting) else None
-            refused = _take_before(until, oversized)
-            if rejection:
-                refused.append(RefusedRecord(ordinals[0], rejection.reason, rejection.detail))
-                ordinals = []
             settled = end
-            yield _piece(ordinals, refused, truncated)
+            yield _settled_piece(fitting, (start, end, rejection), oversized, truncated)
     except Fault:
         if bisection.accepted_ahead or bisection.rejected_alone:
             yield _unsettled(bisection, fitting, settled, oversized, truncated)[0]
@@ -182,6 +173,20 @@ def _take_before(until: int | None, oversized: list[RefusedRecord]) -> list[Refu
     found = [each for each in oversized if until is None or each.ordinal < until]
     del oversized[: len(found)]
     return found
+
+
+def _settled_piece(
+    fitting: Sequence[NumberedRecord], piece: Piece, oversized: list[RefusedRecord],
+    truncated: set[int],
+) -> SettledPiece:  # fmt: skip
+    """Return what became of *piece* of *fitting*, and of the oversized records before its end."""
+    start, end, rejection = piece
+    ordinals = [ordinal for ordinal, _ in fitting[start:end]]
+    refused = _take_before(fitting[end][0] if end < len(fitting) else None, oversized)
+    if rejection:
+        refused.append(RefusedRecord(ordinals[0], rejection.reason, rejection.detail))
+        ordinals = []
+    return _piece(ordinals, refused, truncated)
 
 
 def _unsettled(
