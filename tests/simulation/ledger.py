@@ -48,6 +48,8 @@ class Link:
         self.trouble = ""  # a key of ERRORS while the whole broker answers with it
         self.admits: Callable[[str, str, int], None] = lambda message, receipt, receives: None
         """Called once a message was admitted, with its receipt and receive count."""
+        self.forgets: Callable[[str, str], None] = lambda message, receipt: None
+        """Called when a message is forgotten, with the receipt by which it is; '' for any."""
 
     def clock(self) -> int:
         return EPOCH * 1000 + self.points.schedule.now + self.skew
@@ -56,7 +58,7 @@ class Link:
         """Send *commands* in one go, as a point."""
         try:
             answers = self.points.call(
-                f"ledger.{point}", lambda: self._act(commands), retried=True, told=told
+                f"ledger.{point}", lambda: self._act(commands, point), retried=True, told=told
             )
         except Struck as struck:
             raise _lasting(ERRORS[struck.kind]()) from None
@@ -69,11 +71,16 @@ class Link:
             self.admits(*commands[0][6:9])
         return answers
 
-    def _act(self, commands: list[tuple[Any, ...]]) -> list[Any]:
+    def _act(self, commands: list[tuple[Any, ...]], point: str = "") -> list[Any]:
         if self.trouble:
             error = ERRORS[self.trouble]()
             raise error
-        return self.database.run_all(self.clock(), commands)
+        answers = self.database.run_all(self.clock(), commands)
+        if point == "forget_messages":
+            pairs = commands[0][7:]
+            for message, receipt in zip(pairs[::2], pairs[1::2], strict=True):
+                self.forgets(message, receipt)
+        return answers
 
 
 def _lasting(error: redis.RedisError) -> redis.RedisError:

@@ -62,3 +62,9 @@ class Witness:
         known = self.admitted.get(name)
         if receipt and (known is None or receives >= known.receives):
             self.admitted[name] = Admission(receipt, receives, self._world.schedule.now)
+
+    def forgets(self, message: str, receipt: str) -> None:
+        """Note that the ledger has dropped the lease of *message*, if it was by this receipt."""
+        known = self.admitted.get(name_of(message))
+        if known is not None and receipt in ("", known.receipt):
+            self.admitted.pop(name_of(message))

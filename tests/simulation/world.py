@@ -98,6 +98,7 @@ class World:
         self.kills = 0
         self.witness = Witness(self)
         self.link.admits = self.witness.admits
+        self.link.forgets = self.witness.forgets
         self.lost_ledger = False
         self.broker_away = 0  # when the broker last served nobody
         self.started = 0  # when a process last began
