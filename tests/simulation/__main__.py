@@ -8,12 +8,10 @@ from tests.simulation.hub import run
 from tests.simulation.many import many
 from tests.simulation.profiles import PROFILES
 from tests.simulation.put_back import put_back
-from tests.simulation.run import Result
 from tests.simulation.server import Server
 from tests.simulation.shrink import Choice, shrink
 from tests.simulation.strikes import Strike
-
-TOLD = 10  # failures of one seed
+from tests.simulation.tell import tell
 
 
 def main(given: Sequence[str] | None = None) -> int:
@@ -46,22 +44,6 @@ def main(given: Sequence[str] | None = None) -> int:
         print(*result.history.lines(), sep="\n")
     tell(choice, result)
     return 1 if result.failures else 0
-
-
-def tell(choice: Choice, result: Result) -> None:
-    """Print what came of one run."""
-    print(f"seed {choice.seed}, {result.plan.profile}: {result.simulated:g} s simulated, "
-          f"{len(result.history.steps)} steps, {result.history.digest()}")  # fmt: skip
-    for event in result.plan.events:
-        print(f"  at {event.at / 1000:g} s {event}")
-    for strike in result.strikes:
-        print(f"  {strike}")
-    for failure in result.failures[:TOLD]:
-        print(f"  ! {failure.kind}: {failure.told}")
-    if len(result.failures) > TOLD:
-        print(f"  ! and {len(result.failures) - TOLD} more")
-    if result.failures:
-        print(f"  {choice.command()}")
 
 
 def _words(text: str) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from tests.simulation.planner import plan
 from tests.simulation.run import Result
 from tests.simulation.server import Server
 from tests.simulation.strikes import kinds
+from tests.simulation.tell import tell_smallest
 
 
 class Told(NamedTuple):
@@ -62,12 +63,23 @@ def many(
     try:
         for told in results:
             total.add(told)
-            if until_failure and total.failed:
+            if until_failure and (total.failed or total.raised):
                 break
     finally:
         results.close()
     total.tell(time.perf_counter() - began)
-    return 1 if total.failed else 0
+    _tell_smallest(total.failed[:most], profile, without)
+    return 1 if total.failed or total.raised else 0
+
+
+def _tell_smallest(seeds: Sequence[int], profile: str, without: tuple[str, ...]) -> None:
+    """Print each failed seed as small as it can be made, and how to repeat it."""
+    server = Server()
+    try:
+        for seed in seeds:
+            tell_smallest(seed, profile, without, server)
+    finally:
+        server.close()
 
 
 class Total:
@@ -75,6 +87,7 @@ class Total:
 
     def __init__(self, most: int) -> None:
         self.failed: list[int] = []
+        self.raised: list[int] = []  # seeds that could not be run
         self._most = most
         self._seeds = 0
         self._simulated = 0.0
@@ -89,7 +102,7 @@ class Total:
         self._met.update(told.met)
         self._points.update(told.points)
         if told.raised:
-            self.failed.append(told.seed)
+            self.raised.append(told.seed)
             print(f"seed {told.seed} could not be run ({told.profile}): {told.raised}", flush=True)
         elif told.failures:
             self._add_failures(told)
@@ -106,8 +119,9 @@ class Total:
 
     def tell(self, seconds: float) -> None:
         hours = self._simulated / 3600
-        print(f"{self._seeds} seeds, {len(self.failed)} failed; {hours:.1f} hours in "
-              f"{seconds:.0f} s, {self._seeds / seconds:.1f} seeds a second")  # fmt: skip
+        failed = len(self.failed) + len(self.raised)
+        print(f"{self._seeds} seeds, {failed} failed; {hours:.1f} hours in {seconds:.0f} s, "
+              f"{self._seeds / seconds:.1f} seeds a second")  # fmt: skip
         self._tell_pairs()
         for (kind, profile), number in self._kinds.most_common():
             print(f"  {number:5} {kind} ({profile}), first seed {self._first[kind, profile]}")

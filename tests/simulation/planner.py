@@ -189,7 +189,7 @@ def _events(chance, data, hosts, lasts, longest):  # noqa: C901, PLR0912, PLR091
                     yield Event(
                         at, kind, "", chance.choice(("-3600", "3600", "46800", "25", "-25"))
                     )
-                case "flush" | "full" | "no-writes" | "noscript":
+                case "flush" | "full" | "no-writes":
                     yield Event(at, kind, lasts=min(duration, 60_000))
                 case "restore":
                     yield Event(at, kind, lasts=chance.randint(1000, 5000))

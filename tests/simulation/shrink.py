@@ -54,7 +54,7 @@ class Choice:
 
 
 def shrink(
-    failed: Result, server: Server, *, without: tuple[str, ...] = (), seconds: float = SECONDS
+    failed: Result, server: Server, *, without: tuple[str, ...] = ()
 ) -> tuple[Choice, Result]:
     """The smallest run found that fails as *failed* does."""
     whole, kind = failed.plan, failed.failures[0].kind
@@ -66,7 +66,7 @@ def shrink(
         failed.strikes,
         without,
     )
-    best, ends = failed, time.monotonic() + seconds
+    best, ends = failed, time.monotonic() + SECONDS
     smaller = True
     while smaller and time.monotonic() < ends:
         smaller = False

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,9 +14,12 @@ from typing import Any
 import pytest
 
 from tests.conftest import FULL
+from tests.simulation import shrink as shrink_module
 from tests.simulation import world
+from tests.simulation.__main__ import main
 from tests.simulation.aims import PAIRS
 from tests.simulation.bucket import Content
+from tests.simulation.checks import Checks
 from tests.simulation.hub import NotRun, run, run_all
 from tests.simulation.plan import Event
 from tests.simulation.planner import plan
@@ -101,6 +105,29 @@ def test_a_world_that_goes_on_for_ever_is_a_failed_seed(
     (failure,) = run(plan(12), server).failures
     assert failure.kind == "endless"
     assert "more than 100 steps" in failure.told
+
+
+@pytest.mark.parametrize("given", [["--seeds", "2"], ["--seed", "12", "--shrink"]])
+def test_a_seed_that_fails_is_told_as_small_as_it_gets_with_a_command_that_repeats_it(
+    given: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def finds_a_delivery(checks: Any) -> None:
+        if checks._world.witness.delivered:
+            checks._fail("found", "something was delivered")
+
+    monkeypatch.setattr(Checks, "_hosts", finds_a_delivery)
+    monkeypatch.setattr(shrink_module, "SECONDS", 5.0)
+
+    assert main([*given, "--first", "12"]) == 1
+
+    told = capsys.readouterr().out
+    assert "! found: something was delivered" in told
+    command = next(line for line in told.splitlines() if "make simulate" in line)
+    words = shlex.split(shlex.split(command.partition("ARGS=")[2])[0].replace(" --history", ""))
+    assert main(words) == 1
+    again = capsys.readouterr().out
+    assert "! found: something was delivered" in again
+    assert len(words[words.index("--messages") + 1].split(",")) <= 2
 
 
 def seed_with(scene: str) -> int:

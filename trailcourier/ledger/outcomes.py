@@ -84,7 +84,7 @@ class Outcomes:
         Stale if another task has overtaken the claim.
         """
         answer = self._store.call(
-            WRITE_OUTCOME, claim.message, claim.index, claim.oid, claim.token, claim.task_id,
+            WRITE_OUTCOME, claim.message, claim.index, claim.oid, claim.token,
             self._facts(report, jitter, host), msgspec.json.encode(report.sums), self._store.spans,
             report.delivered, report.etag, entry_id(claim.ref), claim.marks,
             encode_entry(entry) if entry else b"", encode_ref(claim.ref),

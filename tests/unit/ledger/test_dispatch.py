@@ -56,6 +56,19 @@ def test_a_lease_redispatched_three_times_in_vain_is_released(ledger, pass_time,
     assert [each.in_vain for each in found] == [(), (), (), () if keep else ("m",)]
 
 
+def test_a_forward_that_was_not_redispatched_yet_counts_as_no_dispatch_in_vain(ledger, pass_time):
+    """One run dispatches 500; the others of a large message wait for the next runs."""
+    admit(ledger, "m", refs(*(f"o{at}" for at in range(2000))))
+    found = []
+
+    for _ in range(4):
+        pass_time(11)
+        found.append(ledger.redispatch.take_lost(idle=True, keep=False))
+
+    assert [(len(each.due), each.in_vain) for each in found] == [(500, ())] * 4
+    assert len({due.index for each in found for due in each.due}) == 2000
+
+
 def test_a_forward_lost_before_the_brokers_clock_was_set_back_is_redispatched(ledger, pass_time):
     admit(ledger, "m", refs("a"))
     pass_time(-3600)

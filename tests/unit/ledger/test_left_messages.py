@@ -167,6 +167,39 @@ def test_no_more_messages_are_released_than_may_be_parked_again(small, pass_time
     assert len(recovered(small)) == back
 
 
+def test_messages_of_all_receives_are_released_as_far_as_they_may_be_parked_again(small, pass_time):
+    leave(small, "a", "b", "c")
+    leave(small, "d", "e", receives=EARLY + 1)
+    pass_time(1)
+    deliver(small)
+    pass_time(LATER / 1000)
+
+    assert sorted(recovered(small)) == ["a", "b", "c"]  # the bucket may have three parked
+
+
+def test_no_more_messages_of_all_buckets_are_released_than_there_is_room(small, pass_time):
+    for at in range(4):
+        leave(small, f"a{at}", f"b{at}", bucket=f"org-logs/00000000000{at}")
+    pass_time(301)
+
+    found = [[each.message for each in small.left.take_recovered(3)] for _ in range(4)]
+
+    assert [len(each) for each in found] == [3, 3, 2, 0]
+    assert len({message for each in found for message in each}) == 8
+
+
+def test_a_bucket_of_many_messages_does_not_take_the_room_of_others_every_time(small, pass_time):
+    for bucket in ("org-logs/000000000001", "org-logs/000000000002"):
+        leave(small, *(f"{bucket}/{at}" for at in range(3)), bucket=bucket)
+    pass_time(301)
+
+    first = [each.bucket for each in small.left.take_recovered(2)]
+    pass_time(10)
+    second = [each.bucket for each in small.left.take_recovered(2)]
+
+    assert sorted({*first, *second}) == ["org-logs/000000000001", "org-logs/000000000002"]
+
+
 @pytest.mark.parametrize("receives", [1, EARLY + 1])
 def test_one_left_message_is_released_when_nothing_else_can_probe_the_bucket(
     small, pass_time, receives

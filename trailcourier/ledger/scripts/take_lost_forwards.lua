@@ -20,7 +20,8 @@ local high = math.min(NOW, tonumber(redis.call('GET', G .. 'high') or '0'))
 local due, vain = {}, {}
 for _, member in ipairs(redis.call('ZRANGE', S .. 'flight', 0, -1)) do
   local mid, i = split_member(member)
-  local f = redis.call('HMGET', S .. 'm:' .. mid, i .. ':a', i .. ':k', i .. ':id', i .. ':o')
+  local f = redis.call('HMGET', S .. 'm:' .. mid, i .. ':a', i .. ':k', i .. ':id', i .. ':o',
+    i .. ':x')
   if not f[1] or f[4] then
     redis.call('ZREM', S .. 'flight', member)
   elseif not read_live_claim(f[3]) then
@@ -29,10 +30,11 @@ for _, member in ipairs(redis.call('ZRANGE', S .. 'flight', 0, -1)) do
     if f[2] or at + after <= high or (idle and quietly) then
       -- a forward that waits for another task's claim on the object was not in vain
       local by = f[2] == 'waiting' and 0 or 1
-      local times = redis.call('HINCRBY', S .. 'm:' .. mid, i .. ':x', by)
+      local times = tonumber(f[5] or '0') + by
       if times > most and not keep then
         vain[#vain + 1] = mid
       elseif #due < 500 then
+        redis.call('HSET', S .. 'm:' .. mid, i .. ':x', times)
         due[#due + 1] = dispatch_again(mid, i)
       end
     end

@@ -9,7 +9,7 @@
 -- while. Messages that SQS has redelivered by itself are forgotten.
 --
 -- KEYS    prefix of the fleet's keys (G), prefix of the source's keys (S)
--- ARGV    token; source; number of messages of a bucket at most; parked objects a bucket may have;
+-- ARGV    token; source; number of messages at most; parked objects a bucket may have;
 --         how long is long enough (ms); the same for those received often (ms); longest pause of a
 --         breaker (ms); how long they are reserved for the caller (ms)
 -- answer  for each: message; receipt; receive count; bucket and account; 0
@@ -46,6 +46,7 @@ local function take_messages(key, mids)
       x.asked = NOW + hold
       redis.call('HSET', S .. 'left', mid, cmsgpack.pack(x))
       found[#found + 1] = {mid, x.handle, x.receives, x.bucket, 0}
+      room = room - 1
     end
   end
 end
@@ -70,7 +71,9 @@ end
 local buckets = room > 0 and redis.call('SMEMBERS', S .. 'left:buckets') or {}
 table.sort(buckets)
 local all = #buckets > 0 and count_waiting() or {}
-for _, bucket in ipairs(buckets) do
+local turn = math.floor(NOW / 10000)  -- so that no bucket takes all the room every time
+for place = 1, #buckets do
+  local bucket = buckets[(turn + place) % #buckets + 1]
   local few, often = S .. 'left:few:' .. bucket, S .. 'left:often:' .. bucket
   local name = 'bucket:' .. source .. ':' .. bucket
   local whole = string.match(name, '^[^/]*')
@@ -79,10 +82,10 @@ for _, bucket in ipairs(buckets) do
     local f = redis.call('HMGET', G .. 'closed', name, whole)
     local closed = math.max(tonumber(f[1] or '0'), tonumber(f[2] or '0'))
     local free = math.min(room, parked - held)  -- in case all of them are parked again
-    local calm = held < parked / 2 and free or 0
+    local calm, before_these = held < parked / 2 and free or 0, room
     take_messages(few, find_due(few, math.max(closed, NOW - patience), calm))
     local ok = tonumber(redis.call('HGET', G .. 'ok', name) or '0')
-    local well = ok > 0 and held == 0 and free or 0
+    local well = ok > 0 and held == 0 and free - (before_these - room) or 0
     take_messages(often, find_due(often, math.min(ok, NOW - longer), well))
   elseif (all[is_open(whole) and string.match(bucket, '^[^/]*') or bucket] or 0) == 0 then
     -- no object is left that could probe it, and only a probe closes a breaker

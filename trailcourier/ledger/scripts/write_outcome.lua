@@ -3,11 +3,10 @@
 -- until the last one, and then refused.
 --
 -- KEYS    prefix of the fleet's keys (G), prefix of the source's keys (S)
--- ARGV    message; index; id; token of the claim; task id (not used); facts (JSON, see
---         Outcomes._facts); increments of counters (JSON); periods of three days that marks are
---         kept for; digests delivered; etag; id of the object's quarantine entry; the object's
---         marks when it was claimed; the quarantine entry (JSON, '' for none); reference (JSON);
---         limits of quarantine (JSON)
+-- ARGV    message; index; id; token of the claim; facts (JSON, see Outcomes._facts); increments of
+--         counters (JSON); periods of three days that marks are kept for; digests delivered; etag;
+--         id of the object's quarantine entry; the object's marks when it was claimed; the
+--         quarantine entry (JSON, '' for none); reference (JSON); limits of quarantine (JSON)
 -- answer  status; reason; 1 to ask for a settle; breaker opened; breakers closed; this host's own
 --         breaker that is open; of a final outcome also 1 if the object was in quarantine before.
 --         Or 'stale' alone: another task has overtaken the claim, and nothing was written
@@ -28,9 +27,9 @@ local function has_bucket_success(succeeded)
 end
 
 local mid, i, oid, token = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
-local facts, sums = cjson.decode(ARGV[6]), cjson.decode(ARGV[7])
-local spans, digests, etag = tonumber(ARGV[8]), ARGV[9], ARGV[10]
-local entry_id, known, entry_json, ref, most = ARGV[11], ARGV[12], ARGV[13], ARGV[14], ARGV[15]
+local facts, sums = cjson.decode(ARGV[5]), cjson.decode(ARGV[6])
+local spans, digests, etag = tonumber(ARGV[7]), ARGV[8], ARGV[9]
+local entry_id, known, entry_json, ref, most = ARGV[10], ARGV[11], ARGV[12], ARGV[13], ARGV[14]
 local claim = read_claim(oid)
 -- a second call: the reply was lost
 if claim and claim.ended and claim.token == token then return cmsgpack.unpack(claim.rest) end
