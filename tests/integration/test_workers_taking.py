@@ -1,7 +1,9 @@
 """How tasks come from their queues to a worker, on a real broker and in kombu's own loop."""
 
+import hashlib
 import json
 import time
+from urllib.parse import urlsplit
 
 import pytest
 import redis
@@ -10,7 +12,10 @@ from kombu.asynchronous import Hub
 from kombu.transport import redis as stock
 
 from tasks import transport as ours
+from tasks.finishing import PUSH
+from tasks.qos import NOTE
 from tests.support.fleet import until
+from tests.support.relay import LosingRelay
 from trailcourier.ledger import broker
 
 PREFIX = "fleet:"
@@ -247,6 +252,108 @@ def test_acknowledgements_outlive_an_errand_that_failed(client, publish, worker,
 
     assert taking.numbers == [0, 1]
     assert noted(client) == [1]
+
+
+@pytest.fixture
+def losing(shared_broker):
+    """A relay to the broker that can lose a reply, and its URL."""
+    parts = urlsplit(shared_broker.url)
+    relay = LosingRelay(parts.port, None, 0.0)
+    yield relay, shared_broker.url.replace(f":{parts.port}", f":{relay.port}")
+    relay.close()
+
+
+def sha(text):
+    return hashlib.sha1(text.encode()).hexdigest().encode()
+
+
+def test_tasks_are_taken_once_where_the_reply_that_brings_them_is_lost(client, publish, losing):
+    """A second call would take others, and nobody would work on the first."""
+    relay, url = losing
+    publish(3)
+    taking = Worker(url, 2, "objects")
+    client.config_resetstat()
+    relay.loses = sha(ours.TAKE)
+
+    with pytest.raises(taking.connection.connection_errors):
+        taking.at_once()
+
+    assert errands(client)["evalsha"] == 1
+    assert taking.got == []
+    assert noted(client) == [0, 1]  # so they are given back once nobody acknowledges them in time
+    assert client.llen(f"{PREFIX}objects") == 1
+    taking.close()
+
+
+def test_a_message_of_which_the_note_is_sent_twice_is_noted_once(client, publish, losing):
+    relay, url = losing
+    taking = Worker(url, 2, "objects")
+    taking.at_once()
+    client.script_load(NOTE)
+    relay.loses = sha(NOTE)
+    publish(1)
+
+    with pytest.raises(taking.connection.connection_errors):
+        taking.until(1)
+
+    assert noted(client) == [0]
+    taking.close()
+
+
+def test_a_message_whose_publishing_was_not_confirmed_is_there_once_or_twice(client, losing):
+    """Whoever publishes may try again: it is the same task, and the ledger lets one work."""
+    relay, url = losing
+    options = OPTIONS | {"finishing": ["control"]}
+    with Connection(url, transport=ours.Transport, transport_options=options) as to:
+        producer = to.Producer()
+        client.script_load(PUSH)
+        relay.loses = sha(PUSH)
+        at = {"routing_key": "control", "exchange": "control", "declare": [named("control")]}
+
+        producer.publish(7, retry=True, **at)
+
+    raws = client.lrange(f"{PREFIX}control", 0, -1)
+    assert [number(json.loads(raw)) for raw in raws] == [7, 7]
+
+
+def test_what_the_brokers_clock_gives_back_too_early_is_acknowledged_by_both(
+    client, publish, worker
+):
+    """Set forward by an hour, what a worker holds looks forgotten: another gets a copy."""
+    publish(1)
+    holds = worker(1)
+    holds.until(1)
+    (tag,) = client.zrange(f"{PREFIX}unacked_index", 0, -1)
+    client.zincrby(f"{PREFIX}unacked_index", -3600, tag)
+
+    other = worker(1)
+    other.channel.qos.restore_visible(interval=1)
+    other.until(1)
+    for each in (holds, other):
+        each.got[0].ack()
+        each.at_once()
+
+    assert other.got[0].headers["redelivered"] is True
+    assert noted(client) == []
+    assert client.llen(f"{PREFIX}objects") == 0
+
+
+def test_what_was_taken_before_the_brokers_clock_was_set_back_is_held_and_given_back_at_the_end(
+    client, publish, worker
+):
+    publish(1)
+    holds = worker(1)
+    holds.until(1)
+    (tag,) = client.zrange(f"{PREFIX}unacked_index", 0, -1)
+    client.zincrby(f"{PREFIX}unacked_index", 13 * 3600, tag)
+
+    worker(1, "control").channel.qos.restore_visible(interval=1)
+    held = noted(client)
+    holds.channel.close()
+
+    assert held == [0]
+    assert noted(client) == []
+    assert client.llen(f"{PREFIX}objects") == 1
 
 
 @pytest.mark.parametrize("kind", [stock.Transport, ours.Transport], ids=["kombu", "ours"])

@@ -76,6 +76,23 @@ class Relay:
             each.close()
 
 
+class LosingRelay(Relay):
+    """A relay that drops the reply to the next request that has *loses* in it, and hangs up."""
+
+    loses = b""
+
+    def _exchange(self, client: socket.socket, server: socket.socket) -> None:
+        lost = False
+        while True:
+            speaker = self._next(client, server)
+            data = speaker.recv(1 << 20)
+            if not data or (lost and speaker is server):
+                return
+            if speaker is client and self.loses and self.loses in data:
+                lost, self.loses = True, b""
+            (server if speaker is client else client).sendall(data)
+
+
 @contextlib.contextmanager
 def relay(
     port: int, *, context: ssl.SSLContext | None = None, patience: float = 0.0
