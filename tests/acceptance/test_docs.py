@@ -10,9 +10,12 @@ from typing import get_args
 import pytest
 
 from tests.support.programs import found
+from trailcourier.ledger.traces import LineStep
+from trailcourier.models import Numbers
 from trailcourier.observability.metrics import METRICS
 from trailcourier.operations import standstill
 from trailcourier.reasons import REASONS
+from trailcourier.worker.role import SAMPLE_INTERVAL
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("beat", "tasks", "trailcourier")
@@ -169,6 +172,19 @@ def test_whatever_stands_still_has_an_alert_and_two_configurations_a_case_of_it(
     for kind in re.findall(r'trailcourier_standstill\{[^}]*kind="([\w-]+)"', cases):
         assert kind in get_args(standstill.Kind)
     assert 'summary: "prod stands still: two-configurations"' in cases
+
+
+@pytest.mark.parametrize("step", get_args(LineStep))
+def test_a_step_that_stands_still_is_alerted_within_three_minutes(step):
+    """From the last trace: the silence, the next sample, its scrape, and the alert's own wait."""
+    rules = (ROOT / "deploy/prometheus/alerts.yml").read_text()
+    (waits,) = re.findall(r"alert: TrailcourierStandsStill\n.*\n +for: (\d)m\n", rules)
+    scrape = 15
+
+    silence = standstill.allowed_silence(step, Numbers())
+
+    assert silence <= 60
+    assert silence + SAMPLE_INTERVAL + scrape + 60 * int(waits) <= 180
 
 
 def test_the_alerts_pass_their_tests():

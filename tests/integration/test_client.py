@@ -153,7 +153,11 @@ def test_an_error_reply_to_a_script_within_a_transaction_counts_too():
         redis_stub(lambda name: replies.get(name, b"+QUEUED\r\n")) as stub,
         once(stub.url) as client,
     ):
-        pipe = client.pipeline(transaction=True).set("a", 1).eval("redis.call('SET', KEYS[1], 1)", 1, "x")
+        pipe = (
+            client.pipeline(transaction=True)
+            .set("a", 1)
+            .eval("redis.call('SET', KEYS[1], 1)", 1, "x")
+        )
 
         with pytest.raises(Impaired, match="it said"):
             pipe.execute()

@@ -3,17 +3,20 @@
 import threading
 import uuid
 from types import SimpleNamespace
+from urllib.parse import urlsplit
 
 import pytest
 import redis
 from celery import Celery
 from celery.backends import redis as redis_backend
-from celery.backends.redis import RedisBackend
+from celery.backends.redis import CHORD_PART_RETURN_LUA, RedisBackend
 
 from tasks.backend import Backend
 from tests.support.impaired import STATES
+from tests.support.relay import LosingRelay
 from trailcourier.host import child_process
 from trailcourier.ledger import broker
+from trailcourier.ledger.redis_client import FREES
 
 STOCK, OURS = "celery.backends.redis.RedisBackend", "tasks.backend.Backend"
 
@@ -62,6 +65,22 @@ def test_a_finished_forward_is_counted_when_the_broker_is_back(own_broker, blip)
     app.backend.on_chord_part_return(header(app, "g"), "SUCCESS", "delivered")
 
     assert app.backend.client.zcard(app.backend.get_key_for_group("g", ".j")) == 1
+
+
+def test_a_part_of_a_chord_counts_once_where_the_reply_was_lost(shared_broker):
+    """The call is made again by itself, and the body is published after the last part."""
+    parts = urlsplit(shared_broker.url)
+    relay = LosingRelay(parts.port, None, 0.0)
+    through = SimpleNamespace(url=shared_broker.url.replace(f":{parts.port}", f":{relay.port}"))
+    app, group = fleet(through, OURS), uuid.uuid4().hex
+    app.backend.set_chord_size(group, 2)
+    relay.loses = app.backend._pooled.register_script(FREES + CHORD_PART_RETURN_LUA).sha.encode()
+
+    app.backend.on_chord_part_return(header(app, group), "SUCCESS", "delivered")
+
+    counted = app.backend.client.zcard(app.backend.get_key_for_group(group, ".j"))
+    relay.close()
+    assert (relay.loses, counted) == (b"", 1)
 
 
 @pytest.mark.parametrize(
