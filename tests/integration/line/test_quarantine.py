@@ -122,6 +122,30 @@ def test_all_that_was_refused_is_delivered_by_a_retry_however_little_room_there_
     assert world.ledger.quarantine.count() == 0
 
 
+def test_what_quarantine_no_longer_remembers_is_delivered_when_a_message_names_it(make):
+    """So a redrive of the dead-letter queue delivers what ``retry`` cannot know of."""
+    world = make(numbers={"quarantine_entries": 1, "quarantine_remembered": 1})
+    for at in range(4):
+        world.s3.put(BUCKET, key(at), BROKEN)
+        world.announce(key(at))
+    while world.poll():
+        world.forward_all()
+    for at in range(4):
+        world.s3.put(BUCKET, key(at), log_file(records(at)))
+
+    for entry in world.ledger.quarantine.entries():
+        retry(world.line, entry)
+    by_retry = len(world.delivered())
+    for at in range(4):
+        world.announce(key(at))
+    while world.poll():
+        world.forward_all()
+
+    assert by_retry < len(world.delivered())
+    assert world.delivered() == expected(*range(4))
+    assert world.ledger.quarantine.count() == 0
+
+
 def test_a_retry_in_vain_of_what_had_no_details_has_them_again(make):
     world = make(numbers={"quarantine_entries": 1})
     for at in range(2):
