@@ -24,12 +24,12 @@ stopping = threading.Event()
 def deliver_object(line: Line, ref: ObjectRef) -> None:
     """Read one object, and send the records that pass the filter to every sink."""
     opened = line.reader.open(ref)
-    log = records.open_log(opened.body(), line.limits)
+    log = records.open_log(opened.body(), line.log_limits)
     origin = Origin(line.source, ref, opened.etag)
     deliveries = [sink.start(origin) for sink in line.configured_sinks]
     numbers = line.numbers
     for batch in log.batches(records=numbers.batch_records, size=numbers.batch_bytes):
-        dropped = line.keep(batch.records)
+        dropped = line.find_dropping_rules(batch.records)
         wanted = [
             (batch.first + at, record)
             for at, (record, rule) in enumerate(zip(batch.records, dropped, strict=True))

@@ -14,14 +14,14 @@ from typing import Any
 from bench.log_files import log_file
 from trailcourier.filters import DEFAULT_RULE, compile_rules, select_passing
 from trailcourier.models import Numbers
-from trailcourier.records import Limits, open_log
+from trailcourier.records import LogLimits, open_log
 
 NEVER_DROPPED = {f"{name}.amazonaws.com" for name in ("sts", "kms", "secretsmanager", "ssm")}
 
 EVENTS = 10_000
 PASSES = 3  # in a turn: the first one still runs on the caches of the other way
 
-LIMITS = Limits()
+LIMITS = LogLimits()
 NUMBERS = Numbers()
 DECIDE = compile_rules(DEFAULT_RULE)
 

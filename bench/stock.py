@@ -11,7 +11,7 @@ from kombu.transport import TRANSPORT_ALIASES
 
 import tasks.line
 from tasks.celery import app
-from trailcourier.line.messages import Work
+from trailcourier.line.work import Work
 
 TRANSPORT_ALIASES.update(dict.fromkeys(["redis", "rediss"], "kombu.transport.redis:Transport"))
 app.conf.update(result_backend=app.conf.broker_url)

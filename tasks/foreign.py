@@ -60,10 +60,10 @@ def set_aside(channel: Any, queue: str, item: bytes, tag: Any, why: Exception) -
         *(_SET_ASIDE, len(keys), *keys),
         *(item[:LONGEST], KEPT, noted if isinstance(noted, bytes) else b""),
     )
-    say(queue, item, why)
+    log_foreign(queue, item, why)
 
 
-def say(queue: str, item: bytes, why: Exception) -> None:
+def log_foreign(queue: str, item: bytes, why: Exception) -> None:
     """Log and count a message that is not one of our tasks."""
     text = f"{type(why).__name__}: {why}"[:200]
     log.emit("message_set_aside", queue=queue, bytes=len(item), why=ascii(text)[1:-1])

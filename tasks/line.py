@@ -12,15 +12,15 @@ from tasks.celery import app
 from tasks.events import QUIET
 from tasks.foreign import OurRequest
 from tasks.ticks import drop_late
-from tasks.transport import limits, waits
+from tasks.transport import has_message, take_limits
 from trailcourier import wiring
 from trailcourier.errors import TrailcourierError
 from trailcourier.line.fitness import pause
 from trailcourier.line.forward import forward_object
 from trailcourier.line.maintenance import maintain
-from trailcourier.line.messages import Work
 from trailcourier.line.poll import poll as receive
 from trailcourier.line.settle import settle as settle_messages
+from trailcourier.line.work import Work
 from trailcourier.observability import log
 from trailcourier.wiring import lines
 
@@ -30,7 +30,7 @@ FORESEEN = (TrailcourierError, redis.RedisError, KombuError)
 
 
 # a host with a fault of its own leaves objects to other hosts
-limits["objects"] = lambda room: wiring.fitness().room(room, PAUSE)
+take_limits["objects"] = lambda room: wiring.fitness().room(room, PAUSE)
 
 
 @app.task(name="trailcourier.poll", throws=FORESEEN, **QUIET)
@@ -55,13 +55,13 @@ def forward(source: str, message: str, index: int, generation: int, name: str) -
     work, status = Work(source, message, index, generation, name), "pending"
     try:
         ended = forward_object(lines.for_forward(source), work, str(forward.request.id))
-        if ended.ours:
+        if ended.duplicate:
             raise Ignore  # the other copy of this task counts for the chord
         status = ended.text
         if ended.settle:
             settle.apply_async((None, source, None), argsrepr=source, kwargsrepr="")
     except FORESEEN as error:
-        say(forward, error)
+        log_foreseen(forward, error)
     return status
 
 
@@ -78,7 +78,7 @@ def maintenance(source: str) -> int:
 
 
 @signals.task_failure.connect
-def say(sender: Any, exception: Exception, **_: Any) -> None:
+def log_foreseen(sender: Any, exception: Exception, **_: Any) -> None:
     """Log a foreseen error in one line; Celery logs all others with a traceback."""
     if isinstance(exception, FORESEEN):
         log.emit("task_failed", task=sender.name, why=str(exception))
@@ -114,4 +114,4 @@ def _header(work: Work, **of: Any) -> Any:
 def queue_idle() -> bool:
     """Whether no forward waits in the broker."""
     with app.pool.acquire(block=True) as connection:
-        return not waits(connection.default_channel, "objects")
+        return not has_message(connection.default_channel, "objects")

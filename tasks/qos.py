@@ -133,7 +133,7 @@ class QoS(stock.QoS):
             self.acknowledge()
 
     def acknowledge(self) -> None:
-        """Tell the broker what no script has told it."""
+        """Send the acknowledgements that no script has sent."""
         if not self.acked:
             return
         tags = tuple(self.acked)
@@ -143,7 +143,7 @@ class QoS(stock.QoS):
         del self.acked[: len(tags)]
 
     def take(self, script: Any, queues: list[str], room: int) -> list[tuple[str, bytes, bytes]]:
-        """Acknowledge and take in one errand.
+        """Acknowledge and take messages in one round trip.
 
         Answers up to *room* messages, each with its queue, and its tag if the broker noted it.
         """

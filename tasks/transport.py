@@ -20,13 +20,13 @@ from tasks.finishing import FinishingChannel
 from tasks.qos import TAKE, QoS
 from trailcourier.ledger.redis_client import Client, Login, connection_options
 
-limits: dict[str, Callable[[int], int]] = {}
+take_limits: dict[str, Callable[[int], int]] = {}
 """For some queues: a function of the free room that returns how many tasks to take now."""
 
 
 def limit(queue: str, room: int) -> int:
     """Return how many tasks of *queue* to take now; *room* at most."""
-    return limits[queue](room) if queue in limits else room
+    return take_limits[queue](room) if queue in take_limits else room
 
 
 class Channel(FinishingChannel):
@@ -130,7 +130,7 @@ class Channel(FinishingChannel):
         try:
             return super()._receive_one(client)
         except RecursionError as error:
-            foreign.say("broadcasts", b"", error)
+            foreign.log_foreign("broadcasts", b"", error)
             return None
 
     def _deliver_fanout_message(self, message: Any, exchange: str) -> bool:
@@ -138,7 +138,7 @@ class Channel(FinishingChannel):
         try:
             return bool(super()._deliver_fanout_message(message, exchange))
         except foreign.MALFORMED as error:
-            foreign.say(exchange, dumps(message).encode(), error)
+            foreign.log_foreign(exchange, dumps(message).encode(), error)
             return True
 
     def _basic_cancel(self, consumer_tag: str) -> None:
@@ -185,8 +185,8 @@ class Transport(stock.Transport):
 WAITING = "return {redis.call('LLEN', KEYS[1]), redis.call('HVALS', KEYS[2])}"
 
 
-def waits(channel: Channel, queue: str) -> bool:
-    """Whether a message of *queue* waits in the broker, or is held unacknowledged by a worker."""
+def has_message(channel: Channel, queue: str) -> bool:
+    """Return whether a message of *queue* waits in the broker, or is held by a worker."""
     prefix = channel.global_keyprefix
     queued, held = redis.Redis(connection_pool=channel.pool).eval(
         WAITING, 2, prefix + queue, prefix + channel.unacked_key

@@ -40,8 +40,8 @@ class Worker(celery.apps.worker.Worker):
         vars(sys)["__stdout__"] = None if options.get("quiet") else sys.__stderr__
         super().__init__(app, hostname, **options)
         wiring.fitness().host = self.hostname.partition("@")[2]
-        carries = min(self.role.forwards, self.concurrency)
-        self.service.begin(f"{self.hostname}/{os.getpid()}", carries)
+        threads = min(self.role.forwards, self.concurrency)
+        self.service.begin(f"{self.hostname}/{os.getpid()}", threads)
 
     def install_platform_tweaks(self, worker: Any) -> None:
         super().install_platform_tweaks(worker)

@@ -127,11 +127,11 @@ def account_of(key: str) -> str:
 
 
 def classify(
-    key: str, *, from_cloudtrail: bool, unknown: Unknown, globs: Sequence[str]
+    key: str, *, accept_any_form: bool, unknown: Unknown, globs: Sequence[str]
 ) -> KeyDecision:
     """Decide whether the object is read, skipped, or refused as not CloudTrail's.
 
-    *from_cloudtrail*: CloudTrail's own notification announced it, so that it is read even if the
+    *accept_any_form*: CloudTrail's own notification announced it, so that it is read even if the
     key has an unknown form.  *globs* are the operator's, for copies under other names: they are
     case-sensitive, ``*`` also matches ``/``, and they never make a log of a digest or of another
     service's file.  *unknown* decides for every other key.
@@ -145,7 +145,7 @@ def classify(
         return KeyDecision("skipped", "digest")
     if _belongs_to_other_service(key):
         return KeyDecision("skipped", "other-service")
-    if from_cloudtrail or any(fnmatchcase(key, glob) for glob in globs):
+    if accept_any_form or any(fnmatchcase(key, glob) for glob in globs):
         return _READ
     return _UNKNOWN[unknown]
 

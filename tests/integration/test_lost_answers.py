@@ -14,7 +14,7 @@ from tests.support.servers import valkey
 from trailcourier.clock import SystemClock
 from trailcourier.errors import Fault
 from trailcourier.ledger import Ledger, broker
-from trailcourier.ledger.admission import JudgedObject
+from trailcourier.ledger.admission import NamedObject
 from trailcourier.ledger.left_messages import LeftMessage
 from trailcourier.ledger.outcomes import Report
 from trailcourier.ledger.quarantine import QuarantineEntry
@@ -73,7 +73,7 @@ def everything(ledger: Ledger) -> Iterator[object]:
     lease = ledger.poll_lease(0)
     yield lease.take(), lease.renew(), ledger.room.measure(["siem"]), ledger.workers.count_threads()
     message = Message("m", "receipt", "", 1, 0)
-    named = [JudgedObject(ref) for ref in REFS]
+    named = [NamedObject(ref) for ref in REFS]
     yield ledger.leases.admit(message, named, visibility=600)
     claims = [
         ledger.claims.claim("m", at, 1, token=f"t{at}", task_id=f"task-{at}", sinks=["siem"])
@@ -86,18 +86,18 @@ def everything(ledger: Ledger) -> Iterator[object]:
     assert third
     ledger.claims.note_progress(first, "e", {"p:siem": 3})
     yield ledger.claims.renew([first, second, third])
-    yield ledger.outcomes.finish(first, DELIVERED, jitter=1)
+    yield ledger.outcomes.write(first, DELIVERED, jitter=1)
     parked = Report(
         Outcome("parked", "access-denied"), breakers=breakers_of_fault("s", DENIED, REFS[1])
     )
-    yield ledger.outcomes.finish(second, parked, jitter=0)
+    yield ledger.outcomes.write(second, parked, jitter=0)
     yield [(due.index, due.generation) for due in ledger.parked.take_ready(5)]
-    yield ledger.outcomes.finish(third, Report(Outcome("refused", "corrupt")), jitter=1)
+    yield ledger.outcomes.write(third, Report(Outcome("refused", "corrupt")), jitter=1)
     lost = ledger.redispatch.take_lost(idle=False, keep=False)
     yield lost
     again = ledger.claims.claim("m", 1, 2, token="t9", task_id="task-9", sinks=["siem"])
-    yield again.kind, again.claim and ledger.outcomes.finish(again.claim, DELIVERED, jitter=1)
-    yield ledger.leases.take_finished(), ledger.leases.judge(["m"]), ledger.leases.take_expiring()
+    yield again.kind, again.claim and ledger.outcomes.write(again.claim, DELIVERED, jitter=1)
+    yield ledger.leases.begin_settle(), ledger.leases.judge(["m"]), ledger.leases.take_expiring()
     ledger.leases.note_extended([("m", "receipt", 60)])
     ledger.leases.forget(["m"], "messages:deleted")
     lease.release()
@@ -132,25 +132,25 @@ def what_is_rare(ledger: Ledger) -> Iterator[object]:
     """Call the scripts that seldom find anything, in a state where they do."""
     ledger.store.client.set("trailcourier:1:offset", 0)
     yield ledger.leases.admit(
-        Message("full", "receipt", "", 1, 0), [JudgedObject(ref) for ref in OTHERS], visibility=600
+        Message("full", "receipt", "", 1, 0), [NamedObject(ref) for ref in OTHERS], visibility=600
     )
     for at, ref in enumerate(OTHERS):
         held = ledger.claims.claim("full", at, 1, token=f"f{at}", task_id=f"f{at}", sinks=["siem"])
         assert held.claim
         parked = Report(Outcome("parked", "s3-error"), breakers=breakers_of_fault("s", ERROR, ref))
-        yield ledger.outcomes.finish(held.claim, parked, jitter=1)
+        yield ledger.outcomes.write(held.claim, parked, jitter=1)
     yield ledger.parked.list_some(5), ledger.sums.read_with_in_hand()
     full = ledger.left.take_full(9)
     yield full
     ledger.left.note(full, {each.message: 43_000 for each in full})
     ledger.leases.forget(["full"], "messages:full")
     yield ledger.leases.admit(
-        Message("done", "receipt", "", 1, 0), [JudgedObject(REFS[0])], visibility=600
+        Message("done", "receipt", "", 1, 0), [NamedObject(REFS[0])], visibility=600
     )
     ledger.store.client.set("trailcourier:1:offset", 301_000)
     yield (
         ledger.left.take_recovered(9),
-        ledger.leases.take_unsettled(since=5),
+        ledger.leases.take_finished(since=5),
         ledger.leases.take_expiring(),
     )
     entry = QuarantineEntry("odd", "message", "not-understood", "odd", None, "odd")

@@ -481,7 +481,7 @@ def test_who_asks_for_one_message_gets_one(shared_broker, client, publish):
 
 def test_a_queue_that_is_limited_is_taken_from_one_by_one_and_others_as_ever(worker, publish):
     allowed = iter([0, 1])
-    ours.limits["objects"] = lambda room: next(allowed, 0)
+    ours.take_limits["objects"] = lambda room: next(allowed, 0)
     try:
         both = worker(8, "objects", "control")
         publish(3)
@@ -490,5 +490,5 @@ def test_a_queue_that_is_limited_is_taken_from_one_by_one_and_others_as_ever(wor
         both.turn()
         assert sorted(both.numbers) == [0, 0, 1]  # one object, and both of the others
     finally:
-        ours.limits.clear()
+        ours.take_limits.clear()
     both.until(5)

@@ -92,14 +92,14 @@ def test_a_channel_whose_connections_were_dropped_takes_a_new_client(channel, fo
 
 
 def test_nothing_waits_in_an_empty_broker(channel):
-    assert not ours.waits(channel, "objects")
+    assert not ours.has_message(channel, "objects")
 
 
 def test_a_forward_in_its_queue_waits(channel, forward):
     forward()
 
-    assert ours.waits(channel, "objects")
-    assert not ours.waits(channel, "control")
+    assert ours.has_message(channel, "objects")
+    assert not ours.has_message(channel, "control")
 
 
 def test_a_forward_that_a_worker_holds_unacknowledged_waits(channel, forward):
@@ -107,11 +107,11 @@ def test_a_forward_that_a_worker_holds_unacknowledged_waits(channel, forward):
 
     with closing(channel.connection.client.SimpleQueue("objects")) as queue:
         message = queue.get(timeout=5)
-        held = ours.waits(channel, "objects")
+        held = ours.has_message(channel, "objects")
         message.ack()
 
     assert held
-    assert not ours.waits(channel, "objects")
+    assert not ours.has_message(channel, "objects")
 
 
 @pytest.mark.parametrize(
@@ -128,4 +128,4 @@ def test_what_is_held_and_no_forward_does_not_wait(channel, entry):
     with channel.conn_or_acquire() as client:
         client.hset("unacked", str(uuid.uuid4()), entry)
 
-    assert not ours.waits(channel, "objects")
+    assert not ours.has_message(channel, "objects")

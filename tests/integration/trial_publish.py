@@ -6,7 +6,7 @@ Reads a number of works a line, publishes a chord of so many, and answers ``publ
 import sys
 
 from tasks.line import publish, queue_idle
-from trailcourier.line.messages import Work
+from trailcourier.line.work import Work
 
 
 def main() -> None:

@@ -94,7 +94,7 @@ def test_a_lease_of_twelve_hours_is_let_go_and_taken_up_again(make):
         counted = world.ledger.sums.read()
         world.pass_time(seconds)
         world.until(lambda counted=counted: moved(counted, world), "the lease is tended")
-    world.until(lambda: world.ledger.sums.read().get("leases:let-go"), "it is let go")
+    world.until(lambda: world.ledger.sums.read().get("leases:given-up"), "it is let go")
     world.s3.heal()
     world.pass_time(7200)
     world.settled()
@@ -106,4 +106,4 @@ def test_a_lease_of_twelve_hours_is_let_go_and_taken_up_again(make):
 
 def moved(before, world):
     after = world.ledger.sums.read()
-    return any(after.get(f) != before.get(f) for f in ("leases:extended", "leases:let-go"))
+    return any(after.get(f) != before.get(f) for f in ("leases:extended", "leases:given-up"))

@@ -24,7 +24,7 @@ USUAL = (
     "ledger.note_receive", "ledger.note_step", "ledger.note_success", "ledger.read_clock",
     "ledger.read_degraded", "ledger.release_poll_lease", "ledger.send_tick",
     "ledger.sweep_breakers", "ledger.take_depth_turn",
-    "ledger.take_done_messages", "ledger.take_expiring_leases", "ledger.take_full_messages",
+    "ledger.take_finished_messages", "ledger.take_expiring_leases", "ledger.take_full_messages",
     "ledger.take_lost_forwards", "ledger.take_poll_lease", "ledger.write_outcome", "queue.delete",
     "queue.depth", "queue.extend", "queue.receive", "queue.redrive", "sink.finish",
     "sink.send", "sink.start",

@@ -18,7 +18,7 @@ from tests.simulation.schedule import Signal
 from tests.simulation.strikes import Strike
 from trailcourier.ledger.store import Store
 from trailcourier.ledger.ticks import Ticks
-from trailcourier.line.messages import Work
+from trailcourier.line.work import Work
 
 TICKS = "sim:ticks"  # the list of the broker that ticks are in
 FOR_EVER = 10**9

@@ -5,7 +5,7 @@ from typing import Any
 
 from tests.simulation.queue import name_of
 from tests.simulation.workload import BUCKETS, Name, wanted
-from trailcourier.line.messages import Work
+from trailcourier.line.work import Work
 from trailcourier.models import ObjectRef
 
 SOON = 10_000  # ms in which calls that were begun before are over

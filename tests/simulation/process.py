@@ -116,4 +116,4 @@ class SimProcess:
         """Look whether what keeps this host from taking objects is over."""
         fitness = self.line.process.fitness
         if fitness.why():
-            fitness.recovered({each.name for each in self.line.ledger.breakers.list_open()})
+            fitness.keep_open({each.name for each in self.line.ledger.breakers.list_open()})

@@ -190,7 +190,7 @@ class SimQueue:
             self._server.asked = schedule.now
         return self._call("receive", lambda: self._server.take(most, visibility * 1000), f"{most}")
 
-    def extend(self, entries: Sequence[tuple[str, str, int]]) -> BatchResult:
+    def change_visibility(self, entries: Sequence[tuple[str, str, int]]) -> BatchResult:
         if self._server.denies_extend:
             raise NotAllowed("queue-denied", "sqs:ChangeMessageVisibility", where="queue")
 

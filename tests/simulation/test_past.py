@@ -23,7 +23,7 @@ FOUND = {
         "--strikes sink.send#9=error:sink-error",
     "a message larger than its bucket may have parked came back until it was dead":
         "--seed 50201171 --profile everything --messages m4,m5 --events 2 "
-        "--strikes ledger.take_done_messages#2=freeze-before@24404",
+        "--strikes ledger.take_finished_messages#2=freeze-before@24404",
 }  # fmt: skip
 
 

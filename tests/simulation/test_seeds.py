@@ -102,6 +102,7 @@ def test_a_world_that_goes_on_for_ever_is_a_failed_seed(
 ) -> None:
     monkeypatch.setattr(world, "STEPS", 100)
     monkeypatch.setattr(world, "STEPS_EACH", 0)
+    monkeypatch.setattr(world, "STEPS_AN_HOUR", 0)
     (failure,) = run(plan(12), server).failures
     assert failure.kind == "endless"
     assert "more than 100 steps" in failure.told

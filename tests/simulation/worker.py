@@ -93,7 +93,7 @@ class Worker:
         try:
             carried = forward_object(line, work, task.id)
             points.in_hand[work.name] -= 1
-            if carried.ours:
+            if carried.duplicate:
                 alone = alone and begun == points.begun[work.name]
                 if actor.name in points.asked_twice and alone:
                     process.raised.append(f"forward: nobody has {work.name}, and it steps aside")

@@ -31,8 +31,8 @@ from tests.simulation.workload import BUCKETS, RAISES, REJECT, Put, Sent, wanted
 from trailcourier.ledger import Ledger
 from trailcourier.line import Line
 from trailcourier.line.fitness import Fitness
-from trailcourier.line.limits import ProcessLimits
 from trailcourier.line.object_rules import ObjectRules
+from trailcourier.line.process_limits import ProcessLimits
 from trailcourier.models import Numbers
 from trailcourier.operations.status import SourceStatus, read_status
 from trailcourier.sinks import ConfiguredSink, DeliverySettings
@@ -41,6 +41,7 @@ SOURCE = "prod"
 OWN = f"trailcourier:1:s:{SOURCE}:"  # what the source's keys begin with
 LOOK = 1000  # ms between two looks whether all is done
 STEPS, STEPS_EACH = 25_000, 500  # of a run, and of each message more, at most
+STEPS_AN_HOUR, HOURS = 25_000, 12  # more for each hour: where nothing happens a tick has a dozen
 LONGEST_RUN = 72 * 3_600_000  # ms
 LOOKS = 3  # in a row that must find it so
 RESTART = (200, 20_000)  # ms until a process that died is started again
@@ -172,7 +173,7 @@ class World:
                 ConfiguredSink(SimSink(each, self.points), self._settings(each))
                 for each in self.sinks
             ),
-            keep=keep,
+            find_dropping_rules=keep,
             process=ProcessLimits(
                 memory=self.plan.memory, claim=numbers.claim, stall=numbers.claim_stall,
                 fitness=Fitness(process.host, clock), stopping=process.stopping, clock=clock,
@@ -271,7 +272,9 @@ class World:
 
     def _beyond(self) -> str:
         """Which bound the run has gone beyond: it would not end, and take ever more memory."""
-        most = STEPS + STEPS_EACH * len(self.plan.workload.sent)
+        hours = min(self.schedule.now / 3_600_000, HOURS)
+        sent = len(self.plan.workload.sent)
+        most = int(STEPS + STEPS_EACH * sent + STEPS_AN_HOUR * hours)
         if len(self.history.steps) > most:
             return f"more than {most} steps in {self.schedule.now / 1000:g} s"
         if self.schedule.now > LONGEST_RUN:

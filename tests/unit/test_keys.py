@@ -19,7 +19,7 @@ ORG_LOG = f"AWSLogs/{ORG}/111122223333/CloudTrail/{DAY}/{FILE}"
 
 def judged(key, *, own=False, unknown="refuse", globs=()):
     return ": ".join(
-        filter(None, keys.classify(key, from_cloudtrail=own, unknown=unknown, globs=globs))
+        filter(None, keys.classify(key, accept_any_form=own, unknown=unknown, globs=globs))
     )
 
 
@@ -241,7 +241,7 @@ PIECES = ["AWSLogs/", "111122223333/", "CloudTrail/", "CloudTrail-Digest/", "Con
 
 @given(st.text() | st.lists(st.sampled_from(PIECES)).map("".join), st.booleans())
 def test_every_key_is_classified_with_a_known_reason(key, own):
-    status, reason = keys.classify(key, from_cloudtrail=own, unknown="refuse", globs=["*x*"])
+    status, reason = keys.classify(key, accept_any_form=own, unknown="refuse", globs=["*x*"])
 
     assert status == (REASONS[reason].status if reason else "read")
 

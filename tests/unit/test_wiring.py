@@ -61,9 +61,9 @@ def test_a_line_is_composed_from_its_source(configured):
         ("archive", "console"),
         ("acme-*",),
     )
-    assert line.limits.compressed == 2 * 1024 * 1024
+    assert line.log_limits.compressed == 2 * 1024 * 1024
     assert line.ledger is wiring.ledger("prod")
-    assert line.keep([b"{}"]) == [None]
+    assert line.find_dropping_rules([b"{}"]) == [None]
 
 
 def test_sources_share_their_process_and_their_sinks_but_not_their_queue(configured):

@@ -164,7 +164,7 @@ class Queue:
             for each in response.messages
         ]
 
-    def extend(self, entries: Sequence[tuple[str, str, int]]) -> BatchResult:
+    def change_visibility(self, entries: Sequence[tuple[str, str, int]]) -> BatchResult:
         """Set the visibility of each (id, receipt, seconds) from now; 0 releases the message.
 
         Raises NotAllowed if ``sqs:ChangeMessageVisibility`` is denied.

@@ -139,7 +139,7 @@ def _head(subject: Subject, ref: ObjectRef, region: str) -> AwsCall:
 
 def _check_content(ref: ObjectRef, data: bytes) -> Finding:
     try:
-        count = records.open_log(data, records.Limits()).count
+        count = records.open_log(data, records.LogLimits()).count
     except Fault as fault:
         text = f"{ref} is not a valid log file: {fault.detail}"
         fix = f"See {fault.reason} in docs/dispositions.md for the cause and the remedy."

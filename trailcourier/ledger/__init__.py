@@ -10,7 +10,6 @@ from trailcourier.clock import SYSTEM_CLOCK, Clock
 from trailcourier.ledger.breakers import Breakers
 from trailcourier.ledger.claims import Claims
 from trailcourier.ledger.depth import DepthSamples
-from trailcourier.ledger.dispatch import Redispatch
 from trailcourier.ledger.leases import Leases
 from trailcourier.ledger.left_messages import LeftMessages
 from trailcourier.ledger.mode import Mode
@@ -20,6 +19,7 @@ from trailcourier.ledger.poll_lease import PollLease
 from trailcourier.ledger.quarantine import Quarantine
 from trailcourier.ledger.receives import Receives
 from trailcourier.ledger.redis_client import Client
+from trailcourier.ledger.redispatch import Redispatch
 from trailcourier.ledger.room import RoomMeter
 from trailcourier.ledger.store import Store
 from trailcourier.ledger.sums import Sums

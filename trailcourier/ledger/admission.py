@@ -13,18 +13,19 @@ from trailcourier.ledger.store import Store, announced_content, object_id
 from trailcourier.models import Message, ObjectRef, Outcome
 
 
-class JudgedObject(msgspec.Struct, frozen=True):
+class NamedObject(msgspec.Struct, frozen=True):
     """An object that a message names.
 
     *outcome* is known where the object need not be read, else None.  *body* is the beginning of the
-    message, for the quarantine entry of an object that is refused unread.  *named_by_cloudtrail*
-    says that CloudTrail's own notification names it, although its key has no known shape.
+    message, for the quarantine entry of an object that is refused unread.  *accepts_any_form*
+    says that it is read only because CloudTrail's own notification names it: its key has no known
+    form.
     """
 
     ref: ObjectRef
     outcome: Outcome | None = None
     body: str = ""
-    named_by_cloudtrail: bool = False
+    accepts_any_form: bool = False
 
 
 class Admitted(msgspec.Struct, frozen=True):
@@ -55,7 +56,7 @@ ADMIT_MESSAGE = Script("admit_message")
 
 
 def admit_message(
-    store: Store, message: Message, named: Sequence[JudgedObject], *, visibility: int,
+    store: Store, message: Message, named: Sequence[NamedObject], *, visibility: int,
     non_create: int, topic: str,
 ) -> Admitted:  # fmt: skip
     """Ask the ledger what to do with *message*; see ``Leases.admit``."""
@@ -72,7 +73,7 @@ def admit_message(
     return Admitted(kind.decode(), tuple(indices), delivered, tuple(refused), tuple(judged))
 
 
-def _arguments(message: Message, named: Sequence[JudgedObject]) -> Iterator[str | bytes]:
+def _arguments(message: Message, named: Sequence[NamedObject]) -> Iterator[str | bytes]:
     """Yield what the script takes for each object, in the order its header gives."""
     for each in named:
         ref = each.ref
@@ -84,10 +85,10 @@ def _arguments(message: Message, named: Sequence[JudgedObject]) -> Iterator[str 
         yield entry_id(ref)
         refused = each.outcome is not None and each.outcome.status == "refused"
         yield encode_entry(_entry(message, each)) if refused else b""
-        yield "1" if each.named_by_cloudtrail else ""
+        yield "1" if each.accepts_any_form else ""
 
 
-def _entry(message: Message, each: JudgedObject) -> QuarantineEntry:
+def _entry(message: Message, each: NamedObject) -> QuarantineEntry:
     reason = each.outcome.reason if each.outcome else ""
     return QuarantineEntry(
         entry_id(each.ref), "object", reason, str(each.ref), each.ref, message.id, body=each.body

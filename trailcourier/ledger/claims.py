@@ -14,7 +14,7 @@ from trailcourier.ledger.script import Script
 from trailcourier.ledger.store import Store, content_digest
 from trailcourier.models import ObjectRef, Outcome
 
-Granted = Literal["go", "alone", "ours", "held", "done", "gone", "parked", "refused"]
+Granted = Literal["go", "alone", "duplicate", "held", "done", "gone", "parked", "refused"]
 
 
 class Claim(msgspec.Struct, frozen=True):
@@ -40,29 +40,29 @@ class ObjectProgress(msgspec.Struct, frozen=True):
     | field | meaning | kept as |
     |---|---|---|
     | *etag* | the content that the fields below are about | ``e`` |
-    | *progress* | by sink, the ordinal of the next record to send | ``p`` |
-    | *rejected* | by sink, the records that it refused | ``j`` |
-    | *in_doubt* | by sink, records before *progress* that are still open | ``l`` |
+    | *next* | by sink, the ordinal of the next record to send | ``p`` |
+    | *refused_before* | by sink, the records that it refused | ``j`` |
+    | *resend* | by sink, records before *progress* that are still open | ``l`` |
     | *rejected_alone* | by sink, open records that it rejected when sent alone | ``a`` |
     | *counted* | whether the sums have counted the object's records | ``n`` |
-    | *refused* | by sink, how many refused records the sums have counted | ``c`` |
-    | *accepted* | the sinks that accepted any of the records | ``o`` |
+    | *refused_counted* | by sink, how many refused records the sums have counted | ``c`` |
+    | *accepting_sinks* | the sinks that accepted any of the records | ``o`` |
 
     "Kept as" names the field of ``o:<oid>`` in ``schema.md``.  *delivered_digests* are the contents
-    delivered before.  *vouching_sinks* accepted other records from this host since they last
-    rejected one of this object's records that was sent alone.
+    delivered before.  *sinks_accepting_others* accepted other records from this host since they
+    last rejected one of this object's records that was sent alone.
     """
 
     etag: str = ""
-    progress: Mapping[str, int] = {}
-    rejected: Mapping[str, tuple[int, ...]] = {}
-    in_doubt: Mapping[str, tuple[int, ...]] = {}
+    next: Mapping[str, int] = {}
+    refused_before: Mapping[str, tuple[int, ...]] = {}
+    resend: Mapping[str, tuple[int, ...]] = {}
     rejected_alone: Mapping[str, tuple[int, ...]] = {}
     counted: bool = False
-    refused: Mapping[str, int] = {}
-    accepted: tuple[str, ...] = ()
+    refused_counted: Mapping[str, int] = {}
+    accepting_sinks: tuple[str, ...] = ()
     delivered_digests: bytes = b""
-    vouching_sinks: tuple[str, ...] = ()
+    sinks_accepting_others: tuple[str, ...] = ()
 
     def delivered(self, etag: str) -> bool:
         """Say whether the content with this etag was delivered before."""
@@ -78,7 +78,7 @@ class ClaimAnswer(msgspec.Struct, frozen=True):
     |---|---|
     | "go" | *claim* is granted; *progress* is what earlier tries left behind |
     | "alone" | ask again when nothing else runs in this process: the object killed workers |
-    | "ours" | the task that asks holds the claim already |
+    | "duplicate" | the task that asks holds the claim already |
     | "held" | another task holds the claim, or this forward's generation is an old one |
     | "done" | the object has its final *outcome* |
     | "gone" | the message has no lease any more |
@@ -173,13 +173,13 @@ def _decode_progress(
 
     return ObjectProgress(
         etag=state.get("e", b"").decode(),
-        progress=numbers("p:"),
-        rejected=ordinals("j:"),
-        in_doubt=ordinals("l:"),
+        next=numbers("p:"),
+        refused_before=ordinals("j:"),
+        resend=ordinals("l:"),
         rejected_alone=ordinals("a:"),
         counted="n" in state,
-        refused=numbers("c:"),
-        accepted=tuple(numbers("o:")),
+        refused_counted=numbers("c:"),
+        accepting_sinks=tuple(numbers("o:")),
         delivered_digests=digests,
-        vouching_sinks=tuple(name.decode() for name in vouching),
+        sinks_accepting_others=tuple(name.decode() for name in vouching),
     )

@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from trailcourier.ledger.admission import Admitted, JudgedObject, admit_message
+from trailcourier.ledger.admission import Admitted, NamedObject, admit_message
 from trailcourier.ledger.script import Script
 from trailcourier.ledger.store import Store
 from trailcourier.models import Message
@@ -38,7 +38,7 @@ JUDGE_MESSAGES = Script("judge_messages")
 FORGET_MESSAGES = Script("forget_messages")
 TAKE_EXPIRING_LEASES = Script("take_expiring_leases")
 NOTE_EXTENDED_LEASES = Script("note_extended_leases")
-TAKE_DONE_MESSAGES = Script("take_done_messages")
+TAKE_FINISHED_MESSAGES = Script("take_finished_messages")
 MEASURE_LEASES = Script("measure_leases")
 
 
@@ -60,7 +60,7 @@ class Leases:
         self._store = store
 
     def admit(
-        self, message: Message, named: Sequence[JudgedObject], *, visibility: int,
+        self, message: Message, named: Sequence[NamedObject], *, visibility: int,
         non_create: int = 0, topic: str = "",
     ) -> Admitted:  # fmt: skip
         """Lease *message* and say which of its objects need work.
@@ -111,10 +111,10 @@ class Leases:
             flat = (part for lease in leases for part in lease)
             self._store.call(NOTE_EXTENDED_LEASES, self._store.token(), *flat)
 
-    def take_finished(self) -> list[str]:
+    def begin_settle(self) -> list[str]:
         """Take messages whose objects are all done; the next that finishes asks for a settle."""
         self._store.client.delete(f"{self._store.own}settling")
-        return self.take_unsettled(since=0)
+        return self.take_finished(since=0)
 
     def count_finished(self) -> int:
         """Count the messages whose objects are all done and which wait to be settled."""
@@ -125,7 +125,7 @@ class Leases:
         oldest, receives = self._store.call(MEASURE_LEASES)
         return HeldMessages(oldest or None, receives)
 
-    def take_unsettled(self, *, since: float) -> list[str]:
+    def take_finished(self, *, since: float) -> list[str]:
         """Take messages whose objects were all done *since* seconds ago and are not settled."""
-        done = self._store.call(TAKE_DONE_MESSAGES, self._store.token(), int(since * 1000))
+        done = self._store.call(TAKE_FINISHED_MESSAGES, self._store.token(), int(since * 1000))
         return [mid.decode() for mid in done]

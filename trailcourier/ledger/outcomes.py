@@ -72,7 +72,7 @@ class Outcomes:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def finish(
+    def write(
         self, claim: Claim, report: Report, *, jitter: float, host: str = "",
         entry: QuarantineEntry | None = None,
     ) -> WrittenOutcome:  # fmt: skip
@@ -100,16 +100,17 @@ class Outcomes:
     def _facts(self, report: Report, jitter: float, host: str) -> bytes:
         """Return what the script decides by, as JSON; times are in milliseconds.
 
+        Besides the report's own fields, its *detail* as ``text``, *host* and *jitter*, these are:
+
         | key | meaning |
         |---|---|
-        | ok, at | *succeeded* and *succeeded_at* of the report |
-        | alive | life of a heartbeat |
-        | parked | parked objects a bucket and account may have |
-        | tries | the tries after which the object is refused; 0: the report's status stands |
+        | heartbeat_life | life of a heartbeat |
+        | most_parked | parked objects a bucket and account may have |
+        | most_tries | the tries after which the object is refused; 0: the report's status stands |
         | needs_success | refuse only if other objects succeeded since the first try |
-        | alone | the starts after which an object runs alone |
+        | starts_alone | the starts after which an object runs alone |
         | failures | distinct failures that open a breaker |
-        | first, last | the first and the longest wait of a parked object |
+        | first_wait, last_wait | the first and the longest wait of a parked object |
         """
         numbers, outcome = self._store.numbers, report.outcome
         reason = REASONS.get(outcome.reason)
@@ -118,20 +119,20 @@ class Outcomes:
                 "status": outcome.status,
                 "reason": outcome.reason,
                 "text": outcome.detail[:500],
-                "ok": report.succeeded,
-                "at": report.succeeded_at,
+                "succeeded": report.succeeded,
+                "succeeded_at": report.succeeded_at,
                 "state": report.state,
                 "breakers": report.breakers,
                 "waits_for": report.waits_for,
                 "host": host,
-                "alive": numbers.heartbeat * 1000,
-                "parked": numbers.parked,
-                "tries": reason.tries if reason else 0,
-                "alone": numbers.starts_alone,
+                "heartbeat_life": numbers.heartbeat * 1000,
+                "most_parked": numbers.parked,
+                "most_tries": reason.tries if reason else 0,
+                "starts_alone": numbers.starts_alone,
                 "needs_success": bool(reason and reason.only_if_others_succeed),
                 "failures": numbers.breaker_failures,
-                "first": numbers.park_first * 1000,
-                "last": numbers.park_last * 1000,
+                "first_wait": numbers.park_first * 1000,
+                "last_wait": numbers.park_last * 1000,
                 "jitter": jitter,
             }
         )

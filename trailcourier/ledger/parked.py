@@ -7,7 +7,7 @@ take turns, so that a large one does not keep the others waiting.
 
 import msgspec
 
-from trailcourier.ledger.dispatch import DueObject, decode_due
+from trailcourier.ledger.redispatch import DueObject, decode_due
 from trailcourier.ledger.script import Script
 from trailcourier.ledger.store import Store
 from trailcourier.models import ObjectRef

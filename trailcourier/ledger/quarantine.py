@@ -23,7 +23,7 @@ READ_AT_ONCE = 500  # entries
 NO_DETAILS = "There was no room for the details; they are in the log, as object_refused."
 
 
-class RejectedRecord(NamedTuple):
+class QuarantinedRecord(NamedTuple):
     """A record that a sink refused: its ordinal in the file, the reason, and its eventID if any."""
 
     sink: str
@@ -48,7 +48,7 @@ class QuarantineEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     ref: ObjectRef | None = None
     message: str = ""
     confirm: str = ""
-    records: tuple[RejectedRecord, ...] = ()
+    records: tuple[QuarantinedRecord, ...] = ()
     records_in_all: int = 0
     first: int = 0
     last: int = 0

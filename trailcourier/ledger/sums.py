@@ -11,7 +11,7 @@ MESSAGES_HOLD = (
     "messages `received`, and what became of each: `deleted`, `unread:KIND` (deleted too), `left` "
     "(an object was refused), `refused:REASON`, and what comes again: `refused-before`, "
     "`held-already`, `failed`, `full` (too much of its bucket is parked), `not-deleted`, "
-    "`given-back`, `let-go`, `lost`"
+    "`released`, `given-up`, `lost`"
 )
 OBJECTS_HOLD = (
     "objects `named` by messages, and what became of each: `delivered`, `skipped:REASON`, "
@@ -43,13 +43,13 @@ class Sums:
             self._store.call(COUNT_SUMS, self._store.token(), *flat)
 
     def count_folders(self, unknown: Mapping[str, int]) -> None:
-        """Count objects with keys of unknown shape, for at most ``FOLDERS_KEPT`` folders."""
+        """Count objects with keys of unknown form, for at most ``FOLDERS_KEPT`` folders."""
         if unknown:
             flat = (part for item in unknown.items() for part in item)
             self._store.call(COUNT_FOLDERS, self._store.token(), FOLDERS_KEPT, *flat)
 
     def read_folders(self) -> dict[str, int]:
-        """Return the objects with keys of unknown shape by folder, the largest number first."""
+        """Return the objects with keys of unknown form by folder, the largest number first."""
         held = _decoded(self._store.client.hgetall(f"{self._store.own}folders"))
         return dict(sorted(held.items(), key=lambda item: (-item[1], item[0])))
 
@@ -115,7 +115,7 @@ def _decoded(held: Mapping[bytes, bytes]) -> dict[str, int]:
 def of_messages(sums: Mapping[str, int]) -> dict[str, int]:
     """Count messages ``received`` and what became of them; those not in the sum are leased."""
     leases = under("leases", sums)
-    ended = {name: leases[name] for name in ("given-back", "let-go", "lost") if name in leases}
+    ended = {name: leases[name] for name in ("released", "given-up", "lost") if name in leases}
     return {"received": 0} | under("messages", sums) | ended
 
 

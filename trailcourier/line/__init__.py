@@ -3,8 +3,8 @@
 poll -> forward -> settle, and maintenance for what these left open.  Plain functions of a Line;
 the workers' tasks call them, and so do tests, without Celery.
 
-Read ``poll``, ``forward``, ``delivery``, ``sink_progress``, ``settle`` and ``maintenance``, in this
-order.  The other modules serve these.
+Read ``poll``, ``queue``, ``forward``, ``delivery``, ``sink_progress``, ``outcome``, ``settle`` and
+``maintenance``, in this order.  The other modules serve these.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING
 
 from trailcourier.clock import SYSTEM_CLOCK, Clock
 from trailcourier.ledger import Ledger
-from trailcourier.line.limits import ProcessLimits
 from trailcourier.line.object_rules import ObjectRules
+from trailcourier.line.process_limits import ProcessLimits
 from trailcourier.models import Numbers
-from trailcourier.records import Limits
+from trailcourier.records import LogLimits
 from trailcourier.sinks import ConfiguredSink
 
 if TYPE_CHECKING:  # AWS's libraries cost a second to import, and the clock does without them
     from trailcourier.aws.sqs import Queue
     from trailcourier.objects import Reader, Readers
 
-Keep = Callable[[Sequence[bytes]], Sequence[str | None]]
+RecordFilter = Callable[[Sequence[bytes]], Sequence[str | None]]
 """Filters records: for each, the name of the rule that drops it, or None to keep it."""
 
 
@@ -31,7 +31,7 @@ Keep = Callable[[Sequence[bytes]], Sequence[str | None]]
 class Line:
     """One event source: its queue, ledger, reader and sinks, opened, and its settings.
 
-    *process* is shared by all lines of the process; *limits* are those of one log file.
+    *process* is shared by all lines of the process; *log_limits* are those of one log file.
     """
 
     source: str
@@ -39,10 +39,10 @@ class Line:
     ledger: Ledger
     reader: "Reader | Readers"
     configured_sinks: tuple[ConfiguredSink, ...]
-    keep: Keep
+    find_dropping_rules: RecordFilter
     process: ProcessLimits
     numbers: Numbers = field(default_factory=Numbers)
-    limits: Limits = field(default_factory=Limits)
+    log_limits: LogLimits = field(default_factory=LogLimits)
     rules: ObjectRules = field(default_factory=ObjectRules)
     clock: Clock = SYSTEM_CLOCK
 

@@ -43,7 +43,7 @@ def deliver(line: Line, draft: ReportDraft, live: LiveClaim) -> Report:
                 resume(sink, draft.earlier, opened.etag, live) for sink in line.configured_sinks
             ]
             draft.begin(opened.etag, len(data), sink_progress)
-            log = records.open_log(data, line.limits, live.keep_going)
+            log = records.open_log(data, line.log_limits, live.keep_going)
             return _send(line, draft, log, live, Origin(line.source, ref, opened.etag))
     finally:
         opened.close()
@@ -57,7 +57,7 @@ def _send(
     with _started(draft.sink_progress, origin):
         for batch in log.batches(records=numbers.batch_records, size=numbers.batch_bytes):
             draft.newest = max(draft.newest, records.newest_event_time(batch.records))
-            dropped = line.keep(batch.records)
+            dropped = line.find_dropping_rules(batch.records)
             draft.filtered.update(rule for rule in dropped if rule is not None)
             for progress in draft.sink_progress:
                 _offer(progress, batch, dropped)
@@ -89,7 +89,7 @@ def _offer(progress: SinkProgress, batch: records.Batch, dropped: Sequence[str |
                     progress, part, progress.sink.settings, accepted, probe_after=probe_after
                 ):
                     progress.note(piece, part)
-    if not progress.held:  # else a later try must send the held records again
+    if not progress.in_doubt:  # else a later try must send the held records again
         progress.next = max(progress.next, batch.first + len(batch.records))
 
 
@@ -122,5 +122,5 @@ def _memory(compressed: int, line: Line) -> int:
     These are its stored bytes, its text, the records cut from the text (both are there while the
     object is checked), and one batch in flight.
     """
-    text = min(compressed * INFLATES, line.limits.small)
+    text = min(compressed * INFLATES, line.log_limits.small)
     return compressed + 2 * text + min(text, line.numbers.batch_bytes)

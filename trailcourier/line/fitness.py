@@ -31,18 +31,18 @@ class Fitness:
         self._failing: dict[str, str] = {}
         self._probe_at = 0.0
 
-    def failed(self, breaker: str, why: str) -> None:
+    def note_open(self, breaker: str, why: str) -> None:
         """Note that *breaker*, of this host alone, is open."""
         with self._lock:
             self._failing[breaker] = why
 
-    def recovered(self, still_open: Collection[str]) -> None:
-        """Keep only the breakers in *still_open*."""
+    def keep_open(self, breakers: Collection[str]) -> None:
+        """Keep only the *breakers* open."""
         with self._lock:
-            for breaker in self._failing.keys() - set(still_open):
+            for breaker in self._failing.keys() - set(breakers):
                 del self._failing[breaker]
 
-    def closed(self, breakers: Collection[str]) -> None:
+    def note_closed(self, breakers: Collection[str]) -> None:
         """Note that *breakers* have closed."""
         with self._lock:
             for breaker in breakers:

@@ -9,22 +9,22 @@ from trailcourier.ledger.outcomes import WrittenOutcome
 from trailcourier.line import Line
 from trailcourier.line.delivery import deliver
 from trailcourier.line.failpoint import failpoint
-from trailcourier.line.messages import Work
 from trailcourier.line.outcome import write_outcome
 from trailcourier.line.report_draft import ReportDraft
+from trailcourier.line.work import Work
 from trailcourier.observability import log
 
 
 class Forwarded(msgspec.Struct, frozen=True):
     """How one forward ended.
 
-    *ours* says that another copy of this task holds the claim; that copy returns the outcome.
+    *duplicate* says that another copy of this task holds the claim; that copy returns the outcome.
     *settle* asks for a settle: the message has no open object left.
     """
 
     status: str
     reason: str = ""
-    ours: bool = False
+    duplicate: bool = False
     settle: bool = False
 
     @property
@@ -85,7 +85,7 @@ def _without_delivery(line: Line, work: Work, answer: ClaimAnswer) -> Forwarded:
                          reason="breaker-open", detail=answer.breaker)  # fmt: skip
             return Forwarded("parked", "breaker-open")
         case _:
-            return Forwarded("pending", ours=answer.kind == "ours")
+            return Forwarded("pending", duplicate=answer.kind == "duplicate")
 
 
 def _deliver(line: Line, claim: Claim, progress: ObjectProgress) -> Forwarded:

@@ -7,10 +7,10 @@ messages as their buckets fail and recover.
 from collections.abc import Callable, Sequence
 
 from trailcourier.errors import Fault
-from trailcourier.ledger.dispatch import DueObject
+from trailcourier.ledger.redispatch import DueObject
 from trailcourier.line import Line, queue
-from trailcourier.line.messages import Publish, publish_all, works_of
 from trailcourier.line.settle import settle
+from trailcourier.line.work import Publish, publish_all, works_of
 from trailcourier.observability import log
 
 SHORTEST = 60  # seconds; a lease that could be extended by less, near its twelve hours, is given up
@@ -26,13 +26,13 @@ def maintain(line: Line, publish: Publish, idle: Callable[[], bool]) -> int:
     """
     extend(line)
     leave_full(line)
-    settle(line, line.ledger.leases.take_unsettled(since=SETTLE_AFTER))
+    settle(line, line.ledger.leases.take_finished(since=SETTLE_AFTER))
     # also if nothing was ready: `status` reports a source whose settles stopped
     line.ledger.traces.note("settle")
     if line.process.stopping.is_set():
         return 0
     published = redispatch(line, publish, idle)
-    show_recovered(line)
+    release_recovered(line)
     sample_depth(line)
     line.ledger.traces.note("maintenance")
     return published
@@ -49,16 +49,16 @@ def extend(line: Line) -> None:
             given_up[lease.message] = lease.receipt
         else:
             entries.append((lease.message, lease.receipt, min(numbers.visibility, left)))
-    changed = queue.extend(line, entries)
+    changed = queue.change_visibility(line, entries)
     if changed is not None:
         done = set(changed.done)
         line.ledger.leases.note_extended([entry for entry in entries if entry[0] in done])
         if done:
             log.emit("leases_extended", source=line.source, messages=len(done))
-        queue.drop_lost(line, changed, {message: receipt for message, receipt, _ in entries})
+        queue.drop_lost_leases(line, changed, {message: receipt for message, receipt, _ in entries})
     for message in given_up:
-        log.emit("lease_let_go", source=line.source, message=message)
-    queue.release(line, given_up, "leases:let-go")
+        log.emit("lease_given_up", source=line.source, message=message)
+    queue.drop_leases(line, given_up, "leases:given-up")
 
 
 def redispatch(line: Line, publish: Publish, idle: Callable[[], bool]) -> int:
@@ -84,23 +84,23 @@ def leave_full(line: Line) -> None:
     full = line.ledger.left.take_full(FULL_AT_ONCE)
     if full:
         queue.leave(line, full)
-        queue.release(line, {each.message: each.receipt for each in full}, "messages:full")
+        queue.drop_leases(line, {each.message: each.receipt for each in full}, "messages:full")
 
 
-def show_recovered(line: Line) -> None:
+def release_recovered(line: Line) -> None:
     """Release messages that were left, once their bucket has recovered and there is room."""
     left = line.ledger.left
     if not left.count():
         return
     in_flight, _, _ = line.ledger.room.count_in_hand()
     recovered = left.take_recovered(max(0, min(line.numbers.in_flight - in_flight, FULL_AT_ONCE)))
-    changed = queue.extend(line, [(each.message, each.receipt, 0) for each in recovered])
+    changed = queue.change_visibility(line, [(each.message, each.receipt, 0) for each in recovered])
     if changed is None:  # the ledger still lists them, so a later run tries again
         return
     gone = {*changed.done, *changed.lost}
     left.forget([each for each in recovered if each.message in gone])
     if changed.done:
-        log.emit("messages_handed_back", source=line.source, messages=len(changed.done))
+        log.emit("left_messages_released", source=line.source, messages=len(changed.done))
 
 
 def sample_depth(line: Line) -> None:
@@ -120,10 +120,10 @@ def sample_depth(line: Line) -> None:
 def release_failing(line: Line, messages: tuple[str, ...]) -> None:
     """Release messages whose forwards were lost again and again: another fleet may succeed."""
     verdicts = line.ledger.leases.judge(messages)
-    queue.extend(line, [(v.message, v.receipt, 0) for v in verdicts if v.receipt])
+    queue.change_visibility(line, [(v.message, v.receipt, 0) for v in verdicts if v.receipt])
     for message in messages:
-        log.emit("message_given_back", source=line.source, message=message)
-    queue.release(line, {v.message: v.receipt for v in verdicts}, "leases:given-back")
+        log.emit("message_released", source=line.source, message=message)
+    queue.drop_leases(line, {v.message: v.receipt for v in verdicts}, "leases:released")
 
 
 def _publish(line: Line, publish: Publish, why: str, due: Sequence[DueObject]) -> int:

@@ -17,14 +17,14 @@ class ObjectRules(msgspec.Struct, frozen=True, kw_only=True):
     globs: tuple[str, ...] = ()
     unknown: keys.Unknown = "refuse"
 
-    def judge(self, ref: ObjectRef, *, own: bool) -> Outcome | None:
+    def judge(self, ref: ObjectRef, *, accept_any_form: bool) -> Outcome | None:
         """Return the outcome that bucket and key alone decide; None if the object must be read.
 
-        *own* says that CloudTrail itself announced the object.
+        *accept_any_form*: the key may have any form, as CloudTrail itself announced the object.
         """
         if not keys.is_allowed(ref.bucket, self.buckets):
             return Outcome("refused", "bucket-not-allowed")
         status, reason = keys.classify(
-            ref.key, from_cloudtrail=own, unknown=self.unknown, globs=self.globs
+            ref.key, accept_any_form=accept_any_form, unknown=self.unknown, globs=self.globs
         )
         return None if status == "read" else Outcome(status, reason)

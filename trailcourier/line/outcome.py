@@ -1,7 +1,7 @@
 """Write the outcome of an object: to the ledger, to the breakers, to the log and the metrics."""
 
 from trailcourier.ledger.outcomes import Report, WrittenOutcome
-from trailcourier.ledger.quarantine import QuarantineEntry, RejectedRecord, entry_id
+from trailcourier.ledger.quarantine import QuarantinedRecord, QuarantineEntry, entry_id
 from trailcourier.ledger.sums import as_metrics
 from trailcourier.line import Line
 from trailcourier.line.failpoint import failpoint
@@ -14,7 +14,7 @@ from trailcourier.reasons import REASONS
 def write_outcome(line: Line, draft: ReportDraft, report: Report) -> WrittenOutcome:
     """Write *report* to the ledger, then log and count what the ledger made of it."""
     fitness, claim = line.process.fitness, draft.claim
-    written = line.ledger.outcomes.finish(
+    written = line.ledger.outcomes.write(
         claim,
         report,
         jitter=line.clock.jitter(),
@@ -23,9 +23,9 @@ def write_outcome(line: Line, draft: ReportDraft, report: Report) -> WrittenOutc
     )
     failpoint("after-outcome")
     outcome = written.outcome
-    fitness.closed(written.closed)
+    fitness.note_closed(written.closed)
     if written.host_breaker:
-        fitness.failed(written.host_breaker, f"{outcome.reason}: {outcome.detail}")
+        fitness.note_open(written.host_breaker, f"{outcome.reason}: {outcome.detail}")
     _log_outcome(line, draft, report, written)
     if written.opened:
         log.emit("breaker_opened", source=line.source, breaker=written.opened,
@@ -43,7 +43,7 @@ def _entry(draft: ReportDraft, outcome: Outcome) -> QuarantineEntry | None:
     reason = REASONS.get(outcome.reason)
     if outcome.status != "refused" and not (reason and reason.tries):
         return None
-    refusals = tuple(RejectedRecord(*each) for each in draft.refusals())
+    refusals = tuple(QuarantinedRecord(*each) for each in draft.refusals())
     return QuarantineEntry(
         id=entry_id(draft.claim.ref),
         kind="object",

@@ -10,13 +10,13 @@ import redis
 from trailcourier import keys, notifications
 from trailcourier.aws.sqs import BATCH
 from trailcourier.errors import Fault
-from trailcourier.ledger.admission import Admitted, JudgedObject
+from trailcourier.ledger.admission import Admitted, NamedObject
 from trailcourier.ledger.left_messages import LeftMessage
 from trailcourier.ledger.quarantine import QuarantineEntry, beginning, message_entry_id
 from trailcourier.line import Line, queue
 from trailcourier.line.failpoint import failpoint
-from trailcourier.line.messages import Publish, Work, publish_all
 from trailcourier.line.settle import settle
+from trailcourier.line.work import Publish, Work, publish_all
 from trailcourier.models import Message, ObjectRef, Outcome
 from trailcourier.notifications import Notification
 from trailcourier.observability import log
@@ -43,7 +43,7 @@ class Arrival(msgspec.Struct, frozen=True):
     message: str
     shape: str = ""
     works: Sequence[Work] = ()
-    judged: Sequence[JudgedObject] = ()
+    judged: Sequence[NamedObject] = ()
     finished: bool = False
     new: bool = True
 
@@ -65,7 +65,7 @@ def poll(line: Line, slot: int, publish: Publish) -> int:
                 break
             received += len(messages)
             if line.process.stopping.is_set():
-                queue.show_late(line, messages)
+                queue.release_late(line, messages)
                 break
             anything_new = admit_all(line, messages, publish)
             line.ledger.receives.note(something_new=anything_new)
@@ -101,7 +101,7 @@ def admit_all(line: Line, messages: Sequence[Message], publish: Publish) -> bool
     half-way, maintenance finds in the ledger what was admitted.
     """
     arrivals: list[Arrival] = []
-    with queue.given_back(line, messages) as accounted:
+    with queue.release_on_error(line, messages) as accounted:
         visibility = queue.visibility(line)
         for message in messages:
             arrivals.append(admit_or_refuse(line, message, visibility))
@@ -203,7 +203,7 @@ def release_or_quarantine(line: Line, message: Message, error: Exception) -> Arr
 
 def delete_unread(line: Line, message: Message, kind: str) -> None:
     """Delete a message of a *kind* that is known to announce no log file, and count it."""
-    if queue.commit(line, [(message.id, message.receipt)], leased=False):
+    if queue.delete_messages(line, [(message.id, message.receipt)], leased=False):
         line.ledger.sums.count({"messages:received": 1, f"messages:unread:{kind}": 1})
         log.emit("message_discarded", source=line.source, message=message.id, kind=kind)
     else:
@@ -211,15 +211,15 @@ def delete_unread(line: Line, message: Message, kind: str) -> None:
         log.emit("message_not_discarded", source=line.source, message=message.id, kind=kind)
 
 
-def judge_objects(line: Line, message: Message, notification: Notification) -> list[JudgedObject]:
+def judge_objects(line: Line, message: Message, notification: Notification) -> list[NamedObject]:
     """Return the objects of a message, with an outcome where bucket and key alone decide it."""
-    own, objects = notification.from_cloudtrail, []
+    from_cloudtrail, judge, objects = notification.from_cloudtrail, line.rules.judge, []
     for ref in notification.objects:
-        outcome = line.rules.judge(ref, own=own)
+        outcome = judge(ref, accept_any_form=from_cloudtrail)
         # its key would be refused if another sender had named it
-        named_by_cloudtrail = own and not outcome and line.rules.judge(ref, own=False) == UNKNOWN
+        any_form = from_cloudtrail and not outcome and judge(ref, accept_any_form=False) == UNKNOWN
         body = beginning(message.body) if outcome and outcome.status == "refused" else ""
-        objects.append(JudgedObject(ref, outcome, body, named_by_cloudtrail))
+        objects.append(NamedObject(ref, outcome, body, any_form))
     return objects
 
 
@@ -249,7 +249,7 @@ def _log_quarantined(line: Line, message: Message, fault: Fault, became: str) ->
 
 
 def _log_unread(
-    line: Line, message: Message, judged: Sequence[JudgedObject], admitted: Admitted,
+    line: Line, message: Message, judged: Sequence[NamedObject], admitted: Admitted,
     not_created: int,
 ) -> None:  # fmt: skip
     """Log the objects that need no read.  The message is leased by now, so this must not fail."""
@@ -281,6 +281,6 @@ def _count_arrivals(line: Line, arrivals: Sequence[Arrival]) -> None:
             log.emit("skips_in_a_row", source=line.source, reason=outcome.reason, times=row)
 
 
-def _unread(judged: Sequence[JudgedObject]) -> list[tuple[ObjectRef, Outcome]]:
+def _unread(judged: Sequence[NamedObject]) -> list[tuple[ObjectRef, Outcome]]:
     """Return the objects that need no read, each with its outcome."""
     return [(each.ref, each.outcome) for each in judged if each.outcome]

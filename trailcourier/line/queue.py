@@ -1,6 +1,6 @@
 """Calls to the queue whose answer changes leases in the ledger.
 
-``commit`` is the only function that deletes messages.
+``delete_messages`` is the only function that deletes messages.
 """
 
 from collections import Counter
@@ -37,14 +37,14 @@ def receive(line: Line, most: int, wait: int) -> list[Message] | None:
         _count_failure(line, breaker, what, fault)
         return None
     log.emit("messages_received", source=line.source, messages=len(messages))
-    with given_back(line, messages):
+    with release_on_error(line, messages):
         _count_success(line, breaker)
     failpoint("after-receive")
     return messages
 
 
 @contextmanager
-def given_back(line: Line, messages: Sequence[Message]) -> Iterator[list[Message]]:
+def release_on_error(line: Line, messages: Sequence[Message]) -> Iterator[list[Message]]:
     """Make *messages* visible again if the block raises before all of them are accounted for.
 
     The block appends each message that is leased, or whose outcome was logged, in their order.  If
@@ -58,26 +58,26 @@ def given_back(line: Line, messages: Sequence[Message]) -> Iterator[list[Message
         rest = messages[len(accounted) :]
         back = messages if isinstance(error, redis.RedisError) else rest
         if back:
-            _show_again(line, back, len(rest), error)
+            _release(line, back, len(rest), error)
         raise
 
 
-def _show_again(line: Line, messages: Sequence[Message], rest: int, error: Exception) -> None:
+def _release(line: Line, messages: Sequence[Message], rest: int, error: Exception) -> None:
     """Make *messages* visible, so that SQS redelivers them at once; *rest* were not admitted."""
     with suppress(Fault):  # then SQS redelivers them when it ends
-        line.queue.extend([(m.id, m.receipt, 0) for m in messages])
-    log.emit("messages_given_back", source=line.source, messages=len(messages),
+        line.queue.change_visibility([(m.id, m.receipt, 0) for m in messages])
+    log.emit("messages_released_unadmitted", source=line.source, messages=len(messages),
                  not_admitted=rest, why=str(error))  # fmt: skip
 
 
-def show_late(line: Line, messages: Sequence[Message]) -> None:
+def release_late(line: Line, messages: Sequence[Message]) -> None:
     """Make *messages*, received while the worker stops, visible again."""
-    extend(line, [(m.id, m.receipt, 0) for m in messages])
+    change_visibility(line, [(m.id, m.receipt, 0) for m in messages])
     if messages:
-        log.emit("messages_came_late", source=line.source, messages=len(messages))
+        log.emit("messages_released_late", source=line.source, messages=len(messages))
 
 
-def release(line: Line, receipts: Mapping[str, str], sum_field: str) -> None:
+def drop_leases(line: Line, receipts: Mapping[str, str], sum_field: str) -> None:
     """Drop the leases of messages that SQS will redeliver, and log how many objects were open.
 
     *receipts* maps each message to the receipt by which this was decided.  A message that was
@@ -94,7 +94,7 @@ def visibility(line: Line) -> int:
     return numbers.visibility_degraded if line.ledger.mode.is_degraded() else numbers.visibility
 
 
-def extend(line: Line, entries: Sequence[tuple[str, str, int]]) -> BatchResult | None:
+def change_visibility(line: Line, entries: Sequence[tuple[str, str, int]]) -> BatchResult | None:
     """Change the visibility of each (message, receipt, seconds); None if denied or failed.
 
     The first denial puts the source into degraded mode for an hour: no extensions.
@@ -102,7 +102,7 @@ def extend(line: Line, entries: Sequence[tuple[str, str, int]]) -> BatchResult |
     if not entries or line.ledger.mode.is_degraded():
         return None
     try:
-        changed = line.queue.extend(entries)
+        changed = line.queue.change_visibility(entries)
     except NotAllowed as denied:
         if line.ledger.mode.note_degraded():
             log.emit("degraded", source=line.source, why=str(denied))
@@ -114,7 +114,9 @@ def extend(line: Line, entries: Sequence[tuple[str, str, int]]) -> BatchResult |
     return None
 
 
-def commit(line: Line, entries: Sequence[tuple[str, str]], *, leased: bool = True) -> list[str]:
+def delete_messages(
+    line: Line, entries: Sequence[tuple[str, str]], *, leased: bool = True
+) -> list[str]:
     """Delete each (message, receipt); return the messages that were deleted.
 
     If SQS no longer accepts a receipt, the lease is dropped: SQS redelivers the message.  If a
@@ -134,16 +136,16 @@ def commit(line: Line, entries: Sequence[tuple[str, str]], *, leased: bool = Tru
     failpoint("after-delete")
     _count_success(line, breaker)
     if leased:
-        drop_lost(line, changed, dict(entries))
+        drop_lost_leases(line, changed, dict(entries))
     _log_failed(line, changed)
     return list(changed.done)
 
 
-def drop_lost(line: Line, changed: BatchResult, receipts: Mapping[str, str]) -> None:
+def drop_lost_leases(line: Line, changed: BatchResult, receipts: Mapping[str, str]) -> None:
     """Drop leases whose receipt SQS no longer accepts; the ledger deduplicates their redelivery."""
     for message, code in changed.lost.items():
         log.emit("lease_lost", source=line.source, message=message, error=code)
-    release(line, {each: receipts[each] for each in changed.lost}, "leases:lost")
+    drop_leases(line, {each: receipts[each] for each in changed.lost}, "leases:lost")
 
 
 def back_off(
@@ -155,7 +157,7 @@ def back_off(
     """
     last = NO_REDRIVE_LAST if most_receives(line) == 0 else BACK_OFF_LAST
     seconds = min(last, first * 2 ** min(times - 1, 20))
-    extend(line, [(message, receipt, seconds)])
+    change_visibility(line, [(message, receipt, seconds)])
 
 
 def most_receives(line: Line) -> int | None:
@@ -177,7 +179,7 @@ def leave(line: Line, messages: Sequence[LeftMessage]) -> None:
     entries = [(m.message, m.receipt, max(0, int(longest - m.age))) for m in messages]
     if not line.ledger.mode.is_degraded():
         left.note(messages, {message: seconds for message, _, seconds in entries})
-        changed = extend(line, entries)
+        changed = change_visibility(line, entries)
         # if the call failed, SQS may have hidden some of them, so all stay listed
         if changed or line.ledger.mode.is_degraded():
             done = changed.done if changed else ()

@@ -110,8 +110,8 @@ class ReportDraft:
         digest, announced = content_digest(self._etag), announced_content(self.claim.ref)
         at = dict(self._succeeded_at)
         for progress in self.sink_progress:
-            if progress.accepted is not None:
-                at[str(sink_breaker(progress.sink.name))] = progress.accepted
+            if progress.accepted_at is not None:
+                at[str(sink_breaker(progress.sink.name))] = progress.accepted_at
         state = {} if outcome.status == "delivered" else self._state(counts=sums is not None)
         return Report(
             outcome,
@@ -138,7 +138,7 @@ class ReportDraft:
             if counts:
                 name, refused = progress.sink.name, len(progress.refused)
                 if self.earlier.counted:  # a try that refuses more, by other limits, adds nothing
-                    refused = min(refused, self.earlier.refused.get(name, 0))
+                    refused = min(refused, self.earlier.refused_counted.get(name, 0))
                 state[f"c:{name}"] = refused
         return state
 
@@ -154,7 +154,7 @@ class ReportDraft:
             if progress.truncated:
                 sums[f"sink:{name}:truncated"] = progress.truncated
             if self.earlier.counted:
-                before = self.earlier.refused.get(name, 0)
+                before = self.earlier.refused_counted.get(name, 0)
                 sums[f"sink:{name}:repaired"] = max(0, before - refused)
             else:
                 sums[f"sink:{name}:delivered"] = self.count - filtered - refused

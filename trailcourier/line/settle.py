@@ -17,14 +17,14 @@ def settle(line: Line, messages: Sequence[str] | None) -> int:
     """
     if messages is None:
         gather(line)
-        messages = line.ledger.leases.take_finished()
+        messages = line.ledger.leases.begin_settle()
     verdicts = line.ledger.leases.judge(messages)
     delivered = [v for v in verdicts if v.kind == "delete" and v.receipt]
     left = [v for v in verdicts if v.kind == "leave" and v.receipt]
     # an operator's retry has a lease but no SQS message
     retries = [v.message for v in verdicts if v.kind in ("delete", "leave") and not v.receipt]
     receipts = {v.message: v.receipt for v in verdicts}
-    deleted = queue.commit(line, [(v.message, v.receipt) for v in delivered])
+    deleted = queue.delete_messages(line, [(v.message, v.receipt) for v in delivered])
     if deleted:
         _log_deleted(line, deleted, delivered)
         line.ledger.leases.forget(deleted, "messages:deleted", receipts)

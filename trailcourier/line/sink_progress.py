@@ -11,7 +11,7 @@ from trailcourier.errors import Fault
 from trailcourier.ledger.claims import ObjectProgress
 from trailcourier.line.live_claims import LiveClaim
 from trailcourier.sinks import PROBE_AFTER, Accepted, ConfiguredSink, Delivery
-from trailcourier.sinks.batches import NumberedRecord, RefusedRecord, SettledPiece
+from trailcourier.sinks.batches import NumberedRecord, PieceResult, RefusedRecord
 
 
 class SinkProgress(msgspec.Struct):
@@ -23,17 +23,17 @@ class SinkProgress(msgspec.Struct):
     | field | meaning | kept as |
     |---|---|---|
     | *next* | the first record that was not sent yet | ``p`` |
-    | *again* | records before *next* to send again: they were left open | ``l`` |
-    | *alone* | records rejected when sent alone, and nothing was accepted since | ``a`` |
-    | *believed* | records refused in an earlier try | ``j`` |
+    | *resend* | records before *next* to send again: they were left open | ``l`` |
+    | *rejected_alone* | records rejected when sent alone, and nothing was accepted since | ``a`` |
+    | *refused_before* | records refused in an earlier try | ``j`` |
     | *refused* | records refused in this try; *ids* has their eventIDs | ``j`` |
     | *accepts* | whether the sink accepted a record of this content, in any try | ``o`` |
-    | *tried* | whether one of these lists was stored, and must be kept up to date | |
-    | *vouched* | whether the sink accepted other records since it rejected those in *alone* | |
-    | *doubted* | records that are refused if the sink rejects them alone once more | |
-    | *held* | records in doubt, to send with the next batch; *why* is the sink's last answer | |
-    | *accepted* | when the last request that the sink accepted began; None before | |
-    | *lately* | whether the sink accepted a request of the last batch | |
+    | *lists_stored* | whether one of these lists was stored, and must be kept up to date | |
+    | *accepts_others* | whether it accepted other records since it rejected *rejected_alone* | |
+    | *refused_if_rejected* | records that are refused if the sink rejects them alone once more | |
+    | *in_doubt* | rejected records that the next batch sends again; *last_rejection* says why | |
+    | *accepted_at* | when the last request that the sink accepted began; None before | |
+    | *accepted_in_batch* | whether the sink accepted a request of the last batch | |
     | *truncated* | how many records were cut to size in this try | |
 
     "Kept as" names the field of ``o:<oid>`` in ``ledger/schema.md``, which ``ObjectProgress``
@@ -45,20 +45,20 @@ class SinkProgress(msgspec.Struct):
     live: LiveClaim
     next: int = 0
     refused: dict[int, RefusedRecord] = {}
-    again: set[int] = set()
-    alone: set[int] = set()
-    believed: set[int] = set()
-    doubted: frozenset[int] = frozenset()
-    vouched: bool = False
+    resend: set[int] = set()
+    rejected_alone: set[int] = set()
+    refused_before: set[int] = set()
+    refused_if_rejected: frozenset[int] = frozenset()
+    accepts_others: bool = False
     accepts: bool = False
-    tried: bool = False
+    lists_stored: bool = False
     delivery: Delivery | None = None
     truncated: int = 0
     ids: dict[int, str] = {}
-    accepted: float | None = None
-    lately: bool = False
-    held: dict[int, bytes] = {}
-    why: str = ""
+    accepted_at: float | None = None
+    accepted_in_batch: bool = False
+    in_doubt: dict[int, bytes] = {}
+    last_rejection: str = ""
 
     def send(self, batch: Sequence[bytes]) -> None:
         """Send *batch* to the sink; if it accepts, note when the request began."""
@@ -66,9 +66,9 @@ class SinkProgress(msgspec.Struct):
             raise RuntimeError("a delivery is sent to before it was started")
         began = self.live.keep_going()
         self.delivery.send(batch)
-        self.lately = True
+        self.accepted_in_batch = True
         if self.sink.commits == "batch":
-            self.accepted, self.accepts = began, True
+            self.accepted_at, self.accepts = began, True
 
     def finish(self) -> None:
         """Finish the delivery: what was sent becomes final."""
@@ -76,7 +76,7 @@ class SinkProgress(msgspec.Struct):
             began = self.live.move()  # all is sent: it finishes even if the worker stops
             self.delivery.finish()
             if self.sink.commits == "object":
-                self.accepted, self.accepts = began, True
+                self.accepted_at, self.accepts = began, True
 
     def drop(self) -> None:
         """Abandon the delivery without finishing it."""
@@ -88,50 +88,52 @@ class SinkProgress(msgspec.Struct):
     ) -> Iterator[tuple[Sequence[NumberedRecord], Accepted, int]]:
         """Split *wanted* into doubted records and others, each with *accepted* and *probe_after*.
 
-        ``deliver`` explains these two.  A sink that vouched may reject four requests in a row for
-        each record it has refused: so an object of bad records alone needs few tries.
+        ``deliver`` explains these two.  A sink that accepts others may reject four requests in a
+        row for each record it has refused: so an object of bad records alone needs few tries.
         """
-        lately, self.lately = self.lately, False
-        doubted = [each for each in wanted if each[0] in self.doubted]
+        lately, self.accepted_in_batch = self.accepted_in_batch, False
+        doubted = [each for each in wanted if each[0] in self.refused_if_rejected]
         if doubted:
             last = doubted[-1][0]
             # `next` passes the records before these, which are not sent yet
-            self.again |= {*self.held, *(at for at, _ in wanted if at <= last)}
+            self.resend |= {*self.in_doubt, *(at for at, _ in wanted if at <= last)}
             self.next = max(self.next, last + 1)
             yield doubted, "since", PROBE_AFTER
-        others = [each for each in wanted if each[0] not in self.doubted] if doubted else wanted
+        others = wanted
+        if doubted:
+            others = [each for each in wanted if each[0] not in self.refused_if_rejected]
         if others:
-            accepted_lately = (lately or self.lately) and not self.held
+            accepted_lately = (lately or self.accepted_in_batch) and not self.in_doubt
             yield (
-                [*self.held.items(), *others] if self.held else others,
-                "before" if accepted_lately or self.vouched else "nothing",
-                max(PROBE_AFTER, 4 * len(self.refused)) if self.vouched else PROBE_AFTER,
+                [*self.in_doubt.items(), *others] if self.in_doubt else others,
+                "before" if accepted_lately or self.accepts_others else "nothing",
+                max(PROBE_AFTER, 4 * len(self.refused)) if self.accepts_others else PROBE_AFTER,
             )
 
-    def note(self, piece: SettledPiece, of: Sequence[NumberedRecord]) -> None:
+    def note(self, piece: PieceResult, of: Sequence[NumberedRecord]) -> None:
         """Record the outcome of one piece of the records *of* that were sent."""
         self.next = max(self.next, piece.next)
         for each in piece.refused:
             self.refused[each.ordinal] = each
             self.ids[each.ordinal] = records.event_id(_record(of, each.ordinal))
         self.truncated += piece.truncated
-        if self.again or self.alone or self.believed or self.held:
+        if self.resend or self.rejected_alone or self.refused_before or self.in_doubt:
             settled = {at for at, _ in of if at < piece.next}.difference(
                 piece.skipped, piece.in_doubt
             )
-            self.again -= settled
-            self.alone -= settled
-            self.believed -= settled
-            self.held = {at: each for at, each in self.held.items() if at not in settled}
-        self.again |= set(piece.skipped)
-        self.alone |= set(piece.rejected_alone)
+            self.resend -= settled
+            self.rejected_alone -= settled
+            self.refused_before -= settled
+            self.in_doubt = {at: each for at, each in self.in_doubt.items() if at not in settled}
+        self.resend |= set(piece.skipped)
+        self.rejected_alone |= set(piece.rejected_alone)
         if piece.in_doubt:
-            self.held = {at: _record(of, at) for at in piece.in_doubt}
-            self.why = piece.last_rejection
+            self.in_doubt = {at: _record(of, at) for at in piece.in_doubt}
+            self.last_rejection = piece.last_rejection
 
     def wants(self, ordinal: int) -> bool:
         """Whether the record must still be sent to the sink."""
-        return ordinal >= self.next or ordinal in self.again
+        return ordinal >= self.next or ordinal in self.resend
 
     def state(self) -> dict[str, str | int]:
         """Return what a later try needs.
@@ -141,22 +143,23 @@ class SinkProgress(msgspec.Struct):
         """
         name = self.sink.name
         state: dict[str, str | int] = {}
-        lists = {"a:": self.alone, "j:": self.believed.union(self.refused)}
+        lists = {"a:": self.rejected_alone, "j:": self.refused_before.union(self.refused)}
         if self.accepts:
             state[f"o:{name}"] = 1
         if self.sink.commits == "batch":
             state[f"p:{name}"] = self.next
-            lists["l:"] = self.again
+            lists["l:"] = self.resend
         for field, ordinals in lists.items():
-            if ordinals or self.tried:
+            if ordinals or self.lists_stored:
                 state[field + name] = msgspec.json.encode(sorted(ordinals)).decode()
-                self.tried = True  # a list that was written once is kept up to date
+                self.lists_stored = True  # a list that was written once is kept up to date
         return state
 
     def confirm(self) -> None:
         """Raise Fault if the sink rejected the last records and accepted nothing since."""
-        if self.held:
-            detail = f"it accepted nothing since it rejected the last records, with: {self.why}"
+        if self.in_doubt:
+            what = "it accepted nothing since it rejected the last records, with: "
+            detail = f"{what}{self.last_rejection}"
             raise Fault("sink-rejects-all", detail, where=self.sink.name)
 
 
@@ -167,19 +170,23 @@ def resume(sink: ConfiguredSink, known: ObjectProgress, etag: str, live: LiveCla
     """
     if known.etag != etag:
         return SinkProgress(sink, live)
-    name, vouched = sink.name, sink.name in known.vouching_sinks
+    name, accepts_others = sink.name, sink.name in known.sinks_accepting_others
     alone = set(known.rejected_alone.get(name, ()))
-    believed = set(known.rejected.get(name, ()))
-    left = known.in_doubt.get(name, ())
-    # one of `alone` was rejected once; again is final if the sink accepted others since
-    doubted = frozenset(believed | alone if vouched else believed)
+    before, left = set(known.refused_before.get(name, ())), known.resend.get(name, ())
     progress = SinkProgress(
-        sink, live, alone=alone, believed=believed, vouched=vouched, doubted=doubted,
-        tried=bool(alone or believed or left), accepts=name in known.accepted,
-    )  # fmt: skip
+        sink,
+        live,
+        rejected_alone=alone,
+        refused_before=before,
+        # one of `alone` was rejected once; again is final if the sink accepted others since
+        refused_if_rejected=frozenset(before | alone if accepts_others else before),
+        accepts_others=accepts_others,
+        lists_stored=bool(alone or before or left),
+        accepts=name in known.accepting_sinks,
+    )
     if sink.commits == "batch":
-        progress.next = known.progress.get(name, 0)
-        progress.again = alone.union(believed, left)
+        progress.next = known.next.get(name, 0)
+        progress.resend = alone.union(before, left)
     return progress
 
 

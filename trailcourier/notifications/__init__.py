@@ -30,7 +30,7 @@ __all__ = ["NO_LOG", "Notification", "decode", "subscription_confirm_command", "
 subscription_confirm_command = sns.confirm_command
 topic_arn = sns.topic_arn
 
-# by the JSON key that identifies the format: it occurs in no other
+# by the JSON key that identifies the format: it occurs in no other, but see _identify
 _READERS: dict[str, Callable[[dict[str, Any]], Notification]] = {
     "Event": s3.read_test_event,
     "Records": s3.read_event,

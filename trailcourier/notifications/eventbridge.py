@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from trailcourier.notifications.notice import (
-    AnnouncedObject,
+    AnnouncedBucket,
     Notification,
     convert,
     make_ref,
@@ -46,7 +46,7 @@ class _EventBridgeObject(msgspec.Struct):
 
 
 class _Detail(msgspec.Struct):
-    bucket: AnnouncedObject
+    bucket: AnnouncedBucket
     object: _EventBridgeObject
 
 

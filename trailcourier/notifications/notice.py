@@ -40,7 +40,7 @@ class Notification(msgspec.Struct, frozen=True):
     skipped: dict[str, int] = {}
 
 
-class AnnouncedObject(msgspec.Struct):
+class AnnouncedBucket(msgspec.Struct):
     """The part of an S3 event that names a bucket."""
 
     name: str

@@ -9,7 +9,7 @@ import msgspec
 
 from trailcourier.models import ObjectRef
 from trailcourier.notifications.notice import (
-    AnnouncedObject,
+    AnnouncedBucket,
     Notification,
     convert,
     deduplicate,
@@ -46,7 +46,7 @@ class _S3Object(msgspec.Struct):
 
 
 class _Content(msgspec.Struct):
-    bucket: AnnouncedObject
+    bucket: AnnouncedBucket
     object: _S3Object
 
 

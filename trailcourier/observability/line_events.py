@@ -52,14 +52,14 @@ LINE_EVENTS: dict[str, LogEvent] = {
         ("source", "messages"),
         (Count("messages_received_total", by="messages"),),
     ),
-    "messages_given_back": LogEvent(
+    "messages_released_unadmitted": LogEvent(
         "warning",
         "An error kept received messages from being admitted, mostly because the broker did not "
         "answer; they were released to the queue. Some of them may have been admitted before.",
         ("source", "messages", "not_admitted", "why"),
         (Count("messages_settled_total", by="not_admitted", fixed={"outcome": "not-admitted"}),),
     ),
-    "messages_came_late": LogEvent(
+    "messages_released_late": LogEvent(
         "info",
         "Messages arrived while the worker stopped; they were released to the queue.",
         ("source", "messages"),
@@ -129,13 +129,13 @@ LINE_EVENTS: dict[str, LogEvent] = {
         ("source", "message"),
         (Count("messages_settled_total", fixed={"outcome": "left"}),),
     ),
-    "message_given_back": LogEvent(
+    "message_released": LogEvent(
         "warning",
         "A message was released to the queue, because its forwards were lost repeatedly.",
         ("source", "message"),
         (
-            Count("messages_given_back_total"),
-            Count("messages_settled_total", fixed={"outcome": "given-back"}),
+            Count("messages_released_total"),
+            Count("messages_settled_total", fixed={"outcome": "released"}),
         ),
     ),
     "messages_left_full": LogEvent(
@@ -146,7 +146,7 @@ LINE_EVENTS: dict[str, LogEvent] = {
         (Count("messages_settled_total", by="messages", fixed={"outcome": "full"}),),
         alike=("source", "bucket"),
     ),
-    "messages_handed_back": LogEvent(
+    "left_messages_released": LogEvent(
         "info",
         "Messages hidden in SQS were released, because their bucket has recovered.",
         ("source", "messages"),
@@ -169,13 +169,13 @@ LINE_EVENTS: dict[str, LogEvent] = {
         ),
         alike=("source", "error"),
     ),
-    "lease_let_go": LogEvent(
+    "lease_given_up": LogEvent(
         "warning",
         "A message was leased for the twelve hours that SQS allows; SQS will redeliver it.",
         ("source", "message"),
         (
-            Count("leases_let_go_total"),
-            Count("messages_settled_total", fixed={"outcome": "let-go"}),
+            Count("leases_given_up_total"),
+            Count("messages_settled_total", fixed={"outcome": "given-up"}),
         ),
         alike=("source",),
     ),

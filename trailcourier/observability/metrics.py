@@ -40,7 +40,7 @@ METRICS: dict[str, Metric] = {
         "policy, because an object was refused), `refused` (not understood), and those that SQS "
         "redelivers: `refused-before`, `held-already` (leased already), `failed` (a bug), `full` "
         "(hidden in SQS: too many objects of its bucket are parked), `not-deleted`, `lost` (the "
-        "lease), `let-go` (leased for twelve hours), `given-back` (released: its forwards were "
+        "lease), `given-up` (leased for twelve hours), `released` (released: its forwards were "
         "lost repeatedly), `not-admitted` (released at once: the broker was away, an error came, "
         "or the worker stopped). With the leased messages they add up to "
         "`messages_received_total`.",
@@ -116,10 +116,10 @@ METRICS: dict[str, Metric] = {
         "`line.expert.visibility`, or look for another consumer of the queue.",
         ("source", "error"),
     ),
-    "leases_let_go_total": Metric(
+    "leases_given_up_total": Metric(
         "counter", "Messages leased for the twelve hours that SQS allows; SQS redelivers them."
     ),
-    "messages_given_back_total": Metric(
+    "messages_released_total": Metric(
         "counter", "Messages released to the queue because their forwards were lost repeatedly."
     ),
     "forwards_again_total": Metric(

@@ -2,12 +2,12 @@
 
 import msgspec
 
-from trailcourier.ledger.admission import JudgedObject
+from trailcourier.ledger.admission import NamedObject
 from trailcourier.ledger.quarantine import QuarantineEntry
 from trailcourier.line import Line
 from trailcourier.line.forward import forward_object
-from trailcourier.line.messages import Work
 from trailcourier.line.settle import settle
+from trailcourier.line.work import Work
 from trailcourier.models import Message
 from trailcourier.reasons import advice
 from trailcourier.text import printable
@@ -33,13 +33,13 @@ def retry(line: Line, entry: QuarantineEntry) -> RetryResult:
             "`trailcourier quarantine drop` removes the entry; the message is decoded again when "
             "SQS redelivers it.",
         )
-    judged = line.rules.judge(entry.ref, own=entry.reason != "unknown-key")
+    judged = line.rules.judge(entry.ref, accept_any_form=entry.reason != "unknown-key")
     if judged and judged.status == "refused":
         line.ledger.quarantine.put(_with_reason(entry, judged.reason))
         return _result(line, entry, "refused")
     stand_in = Message(f"retry-{entry.id}", "", "")
     line.ledger.leases.forget([stand_in.id])
-    admitted = line.ledger.leases.admit(stand_in, [JudgedObject(entry.ref, judged)], visibility=0)
+    admitted = line.ledger.leases.admit(stand_in, [NamedObject(entry.ref, judged)], visibility=0)
     status = "skipped"
     for index in admitted.indices:
         work = Work(line.source, stand_in.id, index, 1, str(entry.ref))

@@ -9,7 +9,7 @@ from msgspec import Meta, Raw
 
 from trailcourier import filters, records
 from trailcourier.filters import DEFAULT_RULE, NO_KEEP_RULE, Decide, FilterRules
-from trailcourier.records import MIB, Limits
+from trailcourier.records import MIB, LogLimits
 from trailcourier.settings import Source
 
 BATCH_RECORDS = 1000
@@ -67,7 +67,7 @@ class TriedFilter(msgspec.Struct, frozen=True):
     rules: FilterRules | None = DEFAULT_RULE
     text: str = filters.describe(DEFAULT_RULE)
     decide: Decide = filters.compile_rules(DEFAULT_RULE)
-    limits: Limits = Limits()
+    limits: LogLimits = LogLimits()
 
     @classmethod
     def of_source(cls, name: str, source: Source) -> "TriedFilter":

@@ -24,7 +24,7 @@ OVERHEAD = 64  # bytes of memory that Python needs per record, in addition to it
 ReadRecords = Callable[[], Iterable[list[bytes]]]
 
 
-class Limits(msgspec.Struct, frozen=True):
+class LogLimits(msgspec.Struct, frozen=True):
     """The limits of an object, its text and one record in bytes, and of the number of *records*.
 
     The records of a text no longer than *small* are kept in memory.
@@ -73,7 +73,7 @@ class Log:
             yield Batch(first, held[start:])
 
 
-def open_log(data: bytes, limits: Limits, on_progress: OnProgress = ignore_progress) -> Log:
+def open_log(data: bytes, limits: LogLimits, on_progress: OnProgress = ignore_progress) -> Log:
     """Read and check the whole object *data*.
 
     *on_progress* is called regularly, here and by the batches of a large log, as each may take
@@ -116,7 +116,7 @@ def _counted(pieces: Iterable[list[bytes]], limit: int) -> Iterator[tuple[int, l
         yield count, records
 
 
-def _read_again(data: bytes, limits: Limits, on_progress: OnProgress) -> Iterator[list[bytes]]:
+def _read_again(data: bytes, limits: LogLimits, on_progress: OnProgress) -> Iterator[list[bytes]]:
     windows = text_windows(data, limits.inflated, 0, on_progress)
     return split_records(Text(windows, limits.record))
 

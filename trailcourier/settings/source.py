@@ -11,7 +11,7 @@ from trailcourier import filters
 from trailcourier.aws import regions
 from trailcourier.aws.credentials import Credentials
 from trailcourier.filters import DEFAULT_RULE, FilterRules
-from trailcourier.records import MIB, Limits
+from trailcourier.records import MIB, LogLimits
 from trailcourier.settings import botocore_data
 
 
@@ -151,9 +151,9 @@ class Source(BaseModel):
         return next(globs, "")
 
     @property
-    def limits(self) -> Limits:
+    def limits(self) -> LogLimits:
         """The limits of its log files."""
-        return Limits(
+        return LogLimits(
             compressed=self.max_compressed_mib * MIB,
             inflated=self.max_inflated_mib * MIB,
             record=self.max_record_mib * MIB,

@@ -34,7 +34,7 @@ class RefusedRecord(msgspec.Struct, frozen=True):
     detail: str
 
 
-class SettledPiece(msgspec.Struct, frozen=True):
+class PieceResult(msgspec.Struct, frozen=True):
     """What became of one piece of a batch.
 
     *next* is one more than the ordinal of its last record.  *delivered* counts the records that the
@@ -61,7 +61,7 @@ class SettledPiece(msgspec.Struct, frozen=True):
 def deliver(
     delivery: Delivery, records: Sequence[NumberedRecord], settings: DeliverySettings,
     accepted: Accepted = "nothing", *, probe_after: int = PROBE_AFTER,
-) -> Iterator[SettledPiece]:  # fmt: skip
+) -> Iterator[PieceResult]:  # fmt: skip
     """Send *records*, in ascending order of their ordinals, and yield each piece once settled.
 
     *accepted* is what the sink accepted before.  After *probe_after* rejected requests in a row the
@@ -91,7 +91,7 @@ def deliver(
 def _bisect(
     bisection: Bisection, fitting: Sequence[NumberedRecord], oversized: list[RefusedRecord],
     truncated: set[int],
-) -> Iterator[SettledPiece]:  # fmt: skip
+) -> Iterator[PieceResult]:  # fmt: skip
     """Bisect *fitting*, whose first request the sink rejected, and yield each piece once settled.
 
     The last piece also has the ordinals that are not settled: skipped, or in doubt.
@@ -178,7 +178,7 @@ def _take_before(until: int | None, oversized: list[RefusedRecord]) -> list[Refu
 def _settled_piece(
     fitting: Sequence[NumberedRecord], piece: Piece, oversized: list[RefusedRecord],
     truncated: set[int],
-) -> SettledPiece:  # fmt: skip
+) -> PieceResult:  # fmt: skip
     """Return what became of *piece* of *fitting*, and of the oversized records before its end."""
     start, end, rejection = piece
     ordinals = [ordinal for ordinal, _ in fitting[start:end]]
@@ -192,7 +192,7 @@ def _settled_piece(
 def _unsettled(
     bisection: Bisection, fitting: Sequence[NumberedRecord], settled: int,
     oversized: list[RefusedRecord], truncated: set[int],
-) -> tuple[SettledPiece, tuple[int, ...]]:  # fmt: skip
+) -> tuple[PieceResult, tuple[int, ...]]:  # fmt: skip
     """Return a piece of what was accepted out of order, and the ordinals that are not settled.
 
     *settled* counts the records of *fitting* that were yielded.
@@ -200,7 +200,7 @@ def _unsettled(
     ahead = [fitting[at][0] for at in bisection.accepted_ahead]
     rest = {ordinal for ordinal, _ in fitting[settled:]} | {each.ordinal for each in oversized}
     unsettled = tuple(sorted(rest.difference(ahead)))
-    piece = _piece(ahead, (), truncated) if ahead else SettledPiece(unsettled[0], delivered=0)
+    piece = _piece(ahead, (), truncated) if ahead else PieceResult(unsettled[0], delivered=0)
     piece = msgspec.structs.replace(
         piece,
         skipped=tuple(at for at in unsettled if at < piece.next),
@@ -211,9 +211,9 @@ def _unsettled(
 
 def _piece(
     accepted: Sequence[int], refused: Sequence[RefusedRecord], truncated: set[int]
-) -> SettledPiece:
+) -> PieceResult:
     ordinals = [*accepted[-1:], *(each.ordinal for each in refused)]
-    return SettledPiece(
+    return PieceResult(
         next=max(ordinals) + 1,
         delivered=len(accepted),
         refused=tuple(sorted(refused, key=lambda each: each.ordinal)),

@@ -51,7 +51,7 @@ class Bisection:
         self._results: dict[int, tuple[int, Rejected | None]] = {}  # by start; not yielded yet
         self._in_doubt: list[int] = []  # rejected alone, and the sink accepted nothing since
         self._sink_accepts = accepted != "nothing"
-        self._believe_rejections = accepted == "since"
+        self._rejections_are_final = accepted == "since"
         self._probe_after = probe_after
         self._rejections_in_row = 0
         self.last_rejection = ""  # the detail, for a person
@@ -92,7 +92,7 @@ class Bisection:
         rejection = self._send_range(start, end)
         self._probes.pop(start, None)
         single = end - start == 1
-        if rejection is None or (single and (was_probe or self._believe_rejections)):
+        if rejection is None or (single and (was_probe or self._rejections_are_final)):
             self._results[start] = end, rejection
         else:
             self._handle_rejection(start, end, rejection)
@@ -117,7 +117,7 @@ class Bisection:
         else:
             self._to_send += _halves(start, end)
         probe_after = self._probe_after if self._sink_accepts else 1
-        due = self._rejections_in_row >= probe_after and not self._believe_rejections
+        due = self._rejections_in_row >= probe_after and not self._rejections_are_final
         if due and self._to_send:
             self._send_probes()
 

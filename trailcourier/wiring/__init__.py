@@ -112,7 +112,7 @@ def update_fitness() -> None:
     """
     if fitness().why():
         opened = ledger(next(iter(settings().sources))).breakers.list_all()
-        fitness().recovered([each.name for each in opened])
+        fitness().keep_open([each.name for each in opened])
 
 
 @once

@@ -12,8 +12,8 @@ from trailcourier.aws.network import Network
 from trailcourier.aws.sqs import Queue
 from trailcourier.errors import ConfigError, Fault
 from trailcourier.line import Line
-from trailcourier.line.limits import ProcessLimits
 from trailcourier.line.object_rules import ObjectRules
+from trailcourier.line.process_limits import ProcessLimits
 from trailcourier.models import ObjectRef
 from trailcourier.objects import BucketAccess, Reader, Readers
 from trailcourier.observability import log
@@ -109,10 +109,10 @@ def _line(name: str, source: Source) -> Line:
         ledger=wiring.ledger(name),
         reader=_reader(name, source),
         configured_sinks=tuple(sink(each) for each in source.sinks),
-        keep=source.compile_filter(),
+        find_dropping_rules=source.compile_filter(),
         process=process(),
         numbers=found.numbers,
-        limits=source.limits,
+        log_limits=source.limits,
         rules=ObjectRules(buckets=source.buckets, globs=source.keys, unknown=source.unknown_key),
     )
 
@@ -170,7 +170,7 @@ def _parking(source: str, reason: ReasonName, why: str) -> Line:
         reader=unavailable,
         ledger=wiring.ledger(source),
         configured_sinks=(),
-        keep=filters.pass_everything,
+        find_dropping_rules=filters.pass_everything,
         process=process(),
         numbers=wiring.settings().numbers,
     )

@@ -23,10 +23,10 @@ from trailcourier.host import embedded_broker
 from trailcourier.ledger import Ledger, broker
 from trailcourier.line import Line, poll
 from trailcourier.line.forward import Forwarded, forward_object
-from trailcourier.line.limits import ProcessLimits
 from trailcourier.line.maintenance import maintain
-from trailcourier.line.messages import Work
+from trailcourier.line.process_limits import ProcessLimits
 from trailcourier.line.settle import settle
+from trailcourier.line.work import Work
 from trailcourier.models import Numbers
 from trailcourier.objects import BucketAccess, Reader
 from trailcourier.sinks import open_sink
@@ -128,13 +128,13 @@ class World:
         How long it stays away cannot be timed: the waits of a busy machine count too.
         """
         asked: list[float] = []
-        extend = self.line.queue.extend
+        extend = self.line.queue.change_visibility
 
         def noted(entries: Sequence[tuple[str, str, int]]) -> BatchResult:
             asked.extend(seconds for _, _, seconds in entries)
             return extend(entries)
 
-        self.line.queue.extend = noted
+        self.line.queue.change_visibility = noted
         return asked
 
     def delivered(self) -> list[str]:
@@ -209,7 +209,7 @@ def make(server: str, sqs: SqsStub, s3: S3Stub, tmp_path: Path) -> Iterator[Make
                     max_compressed=64 << 20,
                 ),
                 "configured_sinks": (open_sink("archive", archive, Network()),),
-                "keep": lambda batch: [None] * len(batch),
+                "find_dropping_rules": lambda batch: [None] * len(batch),
                 "process": ProcessLimits(memory=96 << 20, claim=30, stall=300),
                 "numbers": chosen,
                 "clock": LongestJitter(),

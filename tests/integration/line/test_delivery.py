@@ -8,7 +8,7 @@ import pytest
 from tests.integration.line.conftest import BUCKET, expected, key, log_file, records
 from trailcourier.errors import Fault, Rejected
 from trailcourier.line.forward import forward_object
-from trailcourier.line.limits import ProcessLimits
+from trailcourier.line.process_limits import ProcessLimits
 from trailcourier.operations.retry import retry
 from trailcourier.sinks import ConfiguredSink
 from trailcourier.sinks.config import DeliverySettings
@@ -162,14 +162,14 @@ def drop_even(batch):
 def make_like(make, world, siem):
     """Another worker, configured otherwise, on the same ledger."""
     ledger = world.ledger
-    line = dataclasses.replace(world.line, ledger=ledger, keep=drop_even)
+    line = dataclasses.replace(world.line, ledger=ledger, find_dropping_rules=drop_even)
     return dataclasses.replace(world, line=line, work=[], chords=[])
 
 
 def test_progress_counts_records_the_filter_drops(make, siem):
     world = make(
         configured_sinks=(ConfiguredSink(siem, SETTINGS),),
-        keep=drop_even,
+        find_dropping_rules=drop_even,
         numbers={"batch_records": 10},
     )
     siem.fail_after = 2
@@ -445,7 +445,7 @@ def test_an_object_that_kills_in_its_second_batch_is_refused_though_files_keep_n
             raise Killed
         return [None] * len(batch)
 
-    world = make(keep=kill, numbers={"batch_records": 10})
+    world = make(find_dropping_rules=kill, numbers={"batch_records": 10})
     world.announce(world.put("poison", 20))
     world.poll()
     (work,) = world.work

@@ -8,12 +8,12 @@ import pytest
 
 from tests.integration.line.conftest import BUCKET, key
 from trailcourier.line.forward import forward_object
-from trailcourier.line.limits import ProcessLimits
-from trailcourier.records import Limits
+from trailcourier.line.process_limits import ProcessLimits
+from trailcourier.records import LogLimits
 from trailcourier.settings import Source
 
 MIB = 1024 * 1024
-LIMITS = Limits(small=MIB)
+LIMITS = LogLimits(small=MIB)
 SPACED = b'{"Records":[{"eventID":"1"},' + b" " * 8 * MIB + b'{"eventID":"2"}]}'  # 32 windows
 
 
@@ -41,7 +41,7 @@ class Looked(threading.Event):
 def test_a_worker_that_stops_does_not_read_to_the_end(make, at):
     stopping = Looked(at)
     process = ProcessLimits(memory=96 << 20, claim=30, stall=300, stopping=stopping)
-    world = make(process=process, limits=LIMITS)
+    world = make(process=process, log_limits=LIMITS)
     work = put(world, SPACED)
 
     left = forward_object(world.line, work, "task-1")
@@ -65,7 +65,7 @@ def test_a_file_that_takes_longer_than_a_claim_lasts_is_not_taken_over(make):
 
     stopping = Looked(look=look)
     process = ProcessLimits(memory=96 << 20, claim=3, stall=5, stopping=stopping)
-    world = make(process=process, limits=LIMITS, numbers={"claim": 3, "claim_stall": 5})
+    world = make(process=process, log_limits=LIMITS, numbers={"claim": 3, "claim_stall": 5})
     work = put(world, SPACED)
 
     carried = forward_object(world.line, work, "task-1")
@@ -76,7 +76,7 @@ def test_a_file_that_takes_longer_than_a_claim_lasts_is_not_taken_over(make):
 
 
 def test_a_file_of_too_many_records_is_refused_before_the_first_is_sent(make):
-    world = make(limits=Limits(records=1000))
+    world = make(log_limits=LogLimits(records=1000))
     work = put(world, b'{"Records":[' + b"{}," * 1000 + b"{}]}")
 
     assert world.forward(work).status == "refused"
@@ -85,4 +85,4 @@ def test_a_file_of_too_many_records_is_refused_before_the_first_is_sent(make):
 
 
 def test_how_many_records_a_file_may_have_is_a_setting_of_its_source():
-    assert Source.model_fields["max_records"].default == Limits().records == 10_000_000
+    assert Source.model_fields["max_records"].default == LogLimits().records == 10_000_000

@@ -188,7 +188,9 @@ def test_a_message_delivered_twice_at_once_is_worked_on_once(world):
 
 
 def test_what_the_filter_drops_is_counted_by_rule_and_the_message_deleted(make):
-    world = make(keep=lambda batch: ["reads" if b'-0"' in each else None for each in batch])
+    world = make(
+        find_dropping_rules=lambda batch: ["reads" if b'-0"' in each else None for each in batch]
+    )
     world.announce(world.put(1))
 
     world.run()
@@ -286,7 +288,7 @@ def test_a_lease_twelve_hours_old_is_let_go_and_admitted_again(world):
         world.maintenance()
         world.forward_all()
 
-    assert world.count()["leases:let-go"] == 1
+    assert world.count()["leases:given-up"] == 1
     assert world.delivered() == expected(1)
     assert world.waiting() == []
     received = [id_ for entry in world.sqs.log("ReceiveMessage") for id_ in entry.ids]
@@ -345,7 +347,7 @@ def test_work_lost_four_times_gives_the_message_back(world):
 
     assert came == 1
     assert [work.message for work in world.work] == [message]
-    assert world.count()["leases:given-back"] == 1
+    assert world.count()["leases:released"] == 1
 
 
 def test_without_permission_to_extend_the_line_works_with_longer_leases(world):

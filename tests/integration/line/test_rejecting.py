@@ -473,7 +473,7 @@ def test_what_a_filter_drops_is_not_taken_for_accepted(make):
     siem = TwoFaced("siem", lambda record: True)
     world = make(
         configured_sinks=(ConfiguredSink(siem, SETTINGS),),
-        keep=lambda batch: ["quiet" if b'-0"' in each else None for each in batch],
+        find_dropping_rules=lambda batch: ["quiet" if b'-0"' in each else None for each in batch],
     )
     announce(world, [1])
     failing = []

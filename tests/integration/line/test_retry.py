@@ -7,7 +7,7 @@ import pytest
 
 from tests.integration.line.conftest import BUCKET, FOLDER, expected, key, log_file, records
 from trailcourier.aws.network import Network
-from trailcourier.ledger.admission import JudgedObject
+from trailcourier.ledger.admission import NamedObject
 from trailcourier.ledger.quarantine import QuarantineEntry
 from trailcourier.line.object_rules import ObjectRules
 from trailcourier.models import Message, ObjectRef
@@ -91,7 +91,7 @@ def test_a_retry_leaves_nothing_in_hand_and_disturbs_no_later_one(refused):
     assert store.client.keys(f"{store.own}m:retry-*") == []
     # one that was killed midway leaves its stand-in behind
     stand_in = Message(f"retry-{entry.id}", "", "")
-    world.ledger.leases.admit(stand_in, [JudgedObject(entry.ref)], visibility=0)
+    world.ledger.leases.admit(stand_in, [NamedObject(entry.ref)], visibility=0)
     world.s3.put(BUCKET, key(1), log_file(records(1)))
     assert retry(world.line, entry).done
     assert world.delivered() == expected(1)

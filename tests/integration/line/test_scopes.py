@@ -10,7 +10,7 @@ from tests.integration.line.conftest import BUCKET, World, expected, key, log_fi
 from trailcourier.aws.network import Network
 from trailcourier.ledger.left_messages import HOLD, PATIENCE, LeftMessage
 from trailcourier.line import queue
-from trailcourier.line.maintenance import show_recovered
+from trailcourier.line.maintenance import release_recovered
 from trailcourier.sinks import open_sink
 from trailcourier.sinks.file import File
 
@@ -165,8 +165,8 @@ def leave_five(world: World) -> None:
 def handed_back(world: World) -> int:
     """Hand back what is due; how many messages that was, by the log."""
     with structlog.testing.capture_logs() as log:
-        show_recovered(world.line)
-    return sum(each["messages"] for each in log if each["event"] == "messages_handed_back")
+        release_recovered(world.line)
+    return sum(each["messages"] for each in log if each["event"] == "left_messages_released")
 
 
 def test_what_the_queue_does_not_hand_back_stays_known_and_is_handed_back_later(world):

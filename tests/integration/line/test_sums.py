@@ -84,7 +84,7 @@ def world(make, siem):
     configured_sinks = (ConfiguredSink(siem, SETTINGS), ConfiguredSink(Picky("lake"), SETTINGS))
     return make(
         configured_sinks=configured_sinks,
-        keep=lambda batch: ["quiet" if b'-0"' in each else None for each in batch],
+        find_dropping_rules=lambda batch: ["quiet" if b'-0"' in each else None for each in batch],
     )
 
 

@@ -137,7 +137,7 @@ def test_a_batch_has_at_most_ten_entries():
 
 def test_no_entries_make_no_request():
     with Recording(Answers()) as server:
-        assert queue_at(server).extend([]) == sqs.BatchResult()
+        assert queue_at(server).change_visibility([]) == sqs.BatchResult()
 
     assert server.requests == []
 
@@ -152,7 +152,7 @@ def test_a_batch_result_separates_done_lost_and_failed():
     }
 
     with Recording(Answers(ChangeMessageVisibilityBatch=failing(**codes))) as server:
-        changed = queue_at(server).extend(entries)
+        changed = queue_at(server).change_visibility(entries)
 
     assert changed.lost == {
         "m-1": "ReceiptHandleIsInvalid",
@@ -165,7 +165,7 @@ def test_a_batch_result_separates_done_lost_and_failed():
 
 def test_each_message_gets_its_own_visibility():
     with Recording(Answers(ChangeMessageVisibilityBatch=all_done)) as server:
-        queue_at(server).extend([("a", "ra", 600), ("b", "rb", 0)])
+        queue_at(server).change_visibility([("a", "ra", 600), ("b", "rb", 0)])
 
     entries = asked(server.requests[0])["Entries"]
     assert [(e["ReceiptHandle"], e["VisibilityTimeout"]) for e in entries] == [
@@ -179,7 +179,7 @@ DENIED = sqs_error(403, "AccessDenied", "AccessDeniedException", "no sqs:changem
 
 def test_a_denied_visibility_change_raises_not_allowed():
     with Recording(lambda request: DENIED) as server, pytest.raises(sqs.NotAllowed) as raised:
-        queue_at(server).extend([("a", "ra", 600)])
+        queue_at(server).change_visibility([("a", "ra", 600)])
 
     assert "sqs:changemessagevisibility" in raised.value.detail
 
@@ -289,12 +289,12 @@ ODD = [
 ]
 CALLS = {
     "receive": lambda queue: queue.receive(most=1, wait=0, visibility=600),
-    "extend": lambda queue: queue.extend([("a", "ra", 600)]),
+    "change_visibility": lambda queue: queue.change_visibility([("a", "ra", 600)]),
     "delete": lambda queue: queue.delete([("a", "ra")]),
     "depth": lambda queue: queue.depth(),
     "redrive": lambda queue: queue.max_receives(),
 }
-FIELDS = {"receive": "Messages", "extend": "Successful", "delete": "Successful"}
+FIELDS = {"receive": "Messages", "change_visibility": "Successful", "delete": "Successful"}
 
 
 @pytest.mark.parametrize(

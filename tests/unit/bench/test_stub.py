@@ -69,9 +69,9 @@ def test_a_released_message_is_redelivered_with_another_handle(queue, announced)
     announced.put(20, 1)
     (message,) = receive(queue)
 
-    queue.extend([(message.id, message.receipt, 600)])
+    queue.change_visibility([(message.id, message.receipt, 600)])
     held = receive(queue)
-    queue.extend([(message.id, message.receipt, 0)])
+    queue.change_visibility([(message.id, message.receipt, 0)])
     (again,) = receive(queue)
     queue.delete([(message.id, message.receipt)])
 

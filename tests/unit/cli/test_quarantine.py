@@ -7,8 +7,8 @@ from tests.support import announcements
 from tests.unit.ledger.conftest import refs
 from trailcourier.ledger import Ledger
 from trailcourier.ledger.quarantine import (
+    QuarantinedRecord,
     QuarantineEntry,
-    RejectedRecord,
     entry_id,
     message_entry_id,
 )
@@ -108,7 +108,7 @@ def test_an_id_of_no_entry_or_of_several_is_a_usage_error(call, put, given, mess
 
 
 def test_show_prints_every_field_and_what_to_do(call, put):
-    records = (RejectedRecord("archive", 3, "record-too-large: 2 MB", "9f-3"),)
+    records = (QuarantinedRecord("archive", 3, "record-too-large: 2 MB", "9f-3"),)
     id_ = put(entry(refs("a")[0], "rejected-records", records=records, records_in_all=9))
 
     result = call("quarantine", "show", id_)
@@ -154,7 +154,7 @@ def test_an_entry_is_also_json(call, put):
 @pytest.mark.parametrize("verb", [["list"], ["list", "--json"], ["show"], ["show", "--json"]])
 def test_text_from_outside_cannot_act_on_the_terminal(call, put, verb):
     ref = ObjectRef("acme-logs", EVIL)
-    id_ = put(entry(ref, records=(RejectedRecord("archive", 1, EVIL, EVIL),), records_in_all=1))
+    id_ = put(entry(ref, records=(QuarantinedRecord("archive", 1, EVIL, EVIL),), records_in_all=1))
 
     result = call("quarantine", *verb[:1], *([id_] if verb[0] == "show" else []), *verb[1:])
 

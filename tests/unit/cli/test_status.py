@@ -24,7 +24,7 @@ def busy(ledger):
     well(ledger)
     move(Ledger(ledger.store.client, "dev", Numbers()))
     admit(ledger, "m1", refs("a"))
-    ledger.outcomes.finish(claim(ledger, "m1"), Report(Outcome("delivered"), sums=SUMS), jitter=1.0)
+    ledger.outcomes.write(claim(ledger, "m1"), Report(Outcome("delivered"), sums=SUMS), jitter=1.0)
     admit(ledger, "m2", refs("b", "c"))
     return ledger
 

@@ -96,7 +96,7 @@ def test_some_records_are_dropped_and_most_are_not(traffic):
 def test_a_good_file_has_the_key_of_a_log(good):
     for file in good:
         assert keys.classify(
-            file.location.key, from_cloudtrail=False, unknown="refuse", globs=()
+            file.location.key, accept_any_form=False, unknown="refuse", globs=()
         ) == (
             "read",
             "",

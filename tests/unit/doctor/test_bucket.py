@@ -11,7 +11,7 @@ from tests.support.aws_front import KEY, OWNER
 from tests.support.doctor_call import fall_silent
 from tests.support.http_stub import Reply
 from tests.support.trail_account import BUCKET, REGION
-from trailcourier.ledger.admission import JudgedObject
+from trailcourier.ledger.admission import NamedObject
 from trailcourier.models import Message, ObjectRef
 
 BUCKET_ARN = f"arn:aws:s3:::{BUCKET}"
@@ -159,7 +159,7 @@ def test_a_recent_delivery_proves_that_the_source_may_read(doctor, account, deli
 def test_without_listing_an_object_that_the_line_failed_on_is_tried(doctor, account, ledger):
     ref = ObjectRef(BUCKET, account.deliver())
     account.front.denied |= {"s3:ListBucket": "", "s3:GetObject": ""}
-    ledger.leases.admit(Message("m", "r", "", 1), [JudgedObject(ref)], visibility=600)
+    ledger.leases.admit(Message("m", "r", "", 1), [NamedObject(ref)], visibility=600)
     park(ledger, "m")
 
     report = doctor()

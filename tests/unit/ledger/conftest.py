@@ -10,7 +10,7 @@ import redis
 from tests.support import ledger_schema as schema
 from tests.support.servers import valkey
 from trailcourier.ledger import Ledger, broker
-from trailcourier.ledger.admission import Admitted, JudgedObject
+from trailcourier.ledger.admission import Admitted, NamedObject
 from trailcourier.ledger.claims import Claim
 from trailcourier.models import Message, Numbers, ObjectRef
 
@@ -94,7 +94,7 @@ def admit(
 ) -> Admitted:
     return ledger.leases.admit(
         Message(message, receipt, "", receives),
-        [JudgedObject(ref) for ref in objects],
+        [NamedObject(ref) for ref in objects],
         visibility=600,
     )
 

@@ -4,7 +4,7 @@ import pytest
 
 from tests.unit.ledger.conftest import admit, claim, refs
 from trailcourier.ledger import Ledger
-from trailcourier.ledger.admission import JudgedObject
+from trailcourier.ledger.admission import NamedObject
 from trailcourier.ledger.outcomes import Report
 from trailcourier.ledger.quarantine import QuarantineEntry, entry_id
 from trailcourier.ledger.store import content_digest
@@ -23,7 +23,7 @@ def entry(ref):
 def receive(ledger, message, named, *, receives=1, sent=1000, non_create=0):
     return ledger.leases.admit(
         Message(message, f"receipt-{receives}", "", receives, sent),
-        [each if isinstance(each, JudgedObject) else JudgedObject(each) for each in named],
+        [each if isinstance(each, NamedObject) else NamedObject(each) for each in named],
         visibility=600,
         non_create=non_create,
     )
@@ -34,7 +34,7 @@ def end(ledger, message, outcome, *, index=0, etag="e1"):
     report = Report(outcome, etag=etag)
     if outcome.status == "delivered":
         report = Report(outcome, etag=etag, delivered=content_digest(etag))
-    return ledger.outcomes.finish(held, report, jitter=1, entry=entry(held.ref))
+    return ledger.outcomes.write(held, report, jitter=1, entry=entry(held.ref))
 
 
 def leave(ledger, *messages):
@@ -165,11 +165,11 @@ def test_a_redelivery_of_an_unfinished_message_does_not_read_its_refused_object_
 
 
 def judged(ref):
-    return JudgedObject(ref, UNKNOWN)
+    return NamedObject(ref, UNKNOWN)
 
 
 def test_a_refusal_by_the_key_alone_is_put_in_quarantine_with_its_message(ledger):
-    admitted = receive(ledger, "m", [JudgedObject(ODD, UNKNOWN, body="{...}")])
+    admitted = receive(ledger, "m", [NamedObject(ODD, UNKNOWN, body="{...}")])
 
     (held,) = ledger.quarantine.entries()
     assert (admitted.kind, admitted.judged) == ("settle", (0,))
@@ -193,7 +193,7 @@ def test_a_second_message_with_such_a_key_is_left_too_and_counted_apart(ledger):
 
 def test_an_object_that_cloudtrail_names_is_read_for_other_messages_too(ledger, pass_time):
     plain = ObjectRef(ODD.bucket, ODD.key)
-    own = receive(ledger, "m", [JudgedObject(plain, named_by_cloudtrail=True)])
+    own = receive(ledger, "m", [NamedObject(plain, accepts_any_form=True)])
 
     other = receive(ledger, "n", [judged(ODD)])
     pass_time(3601)
@@ -205,7 +205,7 @@ def test_an_object_that_cloudtrail_names_is_read_for_other_messages_too(ledger, 
 def test_an_object_named_by_others_first_is_read_again_once_cloudtrail_names_it(ledger):
     receive(ledger, "m", [judged(ODD)])
     leave(ledger, "m")
-    receive(ledger, "n", [JudgedObject(ObjectRef(ODD.bucket, ODD.key), named_by_cloudtrail=True)])
+    receive(ledger, "n", [NamedObject(ObjectRef(ODD.bucket, ODD.key), accepts_any_form=True)])
 
     assert receive(ledger, "m", [judged(ODD)], receives=2).kind == "work"
 
@@ -228,7 +228,7 @@ def test_a_message_that_comes_back_after_hours_reads_nothing_again(ledger, pass_
     a, b = refs("a", "b")
     receive(ledger, "m", [a, b])
     end(ledger, "m", Outcome("delivered"))
-    ledger.leases.forget(["m"], "leases:let-go")
+    ledger.leases.forget(["m"], "leases:given-up")
     pass_time(12 * 3600)
 
     returned = receive(ledger, "m", [a, b], receives=2)
@@ -239,14 +239,14 @@ def test_a_message_that_comes_back_after_hours_reads_nothing_again(ledger, pass_
 
 
 @pytest.mark.parametrize(
-    "field", ["leases:let-go", "leases:given-back", "messages:full", "messages:left"]
+    "field", ["leases:given-up", "leases:released", "messages:full", "messages:left"]
 )
 def test_a_rewritten_object_is_read_after_its_message_went_back_to_the_queue(
     ledger, pass_time, field
 ):
     ref = ObjectRef("acme-logs", "a")  # by a notice that names no content
     receive(ledger, "first", [ref])
-    ledger.outcomes.finish(claim(ledger, "first"), DELIVERED, jitter=1)
+    ledger.outcomes.write(claim(ledger, "first"), DELIVERED, jitter=1)
     pass_time(86_400)
     receive(ledger, "rewrite", [ref])
     ledger.leases.forget(["rewrite"], field)
@@ -260,8 +260,8 @@ def test_a_rewritten_object_is_read_after_its_message_went_back_to_the_queue(
 def test_an_object_delivered_before_its_message_went_back_is_not_read_again(ledger, pass_time):
     refs = [ObjectRef("acme-logs", "a"), ObjectRef("acme-logs", "b")]
     receive(ledger, "m", refs)
-    ledger.outcomes.finish(claim(ledger, "m"), DELIVERED, jitter=1)
-    ledger.leases.forget(["m"], "leases:let-go")
+    ledger.outcomes.write(claim(ledger, "m"), DELIVERED, jitter=1)
+    ledger.leases.forget(["m"], "leases:given-up")
     pass_time(43_200)
 
     again = receive(ledger, "m", refs, receives=2)
@@ -341,7 +341,7 @@ def test_an_outcome_after_its_lease_was_dropped_counts_as_one_more_object(ledger
     ledger.leases.forget(["m"], "leases:lost")
 
     done = Report(Outcome("delivered"), etag="e1", delivered=content_digest("e1"))
-    ledger.outcomes.finish(held, done, jitter=1)
+    ledger.outcomes.write(held, done, jitter=1)
 
     assert objects(ledger) == {"named": 2, "unfinished": 1, "delivered": 1}
 

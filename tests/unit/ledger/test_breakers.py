@@ -21,7 +21,7 @@ def park(ledger, breaker, many):
     admit(ledger, "m", refs(*(f"o{at}" for at in range(many))))
     claims = [claim(ledger, "m", at, task=f"task-{at}") for at in range(many)]
     for held in claims:
-        ledger.outcomes.finish(held, failed(breaker), jitter=1)
+        ledger.outcomes.write(held, failed(breaker), jitter=1)
 
 
 def commands(client, call):
@@ -93,7 +93,7 @@ def test_failing_probes_of_a_bucket_grow_and_those_of_a_sink_stay_at_one(
         assert ledger.parked.take_ready(100) == ()
         for due in taken[-1]:
             held = claim(ledger, "m", due.index, generation=due.generation, task=f"t-{due.index}")
-            ledger.outcomes.finish(held, failed(breaker), jitter=1)
+            ledger.outcomes.write(held, failed(breaker), jitter=1)
 
     assert [len(each) for each in taken] == tries
 
@@ -105,7 +105,7 @@ def test_the_first_successful_probe_releases_the_bucket(ledger, pass_time):
     probe = claim(ledger, "m", due.index, generation=due.generation)
 
     done = Report(Outcome("delivered"), succeeded=(BUCKET,))
-    closed = ledger.outcomes.finish(probe, done, jitter=1).closed
+    closed = ledger.outcomes.write(probe, done, jitter=1).closed
 
     assert closed == [BUCKET]
     assert [len(ledger.parked.take_ready(100)) for _ in range(5)] == [1, 2, 4, 1, 0]

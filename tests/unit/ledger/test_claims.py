@@ -49,7 +49,10 @@ def test_a_dead_workers_claim_ends_although_the_clock_was_set_back(ledger, pass_
 
 @pytest.mark.parametrize(
     ("task", "kind"),
-    [pytest.param("task-1", "ours", id="same-task"), pytest.param("task-2", "held", id="another")],
+    [
+        pytest.param("task-1", "duplicate", id="same-task"),
+        pytest.param("task-2", "held", id="another"),
+    ],
 )
 def test_a_second_copy_steps_aside(ledger, task, kind):
     admit(ledger, "m", refs("a"))
@@ -64,7 +67,7 @@ def test_two_messages_that_name_one_object_do_not_read_it_at_once(ledger):
     held = claim(ledger, "m", task="task-1")
 
     during = ask(ledger, "n", task="task-2").kind
-    ledger.outcomes.finish(held, DELIVERED, jitter=1)
+    ledger.outcomes.write(held, DELIVERED, jitter=1)
     after = ask(ledger, "n", task="task-2")
 
     assert during == "held"
@@ -86,7 +89,7 @@ def test_a_forward_whose_lease_is_gone_does_nothing(ledger):
 
 def test_a_final_outcome_is_answered_to_a_late_copy(ledger):
     admit(ledger, "m", refs("a", "b"))
-    ledger.outcomes.finish(claim(ledger, "m"), DELIVERED, jitter=1)
+    ledger.outcomes.write(claim(ledger, "m"), DELIVERED, jitter=1)
 
     assert ask(ledger).outcome == Outcome("delivered")
 
@@ -102,7 +105,7 @@ def test_a_worker_that_was_overtaken_can_write_nothing(ledger, client):
     with pytest.raises(Stale):
         ledger.claims.note_progress(frozen, "e1", {"p:archive": 10})
     with pytest.raises(Stale):
-        ledger.outcomes.finish(frozen, DELIVERED, jitter=1)
+        ledger.outcomes.write(frozen, DELIVERED, jitter=1)
 
 
 @pytest.mark.parametrize("taker", ["m", "n"], ids=["its own message's", "another message's"])
@@ -113,14 +116,14 @@ def test_a_worker_overtaken_by_one_that_has_ended_can_write_nothing(ledger, clie
     if taker == "m":
         ledger.leases.forget(["m"])
     admit(ledger, taker, refs("a"))
-    ledger.outcomes.finish(claim(ledger, taker, task="task-2"), DELIVERED, jitter=1)
+    ledger.outcomes.write(claim(ledger, taker, task="task-2"), DELIVERED, jitter=1)
     ledger.leases.forget([taker])
 
     assert ledger.claims.renew([frozen]) == [False]
     with pytest.raises(Stale):
         ledger.claims.note_progress(frozen, "e1", {"p:archive": 10})
     with pytest.raises(Stale):
-        ledger.outcomes.finish(frozen, DELIVERED, jitter=1)
+        ledger.outcomes.write(frozen, DELIVERED, jitter=1)
 
 
 def test_a_worker_overtaken_by_a_refusal_counts_nothing_again(ledger, client):
@@ -129,14 +132,14 @@ def test_a_worker_overtaken_by_a_refusal_counts_nothing_again(ledger, client):
     expire(client, frozen)
     due = ledger.redispatch.take_lost(idle=True, keep=False).due[0]
     taken = claim(ledger, "m", generation=due.generation, task="task-2")
-    ledger.outcomes.finish(taken, REFUSED, jitter=1)
+    ledger.outcomes.write(taken, REFUSED, jitter=1)
     ledger.leases.forget(["m"])
     expire(client, taken)  # long after
 
     before = ledger.sums.read()
     assert ledger.claims.renew([frozen]) == [False]
     with pytest.raises(Stale):
-        ledger.outcomes.finish(frozen, REFUSED, jitter=1)
+        ledger.outcomes.write(frozen, REFUSED, jitter=1)
     assert ledger.sums.read() == before
 
 
@@ -146,7 +149,7 @@ def test_a_worker_that_was_not_overtaken_may_write_after_the_ledger_was_lost(led
     client.flushall()
 
     assert ledger.claims.renew([held]) == [True]
-    assert ledger.outcomes.finish(held, DELIVERED, jitter=1).outcome.status == "delivered"
+    assert ledger.outcomes.write(held, DELIVERED, jitter=1).outcome.status == "delivered"
 
 
 def test_a_delivery_is_remembered_after_its_lease_is_gone(ledger):
@@ -154,7 +157,7 @@ def test_a_delivery_is_remembered_after_its_lease_is_gone(ledger):
     held = claim(ledger, "m")
     ledger.leases.forget(["m"])
 
-    written = ledger.outcomes.finish(held, DELIVERED, jitter=1)
+    written = ledger.outcomes.write(held, DELIVERED, jitter=1)
 
     assert written.outcome.status == "delivered"
     assert admit(ledger, "m", refs("a"), receives=2).kind == "settle"
@@ -169,8 +172,8 @@ def test_progress_is_found_by_the_next_try(ledger, client):
     standing = ask(ledger, task="task-2").progress
 
     assert standing.etag == "e1"
-    assert standing.progress == {"archive": 2000}
-    assert standing.rejected == {"archive": (7, 9)}
+    assert standing.next == {"archive": 2000}
+    assert standing.refused_before == {"archive": (7, 9)}
 
 
 def test_an_object_that_kills_workers_runs_alone_and_is_then_refused(ledger, client):
@@ -204,7 +207,7 @@ def test_a_worker_that_stops_leaves_no_start_behind(ledger):
     pending = Report(Outcome("pending", "stopping"))
 
     for each in range(8):
-        ledger.outcomes.finish(claim(ledger, "m", task=f"task-{each}"), pending, jitter=1)
+        ledger.outcomes.write(claim(ledger, "m", task=f"task-{each}"), pending, jitter=1)
 
     assert ask(ledger, task="last").kind == "go"
 
@@ -227,11 +230,11 @@ def test_an_open_bucket_parks_its_objects_unread_and_lets_one_probe_through(ledg
 def test_a_rewritten_key_is_new_work_and_its_old_content_stays_delivered(ledger):
     old, new = (ObjectRef("acme-logs", "k", etag=etag) for etag in ("e1", "e2"))
     admit(ledger, "m", [old])
-    ledger.outcomes.finish(claim(ledger, "m"), DELIVERED, jitter=1)
+    ledger.outcomes.write(claim(ledger, "m"), DELIVERED, jitter=1)
 
     admitted = admit(ledger, "n", [new])
     second = Report(Outcome("delivered"), etag="e2", delivered=content_digest("e2"))
-    ledger.outcomes.finish(claim(ledger, "n"), second, jitter=1)
+    ledger.outcomes.write(claim(ledger, "n"), second, jitter=1)
 
     assert admitted.kind == "work"
     assert [admit(ledger, f"o{each.etag}", [each]).kind for each in (old, new)] == ["settle"] * 2
@@ -244,18 +247,18 @@ def test_progress_of_another_content_is_discarded(ledger):
         etag="e1",
         state={"p:archive": 9, "j:archive": "[3]", "n": 1},
     )
-    ledger.outcomes.finish(claim(ledger, "m"), refused, jitter=1)
+    ledger.outcomes.write(claim(ledger, "m"), refused, jitter=1)
     ledger.leases.forget(["m"])
     admit(ledger, "n", refs("a"))
     rewritten = claim(ledger, "n", task="task-2")
     ledger.claims.note_progress(rewritten, "e2", {"p:archive": 5})
-    ledger.outcomes.finish(rewritten, NETWORK, jitter=0)
+    ledger.outcomes.write(rewritten, NETWORK, jitter=0)
     ledger.parked.take_ready(1)
 
     standing = ask(ledger, "n", generation=2, task="task-3").progress
 
-    assert (standing.etag, standing.progress) == ("e2", {"archive": 5})
-    assert (standing.rejected, standing.counted) == ({}, False)
+    assert (standing.etag, standing.next) == ("e2", {"archive": 5})
+    assert (standing.refused_before, standing.counted) == ({}, False)
 
 
 def test_marks_are_found_after_the_clock_was_set_back_across_their_period(ledger, client):
@@ -263,7 +266,7 @@ def test_marks_are_found_after_the_clock_was_set_back_across_their_period(ledger
     client.set("trailcourier:1:clock", 7000 * span + 60_000)
     ref = ObjectRef("acme-logs", "k", etag="e1")
     admit(ledger, "m", [ref])
-    ledger.outcomes.finish(claim(ledger, "m"), DELIVERED, jitter=1)
+    ledger.outcomes.write(claim(ledger, "m"), DELIVERED, jitter=1)
 
     client.set("trailcourier:1:clock", 7000 * span - 3_540_000)
 

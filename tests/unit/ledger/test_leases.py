@@ -1,7 +1,7 @@
 import pytest
 
 from tests.unit.ledger.conftest import admit, claim, refs
-from trailcourier.ledger.admission import JudgedObject
+from trailcourier.ledger.admission import NamedObject
 from trailcourier.ledger.outcomes import Report
 from trailcourier.ledger.quarantine import QuarantineEntry, entry_id
 from trailcourier.ledger.store import content_digest
@@ -15,7 +15,7 @@ def verdict(ledger, message="m"):
 
 
 def deliver(ledger, message, index=0):
-    return ledger.outcomes.finish(claim(ledger, message, index), DELIVERED, jitter=1)
+    return ledger.outcomes.write(claim(ledger, message, index), DELIVERED, jitter=1)
 
 
 def test_a_new_message_needs_work_on_each_of_its_objects(ledger):
@@ -100,7 +100,7 @@ def test_one_refused_object_leaves_the_message(ledger):
     admit(ledger, "m", refs("a", "b"))
     deliver(ledger, "m", 0)
 
-    ledger.outcomes.finish(claim(ledger, "m", 1), Report(Outcome("refused", "corrupt")), jitter=1)
+    ledger.outcomes.write(claim(ledger, "m", 1), Report(Outcome("refused", "corrupt")), jitter=1)
 
     assert verdict(ledger).kind == "leave"
 
@@ -122,7 +122,7 @@ def test_another_content_of_a_quarantined_key_is_new_work(ledger):
 
 
 def test_an_object_judged_without_a_read_is_final_and_counted_once(ledger):
-    named = [JudgedObject(refs("digest")[0], Outcome("skipped", "digest"))]
+    named = [NamedObject(refs("digest")[0], Outcome("skipped", "digest"))]
     message = Message("m", "receipt", "", 1)
 
     kinds = [ledger.leases.admit(message, named, visibility=600).kind for _ in range(2)]
@@ -173,12 +173,12 @@ def test_a_finished_message_that_was_not_settled_is_found(ledger, pass_time):
     admit(ledger, "m", refs("a"))
     deliver(ledger, "m")
 
-    early = ledger.leases.take_unsettled(since=5)
+    early = ledger.leases.take_finished(since=5)
     pass_time(6)
 
     assert early == []
-    assert ledger.leases.take_unsettled(since=5) == ["m"]
-    assert ledger.leases.take_unsettled(since=5) == []
+    assert ledger.leases.take_finished(since=5) == ["m"]
+    assert ledger.leases.take_finished(since=5) == []
 
 
 def test_messages_finished_together_are_settled_together(ledger):
@@ -186,7 +186,7 @@ def test_messages_finished_together_are_settled_together(ledger):
         admit(ledger, message, refs(message))
 
     first, second = deliver(ledger, "m").settle, deliver(ledger, "n").settle
-    ready = ledger.leases.take_finished()
+    ready = ledger.leases.begin_settle()
     third = deliver(ledger, "o").settle
 
     assert (first, second, third) == (True, False, True)
@@ -194,7 +194,7 @@ def test_messages_finished_together_are_settled_together(ledger):
 
 
 @pytest.mark.parametrize(
-    "field", ["messages:deleted", "messages:left", "messages:full", "leases:let-go", "leases:lost"]
+    "field", ["messages:deleted", "messages:left", "messages:full", "leases:given-up", "leases:lost"]
 )
 def test_a_lease_renewed_by_a_newer_receive_is_not_dropped_by_an_older_decision(ledger, field):
     """Its message would be unknown until its visibility ends, which costs one more receive."""

@@ -37,7 +37,7 @@ def park(ledger, *names):
     """Park an object of each message."""
     for name in names:
         admit(ledger, name, [ref(name)])
-        ledger.outcomes.finish(claim(ledger, name), Report(Outcome("parked", "network")), jitter=1)
+        ledger.outcomes.write(claim(ledger, name), Report(Outcome("parked", "network")), jitter=1)
 
 
 def open_breaker(ledger, *, failures=5):
@@ -64,7 +64,7 @@ def test_a_message_that_alone_has_more_parked_than_its_bucket_may_have_is_held(s
     admit(small, "big", [ref(str(at)) for at in range(5)])
     for at in range(5):
         granted = claim(small, "big", at)
-        small.outcomes.finish(granted, Report(Outcome("parked", "network")), jitter=1)
+        small.outcomes.write(granted, Report(Outcome("parked", "network")), jitter=1)
 
     assert [each.message for each in small.left.take_full(10)] == left
 
@@ -143,7 +143,7 @@ def test_the_bucket_with_too_many_parked_objects_is_the_one_reported(small):
     park(small, "m0", "m1", "m2")
     for message, at in (("little", 0), ("both", 0), ("both", 1)):
         granted = claim(small, message, at)
-        small.outcomes.finish(granted, Report(Outcome("parked", "network")), jitter=1)
+        small.outcomes.write(granted, Report(Outcome("parked", "network")), jitter=1)
 
     assert [(each.message, each.bucket) for each in small.left.take_full(10)] == [("both", BUCKET)]
 
@@ -284,7 +284,7 @@ def test_a_message_received_often_does_not_wait_for_objects_parked_for_a_sink(sm
     leave(small, "a", receives=EARLY + 1)
     admit(small, "m", [ref("m")])
     busy = Report(Outcome("parked", "sink-busy"), breakers=[Failing("sink:archive")])
-    small.outcomes.finish(claim(small, "m"), busy, jitter=1)
+    small.outcomes.write(claim(small, "m"), busy, jitter=1)
     pass_time(1)
     deliver(small)
     pass_time(LATER / 1000)

@@ -39,7 +39,7 @@ E1 = ObjectRef("acme-logs", "a", etag="e1")
 def deliver(ledger, message, ref=E1, etag="e1"):
     admit(ledger, message, [ref])
     report = Report(Outcome("delivered"), etag=etag, delivered=content_digest(etag))
-    ledger.outcomes.finish(claim(ledger, message), report, jitter=1)
+    ledger.outcomes.write(claim(ledger, message), report, jitter=1)
     ledger.leases.forget([message], "messages:deleted")
 
 
@@ -97,7 +97,7 @@ def test_a_claim_checks_for_a_newer_content_like_the_admission(ledger, pass_time
 
     held = claim(ledger, "n")
     same = Report(Outcome("skipped", "already-delivered"), "e1", delivered=content_digest("e1"))
-    ledger.outcomes.finish(held, same, jitter=1)
+    ledger.outcomes.write(held, same, jitter=1)
     other = ledger.claims.claim("o", 0, 1, token="t", task_id="t", sinks=SINKS)
 
     assert (other.kind, str(other.outcome)) == (

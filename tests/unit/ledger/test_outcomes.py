@@ -26,7 +26,7 @@ def test_the_sums_count_with_the_final_outcome_and_once(ledger):
     admit(ledger, "m", refs("a"))
     report = Report(Outcome("delivered"), etag="e1", sums={"records:in": 7})
 
-    ledger.outcomes.finish(claim(ledger, "m"), report, jitter=1)
+    ledger.outcomes.write(claim(ledger, "m"), report, jitter=1)
 
     assert ledger.sums.read()["records:in"] == 7
     assert ask(ledger).kind == "done"
@@ -35,7 +35,7 @@ def test_the_sums_count_with_the_final_outcome_and_once(ledger):
 def test_a_parked_object_is_no_longer_in_flight_and_not_done(ledger):
     admit(ledger, "m", refs("a"))
 
-    written = ledger.outcomes.finish(claim(ledger, "m"), NETWORK, jitter=1)
+    written = ledger.outcomes.write(claim(ledger, "m"), NETWORK, jitter=1)
 
     assert (written.outcome.status, written.settle) == ("parked", False)
     assert ledger.room.count_in_hand() == (0, 1, 1)
@@ -47,7 +47,7 @@ def tried(ledger, pass_time, report, times):
     statuses = []
     for each in range(times):
         held = claim(ledger, "m", generation=each + 1, task=f"task-{each}")
-        statuses.append(ledger.outcomes.finish(held, report, jitter=1).outcome.status)
+        statuses.append(ledger.outcomes.write(held, report, jitter=1).outcome.status)
         pass_time(1000)
         ledger.parked.take_ready(10)
     return statuses
@@ -80,7 +80,7 @@ def test_a_denied_object_is_refused_only_if_others_of_its_bucket_are_read(ledger
     held = claim(ledger, "m", generation=8, task="task-8")
 
     assert alone == ["parked"] * 7
-    assert ledger.outcomes.finish(held, denied, jitter=1).outcome.status == "refused"
+    assert ledger.outcomes.write(held, denied, jitter=1).outcome.status == "refused"
 
 
 def test_the_wait_of_a_parked_object_doubles_to_a_quarter_of_an_hour(ledger, client, pass_time):
@@ -89,7 +89,7 @@ def test_the_wait_of_a_parked_object_doubles_to_a_quarter_of_an_hour(ledger, cli
 
     for each in range(10):
         held = claim(ledger, "m", generation=each + 1, task=f"task-{each}")
-        ledger.outcomes.finish(held, NETWORK, jitter=1)
+        ledger.outcomes.write(held, NETWORK, jitter=1)
         due = client.zscore("trailcourier:1:s:prod:parked", "m/0")
         seconds, micros = client.time()
         now = seconds * 1000 + micros // 1000 + int(client.get("trailcourier:1:offset") or 0)
@@ -103,7 +103,7 @@ def test_the_wait_of_a_parked_object_doubles_to_a_quarter_of_an_hour(ledger, cli
 def test_an_object_that_killed_workers_runs_alone_at_once_for_a_new_message(ledger):
     admit(ledger, "m", refs("a"))
     killed = Report(Outcome("refused", "kills-worker", "5 starts, no end"))
-    ledger.outcomes.finish(claim(ledger, "m"), killed, jitter=1)
+    ledger.outcomes.write(claim(ledger, "m"), killed, jitter=1)
     admit(ledger, "n", refs("a"))
 
     assert ask(ledger, "n").kind == "alone"
@@ -116,7 +116,7 @@ def test_a_success_closes_the_breaker_it_belongs_to(ledger):
         ledger.breakers.count_failure("sink:archive", f"o{each}", reason="sink-error", text="no")
     report = Report(Outcome("delivered"), etag="e1", succeeded=["sink:archive"])
 
-    ledger.outcomes.finish(claim(ledger, "m"), report, jitter=1)
+    ledger.outcomes.write(claim(ledger, "m"), report, jitter=1)
 
     assert not ledger.breakers.count_failure("sink:archive", "o9", reason="sink-error", text="no")
 
@@ -127,7 +127,7 @@ def test_the_first_success_closes_a_breaker_and_says_so(ledger):
     one, other = (claim(ledger, "m", at, task=f"task-{at}") for at in range(2))
     ledger.breakers.count_failure("sink:archive", "o", reason="sink-error", text="no", limit=1)
 
-    closed = [ledger.outcomes.finish(held, report, jitter=1).closed for held in (one, other)]
+    closed = [ledger.outcomes.write(held, report, jitter=1).closed for held in (one, other)]
 
     assert closed == [["sink:archive"], []]
 
@@ -138,7 +138,7 @@ def test_a_success_closes_a_breaker_whatever_the_objects_outcome(ledger, outcome
     held = claim(ledger, "m")
     ledger.breakers.count_failure("sink:archive", "o", reason="sink-error", text="no", limit=1)
 
-    written = ledger.outcomes.finish(held, Report(outcome, succeeded=["sink:archive"]), jitter=1)
+    written = ledger.outcomes.write(held, Report(outcome, succeeded=["sink:archive"]), jitter=1)
 
     assert written.closed == ["sink:archive"]
 
@@ -149,7 +149,7 @@ def test_the_fifth_distinct_object_opens_the_breaker_and_says_so(ledger):
 
     for each in range(5):
         held = claim(ledger, "m", each, task=f"task-{each}")
-        opened.append(ledger.outcomes.finish(held, NETWORK, jitter=1).opened)
+        opened.append(ledger.outcomes.write(held, NETWORK, jitter=1).opened)
 
     assert opened == ["", "", "", "", "bucket:prod:acme-logs"]
     assert [b.text for b in ledger.breakers.list_open()] == ["no route"]
@@ -198,13 +198,13 @@ def accepted(ledger, message, *, ago=0, host=""):
         succeeded=[SINK],
         succeeded_at={SINK: granted.claimed_at - ago},
     )
-    ledger.outcomes.finish(granted, report, jitter=1, host=host)
+    ledger.outcomes.write(granted, report, jitter=1, host=host)
 
 
 def rejected(ledger, *messages, host=""):
     for message in messages:
         admit(ledger, message, refs(message))
-        ledger.outcomes.finish(claim(ledger, message), REJECTS, jitter=1, host=host)
+        ledger.outcomes.write(claim(ledger, message), REJECTS, jitter=1, host=host)
 
 
 def tried_again(ledger, message="m", host=""):
@@ -213,7 +213,7 @@ def tried_again(ledger, message="m", host=""):
 
 
 def vouched(ledger, message="m", host=""):
-    return tried_again(ledger, message, host).progress.vouching_sinks
+    return tried_again(ledger, message, host).progress.sinks_accepting_others
 
 
 def test_a_sink_vouches_for_its_rejections_once_it_accepted_another_object(ledger, pass_time):
@@ -264,15 +264,15 @@ def test_records_in_doubt_are_kept_after_a_refusal_for_another_reason(ledger, pa
     half = {"p:archive": 10, "l:archive": "[0,1]", "a:archive": "[1]"}
     admit(ledger, "m", refs("m"))
     busy = Report(Outcome("parked", "sink-busy"), etag="e", state=half)
-    ledger.outcomes.finish(claim(ledger, "m"), busy, jitter=1)
+    ledger.outcomes.write(claim(ledger, "m"), busy, jitter=1)
     pass_time(10)
     gone = Report(Outcome("refused", "delete-marker"))
-    ledger.outcomes.finish(tried_again(ledger).claim, gone, jitter=1)
+    ledger.outcomes.write(tried_again(ledger).claim, gone, jitter=1)
 
     admit(ledger, "new", refs("m"))
     standing = ask(ledger, "new").progress
 
-    assert (standing.progress, standing.in_doubt) == ({"archive": 10}, {"archive": (0, 1)})
+    assert (standing.next, standing.resend) == ({"archive": 10}, {"archive": (0, 1)})
     assert standing.rejected_alone == {}
 
 
@@ -312,7 +312,7 @@ def test_a_sink_vouches_only_for_rejections_before_it_accepted_another(
     accepted(ledger, "other", host="one")
     pass_time(1)
     again = msgspec.structs.replace(REJECTS, state={"a:archive": alone})
-    ledger.outcomes.finish(held, again, jitter=1, host="one")
+    ledger.outcomes.write(held, again, jitter=1, host="one")
     pass_time(200)
 
     assert vouched(ledger, host="one") == for_sinks
@@ -325,13 +325,13 @@ def test_a_sink_vouches_although_a_host_failed_before_the_rejection(ledger, pass
     for host in ("one", "two"):
         ledger.workers.note_heartbeat(f"object@{host}", 8)
     admit(ledger, "before", refs("before"))
-    ledger.outcomes.finish(claim(ledger, "before"), FULL, jitter=1, host="one")
+    ledger.outcomes.write(claim(ledger, "before"), FULL, jitter=1, host="one")
     pass_time(1)
     rejected(ledger, "m", host="two")
     pass_time(10)
     admit(ledger, "other", refs("other"))
     report = Report(Outcome("delivered"), etag="e", succeeded=[SINK])
-    ledger.outcomes.finish(claim(ledger, "other"), report, jitter=1, host="two")
+    ledger.outcomes.write(claim(ledger, "other"), report, jitter=1, host="two")
 
     assert vouched(ledger, host="two") == ("archive",)
 
@@ -340,7 +340,7 @@ def test_a_sink_vouches_although_the_object_had_another_fault_since(ledger, pass
     rejected(ledger, "m")
     pass_time(10)
     granted = tried_again(ledger).claim
-    ledger.outcomes.finish(granted, FULL, jitter=1)
+    ledger.outcomes.write(granted, FULL, jitter=1)
     pass_time(1)
     accepted(ledger, "other")
     pass_time(60)
@@ -353,7 +353,7 @@ def test_a_sink_does_not_vouch_for_another_sink(ledger, pass_time):
         REJECTS, breakers=[Failing("sink:siem")], state={"a:siem": "[0]"}
     )
     admit(ledger, "m", refs("m"))
-    ledger.outcomes.finish(claim(ledger, "m"), other, jitter=1)
+    ledger.outcomes.write(claim(ledger, "m"), other, jitter=1)
     pass_time(10)
     accepted(ledger, "other")
 
@@ -369,9 +369,9 @@ def test_a_success_from_before_a_breaker_opened_does_not_close_it(ledger, pass_t
         Outcome("delivered"), etag="e", succeeded=[SINK], succeeded_at={SINK: slow.claimed_at}
     )
 
-    ledger.outcomes.finish(slow, report, jitter=1)
+    ledger.outcomes.write(slow, report, jitter=1)
     still = [each.name for each in ledger.breakers.list_open()]
-    ledger.outcomes.finish(new, msgspec.structs.replace(report, succeeded_at={}), jitter=1)
+    ledger.outcomes.write(new, msgspec.structs.replace(report, succeeded_at={}), jitter=1)
 
     assert (still, ledger.breakers.list_open()) == ([SINK], [])
 
@@ -393,13 +393,13 @@ def test_a_full_sink_that_now_rejects_all_gets_another_object(ledger, pass_time,
     full = Report(Outcome("parked", "sink-full", "disk full"), breakers=[Failing(SINK)])
     for opener in "abcde":
         admit(ledger, opener, refs(opener))
-        ledger.outcomes.finish(claim(ledger, opener), full, jitter=1)
+        ledger.outcomes.write(claim(ledger, opener), full, jitter=1)
     pass_time(30)
     (probe,) = ledger.parked.take_ready(10)
     again = claim(ledger, probe.message, generation=probe.generation)
     for host in ("one", "two"):
         ledger.workers.note_heartbeat(f"objects@{host}/1", 8)
-    ledger.outcomes.finish(again, rejects, jitter=1, host="one")
+    ledger.outcomes.write(again, rejects, jitter=1, host="one")
     pass_time(12)  # the next probe is due; others are let through first
     ledger.workers.note_heartbeat("w1", 1)
 
@@ -426,7 +426,7 @@ def test_repeated_failures_of_one_object_on_one_host_open_its_breaker(
     for _ in range(failures):
         for host in ("one", "two"):
             ledger.workers.note_heartbeat(f"object@{host}", 8)
-        ended.append(ledger.outcomes.finish(held, report, jitter=1, host="one"))
+        ended.append(ledger.outcomes.write(held, report, jitter=1, host="one"))
         if len(ended) < failures:
             pass_time(300)
             (due,) = ledger.parked.take_ready(10)
@@ -441,7 +441,7 @@ def test_a_sink_vouches_although_the_brokers_clock_was_set_back(ledger, pass_tim
     rejected(ledger, "m")
     pass_time(-3600)
     held = tried_again(ledger).claim
-    ledger.outcomes.finish(held, REJECTS, jitter=1)
+    ledger.outcomes.write(held, REJECTS, jitter=1)
     pass_time(100)
     accepted(ledger, "other")
     pass_time(1)
@@ -456,7 +456,7 @@ def test_failures_of_one_object_on_two_hosts_do_not_open_the_sinks_breaker(ledge
     for host in ("one", "two") * Numbers().breaker_failures:
         for each in ("one", "two"):
             ledger.workers.note_heartbeat(f"object@{each}", 8)
-        ledger.outcomes.finish(held, FULL, jitter=0.1, host=host)
+        ledger.outcomes.write(held, FULL, jitter=0.1, host=host)
         pass_time(100)
         (due,) = ledger.parked.take_ready(10)
         held = claim(ledger, "m", generation=due.generation)

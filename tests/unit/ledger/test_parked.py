@@ -12,7 +12,7 @@ def parked(ledger, message="m", objects=("a",)):
     admit(ledger, message, refs(*objects))
     held = [claim(ledger, message, i, task=f"task-{message}-{i}") for i in range(len(objects))]
     for each in held:
-        ledger.outcomes.finish(each, NETWORK, jitter=1)
+        ledger.outcomes.write(each, NETWORK, jitter=1)
 
 
 def test_a_parked_object_is_ready_when_due_and_handed_out_once(ledger, pass_time):

@@ -4,11 +4,11 @@ import pytest
 
 from tests.unit.ledger.conftest import admit, claim, refs
 from trailcourier.ledger import Ledger
-from trailcourier.ledger.admission import JudgedObject
+from trailcourier.ledger.admission import NamedObject
 from trailcourier.ledger.outcomes import Report
 from trailcourier.ledger.quarantine import (
+    QuarantinedRecord,
     QuarantineEntry,
-    RejectedRecord,
     beginning,
     entry_id,
     message_entry_id,
@@ -69,7 +69,7 @@ def test_the_latest_refusal_comes_first(ledger, pass_time):
 
 def test_the_oldest_entry_loses_its_details_and_keeps_what_a_retry_needs(small, pass_time):
     for name in "abc":
-        small.quarantine.put(entry(name, records=(RejectedRecord("siem", 1, "no"),)))
+        small.quarantine.put(entry(name, records=(QuarantinedRecord("siem", 1, "no"),)))
         pass_time(1)
 
     c, b, a = small.quarantine.entries()
@@ -168,17 +168,17 @@ def test_a_leased_message_is_not_refused(ledger):
 
 def test_a_refused_object_has_the_sender_and_topic_of_the_message_that_named_it(ledger):
     (ref,) = refs("a")
-    ledger.leases.admit(sent("m"), [JudgedObject(ref)], visibility=600, topic=TOPIC)
+    ledger.leases.admit(sent("m"), [NamedObject(ref)], visibility=600, topic=TOPIC)
     refused = Report(Outcome("refused", "corrupt", "broken"))
 
-    ledger.outcomes.finish(claim(ledger, "m"), refused, jitter=1, entry=entry())
+    ledger.outcomes.write(claim(ledger, "m"), refused, jitter=1, entry=entry())
 
     (held,) = ledger.quarantine.entries()
     assert (held.sender, held.topic, held.messages) == ("AIDAALARMS", TOPIC, ("m",))
 
 
 def test_an_entry_takes_at_most_four_kilobytes(ledger, client):
-    many = tuple(RejectedRecord("archive", i, "x" * 50, "9f" * 18) for i in range(500))
+    many = tuple(QuarantinedRecord("archive", i, "x" * 50, "9f" * 18) for i in range(500))
 
     ledger.quarantine.put(entry("a", records=many, records_in_all=500))
     id_ = message_entry_id("not-understood", "", "")
@@ -217,7 +217,7 @@ def test_an_entry_of_an_earlier_version_can_be_read_and_dropped(ledger, client):
     client.zadd("trailcourier:1:s:prod:qt", {entry().id: 2000})
 
     (held,) = ledger.quarantine.entries()
-    assert held.records == (RejectedRecord("siem", 3, "too large", ""),)
+    assert held.records == (QuarantinedRecord("siem", 3, "too large", ""),)
     assert (held.ref, held.first, held.last, held.times) == (refs("a")[0], 1000, 2000, 2)
     assert ledger.quarantine.drop(held.id)
     assert ledger.quarantine.entries() == []

@@ -82,13 +82,13 @@ def test_one_object_is_received_where_no_parked_object_can_probe_the_open_breake
     ledger.workers.note_heartbeat("w1", 8)
     admit(ledger, "m", refs("m", "n"))
     denied = Report(Outcome("parked", "access-denied"), breakers=[Failing("bucket:prod:acme")])
-    ledger.outcomes.finish(claim(ledger, "m"), denied, jitter=1)
+    ledger.outcomes.write(claim(ledger, "m"), denied, jitter=1)
     other = claim(ledger, "m", 1)
     for at in range(5):
         ledger.breakers.count_failure(open_one, f"o{at}", reason="sink-busy", text="no")
     pass_time(31)
     flying = ledger.room.measure(SINKS).objects
-    ledger.outcomes.finish(other, denied, jitter=1)
+    ledger.outcomes.write(other, denied, jitter=1)
     beside_others = ledger.room.measure(SINKS).objects
     again = ledger.room.measure(SINKS).objects  # what was received may not reach it either
 
@@ -103,8 +103,8 @@ def test_a_sink_with_fewer_parked_objects_than_open_a_breaker_gets_other_objects
     for each in "abcde":
         admit(ledger, each, refs(each))
         busy = Report(Outcome("parked", "sink-busy"), breakers=[Failing("sink:archive")])
-        ledger.outcomes.finish(claim(ledger, each), busy, jitter=1)
-    ledger.leases.forget(list("abcde"[waiting:]), "leases:let-go")
+        ledger.outcomes.write(claim(ledger, each), busy, jitter=1)
+    ledger.leases.forget(list("abcde"[waiting:]), "leases:given-up")
     pass_time(31)
     ledger.workers.note_heartbeat("w1", 8)
 
@@ -119,7 +119,7 @@ def test_parked_objects_cost_no_room(client):
     ledger.workers.note_heartbeat("w1", 8)
     admit(ledger, "m", refs("a"))
 
-    ledger.outcomes.finish(claim(ledger, "m"), NETWORK, jitter=1)
+    ledger.outcomes.write(claim(ledger, "m"), NETWORK, jitter=1)
 
     assert ledger.room.measure(SINKS).objects == 32
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.support import ledger_schema as schema
 from trailcourier.ledger import Ledger
-from trailcourier.ledger.admission import JudgedObject
+from trailcourier.ledger.admission import NamedObject
 from trailcourier.ledger.left_messages import LeftMessage
 from trailcourier.ledger.outcomes import Report
 from trailcourier.ledger.quarantine import QuarantineEntry, entry_id
@@ -78,7 +78,7 @@ def message(number):
 
 def admit(ledger, *, objects=1):
     for number in range(MANY):
-        named = [JudgedObject(ref(number * objects + at)) for at in range(objects)]
+        named = [NamedObject(ref(number * objects + at)) for at in range(objects)]
         ledger.leases.admit(
             Message(message(number), "r" * 420, "", 1, sender="AIDAEXAMPLE", sent=10**12),
             named, visibility=600, topic=TOPIC,
@@ -107,7 +107,7 @@ def park(ledger):
     admit(ledger)
     outcome = Outcome("parked", "network", f"Connection refused: {'x' * 80}")
     for each in claim(ledger):
-        ledger.outcomes.finish(each, Report(outcome), jitter=1)
+        ledger.outcomes.write(each, Report(outcome), jitter=1)
     forget_answers(ledger, "c")
 
 
@@ -120,7 +120,7 @@ def leave(ledger):
 
 def give_back(ledger):
     admit(ledger)
-    ledger.leases.forget([message(number) for number in range(MANY)], "messages:given-back")
+    ledger.leases.forget([message(number) for number in range(MANY)], "messages:released")
 
 
 def enter(ledger):

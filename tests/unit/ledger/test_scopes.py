@@ -36,7 +36,7 @@ def end_all(ledger, tried, host=""):
         admit(ledger, message, [ref])
     claims = [claim(ledger, message) for message, _, _ in tried]
     return [
-        ledger.outcomes.finish(held, report, jitter=1, host=host)
+        ledger.outcomes.write(held, report, jitter=1, host=host)
         for held, (_, _, report) in zip(claims, tried, strict=True)
     ]
 
@@ -87,7 +87,7 @@ def test_objects_of_one_kms_key_wait_together_and_one_success_releases_them(ledg
     ledger.breakers.reset("bucket:prod:org-logs")
     probe = claim(ledger, due.message, generation=due.generation)
     done = Report(Outcome("delivered"), succeeded=breakers_of_read("prod", due.ref))
-    written = ledger.outcomes.finish(probe, done, jitter=1)
+    written = ledger.outcomes.write(probe, done, jitter=1)
 
     assert f"kms:prod:{KEY}" in written.closed
     assert [len(ledger.parked.take_ready(10)) for _ in range(3)] == [1, 2, 1]
@@ -103,7 +103,7 @@ def test_a_probe_that_fails_closes_no_breaker_of_its_key(ledger, pass_time):
     probe = claim(ledger, due.message, generation=due.generation)
     again = msgspec.structs.replace(report[0], succeeded=["credentials:prod"])
 
-    assert ledger.outcomes.finish(probe, again, jitter=1).closed == []
+    assert ledger.outcomes.write(probe, again, jitter=1).closed == []
     assert f"kms:prod:{KEY}" in names(ledger)
 
 
@@ -178,10 +178,10 @@ def small(client):
 
 def test_a_message_that_exceeds_its_buckets_cap_is_reported_once_and_frees_it(small):
     admit(small, "small", [of(1, 9)])
-    small.outcomes.finish(claim(small, "small"), denied(of(1, 9)), jitter=1)
+    small.outcomes.write(claim(small, "small"), denied(of(1, 9)), jitter=1)
     admit(small, "large", [of(1, at) for at in range(4)])
     for at in range(4):
-        small.outcomes.finish(claim(small, "large", at), denied(of(1, at)), jitter=1)
+        small.outcomes.write(claim(small, "large", at), denied(of(1, at)), jitter=1)
 
     (full,) = small.left.take_full(10)
     small.leases.forget([full.message, "small"])
@@ -195,7 +195,7 @@ def test_a_message_that_exceeds_its_buckets_cap_is_reported_once_and_frees_it(sm
 def test_a_bucket_at_its_cap_of_parked_objects_takes_no_more_and_others_do(small):
     admit(small, "m", [of(1, at) for at in range(3)])
     for at in range(3):
-        small.outcomes.finish(claim(small, "m", at), denied(of(1, at)), jitter=1)
+        small.outcomes.write(claim(small, "m", at), denied(of(1, at)), jitter=1)
 
     assert admit(small, "n", [of(1, 9)]).kind == "full"
     assert admit(small, "o", [of(2, 9)]).kind == "work"
@@ -212,7 +212,7 @@ def test_objects_parked_for_a_sink_fill_no_bucket(small, report):
     admit(small, "m", [of(1, at) for at in range(5)])
     down = report or denied(of(1), "sink-busy", "slow down")
     for at in range(5):
-        small.outcomes.finish(claim(small, "m", at), down, jitter=1, host="sick")
+        small.outcomes.write(claim(small, "m", at), down, jitter=1, host="sick")
 
     assert small.left.take_full(10) == []
     assert admit(small, "n", [of(1, 9)]).kind == "work"
@@ -222,10 +222,10 @@ def test_objects_parked_for_a_sink_fill_no_bucket(small, report):
 def test_a_breaker_without_waiting_objects_closes(ledger, pass_time, reason):
     end_all(ledger, [(f"m{at}", of(at % 2, at), denied(of(at % 2, at), reason)) for at in range(6)])
     opened = names(ledger)
-    ledger.leases.forget([f"m{at}" for at in range(5)], "leases:let-go")
+    ledger.leases.forget([f"m{at}" for at in range(5)], "leases:given-up")
     waited_for = names(ledger)
 
-    ledger.leases.forget(["m5"], "leases:let-go")
+    ledger.leases.forget(["m5"], "leases:given-up")
 
     assert "bucket:prod:org-logs" in opened
     assert "bucket:prod:org-logs" in waited_for
@@ -286,7 +286,7 @@ def test_two_open_breakers_of_one_object_do_not_wait_for_each_others_probes(ledg
     for at, sink in enumerate(sinks):
         admit(ledger, f"m{at}", [of(1, at)])
         busy = Report(Outcome("parked", "sink-busy"), breakers=[Failing(f"sink:{sink}")])
-        ledger.outcomes.finish(claim(ledger, f"m{at}"), busy, jitter=1)
+        ledger.outcomes.write(claim(ledger, f"m{at}"), busy, jitter=1)
         ledger.breakers.count_failure(f"sink:{sink}", "x", reason="sink-busy", text="", limit=1)
     pass_time(31)
 

@@ -25,7 +25,7 @@ def test_a_host_that_is_well_takes_what_there_is_room_for():
 def test_a_host_that_fails_takes_one_object_every_pause():
     clock = Still()
     fitness = Fitness("sick", clock)
-    fitness.failed(OWN, "sink-full: no space left on device")
+    fitness.note_open(OWN, "sink-full: no space left on device")
 
     taken = []
     for _ in range(4):
@@ -43,24 +43,24 @@ def test_others_come_before_a_sick_host_takes_the_same_object_again():
 
 def test_its_own_success_makes_it_fit_again():
     fitness = Fitness("sick", Still())
-    fitness.failed(OWN, "full")
+    fitness.note_open(OWN, "full")
 
-    fitness.closed(["sink:archive", OWN])
+    fitness.note_closed(["sink:archive", OWN])
 
     assert (fitness.room(8, 30), fitness.why()) == (8, "")
 
 
 def test_it_is_fit_again_when_the_fault_turned_out_to_be_everybodys():
     fitness = Fitness("sick", Still())
-    fitness.failed(OWN, "full")
+    fitness.note_open(OWN, "full")
 
-    fitness.recovered(["sink:archive"])
+    fitness.keep_open(["sink:archive"])
 
     assert fitness.why() == ""
 
 
 def test_room_that_is_not_there_uses_up_no_try():
     fitness = Fitness("sick", Still())
-    fitness.failed(OWN, "full")
+    fitness.note_open(OWN, "full")
 
     assert [fitness.room(0, 30), fitness.room(8, 30)] == [0, 1]

@@ -11,7 +11,7 @@ from trailcourier.line.live_claims import LiveClaim
 from trailcourier.line.sink_progress import SinkProgress
 from trailcourier.models import ObjectRef
 from trailcourier.sinks import ConfiguredSink
-from trailcourier.sinks.batches import RefusedRecord, SettledPiece
+from trailcourier.sinks.batches import PieceResult, RefusedRecord
 from trailcourier.sinks.config import DeliverySettings
 
 
@@ -47,7 +47,7 @@ def numbered(*ordinals):
 
 
 def test_what_is_held_is_not_passed_over_by_what_is_sent_before_it():
-    it = track(next=2, held=dict(numbered(2)), doubted=frozenset({5}), again={5})
+    it = track(next=2, in_doubt=dict(numbered(2)), refused_if_rejected=frozenset({5}), resend={5})
 
     parts = it.parts(numbered(4, 5, 6))
     next(parts)
@@ -57,11 +57,13 @@ def test_what_is_held_is_not_passed_over_by_what_is_sent_before_it():
 
 
 def test_what_is_doubted_is_sent_first_and_what_lies_before_it_is_still_wanted():
-    it = track(doubted=frozenset({3}), alone={3}, again={3}, vouched=True)
+    it = track(
+        refused_if_rejected=frozenset({3}), rejected_alone={3}, resend={3}, accepts_others=True
+    )
     parts = it.parts(numbered(0, 1, 2, 3, 4))
 
     part, accepted, _ = next(parts)
-    it.note(SettledPiece(4, 0, (RefusedRecord(3, "rejected-records", "no"),)), part)
+    it.note(PieceResult(4, 0, (RefusedRecord(3, "rejected-records", "no"),)), part)
 
     assert (part, accepted) == (numbered(3), "since")
     assert [at for at in range(6) if it.wants(at)] == [0, 1, 2, 4, 5]
@@ -71,7 +73,7 @@ def test_what_is_doubted_is_sent_first_and_what_lies_before_it_is_still_wanted()
 def test_one_that_others_vouch_for_may_reject_the_more_the_more_it_has_refused():
     refused = {at: RefusedRecord(at, "rejected-records", "no") for at in range(9)}
 
-    ((_, _, vouched),) = track(vouched=True, refused=refused).parts(numbered(9))
+    ((_, _, vouched),) = track(accepts_others=True, refused=refused).parts(numbered(9))
     ((_, _, alone),) = track(refused=refused).parts(numbered(9))
 
     assert (vouched, alone) == (36, 16)
@@ -82,19 +84,25 @@ def test_a_batch_is_accepted_when_it_was_sent_and_an_object_when_it_is_finished(
 
     for each in (batches, objects):
         each.send([b"{}"])
-    before = batches.accepted, objects.accepted, objects.state()
+    before = batches.accepted_at, objects.accepted_at, objects.state()
     for each in (batches, objects):
         each.finish()
 
     assert before == (7.0, None, {})
     assert (batches.state(), objects.state()) == ({"p:siem": 0, "o:siem": 1}, {"o:siem": 1})
-    assert objects.accepted == 7.0
+    assert objects.accepted_at == 7.0
 
 
 def test_a_list_that_an_earlier_try_left_is_kept_up_to_date_until_it_is_empty():
-    it = track(next=3, alone={1}, again={1}, doubted=frozenset({1}), tried=True)
+    it = track(
+        next=3,
+        rejected_alone={1},
+        resend={1},
+        refused_if_rejected=frozenset({1}),
+        lists_stored=True,
+    )
     for part, _, _ in it.parts(numbered(1)):
-        it.note(SettledPiece(2, 1), part)
+        it.note(PieceResult(2, 1), part)
 
     assert it.state() == {"p:siem": 3, "a:siem": "[]", "j:siem": "[]", "l:siem": "[]"}
     assert track(next=3).state() == {"p:siem": 3}

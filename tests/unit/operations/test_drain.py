@@ -61,7 +61,7 @@ def park(ledger, reason="access-denied", breaker="bucket:prod:acme-logs", receip
     report = Report(
         Outcome("parked", reason, "words of it"), breakers=[Failing(breaker)] * bool(breaker)
     )
-    ledger.outcomes.finish(claim(ledger, "m1"), report, jitter=1.0)
+    ledger.outcomes.write(claim(ledger, "m1"), report, jitter=1.0)
 
 
 def fail(ledger, name, reason, text="words of it"):
@@ -115,7 +115,7 @@ def test_a_parked_object_keeps_it_from_ending(ledger):
 
 def test_a_message_that_is_not_deleted_yet_keeps_it_from_ending(ledger):
     admit(ledger, "m1", refs("a"))
-    ledger.outcomes.finish(claim(ledger, "m1"), DONE, jitter=1.0)
+    ledger.outcomes.write(claim(ledger, "m1"), DONE, jitter=1.0)
 
     held = run(ledger, quiet(ledger), quiet(ledger))
     ledger.leases.forget(["m1"], "messages:deleted")
@@ -169,12 +169,12 @@ def test_every_source_must_be_drained(client, ledger):
 
 def test_the_counters_are_of_this_run_alone(ledger):
     admit(ledger, "m1", refs("a"))
-    ledger.outcomes.finish(claim(ledger, "m1"), DONE, jitter=1.0)
+    ledger.outcomes.write(claim(ledger, "m1"), DONE, jitter=1.0)
     ledger.leases.forget(["m1"])
 
     def carry():
         admit(ledger, "m2", refs("b"))
-        ledger.outcomes.finish(claim(ledger, "m2"), DONE, jitter=1.0)
+        ledger.outcomes.write(claim(ledger, "m2"), DONE, jitter=1.0)
         ledger.leases.forget(["m2"], "messages:deleted")
 
     found = run(ledger, carry, quiet(ledger), quiet(ledger)).sources[0]
@@ -297,7 +297,7 @@ def test_hopeless_is_every_named_reason_of_a_queue():
 def test_messages_that_aws_denies_deleting_end_it_at_once(ledger):
     def deny():
         admit(ledger, "m1", refs("a"))
-        ledger.outcomes.finish(claim(ledger, "m1"), DONE, jitter=1.0)
+        ledger.outcomes.write(claim(ledger, "m1"), DONE, jitter=1.0)
         denied = {"reason": "queue-denied", "text": "AccessDenied at DeleteMessage"}
         ledger.breakers.count_failure("delete:prod", "delete", limit=1, **denied)
 

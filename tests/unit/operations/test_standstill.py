@@ -109,7 +109,7 @@ def test_objects_that_wait_for_those_of_another_source_are_no_stall(ledger, clie
     other = Ledger(client, "dev", NUMBERS)
     admit(other, "m2", refs("b"))
     pass_time(60)
-    other.outcomes.finish(claim(other, "m2"), Report(Outcome("delivered")), jitter=1.0)
+    other.outcomes.write(claim(other, "m2"), Report(Outcome("delivered")), jitter=1.0)
     well(ledger)
 
     assert found(ledger) == {}
@@ -117,7 +117,7 @@ def test_objects_that_wait_for_those_of_another_source_are_no_stall(ledger, clie
 
 def test_a_line_that_has_nothing_in_flight_needs_no_forward(ledger, pass_time):
     admit(ledger, "m1", refs("a"))
-    ledger.outcomes.finish(claim(ledger, "m1"), Report(Outcome("delivered")), jitter=1.0)
+    ledger.outcomes.write(claim(ledger, "m1"), Report(Outcome("delivered")), jitter=1.0)
     later(ledger, pass_time, 7200)
 
     assert found(ledger) == {}

@@ -39,7 +39,7 @@ SUMS = {
 
 def finish(ledger, outcome, *, message="m1", **report):
     admit(ledger, message, refs(message))
-    ledger.outcomes.finish(claim(ledger, message), Report(outcome, **report), jitter=1.0)
+    ledger.outcomes.write(claim(ledger, message), Report(outcome, **report), jitter=1.0)
 
 
 def advice(ledger):
@@ -120,7 +120,7 @@ def test_a_breaker_of_one_host_names_the_host_and_does_not_pause_the_source(ledg
     for at in range(5):
         admit(ledger, f"m{at}", refs(f"o{at}"))
         report = Report(Outcome("parked", "sink-unreachable", "no route"), breakers=here)
-        ledger.outcomes.finish(claim(ledger, f"m{at}"), report, jitter=1.0, host="sick")
+        ledger.outcomes.write(claim(ledger, f"m{at}"), report, jitter=1.0, host="sick")
 
     found = read_status(ledger)
 

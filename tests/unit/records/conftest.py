@@ -7,14 +7,14 @@ import msgspec
 import pytest
 
 from trailcourier.errors import Fault
-from trailcourier.records import Limits, inflation, open_log
+from trailcourier.records import LogLimits, inflation, open_log
 
 
 @dataclass
 class Reading:
     """One way to read an object, with windows of *window* bytes; 0 means the default size."""
 
-    limits: Limits
+    limits: LogLimits
     window: int = 0
 
     def __call__(self, data: bytes, **limits: int) -> list[bytes] | str:
@@ -33,11 +33,11 @@ class Reading:
 
 
 WAYS = {
-    "held": Reading(Limits()),
-    "streamed": Reading(Limits(small=0)),
-    "streamed-in-windows-of-50": Reading(Limits(small=0), window=50),
-    "streamed-in-windows-of-7": Reading(Limits(small=0), window=7),
-    "streamed-byte-by-byte": Reading(Limits(small=0), window=1),
+    "held": Reading(LogLimits()),
+    "streamed": Reading(LogLimits(small=0)),
+    "streamed-in-windows-of-50": Reading(LogLimits(small=0), window=50),
+    "streamed-in-windows-of-7": Reading(LogLimits(small=0), window=7),
+    "streamed-byte-by-byte": Reading(LogLimits(small=0), window=1),
 }
 
 

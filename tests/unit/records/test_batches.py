@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from trailcourier.records import Limits, open_log
+from trailcourier.records import LogLimits, open_log
 
 RECORDS = [b'{"n":%d,"x":"%s"}' % (n, b"x" * (n % 7)) for n in range(60)]
 LOG = gzip.compress(b'{"Records":[' + b",".join(RECORDS) + b"]}")
@@ -12,7 +12,7 @@ LOG = gzip.compress(b'{"Records":[' + b",".join(RECORDS) + b"]}")
 
 @pytest.fixture(params=[0, 1024 * 1024], ids=["streamed", "held"])
 def log(request):
-    return open_log(LOG, Limits(small=request.param))
+    return open_log(LOG, LogLimits(small=request.param))
 
 
 def test_a_log_has_its_count_and_length(log):
@@ -44,7 +44,7 @@ def test_batches_are_as_full_as_possible(log, records, size):
 def test_a_record_longer_than_a_batch_gets_its_own():
     text = b'{"Records":[{"a":1},{"a":"%s"},{"a":2},{"a":3}]}' % (b"x" * 100)
 
-    batches = list(open_log(text, Limits()).batches(records=10, size=50))
+    batches = list(open_log(text, LogLimits()).batches(records=10, size=50))
 
     assert [len(batch.records) for batch in batches] == [1, 1, 2]
 
@@ -62,7 +62,7 @@ def test_long_records_span_windows():
     records = [b'{"a":"%s"}' % (b"x" * rng.choice([1, 100, 300_000, 900_000])) for _ in range(40)]
     data = gzip.compress(b'{"Records":[' + b",".join(records) + b"]}", 1)
 
-    batches = open_log(data, Limits(small=0)).batches(3, records=1000, size=1_000_000)
+    batches = open_log(data, LogLimits(small=0)).batches(3, records=1000, size=1_000_000)
 
     assert [record for batch in batches for record in batch.records] == records[3:]
 
@@ -79,7 +79,7 @@ def test_long_files_with_any_records_and_spaces_are_split_between_records():
         gaps = rng.choices([b",", b" ,", b", ", b"\t,\n"], k=7999)
         text = b"".join(each for pair in zip(records, [*gaps, b""], strict=True) for each in pair)
 
-        log = open_log(b'{"Records":[' + text + b"]}", Limits(small=0))
+        log = open_log(b'{"Records":[' + text + b"]}", LogLimits(small=0))
 
         batches = log.batches(records=100, size=100_000)
         assert [record for batch in batches for record in batch.records] == records

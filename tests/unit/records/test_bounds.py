@@ -8,11 +8,11 @@ import zlib
 import pytest
 
 from trailcourier.errors import Fault
-from trailcourier.records import Limits, inflation, open_log
+from trailcourier.records import LogLimits, inflation, open_log
 
 HEAD = b'{"Records":['
 MIB = 1024 * 1024
-STREAMED = Limits(small=0)
+STREAMED = LogLimits(small=0)
 MOST = 300  # times what as long a text of ordinary records takes; some took two thousand
 
 
@@ -21,7 +21,7 @@ def packed(*parts: bytes) -> bytes:
     return b"".join([*map(packer.compress, parts), packer.flush()])
 
 
-def seconds(data: bytes, limits: Limits = STREAMED) -> float:
+def seconds(data: bytes, limits: LogLimits = STREAMED) -> float:
     """Return the processor time for checking *data*."""
     began = time.thread_time()
     with contextlib.suppress(Fault):
@@ -59,7 +59,7 @@ def test_a_damaged_log_with_too_many_records_is_corrupt(read):
 def test_a_log_with_too_many_records_is_not_split_further():
     data = packed(HEAD, b"{}," * MIB, b"{}]}")
 
-    assert seconds(data, Limits(records=1000, small=0)) < seconds(data) / 3
+    assert seconds(data, LogLimits(records=1000, small=0)) < seconds(data) / 3
 
 
 def test_other_members_than_records_are_limited(read):

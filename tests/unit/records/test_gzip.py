@@ -6,7 +6,7 @@ import zlib
 import pytest
 
 from trailcourier.errors import Fault
-from trailcourier.records import Limits, open_log
+from trailcourier.records import LogLimits, open_log
 from trailcourier.records.envelope import _crowded
 from trailcourier.records.inflation import text_windows
 
@@ -129,7 +129,7 @@ def test_a_gzip_bomb_needs_little_memory(filling):
     parts = [packer.compress(filling)]
     parts += [packer.compress(filling[-MIB // 2 :]) for _ in range(32)]
     bomb = b"".join(parts) + packer.flush()
-    limits = Limits(inflated=12 * MIB, record=MIB)
+    limits = LogLimits(inflated=12 * MIB, record=MIB)
 
     tracemalloc.start()
     with pytest.raises(Fault):
@@ -148,7 +148,7 @@ def test_a_text_of_the_smallest_records_needs_little_memory(head):
     data = gzip.compress(text)
 
     tracemalloc.start()
-    log = open_log(data, Limits())
+    log = open_log(data, LogLimits())
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
 
@@ -166,7 +166,7 @@ def test_inflation_stops_at_the_limit():
 
     tracemalloc.start()
     with pytest.raises(Fault, match="too-large"):
-        open_log(bomb, Limits(inflated=MIB))
+        open_log(bomb, LogLimits(inflated=MIB))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
 
@@ -179,7 +179,7 @@ def test_a_large_log_is_never_in_memory_as_a_whole():
     del records
 
     tracemalloc.start()
-    log = open_log(data, Limits())
+    log = open_log(data, LogLimits())
     sizes = [len(b.records) for b in log.batches(records=1000, size=MIB)]
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
@@ -193,7 +193,7 @@ def test_bytes_after_the_stream_are_counted():
     with pytest.raises(
         Fault, match=f"corrupt: 3 bytes follow the gzip stream, at byte {len(PACKED)}"
     ):
-        open_log(PACKED + b"xyz", Limits())
+        open_log(PACKED + b"xyz", LogLimits())
 
 
 def test_tiny_members_are_joined_into_windows():

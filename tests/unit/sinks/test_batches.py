@@ -6,7 +6,7 @@ import stamina
 import structlog
 
 from trailcourier.errors import Fault, Rejected
-from trailcourier.sinks.batches import LONGEST_WAIT, TRANSIENT, SettledPiece, deliver, retry
+from trailcourier.sinks.batches import LONGEST_WAIT, TRANSIENT, PieceResult, deliver, retry
 from trailcourier.sinks.config import DeliverySettings
 
 BUSY = Fault("sink-busy", "not now", where="siem")
@@ -115,7 +115,7 @@ def pieces_of(delivery, records, settings=SETTINGS):
 def test_an_accepted_batch_is_one_piece():
     delivery = Picky()
 
-    assert pieces_of(delivery, numbered(5, first=10)) == [SettledPiece(next=15, delivered=5)]
+    assert pieces_of(delivery, numbered(5, first=10)) == [PieceResult(next=15, delivered=5)]
     assert delivery.tries == [[b"10", b"11", b"12", b"13", b"14"]]
 
 
@@ -172,7 +172,7 @@ def test_a_fault_between_two_pieces_yields_first_what_was_accepted_out_of_order(
 
     delivery.breaks = b"1"
 
-    assert next(pieces) == SettledPiece(next=8, delivered=1, skipped=(1, 2, 3, 4, 5, 6))
+    assert next(pieces) == PieceResult(next=8, delivered=1, skipped=(1, 2, 3, 4, 5, 6))
     with pytest.raises(Fault, match="no longer"):
         next(pieces)
     assert first.next == 1
@@ -200,8 +200,8 @@ def test_unconfirmed_rejections_at_the_end_of_a_batch_leave_the_rest_in_doubt():
     pieces = pieces_of(Picky(bad={b"1", b"2"}), records, OnePerRequest(max_record_bytes=1024))
 
     assert pieces == [
-        SettledPiece(next=1, delivered=1),
-        SettledPiece(
+        PieceResult(next=1, delivered=1),
+        PieceResult(
             next=1, delivered=0, in_doubt=(1, 2, 5), rejected_alone=(1, 2), last_rejection="no"
         ),
     ]
@@ -214,7 +214,7 @@ def test_records_accepted_out_of_order_are_yielded_with_those_in_doubt():
 
     assert delivery.accepted == [b"5", b"2"]
     assert [r.ordinal for each in pieces for r in each.refused] == [0, 1]
-    assert pieces[-1] == SettledPiece(
+    assert pieces[-1] == PieceResult(
         next=6,
         delivered=1,
         skipped=(3, 4),

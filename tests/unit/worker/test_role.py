@@ -89,7 +89,7 @@ def test_a_worker_on_a_host_that_fails_by_itself_is_live_but_not_ready(client, p
         service = WorkerService(role_of(["objects"], [], settings), settings, threading.Event())
         service.health.connected()
         before = ask("/readyz")
-        wiring.fitness().failed("sink:archive@sick", "sink-full: no space left on device")
+        wiring.fitness().note_open("sink:archive@sick", "sink-full: no space left on device")
         unfit, alive = ask("/readyz"), ask("/livez")
         wiring.update_fitness()  # the ledger knows of no such breaker
 

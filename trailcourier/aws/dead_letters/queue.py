@@ -140,7 +140,7 @@ class DeadLetters:
     def release(self, messages: Iterable[DeadLetter]) -> None:
         """Make *messages* visible again; if that fails, they are when their visibility ends."""
         with suppress(Fault):
-            self.queue.extend([(each.id, each.receipt, 0) for each in messages])
+            self.queue.change_visibility([(each.id, each.receipt, 0) for each in messages])
 
     def has_other_sources(self) -> bool:
         """Return whether other queues than the source's send dead letters here.

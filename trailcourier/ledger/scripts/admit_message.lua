@@ -7,7 +7,7 @@
 --         quarantine (JSON); parked objects a bucket may have. Then for each object: id; digest of
 --         the content announced ('' for none); reference (JSON); bucket and account; verdict (''
 --         where it must be read); id of its quarantine entry; that entry (JSON, '' for none); '1'
---         if CloudTrail's own notification names it
+--         if it is read only because CloudTrail's own notification names it
 -- answer  kind (see Admitted in admission.py); bucket. Where the message is leased now also:
 --         indices that need work; number of objects delivered before; indices in quarantine
 --         already; indices that end with their verdict
@@ -25,9 +25,9 @@ local objects = {}
 for at = 14, #ARGV, 8 do
   objects[#objects + 1] = {oid = ARGV[at], digest = ARGV[at + 1], ref = ARGV[at + 2],
     bucket = ARGV[at + 3], verdict = ARGV[at + 4], entry = ARGV[at + 5], json = ARGV[at + 6],
-    vouched = ARGV[at + 7] == '1'}
+    any_form = ARGV[at + 7] == '1'}
 end
-local key, VOUCHED = S .. 'm:' .. mid, 3600000
+local key, ANY_FORM = S .. 'm:' .. mid, 3600000
 
 -- Rebuild the answer given when this lease was made, for a client that lost the reply.
 local function rebuild_answer()
@@ -61,12 +61,12 @@ local was, first
 if queued then was, first = read_return(mid, receives, sent) end
 -- Whatever its key looks like, an object is a log file if CloudTrail's own notification named it
 -- within the hour.
-local function is_vouched(oid)
-  return is_ahead(redis.call('GET', S .. 'vouched:' .. oid), VOUCHED)
+local function accepts_any_form(oid)
+  return is_ahead(redis.call('GET', S .. 'any-form:' .. oid), ANY_FORM)
 end
 -- An object in quarantine is read again when a new message names it, not the one it came with.
 local function stays_refused(x, oid)
-  if x.reason == 'unknown-key' and is_vouched(oid) then return false end
+  if x.reason == 'unknown-key' and accepts_any_form(oid) then return false end
   return was == 'refused' or (queued and was ~= 'sent-again' and names_message(x, mid))
 end
 -- A notification that names no content may announce a newer one than was delivered.  Within an hour
@@ -82,8 +82,8 @@ local out, again, enters, news = {}, 0, {}, false
 for i, object in ipairs(objects) do
   local oid, verdict, entry = object.oid, object.verdict, object.entry
   local x = read_occurrences(entry)
-  if object.vouched then
-    redis.call('SET', S .. 'vouched:' .. oid, NOW + VOUCHED, 'PX', VOUCHED)
+  if object.any_form then
+    redis.call('SET', S .. 'any-form:' .. oid, NOW + ANY_FORM, 'PX', ANY_FORM)
   end
   if x and stays_refused(x, oid) then
     note_occurrence(entry, x)
@@ -91,7 +91,7 @@ for i, object in ipairs(objects) do
   elseif was_delivered(oid, object.digest, x) then
     if x then remove_entry(entry) end
     out[i] = 'skipped:already-delivered'
-  elseif verdict ~= '' and not (verdict == 'refused:unknown-key' and is_vouched(oid)) then
+  elseif verdict ~= '' and not (verdict == 'refused:unknown-key' and accepts_any_form(oid)) then
     local refused = string.sub(verdict, 1, 7) == 'refused'
     news, enters[i] = news or refused, refused
     out[i] = refused and x and 'refused:quarantined' or verdict

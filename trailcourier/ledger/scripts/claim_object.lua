@@ -9,8 +9,8 @@
 -- answer  'go', reference (JSON), id, digests of contents delivered, the object's state (as
 --         HGETALL), sinks that accepted other records from this host since they last rejected a
 --         record of this object that was sent alone, the broker's clock (ms); 'refused', reference,
---         id; 'done', outcome, 1 to ask for a settle; 'parked', breaker; 'gone', 'held', 'ours' or
---         'alone'
+--         id; 'done', outcome, 1 to ask for a settle; 'parked', breaker; 'gone', 'held',
+--         'duplicate' or 'alone'
 -- twice   the claim keeps the token: its holder gets the same answer
 -- include: runs_when_full, fleet, source, clock, add_to_sum, read_live_claim, set_claim
 -- include: read_delivered, has_digest, is_recent, probe_is_due, take_probe, park_object
@@ -34,7 +34,7 @@ local function has_failed_since(name, oid, at)
 end
 -- List the sinks that accepted other records from this host since they last rejected a record of
 -- this object that was sent alone, and at which no other object has failed since.
-local function list_vouching_sinks(oid)
+local function list_sinks_accepting_others(oid)
   local names = {}
   for _, sink in ipairs(sinks) do
     local at, name = redis.call('HGET', S .. 'o:' .. oid, 'r:' .. sink), 'sink:' .. sink
@@ -51,7 +51,8 @@ end
 local key, member = S .. 'm:' .. mid, mid .. '/' .. i
 local f = redis.call('HMGET', key, i .. ':r', i .. ':id', i .. ':g', i .. ':o', i .. ':e',
   i .. ':b', i .. ':a', i .. ':pb', 'h')
-local ref, oid, generation, outcome, digest, scope, dispatched, probe, handle = unpack(f, 1, 9)
+local ref, oid, generation, outcome, digest, bucket_account, dispatched, probe, handle =
+  unpack(f, 1, 9)
 if not ref then return {'gone'} end
 if outcome then
   local last = redis.call('HGET', key, 'o') == '0'
@@ -63,10 +64,10 @@ if holder and holder.token == token then  -- a second call: the reply was lost
   if redis.call('HGET', key, i .. ':k') ~= token then return {'refused', ref, oid} end
   local delivered = read_delivered(oid, spans)
   return {'go', ref, oid, delivered, redis.call('HGETALL', S .. 'o:' .. oid),
-    list_vouching_sinks(oid), NOW}
+    list_sinks_accepting_others(oid), NOW}
 end
 if holder then
-  if holder.rest == task then return {'ours'} end
+  if holder.rest == task then return {'duplicate'} end
   redis.call('HSET', key, i .. ':k', 'waiting')
   return {'held'}
 end
@@ -87,8 +88,8 @@ if starts >= refused_at then
   return {'refused', ref, oid}
 end
 if starts >= limit and not alone then return {'alone'} end
-local bucket = 'bucket:' .. source .. ':' .. string.match(scope, '^[^/]*')
-local names = {'credentials:' .. source, bucket, 'bucket:' .. source .. ':' .. scope}
+local bucket = 'bucket:' .. source .. ':' .. string.match(bucket_account, '^[^/]*')
+local names = {'credentials:' .. source, bucket, 'bucket:' .. source .. ':' .. bucket_account}
 for _, sink in ipairs(sinks) do names[#names + 1] = 'sink:' .. sink end
 local is = redis.call('SMISMEMBER', G .. 'open', unpack(names))
 -- a probe passes all open breakers: otherwise two would each wait for the other's probe
@@ -114,4 +115,4 @@ if tonumber(dispatched) > high or high > NOW then
   redis.call('SET', G .. 'high', dispatched)
 end
 return {'go', ref, oid, found, redis.call('HGETALL', S .. 'o:' .. oid),
-  list_vouching_sinks(oid), NOW}
+  list_sinks_accepting_others(oid), NOW}

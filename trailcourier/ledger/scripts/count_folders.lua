@@ -1,4 +1,4 @@
--- Count objects whose keys have no known shape, by folder; those beyond a number of folders count
+-- Count objects whose keys have no known form, by folder; those beyond a number of folders count
 -- as 'others'.
 --
 -- KEYS    prefix of the fleet's keys (G), prefix of the source's keys (S)

@@ -1,5 +1,5 @@
--- Say whether to delete each message, leave it to the queue, or keep it. 'delete' and 'leave' are
--- answered to one caller for a certain time.
+-- Say whether to delete each message, leave it to the queue, or keep it: 'keep' where an object is
+-- open, or where another caller was told to delete or leave it less than that time ago.
 --
 -- KEYS    prefix of the fleet's keys (G), prefix of the source's keys (S)
 -- ARGV    that time (ms); token. Then the messages
@@ -9,7 +9,7 @@
 --         answers it so again
 -- include: runs_when_full, source, is_ahead
 
-local exclusive, token, answers = tonumber(ARGV[1]), ARGV[2], {}
+local reserved_for, token, answers = tonumber(ARGV[1]), ARGV[2], {}
 for a = 3, #ARGV do
   local mid = ARGV[a]
   local key = S .. 'm:' .. mid
@@ -27,9 +27,9 @@ for a = 3, #ARGV do
     end
     local kind = 'keep'
     local deadline, asker = string.match(f[4] or '', '^(%d+)|(.*)$')
-    if final == tonumber(f[1]) and (asker == token or not is_ahead(deadline, exclusive)) then
+    if final == tonumber(f[1]) and (asker == token or not is_ahead(deadline, reserved_for)) then
       kind = refused and 'leave' or 'delete'
-      redis.call('HSET', key, 'st', string.format('%d|%s', NOW + exclusive, token))
+      redis.call('HSET', key, 'st', string.format('%d|%s', NOW + reserved_for, token))
       redis.call('ZADD', S .. 'done', NOW, mid)
     end
     answers[#answers + 1] = {mid, kind, f[2], tonumber(f[3]), tonumber(f[5])}

@@ -19,7 +19,7 @@
 
 local token, source, room, parked = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local patience, longer, pause = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
-local hold = tonumber(ARGV[8])
+local reserved_for = tonumber(ARGV[8])
 local before, found = recall_answer(token), {}
 if before then return before end
 for _, mid in ipairs(redis.call('ZRANGEBYSCORE', S .. 'left:ends', '-inf', NOW)) do
@@ -42,8 +42,8 @@ local function take_messages(key, mids)
     local noted = tonumber(redis.call('ZSCORE', key, mid))
     if count and (tonumber(count) > x.receives or not is_ahead(noted + 60000, 60000)) then
       forget_left_message(mid)
-    elseif not count and not is_ahead(x.asked, hold) then
-      x.asked = NOW + hold
+    elseif not count and not is_ahead(x.asked, reserved_for) then
+      x.asked = NOW + reserved_for
       redis.call('HSET', S .. 'left', mid, cmsgpack.pack(x))
       found[#found + 1] = {mid, x.handle, x.receives, x.bucket, 0}
       room = room - 1
@@ -53,9 +53,9 @@ end
 
 -- Count the objects that are parked or being retried, by bucket and account and by whole bucket.
 local function count_waiting()
-  local held, parked_ones = {}, redis.call('HGETALL', S .. 'buckets')
+  local waiting, parked_ones = {}, redis.call('HGETALL', S .. 'buckets')
   local function add(bucket, by)
-    held[bucket] = (held[bucket] or 0) + by
+    waiting[bucket] = (waiting[bucket] or 0) + by
     local whole = string.match(bucket, '^([^/]*)/')
     if whole then add(whole, by) end
   end
@@ -65,7 +65,7 @@ local function count_waiting()
     local f = redis.call('HMGET', S .. 'm:' .. mid, i .. ':b', i .. ':p')
     if f[1] and f[2] and fills_bucket(f[2]) then add(f[1], 1) end
   end
-  return held
+  return waiting
 end
 
 local buckets = room > 0 and redis.call('SMEMBERS', S .. 'left:buckets') or {}
@@ -77,15 +77,15 @@ for place = 1, #buckets do
   local few, often = S .. 'left:few:' .. bucket, S .. 'left:often:' .. bucket
   local name = 'bucket:' .. source .. ':' .. bucket
   local whole = string.match(name, '^[^/]*')
-  local held = all[bucket] or 0
+  local waiting = all[bucket] or 0
   if not is_open(name) and not is_open(whole) then
     local f = redis.call('HMGET', G .. 'closed', name, whole)
     local closed = math.max(tonumber(f[1] or '0'), tonumber(f[2] or '0'))
-    local free = math.min(room, parked - held)  -- in case all of them are parked again
-    local calm, before_these = held < parked / 2 and free or 0, room
+    local free = math.min(room, parked - waiting)  -- in case all of them are parked again
+    local calm, before_these = waiting < parked / 2 and free or 0, room
     take_messages(few, find_due(few, math.max(closed, NOW - patience), calm))
     local ok = tonumber(redis.call('HGET', G .. 'ok', name) or '0')
-    local well = ok > 0 and held == 0 and free - (before_these - room) or 0
+    local well = ok > 0 and waiting == 0 and free - (before_these - room) or 0
     take_messages(often, find_due(often, math.min(ok, NOW - longer), well))
   elseif (all[is_open(whole) and string.match(bucket, '^[^/]*') or bucket] or 0) == 0 then
     -- no object is left that could probe it, and only a probe closes a breaker

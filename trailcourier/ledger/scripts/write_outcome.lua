@@ -41,11 +41,11 @@ local probed = leased and redis.call('HGET', key, i .. ':pb')
 if probed then
   redis.call('HDEL', key, i .. ':pb')
   -- this object was the probe of a breaker; that it was read shows that its KMS key works
-  if string.sub(probed, 1, 4) == 'kms:' and has_bucket_success(facts.ok) then
-    table.insert(facts.ok, probed)
+  if string.sub(probed, 1, 4) == 'kms:' and has_bucket_success(facts.succeeded) then
+    table.insert(facts.succeeded, probed)
   end
 end
-local closed = note_successes(facts.ok, facts.host, facts.at)
+local closed = note_successes(facts.succeeded, facts.host, facts.succeeded_at)
 local status, reason, opened, host_breaker = facts.status, facts.reason, '', ''
 if status == 'pending' then
   redis.call('HINCRBY', state, 's', -1)  -- the worker stops: not a start without an end
@@ -57,7 +57,7 @@ if status == 'pending' then
 end
 
 -- Park the object for another try, unless this was the last one that its reason allows.
-if status == 'parked' or (status == 'refused' and facts.tries > 0) then
+if status == 'parked' or (status == 'refused' and facts.most_tries > 0) then
   local was = redis.call('HMGET', state, 'tr', 't', 'ft')
   local tries = was[1] == reason and tonumber(was[2]) + 1 or 1
   local first = was[1] == reason and tonumber(was[3]) or NOW
@@ -69,14 +69,14 @@ if status == 'parked' or (status == 'refused' and facts.tries > 0) then
     local ok = tonumber(redis.call('HGET', G .. 'ok', narrowest) or '0')
     others_succeeded = ok > first and ok <= NOW  -- later than now: the broker's clock was set back
   end
-  if facts.tries > 0 and tries >= facts.tries and others_succeeded then
+  if facts.most_tries > 0 and tries >= facts.most_tries and others_succeeded then
     status = 'refused'
   else
     status = 'parked'
     add_to_sum('parked:' .. reason, 1)
     local waits_for = narrowest or facts.waits_for
     set_open_cause(facts.waits_for, reason, facts.text)
-    local hosts, at_work = find_live_hosts(facts.alive, 'objects')
+    local hosts, at_work = find_live_hosts(facts.heartbeat_life, 'objects')
     for _, each in ipairs(facts.breakers) do
       if each.here and facts.host ~= '' and hosts > 1 then
         -- count every failure that is not the object's fault: otherwise this host could retry one
@@ -96,11 +96,11 @@ if status == 'parked' or (status == 'refused' and facts.tries > 0) then
     end
     if leased then
       -- another host may succeed where this one failed, so retry soon
-      local alone = host_breaker ~= '' and not is_open(waits_for)
-      local doublings = alone and 0 or math.min(tries - 1, 30)
-      local wait = math.min(facts.last, facts.first * 2 ^ doublings) * facts.jitter
+      local fails_here_only = host_breaker ~= '' and not is_open(waits_for)
+      local doublings = fails_here_only and 0 or math.min(tries - 1, 30)
+      local wait = math.min(facts.last_wait, facts.first_wait * 2 ^ doublings) * facts.jitter
       redis.call('HSET', key, i .. ':pr', reason, i .. ':pd', facts.text)
-      park_object(mid, i, waits_for, math.floor(wait), facts.parked)
+      park_object(mid, i, waits_for, math.floor(wait), facts.most_parked)
     end
     return end_claim(oid, token, {status, reason, 0, opened, closed, host_breaker})
   end
@@ -130,7 +130,7 @@ if status == 'delivered' or reason == 'already-delivered' then
   end
 else
   -- an object that kills workers runs alone from the first try when a new message names it
-  redis.call('HSET', state, 's', reason == 'kills-worker' and facts.alone or 0)
+  redis.call('HSET', state, 's', reason == 'kills-worker' and facts.starts_alone or 0)
   redis.call('HDEL', state, 't', 'tr', 'ft')  -- a retry counts its tries from the first
   delete_fields(state, '^[ar]:')
   redis.call('PEXPIRE', state, 1296000000)

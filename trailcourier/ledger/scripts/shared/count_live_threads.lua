@@ -4,8 +4,8 @@
 local function count_live_threads(alive)
   local threads, workers = 0, redis.call('HVALS', G .. 'workers')
   for _, value in ipairs(workers) do
-    local heard, carries = string.match(value, '^(%d+)|(%d+)|')
-    if heard and is_alive(heard, alive) then threads = threads + tonumber(carries) end
+    local heard, its_threads = string.match(value, '^(%d+)|(%d+)|')
+    if heard and is_alive(heard, alive) then threads = threads + tonumber(its_threads) end
   end
   return threads
 end

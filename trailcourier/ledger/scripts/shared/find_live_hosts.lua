@@ -5,9 +5,9 @@
 local function find_live_hosts(alive, role)
   local hosts, seen, workers = 0, {}, redis.call('HGETALL', G .. 'workers')
   for a = 1, #workers, 2 do
-    local heard, carries, presence = string.match(workers[a + 1], '^(%d+)|(%d+)|(.*)$')
+    local heard, threads, presence = string.match(workers[a + 1], '^(%d+)|(%d+)|(.*)$')
     local host = string.match(workers[a], '@([^/]*)')
-    local does = heard and carries ~= '0'
+    local does = heard and threads ~= '0'
     if role == 'control' then does = heard and string.find(presence, '"control"', 1, true) end
     if host and not seen[host] and does and is_alive(heard, alive) then
       seen[host], hosts = true, hosts + 1

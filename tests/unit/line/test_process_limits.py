@@ -9,8 +9,8 @@ from tests.support.clocks import Fast
 from tests.support.fleet import until
 from trailcourier.errors import Stale
 from trailcourier.ledger.claims import Claim
-from trailcourier.line.limits import Budget, Gate
 from trailcourier.line.live_claims import LiveClaims
+from trailcourier.line.process_limits import Budget, Gate
 from trailcourier.models import ObjectRef
 
 SECONDS = 10

@@ -43,7 +43,7 @@ def test_a_forward_whose_claim_ended_without_an_outcome_is_lost(ledger, client):
     assert len(ledger.redispatch.take_lost(idle=False, keep=False).due) == 1
 
 
-@pytest.mark.parametrize("keep", [False, True], ids=["given-back", "kept-where-degraded"])
+@pytest.mark.parametrize("keep", [False, True], ids=["released", "kept-where-degraded"])
 def test_a_lease_redispatched_three_times_in_vain_is_released(ledger, pass_time, keep):
     admit(ledger, "m", refs("a"))
     found = []

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
-from trailcourier.ledger.dispatch import DueObject
+from trailcourier.ledger.redispatch import DueObject
 
 
 class Work(msgspec.Struct, frozen=True):
