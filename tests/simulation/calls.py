@@ -71,7 +71,7 @@ class Calls:
             if (
                 (each.message, each.index) == (work.message, work.index)
                 and each.generation == work.generation - 1
-                and world.struck_until() < ready <= world.schedule.now
+                and world.struck_until() < ready < world.schedule.now
             ):
                 told = f"{work.message}/{work.index} though it waits since {ready / 1000:g} s"
                 self._fail("dispatched again", told)

@@ -163,6 +163,23 @@ def test_a_delivery_is_remembered_after_its_lease_is_gone(ledger):
     assert admit(ledger, "m", refs("a"), receives=2).kind == "settle"
 
 
+def test_nothing_is_left_of_tries_after_a_delivery_that_read_nothing(ledger, client, pass_time):
+    """The broker's clock was set back, so the forward did not see that delivery at once."""
+    admit(ledger, "m", refs("a"))
+    admit(ledger, "n", refs("a"))
+    ledger.outcomes.write(claim(ledger, "m"), DELIVERED, jitter=1)
+    pass_time(-3600)
+    denied = Report(Outcome("parked", "access-denied", "no"))
+    ledger.outcomes.write(claim(ledger, "n", task="task-2"), denied, jitter=1)
+    pass_time(3600)
+
+    (due,) = ledger.parked.take_ready(1)
+    answer = ask(ledger, "n", generation=due.generation, task="task-3")
+
+    assert (answer.kind, answer.outcome) == ("done", Outcome("skipped", "already-delivered"))
+    assert client.keys("trailcourier:1:s:prod:o:*") == []
+
+
 def test_progress_is_found_by_the_next_try(ledger, client):
     admit(ledger, "m", refs("a"))
     held = claim(ledger, "m", task="task-1")

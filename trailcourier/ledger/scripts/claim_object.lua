@@ -77,6 +77,8 @@ local found, at = read_delivered(oid, spans)
 if has_digest(found, digest) and (digest ~= '' or (handle ~= '' and is_recent(at))) then
   redis.call('HSET', key, i .. ':o', 'skipped:already-delivered')
   redis.call('ZREM', S .. 'flight', member)
+  -- what tries since that delivery left, in which nothing was read
+  if redis.call('HEXISTS', S .. 'o:' .. oid, 'e') == 0 then redis.call('DEL', S .. 'o:' .. oid) end
   add_to_sum('objects:skipped:already-delivered', 1)
   local settle = redis.call('HINCRBY', key, 'o', -1) == 0 and finish_message(mid, token) or 0
   return {'done', 'skipped:already-delivered', settle}
