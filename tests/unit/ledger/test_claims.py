@@ -169,8 +169,8 @@ def test_nothing_is_left_of_tries_after_a_delivery_that_read_nothing(ledger, cli
     admit(ledger, "n", refs("a"))
     ledger.outcomes.write(claim(ledger, "m"), DELIVERED, jitter=1)
     pass_time(-3600)
-    denied = Report(Outcome("parked", "access-denied", "no"))
-    ledger.outcomes.write(claim(ledger, "n", task="task-2"), denied, jitter=1)
+    network = Report(Outcome("parked", "network", "no"))
+    ledger.outcomes.write(claim(ledger, "n", task="task-2"), network, jitter=1)
     pass_time(3600)
 
     (due,) = ledger.parked.take_ready(1)
