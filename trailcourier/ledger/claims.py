@@ -134,7 +134,7 @@ class Claims:
     ) -> list[ClaimAnswer]:
         """Ask for a claim for each of *requests*, in one round trip."""
         numbers = self._store.numbers
-        same = (
+        same: tuple[str | int, ...] = (
             numbers.claim * 1000, self._store.spans, numbers.starts_alone, numbers.starts_refused,
             int(numbers.breaker_probe * 1000), self._store.source, numbers.parked, host, *sinks,
         )  # fmt: skip

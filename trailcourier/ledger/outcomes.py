@@ -115,8 +115,8 @@ class Outcomes:
         claim, report, entry = ended.claim, ended.report, ended.entry
         return (
             claim.message, claim.index, claim.oid, claim.token,
-            self._facts(report, ended.jitter, host), msgspec.json.encode(report.sums), self._store.spans,
-            report.delivered, report.etag, entry_id(claim.ref), claim.marks,
+            self._facts(report, ended.jitter, host), msgspec.json.encode(report.sums),
+            self._store.spans, report.delivered, report.etag, entry_id(claim.ref), claim.marks,
             encode_entry(entry) if entry else b"", encode_ref(claim.ref),
             encode_limits(self._store),
         )  # fmt: skip
