@@ -3,13 +3,57 @@
 Each repair is removed once Celery has it.
 """
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
 from celery.backends.redis import CHORD_CLEANUP_LUA, CHORD_PART_RETURN_LUA, RedisBackend
+from celery.states import SUCCESS
 
 from trailcourier.ledger.redis_client import FREES, Client, connection_options, retry_policy
 from trailcourier.line.failpoint import failpoint
+
+COUNT_PARTS = """
+local expires, a, complete = tonumber(ARGV[1]), 2, {}
+for k = 1, #KEYS, 5 do
+  local results, diff, size, known, claim = unpack(KEYS, k, k + 4)
+  local number, new, members, seen = tonumber(ARGV[a]), {}, {}, {}
+  local at = redis.call('MGET', size, diff, claim)
+  if at[1] and at[3] ~= 'done' then
+    local asked = {}
+    for i = 0, number - 1 do asked[i + 1] = ARGV[a + 1 + 3 * i] end
+    local is = redis.call('SMISMEMBER', known, unpack(asked))
+    for i, member in ipairs(asked) do
+      if is[i] == 0 and not seen[member] then
+        seen[member] = true
+        members[#members + 1] = member
+        new[#new + 1] = ARGV[a + 3 * i - 1]
+        new[#new + 1] = ARGV[a + 3 * i]
+      end
+    end
+    if #members > 0 then
+      redis.call('ZADD', results, unpack(new))
+      redis.call('SADD', known, unpack(members))
+    end
+    if expires > 0 then
+      for _, key in ipairs({results, size, known}) do redis.call('EXPIRE', key, expires) end
+      if at[2] then redis.call('EXPIRE', diff, expires) end
+    end
+    local whole = tonumber(at[1]) + tonumber(at[2] or 0)
+    if not at[3] and redis.call('ZCARD', results) == whole then
+      complete[#complete + 1] = (k - 1) / 5
+    end
+  end
+  a = a + 1 + 3 * number
+end
+return complete
+"""
+"""Count parts of several chords, each once, as Celery's script counts one.
+
+KEYS: for each chord its results, its change of size, its size, the parts known, its claim.  ARGV:
+life of the keys (s); then for each chord the number of parts, and for each part its name, its place
+and its result.  Returns the chords, counted from 0, that are complete and that nobody has claimed.
+"""
 
 
 class Backend(RedisBackend):
@@ -44,6 +88,36 @@ class Backend(RedisBackend):
     def on_chord_part_return(self, *args: Any, **kwargs: Any) -> None:
         count = super().on_chord_part_return
         self.ensure(lambda: count(*args, **kwargs), ())
+
+    @cached_property
+    def _count_parts_script(self) -> Any:
+        return self._pooled.register_script(FREES + COUNT_PARTS)
+
+    def count_parts(self, parts: Sequence[tuple[Any, str]]) -> None:
+        """Count finished headers, each a request and its return value, in one round trip.
+
+        Celery itself then counts one part of each complete chord once more: that adds nothing, but
+        claims the chord and publishes its body.
+        """
+        chords: dict[str, list[tuple[Any, str]]] = {}
+        for part in parts:
+            if part[0].group and part[0].chord:
+                chords.setdefault(part[0].group, []).append(part)
+        keys: list[Any] = []
+        args: list[Any] = [self.chord_expires or 0]
+        for group, members in chords.items():
+            keys += [self.get_key_for_group(group, end) for end in (".j", ".t", ".s", ".d", ".c")]
+            args.append(len(members))
+            for request, value in members:
+                place = "+inf" if request.group_index is None else request.group_index
+                result = self.encode_result(value, SUCCESS)
+                part_json = self.encode([1, request.id, SUCCESS, result])
+                args += [f"{request.id}:{place}", place, part_json]
+        if chords:
+            script, everyone = self._count_parts_script, list(chords.values())
+            for number in self.ensure(lambda: script(keys, args, client=self.client), ()):
+                request, value = everyone[number][0]
+                self.on_chord_part_return(request, SUCCESS, value)
 
     def on_task_call(self, producer: Any, task_id: str) -> None:
         """Subscribe to nothing."""

@@ -7,6 +7,7 @@ import socket
 
 import pytest
 
+from tasks.groups import SIZE
 from tests.support.fleet import until
 from trailcourier.host import child_process
 from trailcourier.ledger import broker
@@ -44,7 +45,8 @@ def test_a_bare_worker_is_what_its_queues_need(fleet, options, name, threads):
     assert its_name == name
     assert pool["implementation"] == "celery.concurrency.thread:TaskPool"
     assert pool["max-concurrency"] == threads
-    assert prefetched == threads
+    forwards = "-Q" not in options or "objects" in options
+    assert prefetched == threads * (SIZE if forwards else 1)
 
 
 @pytest.mark.parametrize(

@@ -122,8 +122,9 @@ class Worker:
         left = {id(each.asked): each for each in begun}
 
         def act() -> None:
-            for asked, forwarded in forward_objects(process.line, [each.asked for each in begun]):
-                self._end(left.pop(id(asked)), forwarded)
+            for part in forward_objects(process.line, [each.asked for each in begun]):
+                for asked, forwarded in part:
+                    self._end(left.pop(id(asked)), forwarded)
 
         try:
             self._guarded("forward", act)

@@ -44,10 +44,11 @@ class Forwarded(msgspec.Struct, frozen=True):
 
 
 class ForwardTask(msgspec.Struct, frozen=True):
-    """One object to forward, and the id of the task that asks for it."""
+    """One object to forward, and the id of the task that asks for it; *key* is the caller's."""
 
     work: Work
     id: str
+    key: int = 0
 
 
 Ended = tuple[ForwardTask, Forwarded]
@@ -58,12 +59,12 @@ STOPPING = Forwarded("pending", "stopping")
 
 def forward_object(line: Line, work: Work, task_id: str) -> Forwarded:
     """Deliver one object and return how that ended; see ``forward_objects``."""
-    ((_, forwarded),) = forward_objects(line, [ForwardTask(work, task_id)])
+    (((_, forwarded),),) = forward_objects(line, [ForwardTask(work, task_id)])
     return forwarded
 
 
-def forward_objects(line: Line, tasks: Sequence[ForwardTask]) -> Iterator[Ended]:
-    """Deliver objects of one source together, and yield each as it has ended.
+def forward_objects(line: Line, tasks: Sequence[ForwardTask]) -> Iterator[Sequence[Ended]]:
+    """Deliver objects of one source together, and yield those that have ended, part by part.
 
     A fault of an object or of a sink does not raise, because an exception would fail the chord.
     Raises RedisError while the broker is away; maintenance then dispatches the objects again that
@@ -72,7 +73,7 @@ def forward_objects(line: Line, tasks: Sequence[ForwardTask]) -> Iterator[Ended]
     gate, alone = line.process.gate, []
     with gate.shared() as inside:
         if not inside:  # the process is to stop
-            yield from ((task, STOPPING) for task in tasks)
+            yield [(task, STOPPING) for task in tasks]
             return
         answers = list(zip(tasks, _claim(line, tasks), strict=True))
         yield from _deliver_all(line, _granted(answers))
@@ -80,18 +81,18 @@ def forward_objects(line: Line, tasks: Sequence[ForwardTask]) -> Iterator[Ended]
             if answer.kind == "alone":
                 alone.append(task)
             elif answer.kind != "go":
-                yield task, _without_delivery(line, task.work, answer)
+                yield [(task, _without_delivery(line, task.work, answer))]
     # An object that was started several times and never ended may have killed its workers.
     for task in alone:
         with gate.alone() as inside:
-            yield task, _forward_alone(line, task) if inside else STOPPING
+            yield [(task, _forward_alone(line, task) if inside else STOPPING)]
 
 
 def _forward_alone(line: Line, task: ForwardTask) -> Forwarded:
     (answer,) = _claim(line, [task], alone=True)
     if answer.kind != "go":
         return _without_delivery(line, task.work, answer)
-    ((_, forwarded),) = _deliver_all(line, _granted([(task, answer)]))
+    (((_, forwarded),),) = _deliver_all(line, _granted([(task, answer)]))
     return forwarded
 
 
@@ -142,7 +143,7 @@ class _Forward(msgspec.Struct):
     ends: ExitStack  # its claim is no longer renewed
 
 
-def _deliver_all(line: Line, granted: Sequence[Granted]) -> Iterator[Ended]:
+def _deliver_all(line: Line, granted: Sequence[Granted]) -> Iterator[Sequence[Ended]]:
     """Deliver claimed objects: first all that were read ahead, then the others one by one."""
     if not granted:
         return
@@ -152,7 +153,7 @@ def _deliver_all(line: Line, granted: Sequence[Granted]) -> Iterator[Ended]:
         small = [each for each in forwards if each.read.body is not None or each.read.error]
         others = [[each] for each in forwards if each not in small]
         for part in [small, *others] if small else others:
-            yield from _deliver_part(line, part)
+            yield _deliver_part(line, part)
 
 
 def _begin(line: Line, granted: Sequence[Granted], group: ExitStack) -> list[_Forward]:
@@ -172,9 +173,10 @@ def _begin(line: Line, granted: Sequence[Granted], group: ExitStack) -> list[_Fo
     ]
 
 
-def _deliver_part(line: Line, part: Sequence[_Forward]) -> Iterator[Ended]:
+def _deliver_part(line: Line, part: Sequence[_Forward]) -> list[Ended]:
     """Deliver each object of *part*, then write all outcomes."""
     ended: list[tuple[_Forward, Report]] = []
+    overtaken: list[Ended] = []
     for at, forward in enumerate(part):
         for waiting in part[at:]:  # what goes before it is no standstill of it
             waiting.live.moved = line.clock.monotonic()
@@ -182,16 +184,18 @@ def _deliver_part(line: Line, part: Sequence[_Forward]) -> Iterator[Ended]:
             ended.append((forward, _report(line, forward)))
         except Stale:
             log_overtaken(line, forward.draft.claim)
-            yield forward.task, Forwarded("pending")
+            overtaken.append((forward.task, Forwarded("pending")))
         finally:
             forward.read.close()
     for forward, _ in ended:
         forward.ends.close()
-    if ended:
-        failpoint("before-outcome")
-        written = write_outcomes(line, [(each.draft, report) for each, report in ended])
-        for (forward, _), each in zip(ended, written, strict=True):
-            yield forward.task, _ended(each)
+    if not ended:
+        return overtaken
+    failpoint("before-outcome")
+    written = write_outcomes(line, [(each.draft, report) for each, report in ended])
+    return overtaken + [
+        (forward.task, _ended(each)) for (forward, _), each in zip(ended, written, strict=True)
+    ]
 
 
 def _report(line: Line, forward: _Forward) -> Report:
