@@ -77,7 +77,7 @@ def test_one_that_brings_out_a_bug_is_refused_or_tried_again_alone(make):
 
 def test_one_that_is_not_there_is_parked_or_refused_alone(world):
     works = announced(world, 3)
-    world.s3.fault(key(0), code="AccessDenied")
+    world.s3.fault(key(0), code="AccessDenied", times=-1)
 
     ((*ended,),) = parts(world, works)
 
@@ -117,14 +117,14 @@ def test_a_large_one_is_delivered_after_the_small_ones_have_ended(world, monkeyp
 
 
 def test_without_memory_for_all_the_others_wait_and_are_delivered_one_by_one(make):
-    world = make(process=ProcessLimits(memory=25_000, claim=30, stall=300))
+    world = make(process=ProcessLimits(memory=6_000, claim=30, stall=300))
     works = announced(world, 5)
 
     ended = parts(world, works)
 
     assert len(ended) > 1
     assert sorted(each for part in ended for each in part) == [(at, "delivered") for at in range(5)]
-    assert world.line.process.budget.take_now(25_000) == 25_000  # all of it was given back
+    assert world.line.process.budget.take_now(6_000) == 6_000  # all of it was given back
 
 
 def test_one_that_has_killed_its_worker_runs_after_the_others_and_alone(world):
