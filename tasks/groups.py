@@ -21,32 +21,12 @@ from kombu.exceptions import KombuError
 
 from tasks import transport
 from trailcourier.observability import log
-
-SIZE = 8
-"""Tasks of one group, at most."""
-
-LONGEST = 0.25
-"""Seconds that a group may take: where one object takes as long, each is a group of its own."""
+from trailcourier.worker.pace import Pace
 
 BROKER = (redis.RedisError, KombuError)
 
 Ended = Sequence[tuple[Any, str | None]]
 """Requests that ended, each with its return value; None if another copy returns it."""
-
-
-class Pace:
-    """How long one object took lately, which decides how many go in one group."""
-
-    def __init__(self) -> None:
-        self._seconds = LONGEST  # of one object; the first is alone
-
-    def note(self, seconds: float, objects: int) -> None:
-        """Note a group's time; a few groups outweigh all before."""
-        self._seconds += (seconds / objects - self._seconds) / 4
-
-    def size(self) -> int:
-        """Return how many objects to work on together."""
-        return max(1, min(SIZE, int(LONGEST / max(self._seconds, 1e-6))))
 
 
 pace = Pace()

@@ -9,9 +9,10 @@ import celery.apps.worker
 from celery import bootsteps, signals
 from celery.utils.nodenames import default_nodename, host_format
 
-from tasks import departure, groups
+from tasks import departure
 from trailcourier import wiring
 from trailcourier.errors import ConfigError, Unreachable
+from trailcourier.worker.pace import SIZE
 from trailcourier.worker.role import WorkerService, role_of
 
 
@@ -35,7 +36,7 @@ class Worker(celery.apps.worker.Worker):
         options.update(without_gossip=True, without_mingle=True)
         options["concurrency"] = options.get("concurrency") or self.role.threads
         if self.role.forwards:  # what one thread may take: `groups.room` says what it takes now
-            options["prefetch_multiplier"] = groups.SIZE
+            options["prefetch_multiplier"] = SIZE
         if hostname in {None, default_nodename("")}:
             hostname = host_format(f"{self.role.name}@%h")
         # where Celery prints its banner, unless -q: stdout belongs to a stdout sink

@@ -7,10 +7,10 @@ import socket
 
 import pytest
 
-from tasks.groups import SIZE
 from tests.support.fleet import until
 from trailcourier.host import child_process
 from trailcourier.ledger import broker
+from trailcourier.worker.pace import SIZE
 
 NODE = socket.gethostname()
 
