@@ -9,10 +9,13 @@ celery 5.7.0
     celery.backends.redis.RedisBackend: _get_pool _chord_part_return_script
         _chord_publish_claim_expires _chord_cleanup_script on_chord_part_return on_task_call
         add_pending_result remove_pending_result ensure client
+    celery.worker.strategy: default
+    celery.worker.state: task_ready reserved_requests
     celery.worker.consumer.Consumer: update_strategies on_unknown_message on_unknown_task
         on_invalid_task on_decode_error on_connection_error_after_connected
-        on_send_event_buffered _flush_events stop
-    celery.worker.request.Request: send_event request_dict argsrepr kwargsrepr
+        on_send_event_buffered _flush_events stop call_soon_ack
+    celery.worker.request.Request: send_event request_dict argsrepr kwargsrepr on_accepted
+        on_success on_failure
     celery.apps.worker.Worker: install_platform_tweaks on_consumer_ready
     celery.app.control.Control: Mailbox
     celery.beat.Scheduler: setup_schedule tick apply_entry

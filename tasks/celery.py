@@ -47,6 +47,8 @@ FIXED: dict[str, Any] = {
     "worker_pool": "threads",  # work waits for S3 and sinks; a lost broker fails no chord
     "worker_concurrency": None,  # tasks.worker derives it from the queues
     "worker_prefetch_multiplier": 1,  # tasks wait in the broker, not in a worker that may die
+    # after a lost connection: what still runs is not to take room for ever
+    "worker_enable_prefetch_count_reduction": False,
     "worker_send_task_events": True,  # for Flower; forward sends its own unless told not to
     "worker_consumer": "tasks.events:Consumer",
     "worker_redirect_stdouts": False,  # a stdout sink writes there

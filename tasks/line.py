@@ -1,6 +1,6 @@
 """The four tasks: each passes its arguments to the line, which decides."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import redis
@@ -8,15 +8,16 @@ from celery import signals, uuid
 from celery.exceptions import Ignore
 from kombu.exceptions import KombuError
 
+from tasks import groups
 from tasks.celery import app
 from tasks.events import QUIET
 from tasks.foreign import OurRequest
 from tasks.ticks import drop_late
-from tasks.transport import has_message, take_limits
+from tasks.transport import has_message
 from trailcourier import wiring
 from trailcourier.errors import TrailcourierError
 from trailcourier.line.fitness import pause
-from trailcourier.line.forward import forward_object
+from trailcourier.line.forward import ForwardTask, forward_objects
 from trailcourier.line.maintenance import maintain
 from trailcourier.line.poll import poll as receive
 from trailcourier.line.settle import settle as settle_messages
@@ -27,10 +28,6 @@ from trailcourier.wiring import lines
 PAUSE = pause(wiring.settings().numbers)
 # each is one log line: maintenance retries
 FORESEEN = (TrailcourierError, redis.RedisError, KombuError)
-
-
-# a host with a fault of its own leaves objects to other hosts
-take_limits["objects"] = lambda room: wiring.fitness().room(room, PAUSE)
 
 
 @app.task(name="trailcourier.poll", throws=FORESEEN, **QUIET)
@@ -46,23 +43,59 @@ def poll(source: str, slot: int = 0) -> int:
     acks_late=True,
     send_events=wiring.settings().workers.flower_objects,
     Request=OurRequest,
+    Strategy="tasks.groups:Strategy",
 )
 def forward(source: str, message: str, index: int, generation: int, name: str) -> str:
-    """Deliver one object and return its status.
+    """Deliver one object and return its status: a group of one, which Celery itself runs."""
+    work = Work(source, message, index, generation, name)
+    (((_, status),),) = _forward_all(source, [ForwardTask(work, str(forward.request.id))])
+    if status is None:
+        raise Ignore
+    return status
 
-    Must not raise: an exception would fail the chord.
+
+def forward_together(requests: Sequence[Any]) -> Iterator[list[tuple[Any, str | None]]]:
+    """Deliver the objects of *requests*; yield those that have ended, each with its status."""
+    by_source: dict[str, dict[int, Any]] = {}
+    for request in requests:
+        by_source.setdefault(request.args[0], {})[id(request)] = request
+    for source, its in by_source.items():
+        tasks = [ForwardTask(Work(*each.args), each.id, key) for key, each in its.items()]
+        for part in _forward_all(source, tasks):
+            yield [(its[task.key], status) for task, status in part]
+
+
+def _forward_all(
+    source: str, tasks: Sequence[ForwardTask]
+) -> Iterator[list[tuple[ForwardTask, str | None]]]:
+    """Deliver objects of one source; yield those that have ended, with None for a duplicate.
+
+    Must not raise: an exception would fail the chord.  The other copy of a duplicate counts for it.
     """
-    work, status = Work(source, message, index, generation, name), "pending"
+    waiting = {task.key: task for task in tasks}
     try:
-        ended = forward_object(lines.for_forward(source), work, str(forward.request.id))
-        if ended.duplicate:
-            raise Ignore  # the other copy of this task counts for the chord
-        status = ended.text
-        if ended.settle:
-            settle.apply_async((None, source, None), argsrepr=source, kwargsrepr="")
+        for part in forward_objects(lines.for_forward(source), tasks):
+            if any(ended.settle for _, ended in part):
+                _ask_for_settle(source)
+            for task, _ in part:
+                del waiting[task.key]
+            yield [(task, None if ended.duplicate else ended.text) for task, ended in part]
     except FORESEEN as error:
         log_foreseen(forward, error)
-    return status
+    if waiting:
+        yield [(task, "pending") for task in waiting.values()]
+
+
+def _ask_for_settle(source: str) -> None:
+    try:
+        settle.apply_async((None, source, None), argsrepr=source, kwargsrepr="")
+    except FORESEEN as error:  # maintenance settles what nobody asked for
+        log_foreseen(forward, error)
+
+
+groups.together["objects"] = forward_together
+# a host with a fault of its own leaves objects to other hosts
+groups.rooms["objects"] = lambda free: wiring.fitness().room(free, PAUSE)
 
 
 @app.task(name="trailcourier.settle", throws=FORESEEN, **QUIET)

@@ -24,9 +24,18 @@ take_limits: dict[str, Callable[[int], int]] = {}
 """For some queues: a function of the free room that returns how many tasks to take now."""
 
 
+gathered: dict[str, Callable[[], None]] = {}
+"""For some queues: what starts the tasks that were delivered, called after each take."""
+
+
 def limit(queue: str, room: int) -> int:
     """Return how many tasks of *queue* to take now; *room* at most."""
     return take_limits[queue](room) if queue in take_limits else room
+
+
+def _start_gathered() -> None:
+    for start in gathered.values():
+        start()
 
 
 class Channel(FinishingChannel):
@@ -58,23 +67,30 @@ class Channel(FinishingChannel):
         yield client
 
     def _brpop_start(self, timeout: Any = None) -> None:
-        """Take the tasks that are there; wait for one only if there is still room."""
+        """Take the tasks that are there; wait only for queues that had fewer than allowed."""
         room = self.connection.in_loop and self.qos.can_consume_max_estimate()
-        limited = {q: few for q in self.active_queues if room and (few := limit(q, room)) < room}
-        if limited:
-            self._brpop_others(room, limited, timeout)
-        elif not room or self.take(room) < room:
+        if not room:
+            super()._brpop_start(timeout)
+        elif any(queue in take_limits for queue in self.active_queues):
+            self._take_limited(room, timeout)
+        elif self.take(room) < room:
             super()._brpop_start(timeout)
 
-    def _brpop_others(self, room: int, limited: dict[str, int], timeout: Any) -> None:
-        """Take a limited number from some queues, and wait for the other queues only."""
-        every, others = self._queue_cycle, [q for q in self.active_queues if q not in limited]
+    def _take_limited(self, room: int, timeout: Any) -> None:
+        """Take from each queue as many tasks as it may have now, in turns."""
+        every, short = self._queue_cycle, []
         try:
-            for queue, few in limited.items():
+            for queue in every.consume(len(self.active_queues)):
+                few = min(limit(queue, room), room) if room else 0
                 self._queue_cycle = round_robin_cycle([queue])
-                room -= self.take(few) if few else 0
-            self._queue_cycle = round_robin_cycle(others)
-            if others and room > 0 and self.take(room) < room:
+                taken = self.take(few) if few else 0
+                room -= taken
+                if taken < few:
+                    short.append(queue)
+                elif taken:
+                    every.rotate(queue)
+            self._queue_cycle = round_robin_cycle(short)
+            if short and room > 0:
                 super()._brpop_start(timeout)
         finally:
             self._queue_cycle = every
@@ -87,8 +103,11 @@ class Channel(FinishingChannel):
         taken = self.qos.take(self._take, queues, room)
         for queue, _item, _tag in taken:
             self._queue_cycle.rotate(queue)
-        for each in taken:
-            self._receive_task(*each)
+        try:
+            for each in taken:
+                self._receive_task(*each)
+        finally:
+            _start_gathered()
         if taken:
             self.connection.turn_again()
         return len(taken)
@@ -107,6 +126,7 @@ class Channel(FinishingChannel):
         queue = found[0].decode().rpartition(self.sep)[0] or found[0].decode()
         self._queue_cycle.rotate(queue)
         self._receive_task(queue, found[1])
+        _start_gathered()
         return True
 
     def _receive_task(self, queue: str, item: bytes, noted: bytes = b"") -> None:

@@ -12,6 +12,7 @@ from celery.utils.nodenames import default_nodename, host_format
 from tasks import departure
 from trailcourier import wiring
 from trailcourier.errors import ConfigError, Unreachable
+from trailcourier.worker.pace import SIZE
 from trailcourier.worker.role import WorkerService, role_of
 
 
@@ -34,6 +35,8 @@ class Worker(celery.apps.worker.Worker):
         # gossip floods the log when the broker goes away; mingle delays every start
         options.update(without_gossip=True, without_mingle=True)
         options["concurrency"] = options.get("concurrency") or self.role.threads
+        if self.role.forwards:  # what one thread may take: `groups.room` says what it takes now
+            options["prefetch_multiplier"] = SIZE
         if hostname in {None, default_nodename("")}:
             hostname = host_format(f"{self.role.name}@%h")
         # where Celery prints its banner, unless -q: stdout belongs to a stdout sink

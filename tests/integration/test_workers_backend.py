@@ -83,6 +83,68 @@ def test_a_part_of_a_chord_counts_once_where_the_reply_was_lost(shared_broker):
     assert (relay.loses, counted) == (b"", 1)
 
 
+@pytest.fixture
+def counting(shared_broker, monkeypatch):
+    """A backend, how to make a header of its chord, and the chords whose body was published."""
+    app, published = fleet(shared_broker, OURS), []
+
+    @app.task(name="body")
+    def body(*_):
+        """Settle."""
+
+    monkeypatch.setattr(body, "apply_async", lambda *_, **given: published.append(given["task_id"]))
+    chord = body.s().set(task_id="settle")
+
+    def part(group, at):
+        return SimpleNamespace(id=f"{group}-{at}", group=group, group_index=at, chord=chord)
+
+    yield app.backend, part, published
+    app.backend.client.flushall()
+
+
+def test_parts_of_several_chords_are_counted_together_and_each_body_published_once(counting):
+    backend, part, published = counting
+    backend.set_chord_size("one", 3)
+    backend.set_chord_size("two", 1)
+
+    backend.on_chord_part_return(part("one", 0), "SUCCESS", "by an older worker")
+    backend.count_parts([(part("one", 1), "delivered"), (part("two", 0), "delivered")])
+    after_two = len(published)
+    backend.count_parts([(part("one", 2), "refused: corrupt")])
+    backend.count_parts([(part("one", 2), "refused: corrupt")])  # its worker died before the ack
+
+    assert (after_two, len(published)) == (1, 2)
+    left = [key for key in backend.client.keys("*") if not key.endswith((b".c", b".s"))]
+    assert left == []
+
+
+def test_two_copies_of_a_part_that_are_counted_together_count_once(counting):
+    backend, part, published = counting
+    backend.set_chord_size("one", 2)
+
+    backend.count_parts([(part("one", 0), "delivered"), (part("one", 0), "pending")])
+
+    assert published == []
+    assert backend.client.zcard(backend.get_key_for_group("one", ".j")) == 1
+
+
+def test_parts_count_once_where_the_reply_is_lost(shared_broker):
+    parts = urlsplit(shared_broker.url)
+    relay = LosingRelay(parts.port, None, 0.0)
+    through = SimpleNamespace(url=shared_broker.url.replace(f":{parts.port}", f":{relay.port}"))
+    app, group = fleet(through, OURS), uuid.uuid4().hex
+    app.backend.set_chord_size(group, 3)
+    relay.loses = app.backend._count_parts_script.sha.encode()
+    app.backend.client.script_load(app.backend._count_parts_script.script)
+    headers = [header(app, group) for _ in range(2)]
+
+    app.backend.count_parts([(each, "delivered") for each in headers])
+
+    counted = app.backend.client.zcard(app.backend.get_key_for_group(group, ".j"))
+    relay.close()
+    assert (relay.loses, counted) == (b"", 2)
+
+
 @pytest.mark.parametrize(
     ("backend", "read"),
     [
@@ -140,6 +202,7 @@ def test_who_sends_a_chord_subscribes_to_its_results(shared_broker, backend, sub
 
 def test_ours_is_the_redis_backend_in_all_else():
     mine = {name for name in vars(Backend) if not name.startswith("__")} - {"_pooled"}
+    mine -= {"count_parts", "_count_parts_script"}  # for several parts at once
 
     assert mine == {
         "on_chord_part_return",

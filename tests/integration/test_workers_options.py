@@ -10,6 +10,7 @@ import pytest
 from tests.support.fleet import until
 from trailcourier.host import child_process
 from trailcourier.ledger import broker
+from trailcourier.worker.pace import SIZE
 
 NODE = socket.gethostname()
 
@@ -44,7 +45,8 @@ def test_a_bare_worker_is_what_its_queues_need(fleet, options, name, threads):
     assert its_name == name
     assert pool["implementation"] == "celery.concurrency.thread:TaskPool"
     assert pool["max-concurrency"] == threads
-    assert prefetched == threads
+    forwards = "-Q" not in options or "objects" in options
+    assert prefetched == threads * (SIZE if forwards else 1)
 
 
 @pytest.mark.parametrize(

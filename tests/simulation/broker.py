@@ -94,6 +94,16 @@ class SimBroker:
             self._schedule.wait(self.news[queue], self._until(queue))
         return None
 
+    def take_more(self, queue: str, most: int, fit: Callable[[], bool]) -> list[tuple[int, Task]]:
+        """Take up to *most* tasks more that wait already, as far as *fit* says so."""
+        taken: list[tuple[int, Task]] = []
+        while len(taken) < most and not self._away() and self._waits(queue) and fit():
+            found = self._pop(queue)
+            task = found and self._taken(queue, found)
+            if task:
+                taken.append(task)
+        return taken
+
     def acknowledge(self, number: int) -> None:
         self.unacked.pop(number, None)
 
@@ -209,8 +219,10 @@ class SimBroker:
         self._schedule.fire(self.news[queue])
 
     def _may(self, queue: str, fit: Callable[[], bool]) -> bool:
-        ready = any(ready <= self._schedule.now for ready, _ in self.queues[queue])
-        return not ready or fit()
+        return not self._waits(queue) or fit()
+
+    def _waits(self, queue: str) -> bool:
+        return any(ready <= self._schedule.now for ready, _ in self.queues[queue])
 
     def _pop(self, queue: str) -> Task | None:
         now, waiting = self._schedule.now, self.queues[queue]

@@ -14,6 +14,7 @@ ASK = 10_000  # ms between two questions to `status` meanwhile
 POLLS = 2000  # ms after a tick until the poll it stands for has asked the queue
 CALM = 90_000  # ms after the last strike, when nothing stands still any more
 SHOWN = frozenset({"stands still", "not delivered"})
+UNHEARD = ("freeze", "crash")  # strikes that keep a process from its heartbeats
 LATER = 7_200_000  # ms after which keys that live for a moment are gone, a clock set back or not
 
 
@@ -121,8 +122,11 @@ class Checks:
         """What one host alone fails at is not the whole fleet's, if nothing else goes wrong."""
         world, events = self._world, self._world.plan.events
         sick = {event.how.rpartition(" ")[2] for event in events}
-        unheard = ("sink.", "ledger.note_heartbeat")  # of a host that is not known there is none
-        struck = any(point.startswith(unheard) for point, _ in world.strikes.met)
+        # a host that was not heard of for a while is none, and the sick one then the only one
+        struck = any(
+            point.startswith(("sink.", "ledger.note_heartbeat")) or kind.startswith(UNHEARD)
+            for point, kind in world.strikes.met
+        )
         if struck or {event.kind for event in events} != {"sink-host"} or len(sick) != 1:
             return
         for name in {f"sink:{event.what}" for event in events} & world.witness.opened:

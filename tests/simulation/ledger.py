@@ -58,8 +58,9 @@ class Link:
         """Send *commands* in one go, as a point."""
         try:
             answers = self.points.call(
-                f"ledger.{point}", lambda: self._act(commands, point), retried=True, told=told
-            )
+                f"ledger.{point}", lambda: self._act(commands, point), retried=True, told=told,
+                partly=lambda kind: self._act_half(commands),
+            )  # fmt: skip
         except Struck as struck:
             raise _lasting(ERRORS[struck.kind]()) from None
         except redis.RedisError as error:
@@ -70,6 +71,12 @@ class Link:
         if point == "admit_message":
             self.admits(*commands[0][6:9])
         return answers
+
+    def _act_half(self, commands: list[tuple[Any, ...]]) -> list[Any]:
+        """The broker ends in the middle of what was sent together."""
+        if half := commands[: len(commands) // 2]:
+            self._act(half)
+        raise Struck("cut")
 
     def _act(self, commands: list[tuple[Any, ...]], point: str = "") -> list[Any]:
         if self.trouble:
@@ -147,8 +154,10 @@ class _Pipeline(Pipeline):
         self.reset()
         if not stack:
             return []
-        point = "+".join(_named(args)[0] for args, _ in stack)
-        answers = self._client._link.ask(point, [args for args, _ in stack], "")
+        named = [_named(args) for args, _ in stack]
+        point = "+".join(dict.fromkeys(name for name, _ in named))
+        told = " | ".join(told for _, told in named if told)
+        answers = self._client._link.ask(point, [args for args, _ in stack], told)
         return [
             self._client._parsed(args[0], answer, options)
             for (args, options), answer in zip(stack, answers, strict=True)

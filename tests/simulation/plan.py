@@ -31,7 +31,10 @@ class Event:
 
 @dataclasses.dataclass(frozen=True)
 class Host:
-    """One worker process: what it takes, with how many threads, and its clock."""
+    """One worker process: what it takes, with how many threads, and its clock.
+
+    A thread takes up to *group* objects at once, and forwards them together.
+    """
 
     name: str
     queue: str
@@ -39,6 +42,7 @@ class Host:
     skew: float = 0.0
     drift: float = 0.0
     slow: int = 1
+    group: int = 1
 
 
 @dataclasses.dataclass(frozen=True)

@@ -77,7 +77,7 @@ def plan(seed: int, profile: str = "", without: Collection[str] = ()) -> Plan:
     profile = profile or chosen
     data = PROFILES[profile]
     numbers = Numbers() if chance.random() < 0.1 else _numbers(chance)
-    hosts = _hosts(chance, data)
+    hosts = _hosts(seed, chance, data)
     lasts, size = chance.choice((1000, 5000, 20_000)), chance.random()
     crowd = size < CROWDS
     messages = chance.randint(2, 6)
@@ -152,8 +152,8 @@ def _commands(seed: int, data: Profile, lasts: int) -> Iterator[Event]:
         yield Event(at, chance.choice(("retry", "retry", "drop")))
 
 
-def _hosts(chance: random.Random, data: Profile) -> tuple[Host, ...]:
-    hosts = []
+def _hosts(seed: int, chance: random.Random, data: Profile) -> tuple[Host, ...]:
+    hosts, groups = [], random.Random(f"{seed} groups")
     for queue, count in (
         ("beat", 1),
         ("control", chance.choice((1, 2))),
@@ -164,7 +164,9 @@ def _hosts(chance: random.Random, data: Profile) -> tuple[Host, ...]:
             skew = chance.uniform(-data.skew, data.skew)
             drift = chance.uniform(-data.drift, data.drift)
             slow = chance.choice((1, 1, 1, 1, 20))
-            hosts.append(Host(f"{queue}-{number + 1}", queue, threads, skew, drift, slow))
+            group = groups.choice((1, 2, 4, 8)) if queue == "objects" else 1
+            name = f"{queue}-{number + 1}"
+            hosts.append(Host(name, queue, threads, skew, drift, slow, group))
     return tuple(hosts)
 
 

@@ -21,6 +21,7 @@ BUCKET_ERRORS = ("network", "throttled", "aws-error", "access-denied", "kms", "c
 SINK_ERRORS = ("sink-unreachable", "sink-busy", "sink-error", "sink-credentials", "sink-full")
 
 
+LOST = ("reply-lost",) * 3
 FEW, SELDOM, OFTEN = 8, 3.0, 0.3  # the first calls of a point, and how likely a strike is there
 
 
@@ -29,7 +30,9 @@ def _errors(reasons: Iterable[str]) -> tuple[str, ...]:
 
 
 KINDS: dict[str, tuple[str, ...]] = {
-    "ledger": (*ANYWHERE, "reply-lost", "reply-lost", "reply-lost", "cut", *_errors(LEDGER_ERRORS)),
+    "ledger": (*ANYWHERE, *LOST, "cut", *_errors(LEDGER_ERRORS)),
+    "ledger.claim_object": (*ANYWHERE, *LOST, "cut", "half", *_errors(LEDGER_ERRORS)),
+    "ledger.write_outcome": (*ANYWHERE, *LOST, "cut", "half", *_errors(LEDGER_ERRORS)),
     "queue.receive": (*ANYWHERE, "twice", "cut", *_errors(QUEUE_ERRORS)),
     "queue.delete": (*ANYWHERE, "twice", "cut", "partial", "lost", *_errors(QUEUE_ERRORS)),
     "queue.extend": (*ANYWHERE, "twice", "cut", "partial", "denied", *_errors(QUEUE_ERRORS)),

@@ -98,11 +98,13 @@ class SumChecks:
         world = self._world
         if not {event.kind for event in world.plan.events} <= OF_OPERATORS:
             return  # the broker may be gone when it should answer
-        untold = world.kills + world.witness.said["object_overtaken"] + sum(
+        together = max(host.group for host in world.plan.hosts)
+        ended = world.kills + sum(
             world.strikes.met[script, kind]
             for script in ("ledger.write_outcome", "ledger.admit_message")
-            for kind in ("cut", "crash-after")
-        )  # fmt: skip
+            for kind in ("cut", "crash-after", "half")
+        )
+        untold = world.witness.said["object_overtaken"] + together * ended
         for event, name in OUTCOMES.items():
             counted = sum(by for field, by in sums.items() if field.startswith(name))
             counted -= sums.get("objects:refused:quarantined", 0) if "refused" in name else 0

@@ -1,7 +1,7 @@
 """One run: everything put together, set going, and stopped when nothing is left to happen."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import redis
@@ -48,6 +48,12 @@ RESTART = (200, 20_000)  # ms until a process that died is started again
 RESTORE = 10_000  # ms between two looks for what dead workers held
 UNACKED = 120_000  # ms after which that is given to others
 IN_HAND = ("flight", "parked", "leases", "done")
+
+
+def one_after_another(call: Callable[[int], None], numbers: Sequence[int]) -> None:
+    """Do what threads do side by side; the order of things is the schedule's."""
+    for number in numbers:
+        call(number)
 
 
 class OneByOne(DeliverySettings):
@@ -138,7 +144,7 @@ class World:
                 tends=self.numbers[host.name].maintenance * 1000,
             )  # fmt: skip
         else:
-            worker = Worker(process, self.broker, host.queue, host.threads)
+            worker = Worker(process, self.broker, host.queue, host.threads, host.group)
         self.workers[host.name] = worker
         worker.start()
 
@@ -175,6 +181,7 @@ class World:
             ),
             find_dropping_rules=keep,
             process=ProcessLimits(
+                at_once=one_after_another,
                 memory=self.plan.memory, claim=numbers.claim, stall=numbers.claim_stall,
                 fitness=Fitness(process.host, clock), stopping=process.stopping, clock=clock,
                 keeps_alive=False,

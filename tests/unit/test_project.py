@@ -116,7 +116,7 @@ def test_no_module_name_exists_twice_but_where_its_package_says_whose_it_is():
 
 @pytest.mark.parametrize(
     ("package", "limit"),
-    [pytest.param("tasks", 860, id="workers"), pytest.param("beat", 60, id="clock")],
+    [pytest.param("tasks", 1030, id="workers"), pytest.param("beat", 60, id="clock")],
 )
 def test_what_knows_celery_stays_thin(package, limit):
     assert sum(lines_of_code(path) for path in (ROOT / package).rglob("*.py")) < limit

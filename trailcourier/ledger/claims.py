@@ -5,7 +5,7 @@ forward carries its token; the ledger refuses the writes of a forward that anoth
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -71,6 +71,20 @@ class ObjectProgress(msgspec.Struct, frozen=True):
         return digest in (digests[at : at + 4] for at in range(0, len(digests), 4))
 
 
+class ClaimRequest(msgspec.Struct, frozen=True):
+    """A forward that asks to work on object *index* of the lease of *message*.
+
+    *alone* says that nothing else runs in its process.
+    """
+
+    message: str
+    index: int
+    generation: int
+    token: str
+    task_id: str
+    alone: bool = False
+
+
 class ClaimAnswer(msgspec.Struct, frozen=True):
     """The ledger's answer to a forward that asks for a claim.
 
@@ -112,26 +126,27 @@ class Claims:
         sinks: Sequence[str], alone: bool = False, host: str = "",
     ) -> ClaimAnswer:  # fmt: skip
         """Ask to work on one object of a lease; *alone* says nothing else runs in this process."""
+        request = ClaimRequest(message, index, generation, token, task_id, alone)
+        return self.claim_all([request], sinks=sinks, host=host)[0]
+
+    def claim_all(
+        self, requests: Sequence[ClaimRequest], *, sinks: Sequence[str], host: str = ""
+    ) -> list[ClaimAnswer]:
+        """Ask for a claim for each of *requests*, in one round trip."""
         numbers = self._store.numbers
-        answer = self._store.call(
-            CLAIM_OBJECT, message, index, generation, token, task_id, int(alone),
+        same: tuple[str | int, ...] = (
             numbers.claim * 1000, self._store.spans, numbers.starts_alone, numbers.starts_refused,
             int(numbers.breaker_probe * 1000), self._store.source, numbers.parked, host, *sinks,
         )  # fmt: skip
-        kind: Granted = answer[0].decode()
-        if kind == "done":
-            outcome = Outcome.parse(answer[1].decode())
-            return ClaimAnswer("done", outcome=outcome, settle=answer[2:] == [1])
-        if kind == "parked":
-            return ClaimAnswer("parked", breaker=answer[1].decode())
-        if kind not in ("go", "refused"):
-            return ClaimAnswer(kind)
-        ref = msgspec.json.decode(answer[1], type=ObjectRef)
-        marks, claimed_at = (answer[3], answer[6]) if kind == "go" else (b"", 0)
-        claim = Claim(message, index, token, task_id, answer[2], ref, marks, claimed_at)
-        if kind == "refused":
-            return ClaimAnswer("refused", claim)
-        return ClaimAnswer("go", claim, _decode_progress(answer[3], answer[4], answer[5]))
+        answers = self._store.call_all(
+            CLAIM_OBJECT,
+            [
+                (each.message, each.index, each.generation, each.token, each.task_id,
+                 int(each.alone), *same)
+                for each in requests
+            ],
+        )  # fmt: skip
+        return [_read_answer(*each) for each in zip(requests, answers, strict=True)]
 
     def renew(self, claims: Sequence[Claim]) -> list[bool]:
         """Renew each claim; False for a claim that another task has overtaken."""
@@ -155,6 +170,26 @@ class Claims:
         )  # fmt: skip
         if not done:
             raise Stale(f"the claim on {claim.ref} was overtaken")
+
+
+def _read_answer(request: ClaimRequest, answer: Sequence[Any]) -> ClaimAnswer:
+    kind: Granted = answer[0].decode()
+    if kind == "done":
+        outcome = Outcome.parse(answer[1].decode())
+        return ClaimAnswer("done", outcome=outcome, settle=answer[2:] == [1])
+    if kind == "parked":
+        return ClaimAnswer("parked", breaker=answer[1].decode())
+    if kind not in ("go", "refused"):
+        return ClaimAnswer(kind)
+    ref = msgspec.json.decode(answer[1], type=ObjectRef)
+    marks, claimed_at = (answer[3], answer[6]) if kind == "go" else (b"", 0)
+    claim = Claim(
+        request.message, request.index, request.token, request.task_id, answer[2], ref, marks,
+        claimed_at,
+    )  # fmt: skip
+    if kind == "refused":
+        return ClaimAnswer("refused", claim)
+    return ClaimAnswer("go", claim, _decode_progress(answer[3], answer[4], answer[5]))
 
 
 def _decode_progress(

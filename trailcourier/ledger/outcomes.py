@@ -5,6 +5,7 @@ exists without the others.  ``delivered`` is final.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -63,6 +64,19 @@ class WrittenOutcome(msgspec.Struct, frozen=True):
     refused_before: bool = False
 
 
+class EndedForward(msgspec.Struct, frozen=True):
+    """A forward that has ended, and what it reports.
+
+    *jitter* in 0..1 scales the wait of its object if that is parked; *entry* is the object's
+    quarantine entry, should it be refused.
+    """
+
+    claim: Claim
+    report: Report
+    jitter: float
+    entry: QuarantineEntry | None = None
+
+
 WRITE_OUTCOME = Script("write_outcome")
 
 
@@ -76,26 +90,36 @@ class Outcomes:
         self, claim: Claim, report: Report, *, jitter: float, host: str = "",
         entry: QuarantineEntry | None = None,
     ) -> WrittenOutcome:  # fmt: skip
-        """Write an object's outcome; *jitter* in 0..1 scales the wait of a parked object.
+        """Write one outcome, as ``write_all`` does; raises Stale if its claim was overtaken."""
+        (written,) = self.write_all([EndedForward(claim, report, jitter, entry)], host=host)
+        if written is None:
+            raise Stale(f"the claim on {claim.ref} was overtaken")
+        return written
 
-        *host* is the host that worked on it, named as in heartbeats; *entry* is its quarantine
-        entry, should it be refused.  The answer may be another outcome than the report's: an
-        object whose reason has *tries* is parked until they are used up, and then refused.  Raises
-        Stale if another task has overtaken the claim.
+    def write_all(
+        self, ended: Sequence[EndedForward], *, host: str = ""
+    ) -> list[WrittenOutcome | None]:
+        """Write the outcome of each object, in one round trip.
+
+        *host* is the host that worked on them, named as in heartbeats.  The answer may be another
+        outcome than the report's: an object whose reason has *tries* is parked until they are used
+        up, and then refused.  It is None where another task has overtaken the claim: nothing was
+        written then.
         """
-        answer = self._store.call(
-            WRITE_OUTCOME, claim.message, claim.index, claim.oid, claim.token,
-            self._facts(report, jitter, host), msgspec.json.encode(report.sums), self._store.spans,
-            report.delivered, report.etag, entry_id(claim.ref), claim.marks,
+        answers = self._store.call_all(
+            WRITE_OUTCOME, [self._arguments(each, host) for each in ended]
+        )
+        return [_read_written(*each) for each in zip(ended, answers, strict=True)]
+
+    def _arguments(self, ended: EndedForward, host: str) -> Sequence[Any]:
+        claim, report, entry = ended.claim, ended.report, ended.entry
+        return (
+            claim.message, claim.index, claim.oid, claim.token,
+            self._facts(report, ended.jitter, host), msgspec.json.encode(report.sums),
+            self._store.spans, report.delivered, report.etag, entry_id(claim.ref), claim.marks,
             encode_entry(entry) if entry else b"", encode_ref(claim.ref),
             encode_limits(self._store),
         )  # fmt: skip
-        if answer[0] == b"stale":
-            raise Stale(f"the claim on {claim.ref} was overtaken")
-        outcome = Outcome(answer[0].decode(), answer[1].decode(), report.outcome.detail)
-        closed = [name.decode() for name in answer[4]]
-        opened, host_breaker, before = answer[3].decode(), answer[5].decode(), answer[6:] == [1]
-        return WrittenOutcome(outcome, bool(answer[2]), opened, closed, host_breaker, before)
 
     def _facts(self, report: Report, jitter: float, host: str) -> bytes:
         """Return what the script decides by, as JSON; times are in milliseconds.
@@ -136,3 +160,12 @@ class Outcomes:
                 "jitter": jitter,
             }
         )
+
+
+def _read_written(ended: EndedForward, answer: Sequence[Any]) -> WrittenOutcome | None:
+    if answer[0] == b"stale":
+        return None
+    outcome = Outcome(answer[0].decode(), answer[1].decode(), ended.report.outcome.detail)
+    closed = [name.decode() for name in answer[4]]
+    opened, host_breaker, before = answer[3].decode(), answer[5].decode(), answer[6:] == [1]
+    return WrittenOutcome(outcome, bool(answer[2]), opened, closed, host_breaker, before)

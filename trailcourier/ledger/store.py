@@ -7,6 +7,7 @@ with the same token: it gives the same answer and counts once.
 """
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 import redis
@@ -52,6 +53,21 @@ class Store:
             return self.client.own.evalsha(script.sha, 2, *keys_and_args)
         except redis.exceptions.NoScriptError:
             return self.client.own.eval(script.text, 2, *keys_and_args)
+
+    def call_all(self, script: Script, calls: Sequence[Sequence[str | bytes | float]]) -> list[Any]:
+        """Run *script* once for each of *calls*, in one round trip; each must be idempotent.
+
+        Raises the first error, after all have run.
+        """
+        if len(calls) == 1:
+            return [self.call(script, *calls[0])]
+        try:
+            with self.client.own.pipeline() as pipe:
+                for args in calls:
+                    pipe.evalsha(script.sha, 2, self.everyone, self.own, *args)
+                return list(pipe.execute())
+        except redis.exceptions.NoScriptError:
+            return [self.call(script, *args) for args in calls]
 
     def read_clock(self) -> int:
         """Read the ledger's clock, in milliseconds."""

@@ -3,8 +3,8 @@
 poll -> forward -> settle, and maintenance for what these left open.  Plain functions of a Line;
 the workers' tasks call them, and so do tests, without Celery.
 
-Read ``poll``, ``queue``, ``forward``, ``delivery``, ``sink_progress``, ``outcome``, ``settle`` and
-``maintenance``, in this order.  The other modules serve these.
+Read ``poll``, ``queue``, ``forward``, ``read_ahead``, ``delivery``, ``sink_progress``, ``outcome``,
+``settle`` and ``maintenance``, in this order.  The other modules serve these.
 """
 
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""Deliver one object: read it from its bucket, check it, send its records to every sink."""
+"""Deliver one object: check it, and send its records to every sink."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -9,44 +9,48 @@ from trailcourier.ledger.outcomes import Report
 from trailcourier.line import Line
 from trailcourier.line.failpoint import failpoint
 from trailcourier.line.live_claims import LiveClaim
+from trailcourier.line.read_ahead import ObjectRead, memory_of
 from trailcourier.line.report_draft import ReportDraft
 from trailcourier.line.sink_progress import SinkProgress, resume
 from trailcourier.models import Origin
+from trailcourier.objects.opened import OpenedObject
 from trailcourier.observability import metrics
 from trailcourier.sinks import batches
 
-INFLATES = 16  # a text is this much larger than as stored; measured: 10 to 15
 
-
-def deliver(line: Line, draft: ReportDraft, live: LiveClaim) -> Report:
-    """Read the object of *live*, check it whole, then send its records to every sink.
+def deliver(line: Line, draft: ReportDraft, live: LiveClaim, read: ObjectRead) -> Report:
+    """Check the object of *live* whole, then send its records to every sink.
 
     Notes in *draft* what it sees, and returns the report made of it.  A damaged object is found
     before any of its records is sent.  Raises Fault if the object cannot be delivered now, Stale if
     another task has taken it over.
     """
-    ref = live.claim.ref
-    draft.asked_at = line.clock.monotonic()
-    opened = line.reader.open(ref)
-    try:
-        if draft.earlier.delivered(opened.etag):
-            return draft.skipped(opened.etag)
-        with line.process.budget.take(
-            _memory(opened.size, line), before_waiting=opened.close, waiting=live.keep_going
-        ) as waited:
-            if waited:
-                draft.asked_at = line.clock.monotonic()
-                opened = line.reader.open(ref)
-            data = opened.body()
-            live.move()
-            sink_progress = [
-                resume(sink, draft.earlier, opened.etag, live) for sink in line.configured_sinks
-            ]
-            draft.begin(opened.etag, len(data), sink_progress)
-            log = records.open_log(data, line.log_limits, live.keep_going)
-            return _send(line, draft, log, live, Origin(line.source, ref, opened.etag))
-    finally:
-        opened.close()
+    if read.error is not None or read.opened is None:
+        raise read.error or RuntimeError("an object is delivered before it was read")
+    opened = read.opened
+    if draft.earlier.delivered(opened.etag):
+        return draft.skipped(opened.etag)
+    if read.body is not None:
+        return _deliver_body(line, draft, live, opened, read.body)
+    with line.process.budget.take(
+        memory_of(opened.size, line), before_waiting=opened.close, waiting=live.keep_going
+    ) as waited:
+        if waited:
+            draft.asked_at = line.clock.monotonic()
+            read.opened = opened = line.reader.open(live.claim.ref)
+        return _deliver_body(line, draft, live, opened, opened.body())
+
+
+def _deliver_body(
+    line: Line, draft: ReportDraft, live: LiveClaim, opened: OpenedObject, data: bytes
+) -> Report:
+    live.move()
+    sink_progress = [
+        resume(sink, draft.earlier, opened.etag, live) for sink in line.configured_sinks
+    ]
+    draft.begin(opened.etag, len(data), sink_progress)
+    log = records.open_log(data, line.log_limits, live.keep_going)
+    return _send(line, draft, log, live, Origin(line.source, live.claim.ref, opened.etag))
 
 
 def _send(
@@ -114,13 +118,3 @@ def _step(progress: SinkProgress, step: str) -> Iterator[None]:
             yield
     except Fault as fault:
         raise Fault(fault.reason, fault.detail, where=name) from fault
-
-
-def _memory(compressed: int, line: Line) -> int:
-    """Return how many bytes of memory one object of *compressed* bytes is expected to take.
-
-    These are its stored bytes, its text, the records cut from the text (both are there while the
-    object is checked), and one batch in flight.
-    """
-    text = min(compressed * INFLATES, line.log_limits.small)
-    return compressed + 2 * text + min(text, line.numbers.batch_bytes)

@@ -1,6 +1,9 @@
-"""Write the outcome of an object: to the ledger, to the breakers, to the log and the metrics."""
+"""Write the outcomes of objects: to the ledger, to the breakers, to the log and the metrics."""
 
-from trailcourier.ledger.outcomes import Report, WrittenOutcome
+from collections.abc import Sequence
+
+from trailcourier.ledger.claims import Claim
+from trailcourier.ledger.outcomes import EndedForward, Report, WrittenOutcome
 from trailcourier.ledger.quarantine import QuarantinedRecord, QuarantineEntry, entry_id
 from trailcourier.ledger.sums import as_metrics
 from trailcourier.line import Line
@@ -11,18 +14,36 @@ from trailcourier.observability import log, metrics
 from trailcourier.reasons import REASONS
 
 
-def write_outcome(line: Line, draft: ReportDraft, report: Report) -> WrittenOutcome:
-    """Write *report* to the ledger, then log and count what the ledger made of it."""
-    fitness, claim = line.process.fitness, draft.claim
-    written = line.ledger.outcomes.write(
-        claim,
-        report,
-        jitter=line.clock.jitter(),
-        host=fitness.host,
-        entry=_entry(draft, report.outcome),
-    )
+def write_outcomes(
+    line: Line, reports: Sequence[tuple[ReportDraft, Report]]
+) -> list[WrittenOutcome | None]:
+    """Write all *reports* to the ledger, then log and count what the ledger made of each.
+
+    The answer is None, and an event is logged, for an object that another task has overtaken.
+    """
+    ended = [
+        EndedForward(draft.claim, report, line.clock.jitter(), _entry(draft, report.outcome))
+        for draft, report in reports
+    ]
+    answers = line.ledger.outcomes.write_all(ended, host=line.process.fitness.host)
     failpoint("after-outcome")
-    outcome = written.outcome
+    for (draft, report), written in zip(reports, answers, strict=True):
+        if written is None:
+            log_overtaken(line, draft.claim)
+        else:
+            _tell(line, draft, report, written)
+    return answers
+
+
+def log_overtaken(line: Line, claim: Claim) -> None:
+    """Log that another task has taken over the object of *claim*."""
+    why = f"the claim on {claim.ref} was overtaken"
+    log.emit("object_overtaken", source=line.source, object=str(claim.ref), why=why)
+
+
+def _tell(line: Line, draft: ReportDraft, report: Report, written: WrittenOutcome) -> None:
+    """Log and count an outcome, and note the breakers that it opened and closed."""
+    fitness, outcome = line.process.fitness, written.outcome
     fitness.note_closed(written.closed)
     if written.host_breaker:
         fitness.note_open(written.host_breaker, f"{outcome.reason}: {outcome.detail}")
@@ -32,7 +53,6 @@ def write_outcome(line: Line, draft: ReportDraft, report: Report) -> WrittenOutc
                      why=f"{outcome.reason}: {outcome.detail}")  # fmt: skip
     for breaker in written.closed:
         log.emit("breaker_closed", source=line.source, breaker=breaker)
-    return written
 
 
 def _entry(draft: ReportDraft, outcome: Outcome) -> QuarantineEntry | None:

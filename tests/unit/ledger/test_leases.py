@@ -194,7 +194,8 @@ def test_messages_finished_together_are_settled_together(ledger):
 
 
 @pytest.mark.parametrize(
-    "field", ["messages:deleted", "messages:left", "messages:full", "leases:given-up", "leases:lost"]
+    "field",
+    ["messages:deleted", "messages:left", "messages:full", "leases:given-up", "leases:lost"],
 )
 def test_a_lease_renewed_by_a_newer_receive_is_not_dropped_by_an_older_decision(ledger, field):
     """Its message would be unknown until its visibility ends, which costs one more receive."""
