@@ -56,7 +56,7 @@ def test_a_source_that_has_done_nothing_is_well_without_advice(ledger):
         source="prod", messages=0, oldest_seconds=None, in_flight=0, parked=0, quarantined=0,
         workers=8, last_success_seconds=None, records={"in": 0},
         objects={"named": 0, "delivered": 0}, messages_by_outcome={"received": 0}, sinks={},
-        advice=[], breakers=[], problems=[], steps=found.steps,
+        advice=[], breakers=[], waits_for=[], problems=[], steps=found.steps,
     )  # fmt: skip
     just_now = pytest.approx(0, abs=2)
     assert found.steps == {"forward": None} | dict.fromkeys(NOTED, just_now)
