@@ -41,24 +41,29 @@ class EntryKind(StrEnum):
     message = "message"
 
 
+OnlyReason = Annotated[
+    str, typer.Option("--reason", metavar="REASON", help="Only what was refused for this reason.")
+]
+OnlyKind = Annotated[
+    EntryKind | None, typer.Option("--kind", help="Only entries of objects, or of messages.")
+]
+Since = Annotated[
+    str,
+    typer.Option(
+        metavar="TIME",
+        help="Only what was refused since then: 2026-11-24T10:00Z, or 90m, 36h, 7d ago.",
+    ),
+]
+
+
 @app.command(name="list")
 def list_entries(
     ctx: typer.Context,
     source: OneSource = "",
     *,
-    reason: Annotated[
-        str, typer.Option(metavar="REASON", help="Only what was refused for this reason.")
-    ] = "",
-    kind: Annotated[
-        EntryKind | None, typer.Option(help="Only entries of objects, or of messages.")
-    ] = None,
-    since: Annotated[
-        str,
-        typer.Option(
-            metavar="TIME",
-            help="Only what was refused since then: 2026-11-24T10:00Z, or 90m, 36h, 7d ago.",
-        ),
-    ] = "",
+    reason: OnlyReason = "",
+    kind: OnlyKind = None,
+    since: Since = "",
     everything: Annotated[
         bool, typer.Option("--all", help="Also list entries without details.")
     ] = False,

@@ -19,32 +19,34 @@ app = typer.Typer()
 WINDOW = 60.0  # seconds over which a live view measures the rate
 
 
+Workers = Annotated[bool, typer.Option("--workers", help="Also list the processes of the fleet.")]
+Measure = Annotated[
+    float,
+    typer.Option(
+        min=0,
+        max=3600,
+        metavar="SECONDS",
+        help="Look twice, with this many seconds between, and show how fast each source is.",
+    ),
+]
+Watched = Annotated[bool, typer.Option("--watch", help="Show it again and again, until Ctrl-C.")]
+Interval = Annotated[
+    float,
+    typer.Option(
+        min=0.5, max=3600, metavar="SECONDS", help="With --watch: the time between two looks."
+    ),
+]
+
+
 @app.command(name="status")
 def show(
     ctx: typer.Context,
     source: OneSource = "",
     *,
-    workers: Annotated[
-        bool, typer.Option("--workers", help="Also list the processes of the fleet.")
-    ] = False,
-    measure: Annotated[
-        float,
-        typer.Option(
-            min=0,
-            max=3600,
-            metavar="SECONDS",
-            help="Look twice, with this many seconds between, and show how fast each source is.",
-        ),
-    ] = 0,
-    watched: Annotated[
-        bool, typer.Option("--watch", help="Show it again and again, until Ctrl-C.")
-    ] = False,
-    interval: Annotated[
-        float,
-        typer.Option(
-            min=0.5, max=3600, metavar="SECONDS", help="With --watch: the time between two looks."
-        ),
-    ] = 3,
+    workers: Workers = False,
+    measure: Measure = 0,
+    watched: Watched = False,
+    interval: Interval = 3,
     as_json: AsJson = False,
 ) -> None:
     """Show what each source has in hand, what it has done, what is paused or stalled, and the fix.
