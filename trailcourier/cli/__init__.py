@@ -39,6 +39,7 @@ VERBS = {
     "quarantine": "List what was refused and why; retry it, or drop its entry.",
     "dlq": "List the messages of the dead-letter queues, and move them back.",
     "filter": "Show which records of a log file a filter drops, and by which rule.",
+    "tap": "Show what flows: the newest log files of a source, or their records.",
     "sink": "Test a sink by itself.",
     "support-bundle": "Collect what a person needs to help you, without secrets, in one file.",
     "healthcheck": "Check whether a process on this host is healthy; for containers.",
