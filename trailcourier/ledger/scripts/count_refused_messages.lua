@@ -1,8 +1,8 @@
 -- Count the messages with a refusal that went back to the queue and are still in it.
 --
 -- KEYS    prefix of the fleet's keys (G), prefix of the source's keys (S)
--- ARGV    receives after which the queue gives a message up (0 if it never does, '' if unknown); how
---         long it keeps a message (ms, '' if unknown); how long a message is hidden after its first
+-- ARGV    receives after which the queue gives a message up (0: never, '' if unknown); how long it
+--         keeps a message (ms, '' if unknown); how long a message is hidden after its first
 --         receive, and at most (ms)
 -- answer  the number
 -- twice   it writes nothing
