@@ -34,9 +34,12 @@ from trailcourier.observability.events import EVENTS
 from trailcourier.observability.line_events import LogEvent
 from trailcourier.observability.metrics import METRICS
 from trailcourier.operations.drain import Drained
+from trailcourier.operations.overview import StatusOverview
 from trailcourier.operations.redrive import DeadLetterListing, ListedMessage, RedriveResult
+from trailcourier.operations.rejected import RejectedEvent
+from trailcourier.operations.source_status import DeliveryRate, SourceStatus
 from trailcourier.operations.standstill import Problem, ProcessStatus
-from trailcourier.operations.status import SourceStatus
+from trailcourier.operations.tapping import TappedObject
 from trailcourier.operations.verdicts import FilteredRecord, FilterVerdicts
 from trailcourier.provision import SetupRequest, Step
 from trailcourier.provision.permissions import required_permissions
@@ -254,10 +257,18 @@ def commands() -> str:
 
 ## What `status --json` says
 
-One object with `sources` and `processes`, both lists, and `advice`, sentences about the fleet. The
-exit status is 1 where a source has an open breaker or a problem. Of each source:
+One object. The exit status is 1 where a source has an open breaker or a problem. With `--watch` one
+object in each line, or `error` alone where the broker did not answer.
+
+{table(("key", "meaning"), keys(StatusOverview))}
+
+Of each source:
 
 {table(("key", "meaning"), keys(SourceStatus))}
+
+Of its rate, which `--measure` and `--watch` show:
+
+{table(("key", "meaning"), keys(DeliveryRate))}
 
 Of each problem, whose kinds are [explained](operations.md#what-stands-still):
 
@@ -272,6 +283,19 @@ Of each process of the fleet, those that are gone until ten minutes later:
 One object with `sources`, a list, and `why`, what kept it from ending, or nothing. Of each source:
 
 {table(("key", "meaning"), keys(Drained))}
+
+## What `quarantine show --json` says
+
+The entry as `quarantine list --json` has it, with `to_do`, what to do about it; `rejected`, the
+records that a sink rejected; and `note`, why these have no event names, if so. Of each record:
+
+{table(("key", "meaning"), keys(RejectedEvent))}
+
+## What `tap --json` says
+
+One object with `objects`, a list, the newest first. Of each log file:
+
+{table(("key", "meaning"), keys(TappedObject))}
 
 ## What `dlq list --json` says
 

@@ -29,14 +29,14 @@ REASONS: dict[str, Reason] = {
     "no-such-key": Reason(
         "refused",
         "The object does not exist.",
-        "A lifecycle rule or a person deleted it before it was read. Restore it, then run "
-        "`trailcourier quarantine retry`.",
+        "Restore it, then run `trailcourier quarantine retry`. A lifecycle rule or a person "
+        "deleted it before it was read.",
         tries=3,
     ),
     "delete-marker": Reason(
         "refused",
         "The version the message names is a delete marker.",
-        "The object was deleted. Restore the version, then run `trailcourier quarantine retry`.",
+        "Restore the version, which was deleted, then run `trailcourier quarantine retry`.",
     ),
     "changed": Reason(
         "refused",
@@ -72,8 +72,8 @@ REASONS: dict[str, Reason] = {
     "rejected-records": Reason(
         "refused",
         "A sink rejected records for their content; the others were delivered.",
-        "The quarantine entry lists the records with the sink's answers. Correct the sink's "
-        "settings or limits if they are at fault, then run `trailcourier quarantine retry`.",
+        "Read the sink's answer to each record in the quarantine entry, and correct the sink's "
+        "settings or limits. Then run `trailcourier quarantine retry`.",
     ),
     "bucket-not-allowed": Reason(
         "refused",
@@ -103,8 +103,8 @@ REASONS: dict[str, Reason] = {
     "not-understood": Reason(
         "refused",
         "The message body has none of the formats that announce CloudTrail log files.",
-        "The quarantine entry has the body and the sender: have that sender use another queue. SQS "
-        "moves the message to the dead-letter queue, if there is one.",
+        "Have the sender that the quarantine entry names use another queue; the entry has the "
+        "message's beginning too. SQS moves the message to the dead-letter queue, if there is one.",
     ),
     "subscription": Reason(
         "refused",
@@ -115,8 +115,8 @@ REASONS: dict[str, Reason] = {
     "too-many-objects": Reason(
         "refused",
         "One message names more objects than a source takes.",
-        "No AWS service sends such a message. The quarantine entry names the sender: check who may "
-        "write to the queue.",
+        "Check who may write to the queue: no AWS service sends such a message, and the quarantine "
+        "entry names the sender.",
     ),
     # a fault that an operator or time repairs
     "access-denied": Reason(

@@ -1,4 +1,4 @@
-"""Text for people: safe to print on a terminal, durations, and spelling suggestions."""
+"""Text for people: safe to print on a terminal, durations, sizes, and spelling suggestions."""
 
 import difflib
 from collections.abc import Iterable
@@ -17,6 +17,14 @@ def age(seconds: float | None) -> str:
         if seconds >= 2 * size:
             return f"{seconds / size:.0f} {unit}"
     return f"{max(0, seconds):.0f} s"
+
+
+def byte_size(number: int) -> str:
+    """Return a number of bytes in the largest unit of which there is at least one."""
+    for size, unit in ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB")):
+        if number >= size:
+            return f"{number / size:.1f} {unit}"
+    return f"{number} B"
 
 
 def did_you_mean(name: str, candidates: Iterable[str]) -> str:

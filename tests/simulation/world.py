@@ -34,7 +34,8 @@ from trailcourier.line.fitness import Fitness
 from trailcourier.line.object_rules import ObjectRules
 from trailcourier.line.process_limits import ProcessLimits
 from trailcourier.models import Numbers
-from trailcourier.operations.status import SourceStatus, read_status
+from trailcourier.operations.source_status import SourceStatus
+from trailcourier.operations.status import read_status
 from trailcourier.sinks import ConfiguredSink, DeliverySettings
 
 SOURCE = "prod"

@@ -39,7 +39,9 @@ VERBS = {
     "quarantine": "List what was refused and why; retry it, or drop its entry.",
     "dlq": "List the messages of the dead-letter queues, and move them back.",
     "filter": "Show which records of a log file a filter drops, and by which rule.",
+    "tap": "Show what flows: the newest log files of a source, or their records.",
     "sink": "Test a sink by itself.",
+    "support-bundle": "Collect what a person needs to help you, without secrets, in one file.",
     "healthcheck": "Check whether a process on this host is healthy; for containers.",
 }
 
@@ -61,7 +63,8 @@ class Verbs(typer.core.TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - typer's signature
         if cmd_name not in VERBS:
             return None
-        command: Any = typer.main.get_command(importlib.import_module(f"{__name__}.{cmd_name}").app)
+        module = f"{__name__}.{cmd_name.replace('-', '_')}"
+        command: Any = typer.main.get_command(importlib.import_module(module).app)
         _share(command, [each for each in self.params if each.name in {"config", "debug"}])
         return command
 

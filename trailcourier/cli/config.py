@@ -50,17 +50,22 @@ def schema() -> None:
 
 
 def _show(path: Path | None, *, as_json: bool) -> None:
+    if not as_json:
+        for line in config_lines(path):
+            print(line)
+        return
     found = settings.load(path)
     origins = effective.read_origins(path)
     values = effective.effective_values(found, origins)
     others = effective.environment_values()
-    if as_json:
-        output.say_json(
-            {"problems": [], "file": origins.file, "values": values, "environment": others}
-        )
-        return
-    for line in [*toml_lines(values), *_environment_lines(others)]:
-        print(line)
+    output.say_json({"problems": [], "file": origins.file, "values": values, "environment": others})
+
+
+def config_lines(path: Path | None) -> Iterator[str]:
+    """Yield the effective configuration as TOML, without secrets; raises ConfigError."""
+    values = effective.effective_values(settings.load(path), effective.read_origins(path))
+    yield from toml_lines(values)
+    yield from _environment_lines(effective.environment_values())
 
 
 def _environment_lines(variables: dict[str, str]) -> Iterator[str]:

@@ -1,10 +1,8 @@
 """``trailcourier doctor``: what keeps records from arriving, and what to do about it."""
 
 import math
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import typer
@@ -14,6 +12,7 @@ from rich.text import Text
 from trailcourier import doctor, settings
 from trailcourier.cli import output
 from trailcourier.cli.exits import Exit
+from trailcourier.cli.moments import parse_since
 from trailcourier.cli.output import AsJson
 from trailcourier.cli.sources import configure, quiet
 from trailcourier.doctor import ReportedFinding, Shared, firewall
@@ -26,7 +25,6 @@ from trailcourier.text import printable
 app = typer.Typer()
 
 STYLES = {"ok": "green", "not-checked": "cyan", "warning": "yellow", "error": "bold red"}
-UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
 @app.command(name="doctor")
@@ -55,7 +53,7 @@ def examine(
     Receives no message and changes nothing; ends within half a minute. docs/doctor.md explains each
     finding's id. Exits with 1 if any finding is an error, else with 0.
     """
-    began = _parse_since(since)  # when records began to be missing
+    began = parse_since(since)  # when records began to be missing
     if hosts:
         _list_hosts(settings.load(ctx.obj.config), source, as_json=as_json)
         return
@@ -84,38 +82,30 @@ def _list_hosts(found: Settings, source: str, *, as_json: bool) -> None:
     output.say_lines(output.columns([("host", "port", "needed by", "for"), *cells]))
 
 
-def _parse_since(text: str) -> datetime | None:
-    """Return the moment that *text* names: a time, or how long ago; None for no text."""
-    if not text:
-        return None
-    if ago := re.fullmatch(r"(\d{1,4})([mhd])", text):
-        return datetime.now(UTC) - timedelta(**{UNITS[ago[2]]: int(ago[1])})
-    try:
-        said = datetime.fromisoformat(text)
-    except ValueError:
-        example = "give a time as 2026-11-24T10:00Z, or how long ago as 36h"
-        raise typer.BadParameter(f"--since {text} is not a time: {example}") from None
-    return said if said.tzinfo else said.replace(tzinfo=UTC)
-
-
 def _first_error(reported: Sequence[ReportedFinding]) -> str | None:
     """Return the id of the first error, which is to be repaired first; None without an error."""
     return next((each.finding.id for each in reported if each.finding.level == "error"), None)
 
 
-def _print_findings(reported: Sequence[ReportedFinding], *, as_json: bool) -> None:
+def findings_json(reported: Sequence[ReportedFinding]) -> dict[str, object]:
+    """Return what `doctor --json` prints."""
     count = Counter(each.finding.level for each in reported)
+    findings = [
+        {"source": each.source, "level": finding.level, "id": finding.id}
+        | {"text": finding.text, "fix": finding.fix}
+        for each in reported
+        for finding in [each.finding]
+    ]
+    sums = {"errors": count["error"], "warnings": count["warning"]}
+    sums |= {"not_checked": count["not-checked"], "ok": count["ok"]}
+    return {"first": _first_error(reported), **sums, "findings": findings}
+
+
+def _print_findings(reported: Sequence[ReportedFinding], *, as_json: bool) -> None:
     if as_json:
-        findings = [
-            {"source": each.source, "level": finding.level, "id": finding.id}
-            | {"text": finding.text, "fix": finding.fix}
-            for each in reported
-            for finding in [each.finding]
-        ]
-        sums = {"errors": count["error"], "warnings": count["warning"]}
-        sums |= {"not_checked": count["not-checked"], "ok": count["ok"]}
-        output.say_json({"first": _first_error(reported), **sums, "findings": findings})
+        output.say_json(findings_json(reported))
         return
+    count = Counter(each.finding.level for each in reported)
     console = Console(soft_wrap=True, highlight=False)
     source = ""
     for each in reported:

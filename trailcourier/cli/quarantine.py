@@ -1,18 +1,24 @@
 """``trailcourier quarantine``: list, show, retry and drop what was refused."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
 from typing import Annotated
 
-import msgspec
 import typer
 
 from trailcourier import wiring
 from trailcourier.cli import output
 from trailcourier.cli.exits import Exit
+from trailcourier.cli.moments import parse_since
+from trailcourier.cli.quarantine_view import as_json as entry_json
+from trailcourier.cli.quarantine_view import entry_lines, rows
 from trailcourier.cli.sources import OneSource, selected
 from trailcourier.ledger.quarantine import QuarantineEntry
-from trailcourier.operations import retry
-from trailcourier.reasons import REASONS, advice
+from trailcourier.operations import rejected, retry
+from trailcourier.operations.rejected import RejectedEvents
+from trailcourier.reasons import REASONS
+from trailcourier.text import did_you_mean
 from trailcourier.wiring import lines
 
 app = typer.Typer(help="List what was refused and why; retry it, or drop its entry.")
@@ -27,31 +33,57 @@ Reason = Annotated[
     str, typer.Option(metavar="REASON", help="Every object refused for this reason.")
 ]
 
-SHORT = 12  # characters of an id; entries of one object in several contents share 24
 
-UNKNOWN_REASON = "This version does not know the reason: use the version that refused it."
+class EntryKind(StrEnum):
+    """The kinds of entries."""
+
+    object = "object"
+    message = "message"
+
+
+OnlyReason = Annotated[
+    str, typer.Option("--reason", metavar="REASON", help="Only what was refused for this reason.")
+]
+OnlyKind = Annotated[
+    EntryKind | None, typer.Option("--kind", help="Only entries of objects, or of messages.")
+]
+Since = Annotated[
+    str,
+    typer.Option(
+        metavar="TIME",
+        help="Only what was refused since then: 2026-11-24T10:00Z, or 90m, 36h, 7d ago.",
+    ),
+]
 
 
 @app.command(name="list")
 def list_entries(
     ctx: typer.Context,
     source: OneSource = "",
+    *,
+    reason: OnlyReason = "",
+    kind: OnlyKind = None,
+    since: Since = "",
     everything: Annotated[
         bool, typer.Option("--all", help="Also list entries without details.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List the entries of quarantine, the latest first.
+    """List the entries of quarantine, the latest first: what was refused, why, since when.
 
     Messages refused for the same reason and from the same sender are one entry.
     """
+    began = parse_since(since)
     with selected(ctx, source) as names:
-        found = _entries(names)
+        every = _entries(names)
+    _demand_reason(reason, every)
+    found = [each for each in every if _matches(each[1], reason, kind, began)]
     if as_json:
-        output.say_json([_as_json(*each) for each in found])
+        output.say_json([entry_json(*each) for each in found])
         return
     shown = [each for each in found if everything or not each[1].evicted]
-    output.say_lines(output.columns([*_rows(shown)]) if shown else ["Nothing is in quarantine."])
+    nothing = "No entry of quarantine matches." if every else "Nothing is in quarantine."
+    output.say_lines(output.columns(rows(shown)) if shown else [nothing])
     if left_out := len(found) - len(shown):
         output.say("")
         output.say(
@@ -61,15 +93,54 @@ def list_entries(
         )
 
 
+def _matches(
+    entry: QuarantineEntry, reason: str, kind: EntryKind | None, since: datetime | None
+) -> bool:
+    return (
+        entry.reason == (reason or entry.reason)
+        and entry.kind == (kind or entry.kind)
+        and (since is None or entry.last >= since.timestamp() * 1000)
+    )
+
+
+def _demand_reason(reason: str, found: Sequence[tuple[str, QuarantineEntry]]) -> None:
+    """Raise BadParameter for a reason that nobody knows."""
+    known = {*REASONS, *(entry.reason for _, entry in found)}
+    if reason and reason not in known:
+        raise typer.BadParameter(f"there is no reason {reason!r}{did_you_mean(reason, known)}")
+
+
 @app.command()
-def show(ctx: typer.Context, entry: Id, source: OneSource = "", as_json: AsJson = False) -> None:
-    """Show all that is known of one entry, and what to do."""
+def show(
+    ctx: typer.Context,
+    entry: Id,
+    source: OneSource = "",
+    *,
+    read: Annotated[
+        bool,
+        typer.Option(help="Read the object from S3 for the event names of rejected records."),
+    ] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Show all that is known of one entry, and what to do.
+
+    If a sink rejected records, the object is read for their event names, which the ledger does not
+    keep; nothing is sent.
+    """
     with selected(ctx, source) as names:
         name, found = _one(entry, names)
+        events = _rejected(name, found, read=read)
     if as_json:
-        output.say_json(_as_json(name, found))
+        output.say_json(entry_json(name, found, events))
         return
-    output.say_lines(_lines(name, found))
+    output.say_lines(entry_lines(name, found, events))
+
+
+def _rejected(name: str, entry: QuarantineEntry, *, read: bool) -> RejectedEvents:
+    if read and entry.records:
+        limits = wiring.settings().sources[name].limits
+        return rejected.read_rejected(lines.open_observer(name), limits, entry)
+    return rejected.without_names(entry)
 
 
 @app.command(name="retry")
@@ -146,48 +217,3 @@ def _one(given: str, names: Sequence[str]) -> tuple[str, QuarantineEntry]:
     raise typer.BadParameter(
         f"{len(found)} entries begin with {given!r}; give more of the id, or --source"
     )
-
-
-def _rows(found: Sequence[tuple[str, QuarantineEntry]]) -> Iterator[Sequence[str]]:
-    ids = [entry.id for _, entry in found]
-    yield "id", "source", "reason", "times", "last seen", "what"
-    for name, entry in found:
-        short, times = _short(entry.id, ids), str(entry.times)
-        yield short, name, entry.reason, times, output.when(entry.last), entry.what
-
-
-def _short(id_: str, ids: Sequence[str]) -> str:
-    """Return the shortest prefix of an id that no other of *ids* has."""
-    others = {each for each in ids if each != id_}
-    lengths = range(SHORT, len(id_))
-    return next(
-        (id_[:n] for n in lengths if not any(other.startswith(id_[:n]) for other in others)), id_
-    )
-
-
-def _lines(name: str, entry: QuarantineEntry) -> Iterator[str]:
-    reason = REASONS.get(entry.reason)
-    yield f"{entry.id}  ({entry.kind} of source {name})"
-    yield f"what:    {entry.what}"
-    yield f"reason:  {entry.reason}. {reason.text if reason else ''}".rstrip()
-    yield f"detail:  {entry.detail}"
-    yield f"seen:    {entry.times} times, {output.when(entry.first)} to {output.when(entry.last)}"
-    yield f"to do:   {reason.advice if reason else UNKNOWN_REASON}"
-    if entry.messages:
-        more = entry.messages_in_all - len(entry.messages)
-        before = f" and {more} earlier" if more > 0 else ""
-        yield f"queue:   message {', '.join(entry.messages)}{before}"
-    for title, text in (("sender", entry.sender), ("topic", entry.topic), ("body", entry.body)):
-        if text:
-            yield f"{title + ':':8} {text}"
-    if entry.confirm:
-        yield f"command: {entry.confirm}"
-    for sink, ordinal, words, event in entry.records:
-        which = f" (eventID {event})" if event else ""
-        yield f"record {ordinal}{which}, refused by {sink}: {words}"
-    if entry.records_in_all > len(entry.records):
-        yield f"... and {entry.records_in_all - len(entry.records)} more records"
-
-
-def _as_json(name: str, entry: QuarantineEntry) -> dict[str, object]:
-    return {"source": name, **msgspec.to_builtins(entry), "advice": advice(entry.reason)}

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from trailcourier import settings, wiring
-from trailcourier.cli import output
+from trailcourier.cli import drain_words, output
 from trailcourier.cli.exits import Exit
 from trailcourier.errors import Unreachable
 from trailcourier.host import launch
@@ -162,9 +162,7 @@ class _LogAboveProgress(io.RawIOBase):
 
 def _summary(result: DrainResult) -> Iterator[str]:
     for each in result.sources:
-        objects = [f"{by:,} {name}" for name, by in each.objects.items() if by]
-        done = f"{', '.join(objects)}; {each.records.get('in', 0):,} records read"
-        yield f"{each.source}: {done if objects else 'nothing to forward'}"
+        yield from (f"{each.source}: {line}" for line in drain_words.lines(each))
         yield from _refusals(each)
     if not result.why and not all(each.drained for each in result.sources):
         yield "stopped before all was delivered; what is left is still in the queue: run it again"

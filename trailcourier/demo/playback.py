@@ -11,7 +11,8 @@ from rich.table import Table
 from trailcourier import wiring
 from trailcourier.demo.aws import DemoAccount
 from trailcourier.demo.traffic import LogFile, Traffic
-from trailcourier.operations.status import SourceStatus, read_status
+from trailcourier.operations.source_status import SourceStatus
+from trailcourier.operations.status import read_status
 
 SOURCE = "demo"
 REFRESH_SECONDS = 0.3  # between two readings of the ledger

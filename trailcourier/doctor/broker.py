@@ -15,7 +15,7 @@ from trailcourier.ledger import redis_faults
 from trailcourier.ledger.workers import FleetRoster
 from trailcourier.models import ObjectRef
 from trailcourier.operations import standstill, status
-from trailcourier.operations.status import SourceStatus
+from trailcourier.operations.source_status import SourceStatus
 from trailcourier.text import age
 
 PATIENCE = 4.0  # seconds for the broker

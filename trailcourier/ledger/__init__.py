@@ -20,6 +20,7 @@ from trailcourier.ledger.quarantine import Quarantine
 from trailcourier.ledger.receives import Receives
 from trailcourier.ledger.redis_client import Client
 from trailcourier.ledger.redispatch import Redispatch
+from trailcourier.ledger.returned_messages import ReturnedMessages
 from trailcourier.ledger.room import RoomMeter
 from trailcourier.ledger.store import Store
 from trailcourier.ledger.sums import Sums
@@ -54,6 +55,7 @@ class Ledger:
         self.mode = Mode(self.store)
         self.parked = Parked(self.store)
         self.left = LeftMessages(self.store)
+        self.returned = ReturnedMessages(self.store)
         self.breakers = Breakers(self.store, sinks)
         self.quarantine = Quarantine(self.store)
         self.sums = Sums(self.store)

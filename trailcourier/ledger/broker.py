@@ -1,9 +1,11 @@
 """The connection to the broker, and what it must provide."""
 
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
+import msgspec
 import redis
+from msgspec import Meta
 
 from trailcourier.errors import ConfigError, Unreachable
 from trailcourier.ledger import redis_faults
@@ -11,6 +13,20 @@ from trailcourier.ledger.redis_client import Client, Login, retry_policy
 
 CONNECT_SECONDS = 3
 ANSWER_SECONDS = 10
+
+
+class BrokerMemory(msgspec.Struct, frozen=True):
+    """The memory of the broker."""
+
+    used_bytes: Annotated[int, Meta(description="memory that it uses")]
+    most_bytes: Annotated[
+        int | None, Meta(description="the most it may use, `maxmemory`; null without a limit")
+    ] = None
+
+    @property
+    def share(self) -> float:
+        """The share of its memory that it uses; 0 without a limit."""
+        return self.used_bytes / self.most_bytes if self.most_bytes else 0.0
 
 
 def connect(url: str, *, ca_file: str | None = None, login: Login | None = None) -> Client:
@@ -86,6 +102,12 @@ def describe_trouble(client: redis.Redis) -> str:
     except redis.RedisError as error:
         return str(unreachable(client, error))
     return f"broker {_address(client)}: {cause}" if cause else ""
+
+
+def read_memory(client: redis.Redis) -> BrokerMemory:
+    """Read how much memory the broker uses; raises redis.RedisError."""
+    info: dict[str, Any] = client.info("memory")
+    return BrokerMemory(int(info.get("used_memory", 0)), int(info.get("maxmemory", 0)) or None)
 
 
 def unreachable(client: redis.Redis, error: redis.RedisError) -> Unreachable:

@@ -15,11 +15,12 @@ BUCKETS_NAMED = 5
 def describe_parked(waiting: Sequence[ParkedObject], named: Collection[str] = ()) -> Iterator[str]:
     """Describe each cause of *waiting* once.
 
-    Objects behind a breaker in *named* are left out: the breaker was described already.
+    Objects behind a breaker in *named*, or behind one with a wider scope there, are left out, as it
+    was described already.
     """
     alike: dict[tuple[str, str], list[ParkedObject]] = defaultdict(list)
     for each in waiting:
-        if each.breaker not in named:
+        if not _is_described(each.breaker, named):
             alike[each.reason, each.breaker].append(each)
     for (reason, breaker), those in alike.items():
         first = those[0]
@@ -29,6 +30,13 @@ def describe_parked(waiting: Sequence[ParkedObject], named: Collection[str] = ()
         example = "" if len(those) == 1 else "for example "
         text = f"{count} parked ({reason}), {example}{printable(first.ref)}{why}."
         yield f"{text} {advice(reason, breaker)}".rstrip()
+
+
+def _is_described(breaker: str, named: Collection[str]) -> bool:
+    """Whether *breaker*, that of all hosts, or that of its whole bucket is in *named*."""
+    shared = breaker.partition("@")[0]
+    whole = shared.rpartition("/")[0] if shared.startswith("bucket:") else shared
+    return any(each in named for each in (breaker, shared, whole))
 
 
 def describe_hidden(found: LeftTotals) -> Iterator[str]:

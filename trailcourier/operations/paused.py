@@ -26,6 +26,25 @@ def describe(breaker: Breaker, now: int, longest_pause: float) -> str:
     return f"{what} {effect}. {why} {advice(breaker.reason, breaker.name)}".rstrip()
 
 
+def waited_for(breaker: Breaker) -> str:
+    """Return what the source waits for behind *breaker*, with the error that the work met."""
+    name = BreakerName.parse(breaker.name)
+    bucket, _, account = name.scope.partition("/")
+    match name.kind:
+        case "sink":
+            what = f"sink {name.owner}"
+        case "bucket":
+            what = f"bucket {bucket}" + (f" of account {account}" if account else "")
+        case "kms":
+            what = f"KMS key {name.scope}"
+        case "queue" | "credentials" | "delete":
+            what = "its credentials" if name.kind == "credentials" else "its queue"
+        case _:
+            what = breaker.name.partition("@")[0]
+    host = f" on host {name.host}" if name.host else ""
+    return printable(f"{what}{host} ({breaker.reason}): {breaker.text.rstrip('.')}")
+
+
 def paused_work(text: str) -> str:
     """Return what the breaker of this name pauses."""
     name = BreakerName.parse(text)

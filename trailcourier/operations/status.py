@@ -1,160 +1,21 @@
-"""The status of a source: its work in hand and done, what is paused or stalled, what to do."""
+"""Reads the status of a source: its work in hand and done, what is paused, what to do."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any, Literal
-
-import msgspec
-from msgspec import Meta
+from typing import Any
 
 from trailcourier.ledger import Ledger
 from trailcourier.ledger.breakers import Breaker
-from trailcourier.ledger.left_messages import LeftTotals
-from trailcourier.ledger.sums import (
-    MESSAGES_HOLD,
-    OBJECTS_HOLD,
-    SINKS_HOLD,
-    by_sink,
-    of_messages,
-    of_objects,
-    under,
-)
+from trailcourier.ledger.sums import by_sink, of_messages, of_objects, under
 from trailcourier.ledger.traces import STEPS, StepTimes
 from trailcourier.ledger.workers import FleetRoster
 from trailcourier.models import QueueLimits
 from trailcourier.operations import expiry, paused, quarantined, standstill
 from trailcourier.operations.parked import NAMED, describe_hidden, describe_parked
+from trailcourier.operations.source_status import OpenBreaker, SourceStatus, pauses_source
 from trailcourier.operations.standstill import Problem
 from trailcourier.text import age
 
 SKIPS_TO_MENTION = 100
-
-State = Literal[
-    "well", "attention", "paused", "no workers", "two configs", "stalled", "broker fault"
-]
-STATES: Mapping[standstill.Kind, State] = {
-    "broker": "broker fault",
-    "no-control-worker": "no workers",
-    "no-object-worker": "no workers",
-    "two-configurations": "two configs",
-}
-
-
-class OpenBreaker(msgspec.Struct, frozen=True):
-    """A breaker that is open: what opened it, and for how many seconds it has been open."""
-
-    name: str
-    reason: str
-    text: str
-    open_seconds: float
-
-
-class SourceStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """The status of one source."""
-
-    source: Annotated[str, Meta(description="its name")]
-    depth: Annotated[
-        int | None,
-        Meta(description="messages that wait in the queue; null where SQS does not say"),
-    ] = None
-    messages: Annotated[int, Meta(description="messages leased: received, and not settled yet")]
-    oldest_seconds: Annotated[
-        float | None,
-        Meta(
-            description="since the oldest leased message was sent, by the broker's clock less "
-            "SQS's; null without any"
-        ),
-    ]
-    in_flight: Annotated[int, Meta(description="objects dispatched and without an outcome")]
-    parked: Annotated[int, Meta(description="objects that wait for something to recover")]
-    quarantined: Annotated[int, Meta(description="entries in quarantine")]
-    evicted: Annotated[
-        int, Meta(description="of these, objects without details, because quarantine is full")
-    ] = 0
-    forgotten: Annotated[
-        Mapping[str, int],
-        Meta(description="`objects` and `messages` that had no room in quarantine at all"),
-    ] = {}
-    left: Annotated[
-        LeftTotals,
-        Meta(
-            description="messages hidden in SQS because too many objects of their bucket and "
-            "account are parked: for each of the `buckets` how many `messages`, and how many of "
-            "these were received too `often` to be released early; in how many `seconds` SQS shows "
-            "the last one again"
-        ),
-    ] = LeftTotals()
-    workers: Annotated[int, Meta(description="objects that all live workers forward at once")]
-    last_success_seconds: Annotated[
-        float | None, Meta(description="since the last object was delivered; null if none was")
-    ]
-    records: Annotated[
-        Mapping[str, int],
-        Meta(description="records read, as `in`, and of these filtered, as `filtered:RULE`"),
-    ]
-    messages_by_outcome: Annotated[
-        Mapping[str, int],
-        Meta(description=f"{MESSAGES_HOLD}; the others are leased"),
-    ]
-    objects: Annotated[
-        Mapping[str, int],
-        Meta(description=f"{OBJECTS_HOLD}; the others are in flight or parked"),
-    ]
-    unknown_folders: Annotated[
-        Mapping[str, int],
-        Meta(
-            description="objects refused or skipped for a key of no known shape, by its folder, "
-            "the most first; `others` beyond fifty folders"
-        ),
-    ] = {}
-    sinks: Annotated[
-        Mapping[str, Mapping[str, int]],
-        Meta(description=SINKS_HOLD),
-    ]
-    breakers: Annotated[
-        Sequence[OpenBreaker],
-        Meta(description="circuit breakers that are open, why, and for how long"),
-    ] = ()
-    steps: Annotated[
-        Mapping[str, float | None],
-        Meta(
-            description="seconds since each step of the line last left its trace: `tick`, `poll`, "
-            "`forward` (of any source), `settle` and `maintenance`; null if it never did"
-        ),
-    ]
-    problems: Annotated[
-        Sequence[Problem],
-        Meta(
-            description="what is missing or stalled: a `kind` for scripts, a `text` and its `fix`"
-        ),
-    ] = ()
-    receives: Annotated[int, Meta(description="the highest receive count of a leased message")] = 0
-    patience_used: Annotated[
-        float | None,
-        Meta(
-            description="the share that the worst message has used of the receives or of the time "
-            "after which the queue gives it up, 1 for all of it; null where SQS does not say"
-        ),
-    ] = None
-    advice: Annotated[Sequence[str], Meta(description="what to do, a sentence or two each")] = ()
-
-    @property
-    def state(self) -> State:
-        """The state in a word or two; "well" only if each step of the line left its trace."""
-        if self.pausing:
-            return "paused"
-        if self.problems:
-            return STATES.get(self.problems[0].kind, "stalled")
-        return "attention" if self.advice else "well"
-
-    @property
-    def moves(self) -> bool:
-        """Whether nothing keeps the source from delivering records."""
-        return not self.pausing and not self.problems
-
-    @property
-    def pausing(self) -> list[OpenBreaker]:
-        """The open breakers that pause the source; one of a single host pauses that host alone."""
-        return [each for each in self.breakers if _pauses_source(each)]
 
 
 def read_status(
@@ -176,7 +37,7 @@ def read_status(
     breakers = [_open(each, now) for each in opened]
     leased, success = ledger.leases.measure_held(), _seconds_since(sums.get("at:success"), now)
     stalled, oldest = problems(ledger, roll, times), _seconds_since(leased.oldest, now)
-    idle = success if depth and (stalled or any(map(_pauses_source, breakers))) else None
+    idle = success if depth and (stalled or any(map(pauses_source, breakers))) else None
     patience = limits or ledger.depth.read_limits(), leased.receives, _longest(oldest, idle)
     advice = [depth_error, *expiry.warnings(*patience), *_advice(ledger, opened, now)]
     if not (stalled or breakers):
@@ -188,6 +49,7 @@ def read_status(
         workers=roll.threads,
         last_success_seconds=success,
         breakers=breakers,
+        waits_for=[paused.waited_for(each) for each in opened],
         steps=step_ages(times),
         problems=stalled,
         receives=leased.receives,
@@ -221,10 +83,6 @@ def _set_aside(ledger: Ledger) -> dict[str, Any]:
         "unknown_folders": ledger.sums.read_folders(),
         "left": ledger.left.total(),
     }
-
-
-def _pauses_source(breaker: OpenBreaker) -> bool:
-    return "@" not in breaker.name
 
 
 def _longest(leased: float | None, delivered: float | None) -> float | None:

@@ -1,6 +1,8 @@
 """Lists the effective value of every key, and where each comes from; no secret is revealed."""
 
+import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -10,6 +12,7 @@ from msgspec import Meta
 from pydantic import BaseModel
 
 from trailcourier.aws.network import with_scheme
+from trailcourier.errors import ConfigError
 from trailcourier.filters.rules import Condition, Rule
 from trailcourier.ledger.broker import mask_password
 from trailcourier.secret import Secret
@@ -18,6 +21,8 @@ from trailcourier.settings.environment import KeyPath, Variables
 from trailcourier.settings.problems import key
 from trailcourier.settings.shape import Configuration, Settings
 
+SECRET_NAME = re.compile(r"(?i)(SECRET|TOKEN|PASSW|CREDENTIAL|KEY)(?!.*_FILE$)")
+SHORTEST = 8  # characters of a secret that only its variable's name makes one
 URLS_OF_PROXIES = ("https_proxy", "http_proxy")
 
 OriginKind = Literal["default", "file", "variable"]
@@ -91,6 +96,28 @@ def environment_values(env: Mapping[str, str] | None = None) -> dict[str, str]:
         name: _mask(with_scheme(value) if name.lower() in URLS_OF_PROXIES else value)
         for name, value in found.items()
     }
+
+
+def secret_values(found: Settings, env: Mapping[str, str] | None = None) -> Iterator[str]:
+    """Yield every secret of *found*, and what the environment has under a name of a secret.
+
+    Of a URL in the environment only the password is secret.
+    """
+    for _, value in _leaves(found, ()):
+        if isinstance(value, Secret) and value.reference.startswith(("env:", "file:")):
+            with suppress(ConfigError):  # its file is gone, so nothing can show it
+                yield value.reveal()
+    yield from environment_secrets(env)
+
+
+def environment_secrets(env: Mapping[str, str] | None = None) -> Iterator[str]:
+    """Yield the secrets of the environment, by the names of its variables."""
+    for name, value in (environment.environ() if env is None else env).items():
+        if "://" in value or name.lower() in URLS_OF_PROXIES:
+            with suppress(ValueError):
+                yield urlsplit(with_scheme(value)).password or ""
+        elif SECRET_NAME.search(name) and len(value) >= SHORTEST:
+            yield value
 
 
 def _mask(text: str) -> str:

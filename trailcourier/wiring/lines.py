@@ -15,7 +15,8 @@ from trailcourier.line import Line
 from trailcourier.line.object_rules import ObjectRules
 from trailcourier.line.process_limits import ProcessLimits
 from trailcourier.models import ObjectRef
-from trailcourier.objects import BucketAccess, Reader, Readers
+from trailcourier.objects import BucketAccess, Notify, Reader, Readers
+from trailcourier.objects.reader import ignore_event
 from trailcourier.observability import log
 from trailcourier.reason_names import ReasonName
 from trailcourier.settings import Source
@@ -107,7 +108,7 @@ def _line(name: str, source: Source) -> Line:
         source=name,
         queue=queue(name),
         ledger=wiring.ledger(name),
-        reader=_reader(name, source),
+        reader=_reader(name, source, _event_logger(name)),
         configured_sinks=tuple(sink(each) for each in source.sinks),
         find_dropping_rules=source.compile_filter(),
         process=process(),
@@ -117,7 +118,12 @@ def _line(name: str, source: Source) -> Line:
     )
 
 
-def _reader(name: str, source: Source) -> Reader | Readers:
+def open_observer(source: str) -> Reader | Readers:
+    """Open a reader of *source*, which the configuration has, that writes nothing to the ledger."""
+    return _reader(source, wiring.settings().sources[source], ignore_event)
+
+
+def _reader(name: str, source: Source, noticed: Notify) -> Reader | Readers:
     access = BucketAccess(
         home=source.queue.region,
         network=_network(source),
@@ -126,7 +132,6 @@ def _reader(name: str, source: Source) -> Reader | Readers:
         owner=source.expected_bucket_owner,
     )
     largest = source.max_compressed_mib * MIB
-    noticed = _event_logger(name)
 
     def reader(buckets: str = "") -> Reader:
         session, own = _session(name, buckets), bool(buckets)

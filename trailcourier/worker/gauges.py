@@ -14,7 +14,8 @@ from trailcourier.ledger import Ledger
 from trailcourier.ledger.workers import ROLES, FleetRoster
 from trailcourier.observability.metrics import METRICS
 from trailcourier.operations import quarantined, standstill
-from trailcourier.operations.status import SourceStatus, problems, read_status, step_ages
+from trailcourier.operations.source_status import SourceStatus
+from trailcourier.operations.status import problems, read_status, step_ages
 
 MAX_AGE = 90.0  # seconds for which a sample of the fleet and of the steps is exported
 

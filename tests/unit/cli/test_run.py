@@ -125,17 +125,40 @@ def test_a_drain_has_the_configuration_digest_of_the_fleet(call, ends, started):
     assert digest(settings.load(env={**os.environ, **started.more})) == fleets
 
 
-def test_the_summary_has_the_outcomes_of_objects(call, ends):
-    waiting = ParkedObject(*refs("b"), "archived")
-    found = drained(entry(), objects={"delivered": 1200, "skipped:digest": 3}, waiting=(waiting,))
+def test_the_summary_says_how_many_were_delivered_filtered_refused_and_left(call, ends):
+    found = Drained(
+        "prod", drained=False,
+        objects={
+            "named": 1207, "delivered": 1200, "skipped:digest": 3, "refused:corrupt": 1,
+            "refused:too-large": 1, "in-hand": 2,
+        },
+        records={"in": 9000, "filtered:aws-reads": 1500},
+        sinks={"siem": {"delivered": 7400, "filtered": 1500, "refused": 100, "repaired": 2}},
+        messages={"received": 1206, "deleted": 1200, "unread:test": 1, "left": 2, "lost": 1,
+                  "in-hand": 2},
+        refused=(entry(),), waiting=(ParkedObject(*refs("b"), "archived"),), left=4,
+    )  # fmt: skip
     ends(DrainResult([found], "source prod is not drained."))
 
     result = call("run", "--drain")
 
-    assert result.err.splitlines() == [
-        "trailcourier: prod: 1,200 delivered, 3 skipped:digest; 0 records read",
-        "trailcourier: prod: refused s3://acme-logs/a: corrupt (id-of-it)",
-        f"trailcourier: source prod is not drained. {KEPT}",
+    objects, records, messages, *rest = result.err.replace("trailcourier: ", "").splitlines()
+    assert objects == (
+        "prod: 1,207 objects: 1,200 delivered, 3 skipped (digest), 2 refused (1 corrupt, "
+        "1 too-large), 2 left"
+    )
+    assert records == (
+        "prod: 9,000 records to siem: 7,400 delivered, 1,500 filtered, 100 refused; 2 refused "
+        "before delivered now"
+    )
+    assert messages == (
+        "prod: 1,206 messages: 1,200 deleted, 1 announced no log file (test), 2 refused, in the "
+        "queue until its redrive policy moves them, 1 that come again, 2 left; 4 more hidden in "
+        "SQS"
+    )
+    assert rest == [
+        "prod: refused s3://acme-logs/a: corrupt (id-of-it)",
+        f"source prod is not drained. {KEPT}",
     ]
 
 
@@ -144,7 +167,7 @@ def test_the_summary_lists_20_refusals_and_counts_the_rest(call, ends):
 
     lines = call("run", "--drain").err.splitlines()
 
-    assert len(lines) == 1 + 20 + 1
+    assert len(lines) == 1 + 20 + 1  # nothing to forward, and the refusals
     assert lines[-1] == "trailcourier: prod: refused 3 more; --json lists them all"
 
 

@@ -17,7 +17,8 @@ from trailcourier.ledger.scopes import Failing
 from trailcourier.ledger.workers import OBJECTS
 from trailcourier.models import Message, Numbers, Outcome, QueueLimits
 from trailcourier.operations import paused
-from trailcourier.operations.status import SourceStatus, read_status
+from trailcourier.operations.source_status import SourceStatus
+from trailcourier.operations.status import read_status
 from trailcourier.reasons import REASONS
 
 TIME = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ"
@@ -55,7 +56,7 @@ def test_a_source_that_has_done_nothing_is_well_without_advice(ledger):
         source="prod", messages=0, oldest_seconds=None, in_flight=0, parked=0, quarantined=0,
         workers=8, last_success_seconds=None, records={"in": 0},
         objects={"named": 0, "delivered": 0}, messages_by_outcome={"received": 0}, sinks={},
-        advice=[], breakers=[], problems=[], steps=found.steps,
+        advice=[], breakers=[], waits_for=[], problems=[], steps=found.steps,
     )  # fmt: skip
     just_now = pytest.approx(0, abs=2)
     assert found.steps == {"forward": None} | dict.fromkeys(NOTED, just_now)
@@ -200,6 +201,36 @@ def test_objects_parked_behind_an_open_breaker_are_described_by_the_breaker_alon
     (text,) = advice(ledger)
 
     assert text.startswith("Deliveries to sink siem are paused")
+
+
+def test_objects_parked_behind_a_narrower_breaker_are_described_by_the_wider_one_alone(ledger):
+    one = [Failing("bucket:prod:acme-logs/111122223333")]
+    finish(ledger, Outcome("parked", "access-denied", "no"), breakers=one)
+    ledger.breakers.count_failure(
+        "bucket:prod:acme-logs", "b", reason="access-denied", text="no", limit=1
+    )
+
+    (text,) = advice(ledger)
+
+    assert text.startswith("Reads from bucket acme-logs are paused")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("sink:siem", "sink siem (network): siem.example:6514: refused"),
+        ("sink:siem@sick", "sink siem on host sick (network): siem.example:6514: refused"),
+        ("queue:prod", "its queue (network): siem.example:6514: refused"),
+        ("credentials:prod", "its credentials (network): siem.example:6514: refused"),
+        ("bucket:prod:logs/1", "bucket logs of account 1 (network): siem.example:6514: refused"),
+    ],
+)
+def test_what_a_source_waits_for_is_a_thing_and_its_error(ledger, name, words):
+    ledger.breakers.count_failure(
+        name, "a", reason="network", text="siem.example:6514: refused.", limit=1
+    )
+
+    assert read_status(ledger).waits_for == [words]
 
 
 def test_the_advice_about_a_sink_names_it(ledger):
