@@ -20,7 +20,9 @@ from trailcourier.doctor import (
     fleet,
     hosts,
     identity,
+    movement,
     queue,
+    remaining,
     retention,
     sinks,
     topic,
@@ -50,7 +52,9 @@ CHECKS: tuple[Check, ...] = (
     traffic.check_traffic,
     broker.check_broker,
     fleet.check_fleet,
+    movement.check_movement,
     sinks.check_sinks,
+    remaining.check_remaining,
 )
 
 GRACE = 2.0  # seconds after the time limit, so that checks near their end can report

@@ -118,6 +118,7 @@ def not_seen_finding(subject: Subject, answer: AwsAnswer, id_: str, lost: str) -
     allows it.
     """
     if answer.denied:
+        subject.denied.setdefault(id_, answer.call)
         return statements.denial_finding(subject, answer, id_, "not-checked", lost)
     return failure_finding(subject, answer, id_, "not-checked")
 

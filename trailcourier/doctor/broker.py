@@ -60,25 +60,36 @@ ENTRIES: Entries = {
     ),
     "TC806": CatalogueEntry(
         "Is any breaker open?",
-        ("ok", "not-checked", "warning"),
+        ("ok", "not-checked", "warning", "error"),
         "Each open breaker of the source, with the error that opened it. The workers met that "
-        "error, even if every check of doctor succeeds.",
+        "error, even if every check of doctor succeeds. It is a warning if it pauses one host "
+        "alone, or if an error above is the cause.",
     ),
 }
 
 
 class SourceState(msgspec.Struct, frozen=True):
-    """A source's state in the ledger: its status, its counters, the processes, parked objects."""
+    """A source's state in the ledger: its status, its counters, the processes, parked objects.
+
+    *received* is how many seconds ago the queue last answered a receive; None if it never did.
+    """
 
     standing: SourceStatus
     sums: Mapping[str, int]
     roll: FleetRoster
     parked: Sequence[ObjectRef] = ()
+    received: float | None = None
 
 
 def read_source_state(subject: Subject) -> SourceState | None:
     """Return the source's state in the ledger; None if the ledger cannot be read."""
     state = _source_state(subject)
+    return state if isinstance(state, SourceState) else None
+
+
+def read_state_again(subject: Subject) -> SourceState | None:
+    """Return the source's state as it is now; None if the ledger cannot be read."""
+    state = _read_ledger(subject)
     return state if isinstance(state, SourceState) else None
 
 
@@ -94,8 +105,10 @@ def _read_ledger(subject: Subject) -> SourceState | str | None:
     def read() -> SourceState:
         ledger = wiring.ledger(subject.name)
         parked = [each.ref for each in ledger.parked.list_some(PARKED)]
-        roll = wiring.roll()
-        return SourceState(status.read_status(ledger, roll=roll), ledger.sums.read(), roll, parked)
+        roll, times = wiring.roll(), ledger.traces.read()
+        received = None if times.received is None else max(0, times.now - times.received) / 1000
+        standing = status.read_status(ledger, roll=roll)
+        return SourceState(standing, ledger.sums.read(), roll, parked, received)
 
     try:
         with wiring.answering():
@@ -238,7 +251,8 @@ def _check_breakers(subject: Subject) -> Iterator[Finding]:
             f"Repair the cause, {breaker.reason} in docs/dispositions.md; the breaker then closes "
             "by itself."
         )
-        yield Finding("warning", "TC806", text, fix)
+        pauses = breaker in standing.pausing and not subject.errors()
+        yield Finding("error" if pauses else "warning", "TC806", text, fix)
     if not standing.breakers:
         lately = standing.last_success_seconds
         since = "never" if lately is None else f"{age(lately)} ago"

@@ -200,8 +200,13 @@ def _check_owner(subject: Subject, place: BucketLocation) -> Finding | None:
 
 def _check_contents(subject: Subject, place: BucketLocation) -> Iterator[Finding]:
     found = newest_log.find_newest_logs(subject, place.name, place.region)
-    if found.failure is not None and found.failure.denied:
+    if found.denial is not None:
+        lost = f"the profile {subject.lent.profile} lists it instead"
+        yield statements.denial_finding(subject, found.denial, "TC604", "warning", lost)
+        yield _judge_newest(place, found)
+    elif found.failure is not None and found.failure.denied:
         lost = "its log files cannot be seen, and S3 answers 403 for a missing object too"
+        subject.denied.setdefault("TC604", found.failure.call)
         yield statements.denial_finding(subject, found.failure, "TC604", "warning", lost)
         yield Finding(
             "not-checked", "TC605", f"which log files {place.name} holds is not known", _ALLOW_LIST

@@ -42,6 +42,14 @@ def allows(policy: str, request: PolicyQuestion) -> Verdict:
     return "yes"
 
 
+def allows_anyone(policy: str, action: str) -> bool:
+    """Return whether any statement of *policy* allows *action*, to whomever it is."""
+    return any(
+        each.get("Effect") == "Allow" and _matches(each, "Action", action)
+        for each in _statements(policy)
+    )
+
+
 def senders(policy: str, action: str) -> dict[str, set[str]]:
     """Return, for each service that may do *action*, the source ARNs it may do it for.
 

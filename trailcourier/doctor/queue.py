@@ -101,7 +101,10 @@ def check_queue(subject: Subject) -> Iterator[Finding]:
     yield _check_receive(subject, receiving)
     yield _check_delete(subject, deleting)
     yield _check_visibility(subject, changing)
-    if not seen.good:
+    if denial := subject.lent.denial(seen):
+        lost = f"the profile {subject.lent.profile} reads them instead"
+        yield statements.denial_finding(subject, denial, "TC306", "not-checked", lost)
+    elif not seen.good:
         lost = "depth, dead-letter queue, encryption and policy of the queue are not known"
         yield aws_findings.not_seen_finding(subject, seen, "TC306", lost)
 

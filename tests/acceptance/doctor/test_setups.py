@@ -30,7 +30,12 @@ from tests.support.trail_account import (
     TrailAccount,
     allowing,
 )
+from tests.support.unit_fleets import move, pulse
+from trailcourier.ledger import Ledger
+from trailcourier.ledger.workers import BEAT, CONTROL, OBJECTS
+from trailcourier.models import Numbers
 
+ADMIN = "AKIAADMIN"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/reader"
 KMS_KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1234"
 ASSUMING = f"""
@@ -57,9 +62,21 @@ class World:
     def front(self):
         return self.account.front
 
+    @property
+    def ledger(self):
+        return Ledger(self.broker, "prod", Numbers())
+
     def env(self, **values):
         for name, value in values.items():
             self.monkeypatch.setenv(name, value)
+
+    def lend(self):
+        """Have a profile of an administrator, and the reader's own rights alone."""
+        file = self.folder / "credentials"
+        file.write_text(f"[admin]\naws_access_key_id = {ADMIN}\naws_secret_access_key = example\n")
+        self.env(AWS_SHARED_CREDENTIALS_FILE=str(file))
+        self.front.holders[ADMIN] = Holder(f"arn:aws:iam::{ACCOUNT}:user/admin")
+        self.front.holders[KEY].allowed = READER
 
     def closed(self):
         with socket.create_server(("127.0.0.1", 0)) as listening:
@@ -374,6 +391,81 @@ def nothing(w):
     status(w, StartLoggingTime=(datetime.now(UTC) - timedelta(hours=1)).timestamp())
 
 
+# a line that stands still
+
+
+def alive(w, without=""):
+    for each in {CONTROL, OBJECTS, BEAT} - {without}:
+        pulse(w.ledger, each)
+
+
+def fleet_without(role):
+    def broken(w):
+        alive(w, without=role)
+        steps = {BEAT: ["poll", "settle", "maintenance"], CONTROL: ["tick"]}
+        move(w.ledger, *steps.get(role, []))
+
+    return broken
+
+
+def working(w):
+    """Have a fleet be at work that asks the queue for messages."""
+    alive(w)
+    move(w.ledger)
+    w.ledger.breakers.note_success("queue:prod")
+
+
+def no_maintenance(w):
+    alive(w)
+    move(w.ledger, "tick", "poll", "settle")
+
+
+def two_configurations(w):
+    working(w)
+    pulse(w.ledger, OBJECTS, host="b", config="0ther")
+
+
+def breaker_open(name, reason):
+    def broken(w):
+        working(w)
+        for at in range(5):
+            w.ledger.breakers.count_failure(name, f"{at}", reason=reason, text="it said no")
+
+    return broken
+
+
+def nobody_receives(w):
+    waits(w, seconds=3600)
+
+
+def waits(w, seconds):
+    w.account.client("cloudwatch").put_metric_data(
+        Namespace="AWS/SQS",
+        MetricData=[
+            {
+                "MetricName": "ApproximateAgeOfOldestMessage",
+                "Dimensions": [{"Name": "QueueName", "Value": QUEUE}],
+                "Timestamp": datetime.now(UTC) - timedelta(minutes=2),
+                "Value": seconds,
+            }
+        ],
+    )
+
+
+def second_reader(w):
+    w.account.client("sqs").receive_message(QueueUrl=w.account.queue_url(at=w.account.moto))
+
+
+def second_reader_of_a_fleet(w):
+    working(w)
+    second_reader(w)
+
+
+def never_delivered(w):
+    working(w)
+    aged(w, hours=1)
+
+
 # the broker and the sinks
 
 
@@ -418,8 +510,13 @@ ERRORS = [
     ("TC601", bucket_gone), ("TC602", region_differs_strictly), ("TC603", other_owner),
     ("TC606", denied("s3:GetObject")), ("TC607", object_key_denied), ("TC607", object_key_disabled),
     ("TC701", files_alone), ("TC702", messages_alone), ("TC703", nothing),
-    ("TC801", broker_down), ("TC802", evicting), ("TC901", sink_folder_missing),
-    ("TC901", sink_down),
+    ("TC806", breaker_open("bucket:prod:acme-cloudtrail", "access-denied")),
+    ("TC806", breaker_open("sink:archive", "sink-busy")),
+    ("TC807", fleet_without(CONTROL)), ("TC807", fleet_without(OBJECTS)),
+    ("TC807", fleet_without(BEAT)), ("TC808", no_maintenance), ("TC809", two_configurations),
+    ("TC810", nobody_receives), ("TC811", second_reader), ("TC811", second_reader_of_a_fleet),
+    ("TC812", never_delivered), ("TC801", broker_down), ("TC802", evicting),
+    ("TC901", sink_folder_missing), ("TC901", sink_down),
 ]  # fmt: skip
 WARNINGS = [
     ("TC204", session_keys), ("TC205", clock_drifts),
@@ -466,6 +563,103 @@ def test_a_healthy_account_has_no_warning_and_no_error(doctor):
 
     assert report.code == 0
     assert {each.level for each in report.findings} == {"ok", "not-checked"}
+
+
+# the rights that setup gives to the reader
+
+READER = (
+    *("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"),
+    *("sqs:GetQueueAttributes", "s3:GetObject", "s3:ListBucket", "s3:GetBucketLocation"),
+)
+SYMPTOMS = {"TC701", "TC702", "TC703", "TC810", "TC812"}
+UNSEEN = {
+    *("TC402", "TC403", "TC404", "TC406", "TC407", "TC408", "TC409", "TC501", "TC502", "TC504"),
+    *("TC505", "TC506", "TC508", "TC810"),
+}
+"""The ids of causes on the AWS side, which the reader may not look at."""
+SEEN = [(id_, broken) for id_, broken in ERRORS if id_ not in UNSEEN]
+HIDDEN = [(id_, broken) for id_, broken in ERRORS if id_ in UNSEEN]
+
+
+@pytest.mark.parametrize(("id_", "broken"), cases(SEEN))
+def test_the_readers_own_rights_show_what_is_not_on_the_aws_side(doctor, world, id_, broken):
+    world.front.holders[KEY].allowed = READER
+    broken(world)
+
+    report = doctor(instead=world.instead, more=world.more)
+
+    assert report.errors == [id_]
+
+
+@pytest.mark.parametrize(("id_", "broken"), cases(HIDDEN))
+def test_with_the_readers_own_rights_the_cause_remains_possible(doctor, world, id_, broken):
+    world.front.holders[KEY].allowed = READER
+    broken(world)
+
+    report = doctor(instead=world.instead, more=world.more)
+
+    if broken is wrong_bucket:  # which does not exist, and that is seen
+        assert report.errors == ["TC601"]
+        return
+    assert set(report.errors) <= SYMPTOMS
+    remaining = report.one("TC004")
+    assert id_ in remaining.text
+    assert "`trailcourier doctor --source prod --profile NAME`" in remaining.fix
+
+
+@pytest.mark.parametrize(("id_", "broken"), cases(HIDDEN))
+def test_a_lent_profile_sees_what_the_reader_may_not(doctor, world, id_, broken):
+    world.lend()
+    broken(world)
+
+    report = doctor("--profile", "admin", instead=world.instead, more=world.more)
+
+    assert report.errors == [id_]
+    assert "TC004" not in report.levels
+
+
+@pytest.mark.parametrize("option", ["--profile", "--admin-profile"])
+def test_a_lent_profile_never_does_what_the_line_does(doctor, world, option):
+    world.lend()
+    world.front.holders[KEY].allowed = ("sqs:ReceiveMessage", "s3:ListBucket")
+
+    report = doctor(option, "admin")
+
+    assert report.errors == ["TC304", "TC606"]
+    assert report.one("TC208").level == "ok"
+    by_admin = {each.action for each in world.front.log if each.key == ADMIN}
+    assert not by_admin & {"sqs:ReceiveMessage", "sqs:DeleteMessage", "s3:GetObject"}
+    assert "sqs:GetQueueAttributes" in by_admin
+    assert report.one("TC306").text.count("the profile admin reads them instead") == 1
+
+
+def test_a_lent_profile_lists_the_bucket_and_the_denial_stays_a_warning(doctor, world):
+    world.lend()
+    world.front.holders[KEY].allowed = tuple(each for each in READER if each != "s3:ListBucket")
+
+    report = doctor("--profile", "admin")
+
+    assert report.errors == []
+    assert report.levels["TC604"] == "warning"
+    assert (report.levels["TC605"], report.levels["TC606"]) == ("ok", "ok")
+
+
+def test_a_profile_that_does_not_exist_is_a_warning(doctor):
+    report = doctor("--profile", "nobody")
+
+    assert (report.errors, report.worst) == ([], "TC208")
+    assert "nobody" in report.one("TC208").text
+
+
+def test_a_profile_that_may_not_look_either_is_named(doctor, world):
+    world.lend()
+    world.front.holders[KEY].allowed = world.front.holders[ADMIN].allowed = READER
+
+    report = doctor("--profile", "admin")
+
+    assert f"The profile admin may not look either: name one that may, in account {ACCOUNT}." in (
+        report.one("TC004").fix
+    )
 
 
 # every action, missing
@@ -539,7 +733,7 @@ def test_every_id_that_can_be_an_error_is_met_by_a_set_up():
 
     met = {id_ for id_, _ in ERRORS}
     rare = {"TC302", "TC803", "TC902"}  # not AWS's own; a disk that is full; --send
-    rare |= {"TC804", "TC807", "TC808", "TC809"}  # a fleet's: tests/unit/doctor breaks one of each
+    rare |= {"TC804"}  # a full broker: tests/unit/doctor has one
 
     assert {id_ for id_, entry in CATALOGUE.items() if "error" in entry.levels} - met == rare
 

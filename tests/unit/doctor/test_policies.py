@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from trailcourier.doctor.policies import PolicyQuestion, allows, senders
+from trailcourier.doctor.policies import PolicyQuestion, allows, allows_anyone, senders
 
 QUEUE = "arn:aws:sqs:eu-west-1:111122223333:cloudtrail"
 TOPIC = "arn:aws:sns:eu-west-1:111122223333:cloudtrail"
@@ -88,3 +88,10 @@ def test_senders_are_read_from_the_source_arns_of_statements():
     )
 
     assert senders(text, "sqs:SendMessage") == {"sns": {TOPIC}, "s3": {bucket}, "events": {rule}}
+
+
+def test_a_policy_without_an_allow_for_the_action_lets_nobody_do_it():
+    assert allows_anyone(policy(GOOD), "sqs:SendMessage")
+    assert not allows_anyone("", "sqs:SendMessage")
+    assert not allows_anyone(policy(DENY), "sqs:SendMessage")
+    assert not allows_anyone(policy(changed(Action="sqs:ReceiveMessage")), "sqs:SendMessage")
