@@ -1,13 +1,14 @@
 """The broker and the ledger in it: whether they are fit, and which breakers are open."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
 from trailcourier import wiring
-from trailcourier.doctor import aws_findings, deadlines
+from trailcourier.doctor import aws_findings, deadlines, wire_probe
 from trailcourier.doctor.finding import CatalogueEntry, Entries, Finding
 from trailcourier.doctor.subject import Shared, Subject
 from trailcourier.errors import ConfigError, Unreachable
@@ -156,7 +157,7 @@ def check_broker(subject: Subject) -> Iterator[Finding]:
         yield Finding("ok", "TC801", text)
         return
     if isinstance(info, str):
-        yield Finding("error", "TC801", info, "Start the broker, or correct `broker.url`.")
+        yield Finding("error", "TC801", info, _unanswered_fix(subject.shared))
         return
     version = info.get("valkey_version") or info.get("redis_version")
     yield Finding("ok", "TC801", f"the broker answers, version {version}")
@@ -166,6 +167,25 @@ def check_broker(subject: Subject) -> Iterator[Finding]:
     yield from _check_memory(info)
     yield _check_clock(float(info["skew"]))
     yield from _check_breakers(subject)
+
+
+def _unanswered_fix(shared: Shared) -> str:
+    """Return what to do about a broker that does not answer; looks whether TLS is the cause."""
+    fix = "Start the broker, or correct `broker.url`."
+    try:
+        url = urlsplit(shared.settings.broker_url())
+        host, port = url.hostname or "localhost", url.port or 6379
+        probe, way = _PROBES[url.scheme]
+        found = deadlines.run_within(shared.seconds_left(PATIENCE), lambda: probe(host, port))
+    except (ConfigError, ValueError, KeyError, TimeoutError):
+        return fix
+    return f"{host}:{port} {way} in `broker.url`." if found else fix
+
+
+_PROBES: Mapping[str, tuple[Callable[[str, int], bool], str]] = {
+    "redis": (wire_probe.speaks_tls, "speaks TLS: write rediss:// in place of redis://"),
+    "rediss": (wire_probe.is_plain_redis, "does not speak TLS: write redis://, not rediss://,"),
+}
 
 
 def _check_fitness(shared: Shared, info: Mapping[str, Any]) -> Iterator[Finding]:

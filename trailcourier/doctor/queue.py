@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from msgspec.structs import replace
 
 from trailcourier.aws.calls import AwsAnswer, AwsCall
-from trailcourier.doctor import aws_findings, broker, prerequisites, statements
+from trailcourier.doctor import aws_findings, broker, denial_places, prerequisites, statements
 from trailcourier.doctor.attributes import Attributes
 from trailcourier.doctor.finding import CatalogueEntry, Entries, Finding
 from trailcourier.doctor.subject import Subject
@@ -179,7 +179,8 @@ def _check_receive(subject: Subject, answer: AwsAnswer) -> Finding:
     if answer.denied:
         return statements.denial_finding(subject, answer, "TC303", "error", "no message arrives")
     if answer.fault and answer.fault.reason == "queue-key":
-        fix = "Enable the KMS key, or allow the source's credentials kms:Decrypt on it."
+        key = denial_places.find_key(answer.fault.detail) or "that encrypts the queue"
+        fix = f"Enable the KMS key {key}, or allow {subject.principal} kms:Decrypt on it."
         return Finding("error", "TC310", answer.fault.detail, fix)
     line = broker.read_source_state(subject)
     lately = line.standing.last_success_seconds if line else None

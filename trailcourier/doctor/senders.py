@@ -17,6 +17,13 @@ def judge_policy(id_: str, policy: str, request: PolicyQuestion) -> Finding:
             text = f"whether the policy allows {what} depends on conditions unknown to doctor"
             fix = f"Check the conditions; this statement allows it: {allow_sender(request)}"
             return Finding("not-checked", id_, text, fix)
+        case "no" if denial := policies.denying(policy, request):
+            text = f"a statement of the policy ({denial}) denies {what}"
+            fix = (
+                f"Except AWS's services from that statement of {request.resource}: add "
+                '"BoolIfExists": {"aws:PrincipalIsAWSService": "false"} to its Condition.'
+            )
+            return Finding("error", id_, text, fix)
         case "no":
             fix = f"Add to the policy of {request.resource}: {allow_sender(request)}"
             return Finding("error", id_, f"the policy does not allow {what}", fix)

@@ -26,6 +26,7 @@ from trailcourier.settings import Settings, Source
 TOTAL = 25.0  # seconds for the whole run
 CALL = 5.0  # seconds for one call, with its connection and the credentials it needs
 CONNECT = 3.0  # seconds
+PAUSES = (0.5, 1.0)  # seconds before a call that AWS throttled is made again
 OUT_OF_TIME = "TC003"
 NO_ANSWER = "TC105"
 NOT_REACHED = frozenset({"network", "not-aws"})  # no answer, or an answer that is not AWS's
@@ -127,19 +128,28 @@ class Subject:
 
     def ask(self, call: AwsCall) -> AwsAnswer:
         """Make *call* once, with a timeout; return the response or the failure as an answer."""
-        seconds = self.shared.seconds_left(CALL)
-        if seconds <= 0:
+        if self.shared.seconds_left(CALL) <= 0:
             return AwsAnswer(call, blocked_by=OUT_OF_TIME)
         host = call.service, call.region
         if cause := self.blocked_by(*host):
             return AwsAnswer(call, blocked_by=cause)
         if silent := self._silent.get(host):
             return AwsAnswer(call, fault=silent)
-        answer = make_within(seconds, call, partial(self._client_for, call))
+        answer = self._make_patiently(call)
         if answer.denied:
             return self.lent.look(answer, self.shared.seconds_left(CALL))
         if answer.fault is not None and answer.fault.reason in NOT_REACHED:
             self._silent.setdefault(host, answer.fault)  # it is not called again
+        return answer
+
+    def _make_patiently(self, call: AwsCall) -> AwsAnswer:
+        """Make *call*, and again after a pause if AWS asks to slow down."""
+        open_client = partial(self._client_for, call)
+        for pause in (*PAUSES, 0.0):
+            answer = make_within(self.shared.seconds_left(CALL), call, open_client)
+            if answer.fault is None or answer.fault.reason != "throttled":
+                break
+            time.sleep(self.shared.seconds_left(pause))
         return answer
 
     def ask_once(self, call: AwsCall) -> AwsAnswer:

@@ -12,6 +12,7 @@ from trailcourier.doctor import (
     queue,
     senders,
     statements,
+    subscription_filter,
     trails,
 )
 from trailcourier.doctor.attributes import Attributes
@@ -57,9 +58,18 @@ ENTRIES: Entries = {
     ),
     "TC406": CatalogueEntry(
         "Does the subscription pass every notification?",
-        ("ok", "not-checked", "warning"),
+        ("ok", "not-checked", "warning", "error"),
         "A filter policy silently drops what it does not match. CloudTrail's notifications have no "
-        "message attributes to filter by.",
+        "message attributes to filter by, and only `s3Bucket` and `s3ObjectKey` in their body. It "
+        "is an error if the policy drops every notification.",
+    ),
+    "TC409": CatalogueEntry(
+        "Does the topic exist?",
+        ("warning", "error"),
+        "The trail, the bucket or the queue's policy names a topic that SNS does not know: it was "
+        "deleted, and with it every subscription. Create it again, with the policy that lets "
+        "CloudTrail publish, and subscribe the queue; a trail takes up a topic of the same name by "
+        "itself.",
     ),
     "TC407": CatalogueEntry(
         "May the senders use the keys of topic and queue?",
@@ -84,6 +94,10 @@ def check_topics(subject: Subject) -> Iterator[Finding]:
     yield Finding(
         "ok", "TC401", f"{', '.join([*topics, *others])} may notify this queue of log files"
     )
+    gone = [topic for topic in topics if _is_gone(subject, topic)]
+    topics = [topic for topic in topics if topic not in gone]
+    for topic in gone:
+        yield _topic_gone(topic, "warning" if topics or others else "error")
     subscriptions = {topic: _find_subscription(subject, topic) for topic in topics}
     some = any(isinstance(each, Mapping) for each in subscriptions.values()) or bool(others)
     for topic, found in subscriptions.items():
@@ -92,6 +106,20 @@ def check_topics(subject: Subject) -> Iterator[Finding]:
         yield from _check_queue_policy(subject, topic)
         if isinstance(found, Mapping) and _confirmed(found):
             yield _check_filter(subject, topic, found["SubscriptionArn"])
+
+
+def _is_gone(subject: Subject, topic: str) -> bool:
+    answer = subject.ask_once(_sns("GetTopicAttributes", topic))
+    return bool(answer.codes & {"NotFound", "NotFoundException"})
+
+
+def _topic_gone(topic: str, level: Level) -> Finding:
+    name, region = topic.rpartition(":")[2], statements.arn_region(topic)
+    fix = (
+        f"Create it again (aws sns create-topic --name {name} --region {region}) with its policy, "
+        "and subscribe the queue; `trailcourier setup apply` does all three."
+    )
+    return Finding(level, "TC409", f"the topic {topic} does not exist", fix)
 
 
 def _nobody_sends(subject: Subject) -> Finding | None:
@@ -200,11 +228,8 @@ def _check_filter(subject: Subject, topic: str, subscription: str) -> Finding:
     if not answer.good:
         lost = "whether the subscription has a filter policy is not known"
         return aws_findings.not_seen_finding(subject, answer, "TC406", lost)
-    policy = answer.response["Attributes"].get("FilterPolicy")
-    if policy and policy != "{}":
-        text = f"the subscription has a filter policy, which drops what it does not match: {policy}"
-        return Finding("warning", "TC406", text, f"Remove the filter policy from {subscription}.")
-    return Finding("ok", "TC406", "the subscription has no filter policy")
+    by_s3 = any(service == S3 for service, _ in _publishers(subject, topic))
+    return subscription_filter.judge_filter(subject, answer, by_s3=by_s3)
 
 
 def _check_publishers(subject: Subject, topic: str) -> Iterator[Finding]:
@@ -229,7 +254,7 @@ def _check_publishers(subject: Subject, topic: str) -> Iterator[Finding]:
 def _publishers(subject: Subject, topic: str) -> Sequence[tuple[str, str]]:
     by_trail = [
         (TRAIL, trail["TrailARN"])
-        for trail in trails.find_trails(subject).ours
+        for trail in trails.find_active(subject)
         if trail.get("SnsTopicARN") == topic
     ]
     by_bucket = [
