@@ -381,6 +381,11 @@ With the minimum permissions (`s3:Get*` and `s3:List*` on the bucket, `sqs:Recei
 `sqs:DeleteMessage` on the queue) doctor works, and says what it cannot see and which policy
 statement would change that. It ends within half a minute, even if nothing answers.
 
+Most causes lie on the AWS side, which the source's credentials need not see. Doctor then names the
+causes that remain possible (TC004). `--profile NAME` lends it the eyes of another profile, such as
+an administrator's: it looks wherever AWS denies the source. What the line does itself is still
+tried with the source's own credentials alone.
+
 {groups}
 """
 

@@ -51,8 +51,10 @@ def s3_object(body: bytes, etag: str = "0123", **more: Any) -> Reply:
     return Reply(200, body, (("ETag", f'"{etag}"'), _DATED), **more)
 
 
-def s3_error(status: int, code: str, *headers: tuple[str, str], inside: str = "") -> Reply:
-    fields = f"<Code>{code}</Code><Message>said {code}</Message>{inside}"
+def s3_error(
+    status: int, code: str, *headers: tuple[str, str], inside: str = "", words: str = ""
+) -> Reply:
+    fields = f"<Code>{code}</Code><Message>{words or f'said {code}'}</Message>{inside}"
     body = f'<?xml version="1.0"?><Error>{fields}</Error>'
     return Reply(status, body.encode(), (("Content-Type", "application/xml"), *headers))
 

@@ -264,9 +264,9 @@ def _denied(request: Request, asked: Asked, words: str) -> Reply:
     match asked.service:
         case "s3":
             home = ("x-amz-bucket-region", asked.region)
-            return s3_error(403, "AccessDenied", home) if request.method != "HEAD" else Reply(
-                403, headers=(home,)
-            )  # fmt: skip
+            if request.method == "HEAD":
+                return Reply(403, headers=(home,))
+            return s3_error(403, "AccessDenied", home, words=words)
         case "sqs":
             return sqs_error(403, "AccessDenied", "AccessDeniedException", words)
         case "sns":

@@ -17,8 +17,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 
-def authority(directory: Path) -> tuple[Path, ssl.SSLContext]:
-    """Write a CA bundle into *directory*; give it, and a context of a server it vouches for."""
+def authority(directory: Path, *, expired: bool = False) -> tuple[Path, ssl.SSLContext]:
+    """Write a CA bundle into *directory*; give it, and a context of a server it vouches for.
+
+    The server's certificate is one that has *expired*, if so asked.
+    """
     ours, servers = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     loopback = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
     root = (
@@ -27,7 +30,7 @@ def authority(directory: Path) -> tuple[Path, ssl.SSLContext]:
         .sign(ours, hashes.SHA256())
     )
     leaf = (
-        _certificate("127.0.0.1", servers)
+        _certificate("127.0.0.1", servers, ago=timedelta(days=60 if expired else 0))
         .add_extension(loopback, critical=False)
         .add_extension(
             x509.AuthorityKeyIdentifier.from_issuer_public_key(ours.public_key()), critical=False
@@ -48,8 +51,10 @@ def authority(directory: Path) -> tuple[Path, ssl.SSLContext]:
     return bundle, context
 
 
-def _certificate(name: str, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
-    now = datetime.now(UTC)
+def _certificate(
+    name: str, key: ec.EllipticCurvePrivateKey, ago: timedelta = timedelta()
+) -> x509.CertificateBuilder:
+    now = datetime.now(UTC) - ago
     called = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     issuer = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "an unknown authority")])
     return (

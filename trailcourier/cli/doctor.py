@@ -25,6 +25,22 @@ from trailcourier.text import printable
 app = typer.Typer()
 
 STYLES = {"ok": "green", "not-checked": "cyan", "warning": "yellow", "error": "bold red"}
+MissingSince = Annotated[
+    str,
+    typer.Option(
+        metavar="TIME",
+        help="When records began to be missing: 2026-11-24T10:00Z, or 90m, 36h, 7d ago.",
+    ),
+]
+LentProfile = Annotated[
+    str,
+    typer.Option(
+        "--profile",
+        "--admin-profile",
+        metavar="NAME",
+        help="An AWS profile that looks at the AWS side where AWS denies the source.",
+    ),
+]
 
 
 @app.command(name="doctor")
@@ -37,13 +53,8 @@ def examine(
         bool,
         typer.Option("--hosts", help="List the hosts to allow in a firewall, without connecting."),
     ] = False,
-    since: Annotated[
-        str,
-        typer.Option(
-            metavar="TIME",
-            help="When records began to be missing: 2026-11-24T10:00Z, or 90m, 36h, 7d ago.",
-        ),
-    ] = "",
+    since: MissingSince = "",
+    profile: LentProfile = "",
     send: Annotated[
         bool, typer.Option("--send", help="Send each sink one marked record, as `sink test` does.")
     ] = False,
@@ -64,7 +75,7 @@ def examine(
         raise typer.Exit(Exit.NO) from None
     names = configure(found, source)
     with output.progress(Console(stderr=True), math.inf) as show:  # on a terminal only
-        shared = Shared(found, since=began, send=send)
+        shared = Shared(found, since=began, send=send, profile=profile)
         reported = list(doctor.examine(shared, names, lambda what: show(f"checking {what}")))
     _print_findings(reported, as_json=as_json)
     raise typer.Exit(Exit.NO if _first_error(reported) else Exit.DONE)
@@ -133,7 +144,9 @@ def _summary(reported: Sequence[ReportedFinding], count: Counter[doctor.Level]) 
         return f"{errors}; begin with {first} (docs/doctor.md explains each id)."
     levels: tuple[doctor.Level, ...] = ("warning", "not-checked")
     rest = [f"{count[level]} {_words(level)}" for level in levels if count[level]]
-    return "; ".join(["No errors", *rest]) + "."
+    more = any(each.finding.id == "TC004" for each in reported)
+    remaining = " TC004 names the causes that remain possible." if more else ""
+    return "; ".join(["No errors", *rest]) + f".{remaining}"
 
 
 def _words(level: doctor.Level) -> str:

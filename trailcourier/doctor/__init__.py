@@ -20,7 +20,10 @@ from trailcourier.doctor import (
     fleet,
     hosts,
     identity,
+    message_lifetime,
+    movement,
     queue,
+    remaining,
     retention,
     sinks,
     topic,
@@ -42,6 +45,7 @@ CHECKS: tuple[Check, ...] = (
     identity.check_identity,
     queue.check_queue,
     retention.check_retention,
+    message_lifetime.check_message_lifetime,
     backlog.check_backlog,
     topic.check_topics,
     direct.check_direct_notifications,
@@ -50,7 +54,9 @@ CHECKS: tuple[Check, ...] = (
     traffic.check_traffic,
     broker.check_broker,
     fleet.check_fleet,
+    movement.check_movement,
     sinks.check_sinks,
+    remaining.check_remaining,
 )
 
 GRACE = 2.0  # seconds after the time limit, so that checks near their end can report

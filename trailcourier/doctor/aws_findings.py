@@ -17,6 +17,7 @@ KEYS = frozenset(
         *("InvalidToken", "MissingAuthenticationToken", "NotSignedUp"),
     }
 )
+NOT_SIGNED_UP = frozenset({"NotSignedUp", "OptInRequired"})
 PASSING = frozenset({"throttled", "aws-error"})  # pass by themselves, and prove nothing
 FAILING = frozenset({"InternalError", "InternalFailure", "ServiceFailure"})  # SQS sends these too
 
@@ -34,6 +35,12 @@ ENTRIES: Entries = {
         "connections open and then drops them, at `AWS_ENDPOINT_URL`, and at the policy of a VPC "
         "endpoint.",
     ),
+    "TC106": CatalogueEntry(
+        "Does S3 keep up with the requests?",
+        ("error",),
+        "S3 answered `SlowDown` to each attempt. It allows about 5,500 reads a second below one "
+        "prefix, for all readers of the bucket together. Objects wait until it passes.",
+    ),
 }
 
 
@@ -48,19 +55,38 @@ def failure_finding(
     if answer.blocked_by:
         return blocked_finding(id_, answer.blocked_by)
     fault = answer.fault or Fault("s3-error", str(answer.call))
-    if fault.reason == "clock-skew":
-        text = f"AWS rejected the signature, and {describe_clock(answer.skew)}: {fault.detail}"
-        return _finding_once(subject, id_, Finding("error", "TC205", text, CLOCK_FIX))
-    if fault.reason in faults.CREDENTIAL_REASONS:
-        used = subject.credentials_for(str(answer.call.parameters.get("Bucket", "")))
-        return _finding_once(subject, id_, credentials_finding(used, answer.codes, fault))
-    if fault.reason in NOT_REACHED:
-        return _finding_once(subject, id_, no_answer_finding(fault, level))
+    if known := _known_cause(subject, answer, fault, level):
+        return _finding_once(subject, id_, known)
     if fault.reason in PASSING or answer.codes & FAILING:
         text = f"AWS could not answer at this moment: {fault.detail}"
         return Finding("not-checked", id_, text, "Run doctor again in a minute.")
     fix = "Look up this error code in AWS's documentation of the call, and correct what it names."
     return Finding(level, id_, fault.detail, fix)
+
+
+def _known_cause(subject: Subject, answer: AwsAnswer, fault: Fault, level: Level) -> Finding | None:
+    """Return the finding for a cause that has an id of its own, else None."""
+    if fault.reason == "clock-skew":
+        text = f"AWS rejected the signature, and {describe_clock(answer.skew)}: {fault.detail}"
+        return Finding("error", "TC205", text, CLOCK_FIX)
+    # SNS and SQS have a code of their own for an account that is not active, which is no denial
+    if fault.reason in faults.CREDENTIAL_REASONS or answer.codes & NOT_SIGNED_UP:
+        used = subject.credentials_for(str(answer.call.parameters.get("Bucket", "")))
+        return credentials_finding(used, answer.codes, fault)
+    if fault.reason in NOT_REACHED:
+        return no_answer_finding(fault, level)
+    if fault.reason == "throttled" and answer.call.service == "s3":
+        return _slow_down(fault)
+    return None
+
+
+def _slow_down(fault: Fault) -> Finding:
+    text = f"S3 asks to slow down, also when asked again: {fault.detail}"
+    fix = (
+        "Find what sends so many requests to this bucket (its request metrics in CloudWatch, other "
+        "readers of the log files), and slow that down. Trailcourier retries by itself."
+    )
+    return Finding("error", "TC106", text, fix)
 
 
 def blocked_finding(id_: str, cause: str) -> Finding:
@@ -81,6 +107,12 @@ def credentials_finding(used: Credentials, codes: frozenset[str], fault: Fault) 
     if codes & EXPIRED:
         fix = "Get new keys; better, let `credentials` name a role or a profile: both renew them."
         return Finding("error", "TC204", fault.detail, fix)
+    if codes & NOT_SIGNED_UP:
+        fix = (
+            "The account that owns the keys has to finish its registration with AWS: a payment "
+            "method, the verification, or the activation of this region or service."
+        )
+        return Finding("error", "TC203", f"AWS has not activated the account: {fault.detail}", fix)
     if not codes:
         return Finding("error", "TC202", fault.detail, missing_credentials_fix(used))
     if used.role_arn and not codes & KEYS:
@@ -118,6 +150,7 @@ def not_seen_finding(subject: Subject, answer: AwsAnswer, id_: str, lost: str) -
     allows it.
     """
     if answer.denied:
+        subject.denied.setdefault(id_, answer.call)
         return statements.denial_finding(subject, answer, id_, "not-checked", lost)
     return failure_finding(subject, answer, id_, "not-checked")
 

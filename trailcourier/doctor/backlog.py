@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from trailcourier.aws.calls import AwsCall
+from trailcourier.aws.calls import AwsAnswer, AwsCall
 from trailcourier.doctor import aws_findings, broker, prerequisites, queue
 from trailcourier.doctor.attributes import Attributes
 from trailcourier.doctor.finding import CatalogueEntry, Entries, Finding
@@ -109,15 +109,14 @@ def _receives(subject: Subject, most: str) -> Iterator[Finding]:
 
 
 def _oldest(subject: Subject, kept: int | None) -> Finding:
-    answer = subject.ask_once(_oldest_age_call(subject))
+    answer = _ask_oldest_age(subject)
     if not answer.good:
         lost = "the age of the oldest message is not known"
         return aws_findings.not_seen_finding(subject, answer, "TC312", lost)
-    points: list[Mapping[str, Any]] = answer.response.get("Datapoints", [])
-    if not points:
+    waited = oldest_age(subject)
+    if waited is None:
         text = "CloudWatch has no age of the oldest message yet"
         return Finding("not-checked", "TC312", text, "Run doctor again when the queue is in use.")
-    waited = float(max(points, key=lambda each: each["Timestamp"])["Maximum"])
     text = f"the oldest message has waited {age(waited)}"
     if kept and _expires_soon(waited, kept):
         text = f"{text}, and the queue keeps messages for {age(kept)}"
@@ -126,6 +125,19 @@ def _oldest(subject: Subject, kept: int | None) -> Finding:
         fix = "`trailcourier status` shows what delays it; if nothing does, add object workers."
         return Finding("warning", "TC312", text, fix)
     return Finding("ok", "TC312", text)
+
+
+def oldest_age(subject: Subject) -> float | None:
+    """Return how many seconds the oldest message has waited, by CloudWatch; None if not known."""
+    answer = _ask_oldest_age(subject)
+    points: list[Mapping[str, Any]] = answer.response.get("Datapoints", []) if answer.good else []
+    newest = max(points, key=lambda each: each["Timestamp"], default=None)
+    return None if newest is None else float(newest["Maximum"])
+
+
+def _ask_oldest_age(subject: Subject) -> AwsAnswer:
+    call = _oldest_age_call(subject)  # of this moment, so the answer is kept by name
+    return subject.cache.get("oldest message", lambda: subject.ask_once(call))
 
 
 def _oldest_age_call(subject: Subject) -> AwsCall:

@@ -1,13 +1,14 @@
 """The broker and the ledger in it: whether they are fit, and which breakers are open."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
 from trailcourier import wiring
-from trailcourier.doctor import aws_findings, deadlines
+from trailcourier.doctor import aws_findings, deadlines, wire_probe
 from trailcourier.doctor.finding import CatalogueEntry, Entries, Finding
 from trailcourier.doctor.subject import Shared, Subject
 from trailcourier.errors import ConfigError, Unreachable
@@ -60,25 +61,36 @@ ENTRIES: Entries = {
     ),
     "TC806": CatalogueEntry(
         "Is any breaker open?",
-        ("ok", "not-checked", "warning"),
+        ("ok", "not-checked", "warning", "error"),
         "Each open breaker of the source, with the error that opened it. The workers met that "
-        "error, even if every check of doctor succeeds.",
+        "error, even if every check of doctor succeeds. It is a warning if it pauses one host "
+        "alone, or if an error above is the cause.",
     ),
 }
 
 
 class SourceState(msgspec.Struct, frozen=True):
-    """A source's state in the ledger: its status, its counters, the processes, parked objects."""
+    """A source's state in the ledger: its status, its counters, the processes, parked objects.
+
+    *received* is how many seconds ago the queue last answered a receive; None if it never did.
+    """
 
     standing: SourceStatus
     sums: Mapping[str, int]
     roll: FleetRoster
     parked: Sequence[ObjectRef] = ()
+    received: float | None = None
 
 
 def read_source_state(subject: Subject) -> SourceState | None:
     """Return the source's state in the ledger; None if the ledger cannot be read."""
     state = _source_state(subject)
+    return state if isinstance(state, SourceState) else None
+
+
+def read_state_again(subject: Subject) -> SourceState | None:
+    """Return the source's state as it is now; None if the ledger cannot be read."""
+    state = _read_ledger(subject)
     return state if isinstance(state, SourceState) else None
 
 
@@ -94,8 +106,10 @@ def _read_ledger(subject: Subject) -> SourceState | str | None:
     def read() -> SourceState:
         ledger = wiring.ledger(subject.name)
         parked = [each.ref for each in ledger.parked.list_some(PARKED)]
-        roll = wiring.roll()
-        return SourceState(status.read_status(ledger, roll=roll), ledger.sums.read(), roll, parked)
+        roll, times = wiring.roll(), ledger.traces.read()
+        received = None if times.received is None else max(0, times.now - times.received) / 1000
+        standing = status.read_status(ledger, roll=roll)
+        return SourceState(standing, ledger.sums.read(), roll, parked, received)
 
     try:
         with wiring.answering():
@@ -143,7 +157,7 @@ def check_broker(subject: Subject) -> Iterator[Finding]:
         yield Finding("ok", "TC801", text)
         return
     if isinstance(info, str):
-        yield Finding("error", "TC801", info, "Start the broker, or correct `broker.url`.")
+        yield Finding("error", "TC801", info, _unanswered_fix(subject.shared))
         return
     version = info.get("valkey_version") or info.get("redis_version")
     yield Finding("ok", "TC801", f"the broker answers, version {version}")
@@ -153,6 +167,25 @@ def check_broker(subject: Subject) -> Iterator[Finding]:
     yield from _check_memory(info)
     yield _check_clock(float(info["skew"]))
     yield from _check_breakers(subject)
+
+
+def _unanswered_fix(shared: Shared) -> str:
+    """Return what to do about a broker that does not answer; looks whether TLS is the cause."""
+    fix = "Start the broker, or correct `broker.url`."
+    try:
+        url = urlsplit(shared.settings.broker_url())
+        host, port = url.hostname or "localhost", url.port or 6379
+        probe, way = _PROBES[url.scheme]
+        found = deadlines.run_within(shared.seconds_left(PATIENCE), lambda: probe(host, port))
+    except (ConfigError, ValueError, KeyError, TimeoutError):
+        return fix
+    return f"{host}:{port} {way} in `broker.url`." if found else fix
+
+
+_PROBES: Mapping[str, tuple[Callable[[str, int], bool], str]] = {
+    "redis": (wire_probe.speaks_tls, "speaks TLS: write rediss:// in place of redis://"),
+    "rediss": (wire_probe.is_plain_redis, "does not speak TLS: write redis://, not rediss://,"),
+}
 
 
 def _check_fitness(shared: Shared, info: Mapping[str, Any]) -> Iterator[Finding]:
@@ -238,7 +271,8 @@ def _check_breakers(subject: Subject) -> Iterator[Finding]:
             f"Repair the cause, {breaker.reason} in docs/dispositions.md; the breaker then closes "
             "by itself."
         )
-        yield Finding("warning", "TC806", text, fix)
+        pauses = breaker in standing.pausing and not subject.errors()
+        yield Finding("error" if pauses else "warning", "TC806", text, fix)
     if not standing.breakers:
         lately = standing.last_success_seconds
         since = "never" if lately is None else f"{age(lately)} ago"

@@ -12,7 +12,9 @@ from trailcourier.aws import regions
 from trailcourier.aws.calls import AwsAnswer, AwsCall
 from trailcourier.doctor import (
     aws_findings,
+    bucket_names,
     hosts,
+    ledger_buckets,
     newest_log,
     prerequisites,
     sample_read,
@@ -30,8 +32,10 @@ ENTRIES: Entries = {
     "TC601": CatalogueEntry(
         "Does the bucket exist?",
         ("ok", "not-checked", "error"),
-        "Doctor checks the buckets that `buckets` names in full, and the trails' buckets. If "
-        "`buckets` has only globs and no trail is visible, no bucket is known by name.",
+        "Doctor checks the buckets that `buckets` names in full, and those that it allows and "
+        "that doctor learns of: from the trails, the queue's policy, what the line read before, "
+        "and S3's list of the account's buckets. SQS shows no message without receiving it, so "
+        "the messages that wait are not looked at.",
     ),
     "TC602": CatalogueEntry(
         "Is the bucket in the region that is configured?",
@@ -61,6 +65,13 @@ ENTRIES: Entries = {
         "regions. CloudTrail delivers about every five minutes while there is activity. TC7 "
         "compares this with the queue, and decides whether having none is an error.",
     ),
+    "TC609": CatalogueEntry(
+        "Do messages name allowed buckets only?",
+        ("warning", "error"),
+        "Messages named a bucket that `buckets` does not allow, so their objects are in quarantine "
+        "(`bucket-not-allowed`). It is an error if that happened within a day. Add the bucket if "
+        "it is yours, else find out who sends such messages: `trailcourier quarantine list`.",
+    ),
 }
 
 
@@ -78,16 +89,10 @@ class BucketLocation(msgspec.Struct, frozen=True):
 
 def find_buckets(subject: Subject) -> list[BucketLocation]:
     """Return the buckets that are known by name; each is located once."""
-    return subject.cache.get("buckets", lambda: [_locate(subject, x) for x in _names(subject)])
-
-
-def _names(subject: Subject) -> list[str]:
-    """Return the buckets that `buckets` names in full, and those that the trails write to."""
-    allowed = subject.source.buckets
-    named = [each for each in allowed if not set(each) & set("*?[")]
-    written = [trail["S3BucketName"] for trail in trails.find_trails(subject).ours]
-    named += [each for each in written if keys.is_allowed(each, allowed)]
-    return list(dict.fromkeys(named))[:MOST]
+    names = bucket_names.find_names
+    return subject.cache.get(
+        "buckets", lambda: [_locate(subject, each) for each in names(subject)[:MOST]]
+    )
 
 
 def _locate(subject: Subject, name: str) -> BucketLocation:
@@ -139,9 +144,23 @@ def check_buckets(subject: Subject) -> Iterator[Finding]:
     found = find_buckets(subject)
     if not found:
         text = "no bucket is known by name, so none was checked"
-        yield Finding("not-checked", "TC601", text, "Name one in full in `buckets` of the source.")
+        fix = "Name one in full in `buckets`, or lend doctor a profile that may list buckets."
+        yield Finding("not-checked", "TC601", text, fix)
     for place in found:
         yield from _check_bucket(subject, place)
+    for name, ago in ledger_buckets.find_buckets(subject).refused.items():
+        yield _report_refused(subject, name, ago)
+
+
+def _report_refused(subject: Subject, name: str, ago: float) -> Finding:
+    """Return the finding for the bucket *name*, which messages named and `buckets` does not."""
+    if keys.is_allowed(name, subject.source.buckets):
+        text = f"messages named the bucket {name} before `buckets` allowed it, {age(ago)} ago"
+        fix = "Deliver their objects: `trailcourier quarantine retry`."
+        return Finding("warning", "TC609", text, fix)
+    text = f"messages name the bucket {name}, last {age(ago)} ago, and `buckets` does not allow it"
+    fix = f'If it is yours, add "{name}" to `buckets`, then run `trailcourier quarantine retry`.'
+    return Finding("error" if ago < OLD else "warning", "TC609", text, fix)
 
 
 def _check_bucket(subject: Subject, place: BucketLocation) -> Iterator[Finding]:
@@ -200,8 +219,16 @@ def _check_owner(subject: Subject, place: BucketLocation) -> Finding | None:
 
 def _check_contents(subject: Subject, place: BucketLocation) -> Iterator[Finding]:
     found = newest_log.find_newest_logs(subject, place.name, place.region)
-    if found.failure is not None and found.failure.denied:
+    if found.denial is not None:
+        lost = f"the profile {subject.lent.profile} lists it instead"
+        yield statements.denial_finding(subject, found.denial, "TC604", "warning", lost)
+        yield _judge_newest(place, found)
+    elif found.failure is not None and found.failure.denied:
+        if denial := sample_read.reading_denied(subject, place.name, place.region):
+            yield from _all_denied(subject, place, denial)
+            return
         lost = "its log files cannot be seen, and S3 answers 403 for a missing object too"
+        subject.denied.setdefault("TC604", found.failure.call)
         yield statements.denial_finding(subject, found.failure, "TC604", "warning", lost)
         yield Finding(
             "not-checked", "TC605", f"which log files {place.name} holds is not known", _ALLOW_LIST
@@ -213,6 +240,27 @@ def _check_contents(subject: Subject, place: BucketLocation) -> Iterator[Finding
         yield Finding("ok", "TC604", f"the source may list {place.name}")
         yield _judge_newest(place, found)
     yield from sample_read.check_sample_log(subject, place.name, place.region, found)
+
+
+def _all_denied(subject: Subject, place: BucketLocation, denial: AwsAnswer) -> Iterator[Finding]:
+    """Yield the findings for a bucket that may be neither listed nor read."""
+    arn = subject.bucket_arn(place.name)
+    detail = denial.fault.detail if denial.fault else ""
+    text = (
+        f"{subject.principal} may neither list {place.name} nor read its objects: S3 denies every "
+        f"call. AWS: {detail}"
+    )
+    missing = ["s3:GetObject", "s3:ListBucket", "s3:GetBucketLocation"]
+    fix = statements.permission_fix(subject, missing, [arn, f"{arn}/*"], detail)
+    ours = trails.find_trails(subject).ours
+    keys_used = sorted({x["KmsKeyId"] for x in ours if x.get("KmsKeyId")})
+    for key in keys_used:
+        fix = f"{fix} For the key: {statements.allow_statement(['kms:Decrypt'], key)}."
+    if not keys_used:
+        fix = f"{fix} If a KMS key encrypts the log files, kms:Decrypt on it too."
+    yield Finding("error", "TC606", text, fix)
+    for id_ in ("TC604", "TC605"):
+        yield aws_findings.blocked_finding(id_, "TC606")
 
 
 def _judge_newest(place: BucketLocation, found: newest_log.NewestLogs) -> Finding:

@@ -12,7 +12,10 @@ from trailcourier.doctor import (
     fleet,
     hosts,
     identity,
+    message_lifetime,
+    movement,
     queue,
+    remaining,
     retention,
     sample_read,
     sinks,
@@ -23,15 +26,15 @@ from trailcourier.doctor import (
 from trailcourier.doctor.finding import Entries
 
 GROUPS: Mapping[str, Entries] = {
-    "The configuration, and doctor itself": configuration.ENTRIES,
+    "The configuration, and doctor itself": configuration.ENTRIES | remaining.ENTRIES,
     "The network": hosts.ENTRIES | aws_findings.ENTRIES,
     "Credentials": identity.ENTRIES,
-    "The queue": queue.ENTRIES | retention.ENTRIES | backlog.ENTRIES,
+    "The queue": queue.ENTRIES | retention.ENTRIES | backlog.ENTRIES | message_lifetime.ENTRIES,
     "From the bucket to the queue": topic.ENTRIES | direct.ENTRIES,
     "The trail": trail.ENTRIES,
     "The bucket": bucket.ENTRIES | sample_read.ENTRIES,
     "Log files compared with messages": traffic.ENTRIES,
-    "The broker and the fleet": broker.ENTRIES | fleet.ENTRIES,
+    "The broker and the fleet": broker.ENTRIES | fleet.ENTRIES | movement.ENTRIES,
     "The sinks": sinks.ENTRIES,
 }
 

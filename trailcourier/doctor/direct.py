@@ -3,7 +3,15 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from trailcourier.doctor import aws_findings, bucket, newest_log, prerequisites, queue, trails
+from trailcourier.doctor import (
+    aws_findings,
+    bucket,
+    event_rules,
+    newest_log,
+    prerequisites,
+    queue,
+    trails,
+)
 from trailcourier.doctor.bucket import BucketLocation
 from trailcourier.doctor.finding import CatalogueEntry, Entries, Finding, Level
 from trailcourier.doctor.subject import Subject
@@ -16,8 +24,8 @@ ENTRIES: Entries = {
         ("ok", "not-checked", "warning", "error"),
         "Checked if the queue's policy lets S3 or EventBridge send. The bucket's notification "
         "configuration has to name the queue for created objects, with a prefix and suffix that "
-        "match log files, or has to have EventBridge on. Doctor does not check whether the "
-        "EventBridge rule is enabled and targets the queue (`aws events list-targets-by-rule`).",
+        "match log files, or has to have EventBridge on; the EventBridge rule has to be enabled, "
+        "and has to target the queue.",
     ),
 }
 
@@ -42,12 +50,7 @@ def _check_bucket(
         return aws_findings.not_seen_finding(subject, answer, "TC408", lost)
     ours = _to_queue(subject, answer.response)
     if not ours and rules and BRIDGE in answer.response:
-        text = (
-            f"{place.name} notifies EventBridge; whether {rules[0]} is enabled and targets this "
-            "queue is not known"
-        )
-        fix = "Check it with `aws events describe-rule` and `aws events list-targets-by-rule`."
-        return Finding("not-checked", "TC408", text, fix)
+        return event_rules.check_rules(subject, rules, level)
     if not ours:
         target = "EventBridge" if rules else "this queue"
         text = f"{place.name} does not notify {target} of created objects"

@@ -14,7 +14,7 @@ from trailcourier.aws import clients, faults, sessions, tls_contexts
 from trailcourier.aws.calls import AwsCall
 from trailcourier.aws.credentials import Credentials
 from trailcourier.aws.network import Network, Peer
-from trailcourier.doctor import deadlines, reachability
+from trailcourier.doctor import deadlines, reachability, tls_fixes
 from trailcourier.doctor.configuration import unusable
 from trailcourier.doctor.finding import CatalogueEntry, Entries, Finding, Level
 from trailcourier.doctor.reachability import Failure
@@ -60,7 +60,9 @@ ENTRIES: Entries = {
         "Are the hosts' certificates trusted?",
         ("not-checked", "error"),
         "The usual cause is a proxy that intercepts TLS and shows a certificate of the company's "
-        "own authority. Set AWS_CA_BUNDLE to a file that contains that authority's certificate.",
+        "own authority. Set AWS_CA_BUNDLE to a file that contains that authority's certificate. An "
+        "expired certificate, one for another name, and a host that does not speak TLS are told "
+        "apart.",
     ),
 }
 FIXES = {
@@ -227,7 +229,10 @@ def unreached_finding(failure: Failure, hosts: Sequence[RequiredHost]) -> Findin
     """Return the one finding for *hosts* that all have the same *failure*."""
     level: Level = "error" if any(each.line for each in hosts) else "not-checked"
     listed = ", ".join(f"{each.peer} ({each.why})" for each in hosts)
-    return Finding(level, failure.id, f"{listed}: {failure.words}", FIXES[failure.id])
+    fix = FIXES[failure.id]
+    if failure.id == "TC104":
+        fix = tls_fixes.fix_for(failure.words, fix)
+    return Finding(level, failure.id, f"{listed}: {failure.words}", fix)
 
 
 def reach_all(shared: Shared, hosts: Sequence[RequiredHost]) -> list[Failure | None]:

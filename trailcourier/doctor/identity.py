@@ -75,6 +75,13 @@ ENTRIES: Entries = {
         "are valid in one partition only. Another account is not an error, but then the policies "
         "of both accounts have to allow each call.",
     ),
+    "TC208": CatalogueEntry(
+        "Can the lent profile look?",
+        ("ok", "warning"),
+        "Only with `--profile`: whose profile it is. Doctor looks with it where AWS denies the "
+        "source's own credentials. It never receives, deletes or reads objects with it, so those "
+        "findings are about the source alone.",
+    ),
 }
 
 
@@ -109,6 +116,21 @@ def check_identity(subject: Subject) -> Iterator[Finding]:
     else:
         yield _caller_unknown(subject, caller)
     yield from _check_clock(subject, caller)
+    if subject.lent.profile:
+        yield _check_profile(subject)
+
+
+def _check_profile(subject: Subject) -> Finding:
+    """Check whose the lent profile is, and whether AWS accepts its keys."""
+    call = AwsCall("sts", "GetCallerIdentity", _sts_region(subject), "*")
+    answer = subject.lent.introduce(call, subject.shared.seconds_left(PATIENCE))
+    name = subject.lent.profile
+    if answer.fault is not None:
+        text = f"the profile {name} cannot look: {answer.fault.detail}"
+        fix = "Name a profile that `aws sts get-caller-identity --profile NAME` accepts."
+        return Finding("warning", "TC208", text, fix)
+    text = f"the profile {name}, {answer.response['Arn']}, looks where AWS denies the source"
+    return Finding("ok", "TC208", text)
 
 
 def _sts_region(subject: Subject) -> str:

@@ -32,7 +32,8 @@ class NewestLogs(msgspec.Struct, frozen=True):
 
     *newest* are the log files found, newest first; *regions* those that have a folder of log files.
     *folders* is how many folders were listed; *complete* is false if there are more.  *failure* is
-    the failed answer because of which nothing else is known.
+    the failed answer because of which nothing else is known.  *denial* is AWS's answer to the
+    source, if a lent profile listed in its place.
     """
 
     newest: Sequence[ListedLog] = ()
@@ -40,6 +41,7 @@ class NewestLogs(msgspec.Struct, frozen=True):
     folders: int = 0
     complete: bool = True
     failure: AwsAnswer | None = None
+    denial: AwsAnswer | None = None
 
 
 class _ListingFailed(Exception):
@@ -61,6 +63,7 @@ class _Listing:
         self._bucket = bucket
         self._region = region
         self._complete = True
+        self._denial: AwsAnswer | None = None
 
     def search(self) -> NewestLogs:
         try:
@@ -72,7 +75,7 @@ class _Listing:
         except _ListingFailed as failed:
             return NewestLogs(failure=failed.answer)
         regions = frozenset(each.rstrip("/").rpartition("/")[2] for each in folders)
-        return NewestLogs(newest, regions, len(folders), self._complete)
+        return NewestLogs(newest, regions, len(folders), self._complete, denial=self._denial)
 
     def _roots(self) -> Iterator[str]:
         """Yield the folders ``AWSLogs/``: at the trails' prefixes; without a trail, by search."""
@@ -139,7 +142,8 @@ class _Listing:
             answer.response.get("Contents", []),
             lambda key: any(fnmatchcase(key, glob) for glob in globs),
         )
-        return NewestLogs(newest, folders=1, complete=not answer.response.get("IsTruncated"))
+        complete = not answer.response.get("IsTruncated")
+        return NewestLogs(newest, folders=1, complete=complete, denial=self._denial)
 
     def _below(self, folders: Sequence[str]) -> list[str]:
         return [each for answer in self._list(folders) for each in _folders(answer)]
@@ -158,6 +162,7 @@ class _Listing:
         for answer in answers:
             if not answer.good:
                 raise _ListingFailed(answer)
+            self._denial = self._denial or self._subject.lent.denial(answer)
         return answers
 
     def _call(self, prefix: str, delimiter: str, more: dict[str, str]) -> AwsCall:

@@ -14,6 +14,9 @@ import msgspec
 Verdict = Literal["yes", "no", "unknown"]
 
 _EQUALS = {"stringequals", "arnequals", "arnlike", "stringlike", "stringequalsignorecase"}
+_DIFFERS = {each.replace("string", "stringnot").replace("arn", "arnnot") for each in _EQUALS}
+_ABSENT = {"aws:principalorgid", "aws:principalorgpaths", "aws:sourcevpce", "aws:sourcevpc"}
+"""Keys that a request of AWS's own services does not have, so that a negated condition holds."""
 _SERVICES = ("Service", "AWS")
 
 
@@ -40,6 +43,22 @@ def allows(policy: str, request: PolicyQuestion) -> Verdict:
     if "unknown" in denies or "yes" not in allowed:
         return "unknown"
     return "yes"
+
+
+def denying(policy: str, request: PolicyQuestion) -> str:
+    """Return the name of a statement of *policy* that denies *request*; empty if none does."""
+    for at, each in enumerate(_statements(policy), start=1):
+        if _applies(each, request) == ("Deny", "yes"):
+            return str(each.get("Sid") or f"number {at}")
+    return ""
+
+
+def allows_anyone(policy: str, action: str) -> bool:
+    """Return whether any statement of *policy* allows *action*, to whomever it is."""
+    return any(
+        each.get("Effect") == "Allow" and _matches(each, "Action", action)
+        for each in _statements(policy)
+    )
 
 
 def senders(policy: str, action: str) -> dict[str, set[str]]:
@@ -114,16 +133,38 @@ def _conditions(statement: Mapping[str, Any]) -> Iterator[tuple[str, str, list[s
     """Yield operator, key and values of each condition; operator and key are in lower case."""
     for operator, pairs in statement.get("Condition", {}).items():
         for key, values in pairs.items():
-            yield operator.lower().removesuffix("ifexists"), key.lower(), _listed(values)
+            yield operator.lower(), key.lower(), _listed(values)
 
 
 def _holds(operator: str, key: str, values: Sequence[str], request: PolicyQuestion) -> Verdict:
-    known = {"aws:sourcearn": request.source, "aws:sourceaccount": request.account}
-    if key == "aws:securetransport" and operator == "bool":  # AWS's services always use TLS
+    quantifier, _, named = operator.rpartition(":")
+    plain = named.removesuffix("ifexists")
+    if key in _ABSENT:
+        return _holds_without_key(quantifier, named, values)
+    if plain == "bool" and key in _ALWAYS:
         return "yes" if values == ["true"] else "no"
-    if operator not in _EQUALS or not known.get(key):
+    known = {
+        "aws:sourcearn": request.source,
+        "aws:sourceaccount": request.account,
+        "aws:principalservicename": request.service,
+    }.get(key)
+    if not known or plain not in _EQUALS | _DIFFERS:
         return "unknown"
-    return "yes" if any(_glob(known[key], each, "value") for each in values) else "no"
+    found = any(_glob(known, each, "value") for each in values)
+    return "yes" if found == (plain in _EQUALS) else "no"
+
+
+_ALWAYS = {"aws:securetransport", "aws:principalisawsservice"}  # true of AWS's own services
+
+
+def _holds_without_key(quantifier: str, operator: str, values: Sequence[str]) -> Verdict:
+    """Return whether a condition on a key that the request lacks holds."""
+    if operator == "null":
+        return "yes" if values == ["true"] else "no"
+    if quantifier == "foranyvalue":
+        return "no"
+    absent = operator.endswith("ifexists") or operator in _DIFFERS or quantifier == "forallvalues"
+    return "yes" if absent else "no"
 
 
 def _listed(value: Any) -> list[str]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from msgspec.structs import replace
 
 from trailcourier.aws.calls import AwsAnswer, AwsCall
-from trailcourier.doctor import aws_findings, broker, prerequisites, statements
+from trailcourier.doctor import aws_findings, broker, denial_places, prerequisites, statements
 from trailcourier.doctor.attributes import Attributes
 from trailcourier.doctor.finding import CatalogueEntry, Entries, Finding
 from trailcourier.doctor.subject import Subject
@@ -101,7 +101,10 @@ def check_queue(subject: Subject) -> Iterator[Finding]:
     yield _check_receive(subject, receiving)
     yield _check_delete(subject, deleting)
     yield _check_visibility(subject, changing)
-    if not seen.good:
+    if denial := subject.lent.denial(seen):
+        lost = f"the profile {subject.lent.profile} reads them instead"
+        yield statements.denial_finding(subject, denial, "TC306", "not-checked", lost)
+    elif not seen.good:
         lost = "depth, dead-letter queue, encryption and policy of the queue are not known"
         yield aws_findings.not_seen_finding(subject, seen, "TC306", lost)
 
@@ -176,7 +179,8 @@ def _check_receive(subject: Subject, answer: AwsAnswer) -> Finding:
     if answer.denied:
         return statements.denial_finding(subject, answer, "TC303", "error", "no message arrives")
     if answer.fault and answer.fault.reason == "queue-key":
-        fix = "Enable the KMS key, or allow the source's credentials kms:Decrypt on it."
+        key = denial_places.find_key(answer.fault.detail) or "that encrypts the queue"
+        fix = f"Enable the KMS key {key}, or allow {subject.principal} kms:Decrypt on it."
         return Finding("error", "TC310", answer.fault.detail, fix)
     line = broker.read_source_state(subject)
     lately = line.standing.last_success_seconds if line else None

@@ -6,7 +6,14 @@ from msgspec.structs import replace
 
 from trailcourier import records
 from trailcourier.aws.calls import AwsAnswer, AwsCall
-from trailcourier.doctor import aws_findings, broker, deadlines, newest_log, statements
+from trailcourier.doctor import (
+    aws_findings,
+    broker,
+    deadlines,
+    denial_places,
+    newest_log,
+    statements,
+)
 from trailcourier.doctor.finding import CatalogueEntry, Entries, Finding
 from trailcourier.doctor.subject import Subject
 from trailcourier.errors import Fault
@@ -17,6 +24,7 @@ from trailcourier.text import age
 MIB = 1024 * 1024
 SMALL = 4 * MIB  # the largest file to try; CloudTrail's files are rarely larger
 PATIENCE = 10.0  # seconds
+NO_SUCH_KEY = "AWSLogs/trailcourier-doctor-asks-for-no-object"
 
 ENTRIES: Entries = {
     "TC606": CatalogueEntry(
@@ -57,13 +65,32 @@ def check_sample_log(
     except TimeoutError:
         yield Finding("error", "TC606", f"{ref} could not be read within {PATIENCE:.0f} s", _SLOW)
     except Fault as fault:
-        yield _read_failed(subject, ref, region, fault)
+        newest = any(each.key == ref.key for each in found.newest)
+        yield _read_failed(subject, ref, region, fault, newest=newest)
     else:
         yield Finding("ok", "TC606", f"{ref} was read: {len(data):,} bytes")
         yield _check_content(ref, data)
 
 
 _SLOW = "Look for what slows the connection to S3: a proxy, the network, a firewall that inspects."
+
+
+def reading_denied(subject: Subject, bucket: str, region: str) -> AwsAnswer | None:
+    """Return S3's denial of reading any object, if the caller may not list either; else None.
+
+    Without the permission to list, S3 denies reading an object that does not exist.  Its message
+    then names the action that is missing: s3:ListBucket, or s3:GetObject.
+    """
+    if _candidate(subject, bucket, ()) is not None:  # a real object tells more
+        return None
+    given = {**subject.bucket_parameters(bucket), "Key": NO_SUCH_KEY}
+    call = AwsCall("s3", "GetObject", region, f"{subject.bucket_arn(bucket)}/*", given)
+    answer = subject.ask_once(call)
+    line = broker.read_source_state(subject)
+    lately = line.standing.last_success_seconds if line else None
+    delivered = lately is not None and lately < broker.RECENT_SECONDS
+    listing = "s3:ListBucket" in (answer.fault.detail if answer.fault else "")
+    return answer if answer.denied and not listing and not delivered else None
 
 
 def _candidate(
@@ -94,7 +121,10 @@ def _reader(subject: Subject, bucket: str, region: str) -> Reader:
     return Reader(subject.session_for(bucket), reach, max_compressed=most)
 
 
-def _read_failed(subject: Subject, ref: ObjectRef, region: str, fault: Fault) -> Finding:
+def _read_failed(
+    subject: Subject, ref: ObjectRef, region: str, fault: Fault, *, newest: bool
+) -> Finding:
+    """Return the finding for *fault*; *newest* is whether *ref* is one of the newest log files."""
     head = subject.ask_once(_head(subject, ref, region))
     match fault.reason:
         case "access-denied" if head.good or "kms" in fault.detail.lower():
@@ -108,8 +138,11 @@ def _read_failed(subject: Subject, ref: ObjectRef, region: str, fault: Fault) ->
             return Finding("error", "TC607", text, "Enable the key in KMS, or restore it.")
         case "archived":
             text = f"{ref} is archived, and cannot be read until it is restored"
-            fix = "Change the lifecycle rule to archive log files after a week or later."
-            return Finding("warning", "TC606", text, fix)
+            fix = (
+                "Change the lifecycle rule to archive log files after a week or later; restore "
+                "those that are archived (aws s3api restore-object)."
+            )
+            return Finding("error" if newest else "warning", "TC606", text, fix)
         case _:
             call = _read_call(subject, ref, region)
             return aws_findings.failure_finding(subject, AwsAnswer(call, fault=fault), "TC606")
@@ -118,7 +151,8 @@ def _read_failed(subject: Subject, ref: ObjectRef, region: str, fault: Fault) ->
 def _key_denied(subject: Subject, ref: ObjectRef, fault: Fault, head: AwsAnswer) -> Finding:
     """Return the finding for a readable *head* and a denied content: the key is not allowed."""
     partition = subject.source.queue.partition
-    key = head.response.get("SSEKMSKeyId") or f"arn:{partition}:kms:REGION:ACCOUNT:key/KEY"
+    named = head.response.get("SSEKMSKeyId") or denial_places.find_key(fault.detail)
+    key = named or f"arn:{partition}:kms:REGION:ACCOUNT:key/KEY"
     text = (
         f"{subject.principal} may not use the key {key}, which encrypts {ref}: S3 returns its "
         f"metadata but not its content. AWS: {fault.detail}"

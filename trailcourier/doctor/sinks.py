@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from trailcourier.breaker_name import sink_breaker
-from trailcourier.doctor import deadlines, hosts
+from trailcourier.doctor import deadlines, hosts, tls_fixes, wire_probe
 from trailcourier.doctor.finding import CatalogueEntry, Entries, Finding
 from trailcourier.doctor.subject import Subject
 from trailcourier.errors import ConfigError, Fault
@@ -147,7 +147,10 @@ def _check_hosts(subject: Subject, name: str, config: SinkConfig) -> Finding:
     for host, failure in zip(required, failures, strict=True):
         if failure is not None:
             text = f"sink {name}: {host.peer}: {failure.words}"
-            fix = f"{_UNREACHED[failure.id]} See {failure.id} in docs/doctor.md."
+            fix = _UNREACHED[failure.id]
+            if failure.id == "TC104":
+                fix = tls_fixes.fix_for(failure.words, fix)
+            fix = f"{fix} See {failure.id} in docs/doctor.md."
             return Finding("error", "TC901", text, fix)
     if not required:
         text = f"sink {name}: this kind of sink cannot be checked without sending a record"
@@ -157,7 +160,23 @@ def _check_hosts(subject: Subject, name: str, config: SinkConfig) -> Finding:
     return Finding("ok", "TC901", text)
 
 
+def _expects_tls(config: SinkConfig) -> bool:
+    """Return whether a receiver, to which the sink would send plain text, speaks TLS."""
+    try:
+        peers = [each.peer for each in hosts.sink_hosts("", config) if not each.peer.web]
+    except ConfigError:
+        return False
+    plain = [(each.host, each.port) for each in peers if not each.encrypted]
+    return any(wire_probe.rejects_lines(*x) and wire_probe.speaks_tls(*x) for x in plain)
+
+
 def _send(subject: Subject, name: str) -> Finding:
+    if _expects_tls(subject.shared.settings.sinks[name]):
+        text = f"sink {name}: the receiver speaks TLS, and the sink sends plain text"
+        return Finding(
+            "error", "TC902", text, "Set `tls = true` in the sink, or name another port."
+        )
+
     def send() -> str:
         sink = lines.sink(name)
         try:

@@ -6,6 +6,7 @@ from typing import Any
 
 from trailcourier.aws.calls import AwsAnswer
 from trailcourier.aws.credentials import Credentials
+from trailcourier.doctor import denial_places
 from trailcourier.doctor.finding import Finding, Level
 from trailcourier.doctor.subject import Subject
 
@@ -24,25 +25,32 @@ def denial_finding(
 
 
 def permission_fix(
-    subject: Subject, actions: Sequence[str], resource: str, detail: str = ""
+    subject: Subject, actions: Sequence[str], resource: str | Sequence[str], detail: str = ""
 ) -> str:
     """Return which statements to add, to which policies, to allow the principal *actions*.
 
     *detail* is AWS's error message; if it names an explicit deny, a further Allow does not help.
     """
+    if place := denial_places.find_place(detail):
+        verb = "denies it" if "explicit deny" in detail else "does not allow it"
+        fix = f"AWS names {place}: it {verb}. Change it there to"
+        return f"{fix} {allow_statement(actions, resource)}; no other policy can make up for it."
     fix = f"Add to the policies of {subject.principal}: {allow_statement(actions, resource)}"
-    if is_cross_account(subject.principal, resource):
+    first = resource if isinstance(resource, str) else resource[0]
+    if is_cross_account(subject.principal, first):
         principal = {"AWS": policy_principal(subject.principal)}
         other = allow_statement(actions, resource, Principal=principal)
         fix = f"{fix} and, as another account owns it, to its own policy: {other}"
-    if resource.split(":")[2:3] == ["s3"]:
+    if first.split(":")[2:3] == ["s3"]:
         fix = f"{fix}. If another account owns the bucket, its policy has to allow it too."
     if "explicit deny" in detail:
         return f"A policy denies it explicitly: find and narrow that statement first. {fix}"
     return fix
 
 
-def allow_statement(actions: Sequence[str], resource: str, **more: Mapping[str, Any]) -> str:
+def allow_statement(
+    actions: Sequence[str], resource: str | Sequence[str], **more: Mapping[str, Any]
+) -> str:
     """Return an Allow statement as JSON."""
     action = actions[0] if len(actions) == 1 else list(actions)
     return json.dumps({"Effect": "Allow", **more, "Action": action, "Resource": resource})

@@ -9,13 +9,14 @@ from typing import Any
 import boto3
 from msgspec.structs import replace
 
-from trailcourier.aws import calls, clients, sessions
+from trailcourier.aws import clients, sessions
 from trailcourier.aws.calls import AwsAnswer, AwsCall
 from trailcourier.aws.credentials import Credentials
 from trailcourier.aws.network import Network
 from trailcourier.aws.sqs import queue_network
 from trailcourier.doctor import deadlines
 from trailcourier.doctor.finding import Finding
+from trailcourier.doctor.lent_eyes import LentEyes, make_within
 from trailcourier.errors import Fault
 from trailcourier.objects import BucketAccess
 from trailcourier.objects.stores import Stores
@@ -25,6 +26,7 @@ from trailcourier.settings import Settings, Source
 TOTAL = 25.0  # seconds for the whole run
 CALL = 5.0  # seconds for one call, with its connection and the credentials it needs
 CONNECT = 3.0  # seconds
+PAUSES = (0.5, 1.0)  # seconds before a call that AWS throttled is made again
 OUT_OF_TIME = "TC003"
 NO_ANSWER = "TC105"
 NOT_REACHED = frozenset({"network", "not-aws"})  # no answer, or an answer that is not AWS's
@@ -34,7 +36,8 @@ class Shared:
     """What all sources share: the configuration, the time limit, and a cache of answers.
 
     *since* is when records began to be missing, if the operator said so; *send* allows a test
-    record to each sink; *total* is the time limit in seconds.
+    record to each sink; *profile* is the AWS profile that looks where AWS denies the source;
+    *total* is the time limit in seconds.
     """
 
     def __init__(
@@ -43,11 +46,13 @@ class Shared:
         *,
         since: datetime | None = None,
         send: bool = False,
+        profile: str = "",
         total: float = TOTAL,
     ) -> None:
         self.settings = settings
         self.since = since
         self.send = send
+        self.profile = profile
         self.cache = OnceCache(keep_errors=True)
         self._ends = time.monotonic() + total
 
@@ -69,6 +74,8 @@ class Subject:
         self.cache = OnceCache(keep_errors=True)
         self.findings: list[Finding] = []
         self.principal = f"the credentials of sources.{name}"  # until AWS names their ARN
+        self.lent = LentEyes(shared.profile, self._lent_client)
+        self.denied: dict[str, AwsCall] = {}  # by the id of a finding that is not known for it
         self._blocked: dict[tuple[str, str], str] = {}
         self._silent: dict[tuple[str, str], Fault] = {}
         self._all_blocked_by = ""
@@ -121,22 +128,28 @@ class Subject:
 
     def ask(self, call: AwsCall) -> AwsAnswer:
         """Make *call* once, with a timeout; return the response or the failure as an answer."""
-        seconds = self.shared.seconds_left(CALL)
-        if seconds <= 0:
+        if self.shared.seconds_left(CALL) <= 0:
             return AwsAnswer(call, blocked_by=OUT_OF_TIME)
         host = call.service, call.region
         if cause := self.blocked_by(*host):
             return AwsAnswer(call, blocked_by=cause)
         if silent := self._silent.get(host):
             return AwsAnswer(call, fault=silent)
-        ask = partial(calls.make, call, partial(self._client_for, call))
-        try:
-            answer = deadlines.run_within(seconds, ask)
-        except TimeoutError:
-            text = f"{call.permission}: no answer within {seconds:.0f} s"
-            answer = AwsAnswer(call, fault=Fault("network", text))
+        answer = self._make_patiently(call)
+        if answer.denied:
+            return self.lent.look(answer, self.shared.seconds_left(CALL))
         if answer.fault is not None and answer.fault.reason in NOT_REACHED:
             self._silent.setdefault(host, answer.fault)  # it is not called again
+        return answer
+
+    def _make_patiently(self, call: AwsCall) -> AwsAnswer:
+        """Make *call*, and again after a pause if AWS asks to slow down."""
+        open_client = partial(self._client_for, call)
+        for pause in (*PAUSES, 0.0):
+            answer = make_within(self.shared.seconds_left(CALL), call, open_client)
+            if answer.fault is None or answer.fault.reason != "throttled":
+                break
+            time.sleep(self.shared.seconds_left(pause))
         return answer
 
     def ask_once(self, call: AwsCall) -> AwsAnswer:
@@ -173,8 +186,23 @@ class Subject:
     def _client(self, service: str, region: str) -> Any:
         if service == "s3":
             return self.stores().client(region)
+        return self._make_client(self.session, service, region)
+
+    def _lent_client(self, call: AwsCall) -> Any:
+        """Return a client for *call* with the keys of the profile that was lent."""
+        session = self.cache.get("lent session", self._lent_session)
+        if call.service == "s3":
+            return Stores(session, self.bucket_access).client(call.region)
+        return self._make_client(session, call.service, call.region)
+
+    def _lent_session(self) -> boto3.Session:
+        lent = Credentials(kind="default", profile=self.shared.profile)
+        region = self.source.queue.region
+        return sessions.make_session(lent, source="doctor", sts_region=region, network=self.network)
+
+    def _make_client(self, session: boto3.Session, service: str, region: str) -> Any:
         return clients.make_client(
-            self.session,
+            session,
             service,
             region,
             network=self.service_network(service, region),

@@ -10,7 +10,9 @@ from trailcourier.doctor import (
     policies,
     prerequisites,
     queue,
+    senders,
     statements,
+    subscription_filter,
     trails,
 )
 from trailcourier.doctor.attributes import Attributes
@@ -21,6 +23,7 @@ from trailcourier.doctor.subject import Subject
 MOST = 3  # topics checked
 PAGES = 20  # pages of subscriptions read, a hundred each
 TRAIL, S3, SNS = "cloudtrail.amazonaws.com", "s3.amazonaws.com", "sns.amazonaws.com"
+SEND = "sqs:SendMessage"
 
 ENTRIES: Entries = {
     "TC401": CatalogueEntry(
@@ -55,9 +58,18 @@ ENTRIES: Entries = {
     ),
     "TC406": CatalogueEntry(
         "Does the subscription pass every notification?",
-        ("ok", "not-checked", "warning"),
+        ("ok", "not-checked", "warning", "error"),
         "A filter policy silently drops what it does not match. CloudTrail's notifications have no "
-        "message attributes to filter by.",
+        "message attributes to filter by, and only `s3Bucket` and `s3ObjectKey` in their body. It "
+        "is an error if the policy drops every notification.",
+    ),
+    "TC409": CatalogueEntry(
+        "Does the topic exist?",
+        ("warning", "error"),
+        "The trail, the bucket or the queue's policy names a topic that SNS does not know: it was "
+        "deleted, and with it every subscription. Create it again, with the policy that lets "
+        "CloudTrail publish, and subscribe the queue; a trail takes up a topic of the same name by "
+        "itself.",
     ),
     "TC407": CatalogueEntry(
         "May the senders use the keys of topic and queue?",
@@ -77,11 +89,15 @@ def check_topics(subject: Subject) -> Iterator[Finding]:
         return
     topics, others = _topics(subject), _others(subject)
     if not topics and not others:
-        yield _senders_not_seen(subject)
+        yield _nobody_sends(subject) or _senders_not_seen(subject)
         return
     yield Finding(
         "ok", "TC401", f"{', '.join([*topics, *others])} may notify this queue of log files"
     )
+    gone = [topic for topic in topics if _is_gone(subject, topic)]
+    topics = [topic for topic in topics if topic not in gone]
+    for topic in gone:
+        yield _topic_gone(topic, "warning" if topics or others else "error")
     subscriptions = {topic: _find_subscription(subject, topic) for topic in topics}
     some = any(isinstance(each, Mapping) for each in subscriptions.values()) or bool(others)
     for topic, found in subscriptions.items():
@@ -90,6 +106,33 @@ def check_topics(subject: Subject) -> Iterator[Finding]:
         yield from _check_queue_policy(subject, topic)
         if isinstance(found, Mapping) and _confirmed(found):
             yield _check_filter(subject, topic, found["SubscriptionArn"])
+
+
+def _is_gone(subject: Subject, topic: str) -> bool:
+    answer = subject.ask_once(_sns("GetTopicAttributes", topic))
+    return bool(answer.codes & {"NotFound", "NotFoundException"})
+
+
+def _topic_gone(topic: str, level: Level) -> Finding:
+    name, region = topic.rpartition(":")[2], statements.arn_region(topic)
+    fix = (
+        f"Create it again (aws sns create-topic --name {name} --region {region}) with its policy, "
+        "and subscribe the queue; `trailcourier setup apply` does all three."
+    )
+    return Finding(level, "TC409", f"the topic {topic} does not exist", fix)
+
+
+def _nobody_sends(subject: Subject) -> Finding | None:
+    """Return the finding for a queue whose policy lets nobody send; None for any other queue."""
+    answer = queue.ask_attributes(subject)
+    if not answer.good or policies.allows_anyone(Attributes(answer).text("Policy"), SEND):
+        return None
+    arn = _queue_arn(subject)
+    topic = "arn:aws:sns:REGION:ACCOUNT:TOPIC"
+    statement = senders.allow_sender(PolicyQuestion(SNS, SEND, arn, topic))
+    text = f"the policy of {arn} lets nobody send, so no topic, bucket or rule notifies this queue"
+    fix = f"Add a statement for what notifies it; for the trail's topic: {statement}"
+    return Finding("error", "TC405", text, fix)
 
 
 def _senders_not_seen(subject: Subject) -> Finding:
@@ -114,8 +157,8 @@ def _topics(subject: Subject) -> list[str]:
 
 def _others(subject: Subject) -> list[str]:
     """Return the buckets and EventBridge rules that may send to the queue."""
-    senders = trails.queue_senders(subject)
-    return sorted(senders.get("s3", set()) | senders.get("events", set()))
+    named = trails.queue_senders(subject)
+    return sorted(named.get("s3", set()) | named.get("events", set()))
 
 
 def notified_without_trail_topic(subject: Subject) -> bool:
@@ -185,11 +228,8 @@ def _check_filter(subject: Subject, topic: str, subscription: str) -> Finding:
     if not answer.good:
         lost = "whether the subscription has a filter policy is not known"
         return aws_findings.not_seen_finding(subject, answer, "TC406", lost)
-    policy = answer.response["Attributes"].get("FilterPolicy")
-    if policy and policy != "{}":
-        text = f"the subscription has a filter policy, which drops what it does not match: {policy}"
-        return Finding("warning", "TC406", text, f"Remove the filter policy from {subscription}.")
-    return Finding("ok", "TC406", "the subscription has no filter policy")
+    by_s3 = any(service == S3 for service, _ in _publishers(subject, topic))
+    return subscription_filter.judge_filter(subject, answer, by_s3=by_s3)
 
 
 def _check_publishers(subject: Subject, topic: str) -> Iterator[Finding]:
@@ -205,16 +245,16 @@ def _check_publishers(subject: Subject, topic: str) -> Iterator[Finding]:
         request = PolicyQuestion(
             service, "sns:Publish", topic, source, statements.arn_account(source)
         )
-        yield _judge_policy("TC404", attributes.get("Policy", ""), request)
+        yield senders.judge_policy("TC404", attributes.get("Policy", ""), request)
     if key := attributes.get("KmsMasterKeyId"):
         for service in dict(publishers):
-            yield _check_key(subject, key, topic, service)
+            yield senders.check_key(subject, key, topic, service)
 
 
 def _publishers(subject: Subject, topic: str) -> Sequence[tuple[str, str]]:
     by_trail = [
         (TRAIL, trail["TrailARN"])
-        for trail in trails.find_trails(subject).ours
+        for trail in trails.find_active(subject)
         if trail.get("SnsTopicARN") == topic
     ]
     by_bucket = [
@@ -234,58 +274,8 @@ def _check_queue_policy(subject: Subject, topic: str) -> Iterator[Finding]:
         yield Finding("not-checked", "TC405", text, "Allow the call that TC306 names.")
         return
     attributes, arn = Attributes(answer), _queue_arn(subject)
-    request = PolicyQuestion(SNS, "sqs:SendMessage", arn, topic, statements.arn_account(topic))
-    yield _judge_policy("TC405", attributes.text("Policy"), request)
+    request = PolicyQuestion(SNS, SEND, arn, topic, statements.arn_account(topic))
+    yield senders.judge_policy("TC405", attributes.text("Policy"), request)
     key = attributes.text("KmsMasterKeyId")
     if key and not key.endswith("alias/aws/sqs"):  # TC310 reports that one
-        yield _check_key(subject, key, arn, SNS)
-
-
-def _judge_policy(id_: str, policy: str, request: PolicyQuestion) -> Finding:
-    what = f"{request.service} {request.action} on {request.resource} for {request.source}"
-    match policies.allows(policy, request):
-        case "yes":
-            return Finding("ok", id_, f"the policy allows {what}")
-        case "unknown":
-            text = f"whether the policy allows {what} depends on conditions unknown to doctor"
-            fix = f"Check the conditions; this statement allows it: {_statement(request)}"
-            return Finding("not-checked", id_, text, fix)
-        case "no":
-            fix = f"Add to the policy of {request.resource}: {_statement(request)}"
-            return Finding("error", id_, f"the policy does not allow {what}", fix)
-
-
-def _statement(request: PolicyQuestion) -> str:
-    principal = {"Service": request.service}
-    if request.action.startswith("kms:"):  # in a key's policy, "*" means this key
-        return statements.allow_statement(
-            ["kms:GenerateDataKey*", "kms:Decrypt"], "*", Principal=principal
-        )
-    return statements.allow_statement(
-        [request.action],
-        request.resource,
-        Principal=principal,
-        Condition={"ArnEquals": {"aws:SourceArn": request.source}},
-    )
-
-
-def _check_key(subject: Subject, key: str, encrypted: str, service: str) -> Finding:
-    """Check whether *service* may use *key*, which encrypts the topic or queue *encrypted*."""
-    region = statements.arn_region(encrypted)
-    if key.endswith("alias/aws/sns"):
-        text = f"{encrypted} is encrypted with alias/aws/sns, which {service} may not use"
-        return Finding(
-            "error",
-            "TC407",
-            text,
-            "Encrypt the topic with a customer key that allows it, or not at all.",
-        )
-    described = subject.ask_once(AwsCall("kms", "DescribeKey", region, key, {"KeyId": key}))
-    arn = described.response["KeyMetadata"]["Arn"] if described.good else key
-    given = {"KeyId": arn, "PolicyName": "default"}
-    answer = subject.ask_once(AwsCall("kms", "GetKeyPolicy", region, arn, given))
-    if answer.good:
-        request = PolicyQuestion(service, "kms:GenerateDataKey", arn, encrypted)
-        return _judge_policy("TC407", answer.response["Policy"], request)
-    lost = f"whether {service} may use this key, which encrypts {encrypted}, is not known"
-    return aws_findings.not_seen_finding(subject, answer, "TC407", lost)
+        yield senders.check_key(subject, key, arn, SNS)

@@ -5,7 +5,7 @@ that receives no logs: the policies, the region, whether logs exist, whether the
 the bucket's.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 import msgspec
@@ -83,16 +83,11 @@ def check_traffic(subject: Subject) -> Iterator[Finding]:
 def _collect_facts(subject: Subject) -> Facts | str:
     """Return the facts, or a text that says which one is not known, with its finding."""
     answer, state = queue.ask_attributes(subject), broker.read_source_state(subject)
-    places = bucket.find_buckets(subject)
     if not answer.good:
         return "how many messages wait is not known (TC306)"
-    if not places:
-        return "no bucket is known (TC601)"
-    found = [newest_log.find_newest_logs(subject, place.name, place.region) for place in places]
-    if any(each.failure is not None for each in found):
-        return "which log files the bucket holds is not known (TC604)"
-    now = datetime.now(UTC)
-    ages = [(now - file.modified).total_seconds() for each in found for file in each.newest]
+    ages = log_ages(subject)
+    if isinstance(ages, str):
+        return ages
     attributes = queue.read_attributes(subject)
     counts = [attributes.number(f"ApproximateNumberOfMessages{name}") for name in KINDS]
     if counts[0] is None:
@@ -100,13 +95,30 @@ def _collect_facts(subject: Subject) -> Facts | str:
     waiting = sum(each or 0 for each in counts)
     return Facts(
         newest=min(ages, default=None),
-        settled=min((each for each in ages if each > JUST_NOW), default=None),
+        settled=settled_age(ages),
         messages=waiting + (state.standing.messages if state else 0),
         delivered=state.standing.last_success_seconds if state else None,
         known=state is not None,
         kept=attributes.number("MessageRetentionPeriod") or 0,
         begun=max(trails.logging_ages(subject), default=None),
     )
+
+
+def log_ages(subject: Subject) -> list[float] | str:
+    """Return how many seconds old the newest log files are, or why that is not known."""
+    places = bucket.find_buckets(subject)
+    if not places:
+        return "no bucket is known (TC601)"
+    found = [newest_log.find_newest_logs(subject, place.name, place.region) for place in places]
+    if any(each.failure is not None for each in found):
+        return "which log files the bucket holds is not known (TC604)"
+    now = datetime.now(UTC)
+    return [(now - file.modified).total_seconds() for each in found for file in each.newest]
+
+
+def settled_age(ages: Sequence[float]) -> float | None:
+    """Return the lowest of *ages* by which a file has been announced, or None."""
+    return min((each for each in ages if each > JUST_NOW), default=None)
 
 
 def judge(facts: Facts) -> Finding:

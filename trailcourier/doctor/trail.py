@@ -95,15 +95,21 @@ def check_trails(subject: Subject) -> Iterator[Finding]:
     for trail in ours:
         home = states[trail["TrailARN"]]
         yield from _check_logging(subject, trail, home, logging_trails=len(logging))
-        yield _check_regions(trail)
-        statuses = yield from trail_delivery.check_delivery(
-            subject, trail, home if trail in logging else None
-        )
-        yield _check_announcement(subject, trail, ours)
-        if statuses and trail.get("SnsTopicARN"):
-            yield trail_delivery.check_notifications(subject, trail, statuses)
-        yield _check_digests(trail, statuses)
-        yield from _check_bucket(subject, trail)
+        if trail in logging or not logging:  # another trail does the work of one that is stopped
+            yield from _check_trail(subject, trail, home if trail in logging else None, ours)
+
+
+def _check_trail(
+    subject: Subject, trail: Trail, home: AwsAnswer | None, ours: Sequence[Trail]
+) -> Iterator[Finding]:
+    """Check one of *ours*; *home* is its status in its home region, None if it does not log."""
+    yield _check_regions(trail)
+    statuses = yield from trail_delivery.check_delivery(subject, trail, home)
+    yield _check_announcement(subject, trail, ours)
+    if statuses and trail.get("SnsTopicARN"):
+        yield trail_delivery.check_notifications(subject, trail, statuses)
+    yield _check_digests(trail, statuses)
+    yield from _check_bucket(subject, trail)
 
 
 def _no_trail(subject: Subject, found: trails.TrailSearch) -> Finding:

@@ -75,7 +75,7 @@ def check_notifications(subject: Subject, trail: Trail, statuses: Mapping[str, S
     """Check when *trail* last notified its topic, and with which error."""
     name, to = trail["Name"], trail["SnsTopicARN"]
     if wrong := join_errors(statuses, "LatestNotificationError"):
-        if errors := subject.errors("TC404", "TC407"):
+        if errors := subject.errors("TC404", "TC407", "TC409"):
             return aws_findings.blocked_finding("TC506", errors[0].id)
         text = f"trail {name} cannot publish to {to}: {wrong}"
         fix = (

@@ -44,7 +44,15 @@ def _search_trails(subject: Subject) -> TrailSearch:
         for trail in answer.response.get("trailList", [])
     }
     missed = next((each for each in answers if not each.good), None)
-    return TrailSearch(list(found.values()), _ours(subject, list(found.values())), missed)
+    ours = _ours(subject, list(found.values()))
+    if len(ours) > MOST:  # those that log come first
+        states = subject.ask_all([status_call(each, each["HomeRegion"]) for each in ours])
+        logs = {
+            id(each): bool(x.response.get("IsLogging"))
+            for each, x in zip(ours, states, strict=True)
+        }
+        ours.sort(key=lambda each: not logs[id(each)])
+    return TrailSearch(list(found.values()), ours, missed)
 
 
 def _ours(subject: Subject, trails: Sequence[Trail]) -> list[Trail]:
@@ -71,6 +79,13 @@ def status_call(trail: Trail, region: str) -> AwsCall:
     """Return the call for the status of *trail* in *region*."""
     arn = trail["TrailARN"]
     return AwsCall("cloudtrail", "GetTrailStatus", region, arn, {"Name": arn})
+
+
+def find_active(subject: Subject) -> list[Trail]:
+    """Return the trails of the source that log; all of them if none is known to."""
+    ours = list(find_trails(subject).ours[:MOST])
+    active = [each for each in ours if ask_status(subject, each).response.get("IsLogging")]
+    return active or ours
 
 
 def logging_ages(subject: Subject) -> list[float]:

@@ -76,6 +76,11 @@ class Breakers:
         ]
         return sorted(found, key=lambda breaker: breaker.name)
 
+    def list_succeeded(self) -> list[str]:
+        """List the breakers of this source that ever saw a success: what it read and received."""
+        names = [each.decode() for each in self._store.client.hkeys(f"{self._store.everyone}ok")]
+        return sorted(name for name in names if BreakerName.parse(name).owner == self._store.source)
+
     def _concerns(self, name: str) -> bool:
         breaker = BreakerName.parse(name)
         if breaker.kind == "sink":

@@ -73,6 +73,18 @@ def test_a_good_account_is_0_and_leaves_everything_as_it_was(environment, tmp_pa
     assert sorted(path.name for path in tmp_path.iterdir()) == ["events", "trailcourier.toml"]
 
 
+def test_where_aws_hid_something_the_last_line_says_so(environment, account, tmp_path):
+    account.front.denied["sns:ListSubscriptionsByTopic"] = ""
+
+    done = run(tmp_path, environment)
+
+    assert done.returncode == 0
+    *_, remaining, fix, last = done.stdout.splitlines()
+    assert "these causes remain possible: the queue is not subscribed" in remaining
+    assert "--profile NAME" in fix
+    assert last.endswith(". TC004 names the causes that remain possible.")
+
+
 def test_on_a_terminal_it_says_what_it_is_looking_at(environment, tmp_path):
     ours, theirs = pty.openpty()
     shown = b""

@@ -102,7 +102,10 @@ def oldest(account, seconds, **ago):
         ),
     ],
 )
-def test_the_age_of_the_oldest_message_is_reported(doctor, account, seconds, level, words):
+def test_the_age_of_the_oldest_message_is_reported(
+    doctor, account, delivered, *, seconds, level, words
+):
+    delivered(30)  # so the line works on them
     oldest(account, 999_999, minutes=20)
     oldest(account, seconds, minutes=2)
 

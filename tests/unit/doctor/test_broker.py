@@ -7,9 +7,10 @@ import pytest
 import redis
 
 from tests.support import impaired, servers
-from tests.support.unit_fleets import well
+from tests.support.unit_fleets import pulse, well
 from trailcourier import wiring
 from trailcourier.doctor import broker
+from trailcourier.ledger.workers import CONTROL
 from trailcourier.models import ObjectRef
 
 
@@ -21,8 +22,8 @@ def test_a_healthy_broker_is_ok(doctor, ledger):
     assert {
         each.id: each.level for each in report.findings if each.id[:3] == "TC8"
     } == dict.fromkeys(
-        ("TC801", "TC802", "TC803", "TC805", "TC806", "TC807", "TC808", "TC809"), "ok"
-    )
+        ("TC801", "TC802", "TC803", "TC805", "TC806", "TC807", "TC808", "TC809", "TC811"), "ok"
+    ) | {"TC810": "not-checked", "TC812": "not-checked"}
     assert report.one("TC806").text == (
         "no breaker is open; 0 objects in flight, 0 parked; last delivery never"
     )
@@ -204,12 +205,27 @@ def test_an_open_breaker_is_reported_with_the_error_that_opened_it(doctor, ledge
             "bucket:prod:acme", ref, reason="access-denied", text="403 it said"
         )
 
-    found = doctor().one("TC806")
+    report = doctor()
 
-    assert found.level == "warning"
+    found = report.one("TC806")
+    assert (report.code, report.errors) == (1, ["TC806"])
     assert found.text.startswith("breaker bucket:prod:acme has been open for ")
     assert found.text.endswith(": 403 it said")
     assert "access-denied" in found.fix
+
+
+def test_a_breaker_of_one_host_is_a_warning(doctor, ledger):
+    well(ledger)
+    pulse(ledger, CONTROL, host="b")
+    for at in range(5):
+        ledger.breakers.count_failure(
+            "bucket:prod:acme", f"{at}", reason="network", text="no answer", host="host"
+        )
+
+    report = doctor()
+
+    assert (report.code, report.worst) == (0, "TC806")
+    assert "breaker bucket:prod:acme@host" in report.one("TC806").text
 
 
 def test_looking_changes_nothing_in_the_broker(doctor, client, ledger):

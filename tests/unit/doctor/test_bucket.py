@@ -220,13 +220,13 @@ def test_a_key_that_is_disabled_is_an_error(doctor, account):
     assert "KMS.DisabledException" in report.one("TC607").text
 
 
-def test_a_newest_file_that_is_archived_is_a_warning(doctor, account):
+def test_a_newest_file_that_is_archived_is_an_error(doctor, account):
     account.empty()
     account.deliver(StorageClass="GLACIER")
 
     found = doctor().one("TC606")
 
-    assert found.level == "warning"
+    assert found.level == "error"
     assert "is archived, " in found.text
 
 

@@ -86,7 +86,9 @@ def test_beside_a_topic_it_is_a_warning(doctor, account):
     assert report.one("TC408").level == "warning"
 
 
-def test_what_goes_by_eventbridge_is_not_seen_further(doctor, account):
+@pytest.fixture
+def by_rule(account):
+    """Have the bucket notify EventBridge, and a rule be allowed to send."""
     policy = allowing("events.amazonaws.com", "sqs:SendMessage", QUEUE_ARN, RULE_ARN)
     account.queue_attributes(Policy=policy)
     account.trail(SnsTopicName=None)
@@ -94,17 +96,61 @@ def test_what_goes_by_eventbridge_is_not_seen_further(doctor, account):
         b"<NotificationConfiguration><EventBridgeConfiguration/></NotificationConfiguration>"
     )
 
-    off = doctor()
     account.front.answers["s3:GetBucketNotification"] = lambda _: Reply(
         200, notification, (("Content-Type", "application/xml"),)
     )
-    on = doctor()
+    return account
 
-    assert off.errors == ["TC408"]
-    assert "does not notify EventBridge" in off.one("TC408").text
-    assert on.errors == []
-    assert on.one("TC408").level == "not-checked"
-    assert RULE_ARN in on.one("TC408").text
+
+def rule(account, *targets, **more):
+    events = account.client("events")
+    events.put_rule(Name="logs", EventPattern='{"source": ["aws.s3"]}', **more)
+    if targets:
+        events.put_targets(Rule="logs", Targets=[{"Id": "1", "Arn": each} for each in targets])
+
+
+def test_a_bucket_that_does_not_notify_eventbridge_is_an_error(doctor, by_rule):
+    by_rule.front.answers.clear()
+
+    report = doctor()
+
+    assert report.errors == ["TC408"]
+    assert "does not notify EventBridge" in report.one("TC408").text
+
+
+def test_a_rule_that_is_on_and_targets_the_queue_is_ok(doctor, by_rule):
+    rule(by_rule, QUEUE_ARN)
+
+    report = doctor()
+
+    assert report.errors == []
+    assert report.one("TC408").text == (
+        f"the EventBridge rule {RULE_ARN} is on and targets this queue"
+    )
+
+
+def test_a_rule_that_is_off_or_gone_or_goes_elsewhere_is_an_error(doctor, by_rule):
+    gone = doctor()
+    rule(by_rule)
+    elsewhere = doctor()
+    rule(by_rule, QUEUE_ARN, State="DISABLED")
+    off = doctor()
+
+    assert [each.errors for each in (gone, elsewhere, off)] == [["TC408"]] * 3
+    assert "does not exist" in gone.one("TC408").text
+    assert "does not target this queue" in elsewhere.one("TC408").text
+    assert (
+        off.one("TC408").fix == f"Enable it: aws events enable-rule --name logs --region {REGION}"
+    )
+
+
+def test_a_rule_that_may_not_be_looked_at_is_not_checked(doctor, by_rule):
+    by_rule.front.denied["events:DescribeRule"] = ""
+
+    found = doctor().one("TC408")
+
+    assert found.level == "not-checked"
+    assert '"events:DescribeRule"' in found.fix
 
 
 def test_where_a_topic_alone_announces_eventbridge_is_not_mentioned(doctor):

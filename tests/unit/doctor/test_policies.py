@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from trailcourier.doctor.policies import PolicyQuestion, allows, senders
+from trailcourier.doctor.policies import PolicyQuestion, allows, allows_anyone, denying, senders
 
 QUEUE = "arn:aws:sqs:eu-west-1:111122223333:cloudtrail"
 TOPIC = "arn:aws:sns:eu-west-1:111122223333:cloudtrail"
@@ -53,9 +53,10 @@ CASES = [
     ("no", [changed(Condition={"StringEquals": {"aws:SourceAccount": "9"}})], "other-account"),
     ("no", [GOOD, DENY], "denied"),
     ("no", [GOOD, DENY | {"Principal": None, "NotPrincipal": {"AWS": "arn:x"}}], "not-principal"),
-    ("unknown", [changed(Condition={"StringEquals": {"aws:PrincipalOrgID": "o-1"}})], "org"),
+    ("no", [changed(Condition={"StringEquals": {"aws:PrincipalOrgID": "o-1"}})], "org"),
     ("unknown", [changed(Condition={"StringEquals": {"AWS:SourceOwner": "1"}})], "default-policy"),
-    ("unknown", [changed(Condition={"ArnNotEquals": {"aws:SourceArn": "x"}})], "operator"),
+    ("yes", [changed(Condition={"ArnNotEquals": {"aws:SourceArn": "x"}})], "negated"),
+    ("unknown", [changed(Condition={"DateLessThan": {"aws:SourceArn": "x"}})], "operator"),
     ("unknown", [GOOD, DENY | {"Condition": {"StringEquals": {"aws:x": "y"}}}], "denied-perhaps"),
 ]  # fmt: skip
 
@@ -88,3 +89,41 @@ def test_senders_are_read_from_the_source_arns_of_statements():
     )
 
     assert senders(text, "sqs:SendMessage") == {"sns": {TOPIC}, "s3": {bucket}, "events": {rule}}
+
+
+def test_a_policy_without_an_allow_for_the_action_lets_nobody_do_it():
+    assert allows_anyone(policy(GOOD), "sqs:SendMessage")
+    assert not allows_anyone("", "sqs:SendMessage")
+    assert not allows_anyone(policy(DENY), "sqs:SendMessage")
+    assert not allows_anyone(policy(changed(Action="sqs:ReceiveMessage")), "sqs:SendMessage")
+
+
+def unless(operator, key, value, **more):
+    return DENY | {"Sid": "Ours"} | {"Condition": {operator: {key: value}} | more}
+
+
+BRIDGE = {"BoolIfExists": {"aws:PrincipalIsAWSService": "false"}}
+
+
+@pytest.mark.parametrize(
+    ("verdict", "statement"),
+    [
+        ("no", unless("StringNotEquals", "aws:PrincipalOrgID", "o-1")),
+        ("no", unless("StringNotEqualsIfExists", "aws:PrincipalOrgID", "o-1")),
+        ("yes", unless("StringNotEquals", "aws:PrincipalOrgID", "o-1", **BRIDGE)),
+        ("yes", unless("StringEquals", "aws:PrincipalOrgID", "o-1")),
+        ("no", unless("ForAllValues:StringNotLike", "aws:PrincipalOrgPaths", "o-1/*")),
+        ("yes", unless("ForAnyValue:StringNotLike", "aws:PrincipalOrgPaths", "o-1/*")),
+        ("yes", unless("Null", "aws:PrincipalOrgID", "false")),
+        ("no", unless("Null", "aws:PrincipalOrgID", "true")),
+        ("no", unless("StringNotEquals", "aws:SourceVpce", "vpce-1")),
+        ("no", unless("ArnNotEquals", "aws:SourceArn", "arn:aws:sns:eu-west-1:1:other")),
+        ("yes", unless("ArnNotLike", "aws:SourceArn", TOPIC)),
+        ("unknown", unless("StringNotEquals", "aws:SourceOrgID", "o-1")),
+    ],
+)
+def test_a_denial_by_organisation_hits_the_services_of_aws(verdict, statement):
+    both = policy(GOOD, statement)
+
+    assert allows(both, REQUEST) == verdict
+    assert denying(both, REQUEST) == ("Ours" if verdict == "no" else "")

@@ -115,7 +115,7 @@ def test_a_queue_policy_that_does_not_allow_the_topic_is_an_error(doctor, accoun
     assert needed["Condition"] == {"ArnEquals": {"aws:SourceArn": TOPIC_ARN}}
 
 
-def test_a_filter_policy_is_a_warning(doctor, account):
+def test_a_filter_policy_that_drops_every_notification_is_an_error(doctor, account):
     sns = account.client("sns")
     (found,) = sns.list_subscriptions_by_topic(TopicArn=TOPIC_ARN)["Subscriptions"]
     sns.set_subscription_attributes(
@@ -126,7 +126,7 @@ def test_a_filter_policy_is_a_warning(doctor, account):
 
     found = doctor().one("TC406")
 
-    assert found.level == "warning"
+    assert found.level == "error"
     assert '{"kind": ["log"]}' in found.text
 
 

@@ -147,7 +147,7 @@ def test_files_and_messages_are_not_compared_if_either_is_unknown(doctor, accoun
 
 
 def test_without_a_bucket_there_is_nothing_to_compare(doctor, account):
-    account.front.denied["cloudtrail:DescribeTrails"] = ""
+    account.front.denied |= {"cloudtrail:DescribeTrails": "", "s3:ListAllMyBuckets": ""}
 
     found = doctor(instead={'["acme-cloudtrail"]': '["acme-*"]'}).one("TC700")
 

@@ -235,12 +235,24 @@ def test_where_s3_may_announce_unseen_a_trail_without_a_topic_is_no_error(doctor
 
 
 def test_a_trail_without_a_topic_is_no_error_if_another_notifies(doctor, account):
-    account.client("cloudtrail").create_trail(Name="second", S3BucketName=BUCKET)
+    trails = account.client("cloudtrail")
+    trails.create_trail(Name="second", S3BucketName=BUCKET)
+    trails.start_logging(Name="second")
 
     report = doctor()
 
     assert report.errors == []
     assert sorted(each.level for each in report.of("TC505")) == ["not-checked", "ok"]
+
+
+def test_of_a_trail_that_is_stopped_beside_another_only_that_is_reported(doctor, account):
+    account.client("cloudtrail").create_trail(Name="second", S3BucketName=BUCKET)
+
+    report = doctor()
+
+    assert report.errors == []
+    assert [each.level for each in report.of("TC502")] == ["ok", "warning"]
+    assert len(report.of("TC503")) == len(report.of("TC505")) == 1
 
 
 def test_a_trail_that_cannot_announce_is_an_error(doctor, account):
