@@ -110,6 +110,14 @@ class Layout(msgspec.Struct, frozen=True):
             return "cross-account"
         return "kms" if self.request.kms_key else "recommended"
 
+    @property
+    def trail_keys(self) -> tuple[str, ...]:
+        """The KMS keys of the trails that exist and write to the bucket."""
+        if self.request.trail:
+            return ()
+        found = (each.key for each in self.facts.trails if each.bucket == self.bucket)
+        return tuple(dict.fromkeys(each for each in found if ":key/" in each))
+
     def arn(self, service: str, resource: str) -> str:
         return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{resource}"
 

@@ -5,6 +5,7 @@ A new resource takes one function in ``resources/`` and one line here.
 
 from collections.abc import Iterator
 
+from trailcourier.provision import policies
 from trailcourier.provision.names import Layout
 from trailcourier.provision.request import AccountFacts, SetupRequest
 from trailcourier.provision.resources import bucket, key, queue, reader, rule, topic, trail
@@ -29,7 +30,8 @@ def _key_steps(layout: Layout) -> Iterator[Step]:
     requested = layout.request.kms_key
     if requested == "new":
         yield key.key(layout)
-    if requested and (requested == "new" or requested.split(":")[4] == layout.account):
+    ours = requested == "new" or requested.split(":")[4:5] == [layout.account]
+    if ours and policies.key_statements(layout):
         yield key.policy(layout)
 
 

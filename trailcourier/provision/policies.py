@@ -136,14 +136,19 @@ def _bucket_permissions(layout: Layout) -> list[Statement]:
 def _decrypt_statements(layout: Layout, what: Encrypted, key_arn: Any = "") -> list[Statement]:
     """Let a reader of *what* decrypt; without a role for the bucket, one reader reads all."""
     reads_all = not layout.request.bucket_role
-    if not (layout.request.kms_key and (reads_all or layout.encrypts(what))):
+    keys = []
+    if layout.request.kms_key and (reads_all or layout.encrypts(what)):
+        keys.append(key_arn or layout.request.kms_key)
+    if what == "logs":
+        keys += [each for each in layout.trail_keys if each not in keys]
+    if not keys:
         return []
-    return [_allow("Decrypt", "kms:Decrypt", key_arn or layout.request.kms_key)]
+    return [_allow("Decrypt", "kms:Decrypt", keys if len(keys) > 1 else keys[0])]
 
 
 def _recommended_bucket_statements(layout: Layout) -> list[Statement]:
-    # setup does not know the prefix of a trail that it does not create
-    prefix = layout.log_prefix if layout.request.trail else ""
+    # without --prefix, setup does not know the prefix of a trail that it does not create
+    prefix = layout.log_prefix if layout.request.trail or layout.request.prefix else ""
     return [
         _allow("ReadLogs", "s3:GetObject", f"{layout.bucket_arn}/{prefix}*"),
         _allow("ListAndLocate", ["s3:ListBucket", "s3:GetBucketLocation"], layout.bucket_arn),

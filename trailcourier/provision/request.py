@@ -11,6 +11,7 @@ import msgspec
 
 from trailcourier import keys
 from trailcourier.aws import regions
+from trailcourier.provision.visible_trails import VisibleTrail
 
 Delivery = Literal["sns", "s3", "eventbridge"]
 Reader = Literal["user", "instance-profile", "pod-identity", "cross-account", "none"]
@@ -52,6 +53,7 @@ class SetupRequest(msgspec.Struct, frozen=True, kw_only=True):
     existing_bucket: bool = False
     prefix: str = ""
     trail: bool = True
+    second_trail: bool = False
     organization: bool = False
     organization_id: str = ""
     data_events: tuple[str, ...] = ()
@@ -71,12 +73,17 @@ class SetupRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AccountFacts(msgspec.Struct, frozen=True):
-    """What a plan needs to know from AWS: the account, the caller, a bucket's region."""
+    """What a plan needs to know from AWS: the account, the caller, a bucket's region.
+
+    *trails* are those that exist; *trails_unread* says why AWS did not show them.
+    """
 
     account: str = ""
     caller: str = ""
     bucket_region: str = ""
     organization_id: str = ""
+    trails: tuple[VisibleTrail, ...] = ()
+    trails_unread: str = ""
 
 
 def list_unknown(request: SetupRequest, facts: AccountFacts) -> list[str]:
@@ -200,10 +207,10 @@ def _check_without_trail(request: SetupRequest) -> Iterator[str]:
             "--no-trail: nothing would publish to a new topic: name the trail's topic with "
             "--topic, or use --delivery s3 or eventbridge"
         )
-    if request.organization or request.data_events or request.prefix:
+    if request.organization or request.data_events or request.second_trail:
         yield (
-            "--no-trail: --organization, --data-events and --prefix apply only to a trail that "
-            "setup creates: leave them out"
+            "--no-trail: --organization, --data-events and --second-trail apply only to a trail "
+            "that setup creates: leave them out"
         )
 
 

@@ -13,12 +13,13 @@ from typing import NamedTuple
 
 import boto3
 import pytest
+import urllib3
 
 from trailcourier import cli, settings
 from trailcourier.aws import clients, sessions
 from trailcourier.aws.network import Network
 from trailcourier.cli.exits import Exit
-from trailcourier.cli.setup import apply_command
+from trailcourier.cli.setup import new_key
 
 ACCOUNT = "123456789012"
 
@@ -54,7 +55,8 @@ def name():
 
 
 @pytest.fixture
-def environment(gate, tmp_path, monkeypatch):
+def environment(gate, moto, tmp_path, monkeypatch):
+    urllib3.request("POST", f"{moto}/moto-api/reset", timeout=60)  # one account, no trail yet
     monkeypatch.chdir(tmp_path)
     for variable, value in {
         "AWS_ENDPOINT_URL": gate.url,
@@ -132,7 +134,7 @@ def test_without_a_terminal_or_a_file_nothing_is_created(apply, gate):
 
 
 def test_a_terminal_shows_the_secret_once(apply, monkeypatch):
-    monkeypatch.setattr(apply_command, "_on_a_terminal", lambda: True)
+    monkeypatch.setattr(new_key, "_on_a_terminal", lambda: True)
     monkeypatch.setenv("OLD_KEY", "x")
     Path("trailcourier.toml").write_text(WITH_KEYS)
 

@@ -1,5 +1,6 @@
 """``trailcourier setup``: plan, create, destroy and export the AWS side."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -166,11 +167,11 @@ def export(
     Needs no credentials where --account (and --bucket-region, --organization-id) give what AWS
     would be asked.
     """
-    facts = (
-        AccountFacts()
-        if not provision.list_unknown(request, AccountFacts())
-        else SetupAccount(request, profile).collect_facts()
-    )
+    facts = AccountFacts()
+    if provision.list_unknown(request, facts):
+        facts = SetupAccount(request, profile).collect_with_trails()
+    for line in report.warn_of_second_trail(Layout(request, facts)):
+        print(f"trailcourier: {line}", file=sys.stderr)
     text = FORMATS[format_](Layout(request, facts), provision.plan(request, facts))
     if as_json:
         output.say_json({"format": format_, "text": text})

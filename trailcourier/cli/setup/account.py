@@ -49,6 +49,10 @@ class SetupAccount:
         """Ask AWS what the plan needs to know; raises Unreachable or ConfigError."""
         return account_facts.collect(self.request, self.client)
 
+    def collect_with_trails(self) -> AccountFacts:
+        """Also ask which trails exist, for a verb that may create another."""
+        return account_facts.find_trails(self.request, self.collect_facts(), self.client)
+
     def runner(
         self, facts: AccountFacts, known: Mapping[str, Any] | None = None
     ) -> provision.StepRunner:

@@ -61,6 +61,11 @@ OPTIONS = (
     _option("bucket_role", "The role in the bucket's account that the collector assumes.", "ARN"),
     _option("prefix", "The prefix before AWSLogs/ in the bucket.", "TEXT"),
     _option("trail", "Create a trail, or use an existing one.", flags="--trail/--no-trail"),
+    _option(
+        "second_trail",
+        "Create a trail even if another covers the account; AWS charges for it.",
+        flags="--second-trail",
+    ),
     _option("organization", "Record every account of the organisation.", flags="--organization"),
     _option("organization_id", "The organisation's id; default: AWS is asked.", "o-ID"),
     _option(

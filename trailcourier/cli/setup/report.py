@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from trailcourier.provision import Layout, SetupRequest, Step, StepReport
+from trailcourier.provision import Layout, SetupRequest, Step, StepReport, trail_advice
 from trailcourier.provision.manual_steps import ManualStep
 from trailcourier.provision.steps import show_placeholders
 
@@ -34,6 +34,18 @@ def explain_nothing_found(request: SetupRequest, reports: Sequence[StepReport]) 
         yield (
             f"Found nothing named {request.name} in {request.region}. Give the options that it was "
             "set up with: --name, --region, --bucket, --delivery, --reader."
+        )
+
+
+def warn_of_second_trail(layout: Layout) -> Iterator[str]:
+    """Yield what an export should not keep silent: that a trail may cover the account already."""
+    facts = layout.facts
+    yield from trail_advice.list_objections(layout)
+    if layout.request.trail and (facts.trails_unread or not facts.account):
+        yield (
+            facts.trails_unread
+            or "AWS was not asked whether a trail covers the account already "
+            "(it charges for a second one): `trailcourier setup plan` asks"
         )
 
 

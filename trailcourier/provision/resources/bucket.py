@@ -83,7 +83,8 @@ def policy(layout: Layout) -> Step:
 def key_filter(layout: Layout) -> dict[str, str]:
     """Return the prefix and the suffix of log files' keys, as far as they are known."""
     if not layout.request.trail:  # the trail's owner chose the prefix
-        return {"suffix": ".json.gz"}
+        prefix = {"prefix": layout.log_prefix} if layout.request.prefix else {}
+        return {**prefix, "suffix": ".json.gz"}
     below = "" if layout.request.organization else f"{layout.account}/CloudTrail"
     return {"prefix": layout.log_prefix + below, "suffix": ".json.gz"}
 
