@@ -467,6 +467,7 @@ ACCOUNT = "111122223333"
 SET_UPS = (  # between them they have every step
     SetupRequest(account=ACCOUNT),
     SetupRequest(account=ACCOUNT, delivery="s3", reader="pod-identity", kms_key="new"),
+    SetupRequest(account=ACCOUNT, lock_days=30, expire_days=365),
     SetupRequest(
         account=ACCOUNT, delivery="eventbridge", reader="instance-profile", organization=True
     ),

@@ -26,6 +26,12 @@ _S3 = {  # by method and the query's first name
     ("DELETE", "policy"): "DeleteBucketPolicy",
     ("PUT", "publicAccessBlock"): "PutPublicAccessBlock",
     ("GET", "publicAccessBlock"): "GetPublicAccessBlock",
+    ("PUT", "versioning"): "PutBucketVersioning",
+    ("GET", "versioning"): "GetBucketVersioning",
+    ("PUT", "object-lock"): "PutObjectLockConfiguration",
+    ("GET", "object-lock"): "GetObjectLockConfiguration",
+    ("PUT", "lifecycle"): "PutBucketLifecycleConfiguration",
+    ("GET", "lifecycle"): "GetBucketLifecycleConfiguration",
     ("PUT", "notification"): "PutBucketNotificationConfiguration",
     ("GET", "notification"): "GetBucketNotificationConfiguration",
 }

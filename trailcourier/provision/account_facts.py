@@ -42,7 +42,13 @@ def collect(request: SetupRequest, clients: Clients) -> AccountFacts:
         caller=str(identity["Arn"]),
         bucket_region=bucket_region,
         organization_id=_ask_organization(request, clients),
+        plain_http=_is_plain_http(clients("s3", request.region)),
     )
+
+
+def _is_plain_http(client: Any) -> bool:
+    """Return whether S3 is reached without TLS, as only emulators are."""
+    return str(getattr(client.meta, "endpoint_url", "")).startswith("http://")
 
 
 def find_trails(request: SetupRequest, facts: AccountFacts, clients: Clients) -> AccountFacts:

@@ -111,10 +111,10 @@ def render_source(
     source |= {
         "bucket_region": layout.bucket_region,
         "buckets": [layout.bucket],
+        # a deleted bucket's name is free for anybody
+        "expected_bucket_owner": layout.request.bucket_account or layout.account,
         "sinks": list(sinks) or ["archive"],
     }
-    if owner := layout.request.bucket_account:  # for our own, the check would cost CPU per file
-        source["expected_bucket_owner"] = owner
     name = layout.request.source
     tables = [
         _table(f"sources.{name}", source),

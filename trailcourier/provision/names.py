@@ -3,7 +3,7 @@
 import msgspec
 
 from trailcourier.aws import regions
-from trailcourier.provision.merge_rules import TAG
+from trailcourier.provision.merge_rules import GROUP_PATH, TAG
 from trailcourier.provision.request import AccountFacts, Encrypted, PolicyForm, SetupRequest
 
 UNKNOWN_ACCOUNT = "ACCOUNT"  # stands for the account id until that is known
@@ -95,11 +95,11 @@ class Layout(msgspec.Struct, frozen=True):
 
     @property
     def role_arn(self) -> str:
-        return f"arn:{self.partition}:iam::{self.account}:role/{self.name}"
+        return self.iam_arn("role")
 
     @property
     def user_arn(self) -> str:
-        return f"arn:{self.partition}:iam::{self.account}:user/{self.name}"
+        return self.iam_arn("user")
 
     @property
     def policy_form(self) -> PolicyForm:
@@ -121,6 +121,16 @@ class Layout(msgspec.Struct, frozen=True):
     def arn(self, service: str, resource: str) -> str:
         return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{resource}"
 
+    def iam_arn(self, kind: str, path: str = "") -> str:
+        """Return the ARN of our identity of this *kind*, below *path* or the requested path."""
+        named = f"{kind}{path or self.request.path}{self.name}"
+        return f"arn:{self.partition}:iam::{self.account}:{named}"
+
+    @property
+    def group_path(self) -> str:
+        """The path of our IAM group; its last part stands for the tag that a group cannot have."""
+        return self.request.path.rstrip("/") + GROUP_PATH
+
     def encrypts(self, what: Encrypted) -> bool:
         """Return whether the requested KMS key encrypts *what*."""
         return bool(self.request.kms_key) and what in self.request.encrypt
@@ -131,4 +141,6 @@ class Layout(msgspec.Struct, frozen=True):
 
     @property
     def tags(self) -> list[dict[str, str]]:
-        return [{"Key": TAG, "Value": self.name}]
+        further = (each.partition("=") for each in self.request.tag)
+        pairs = ((TAG, self.name), *((key, value) for key, _, value in further))
+        return [{"Key": key, "Value": value} for key, value in pairs]

@@ -25,4 +25,4 @@ def list_options(request: SetupRequest) -> Iterator[str]:
             yield option if value else option.replace("--", "--no-", 1)
         else:
             for each in value if isinstance(value, tuple) else (value,):
-                yield from (option, each)
+                yield from (option, str(each))

@@ -30,6 +30,7 @@ def _key_steps(layout: Layout) -> Iterator[Step]:
     requested = layout.request.kms_key
     if requested == "new":
         yield key.key(layout)
+        yield key.rotation(layout)
     ours = requested == "new" or requested.split(":")[4:5] == [layout.account]
     if ours and policies.key_statements(layout):
         yield key.policy(layout)
@@ -43,6 +44,11 @@ def _bucket_steps(layout: Layout) -> Iterator[Step]:
     else:
         yield bucket.bucket(layout)
         yield bucket.public_access_block(layout)
+        yield bucket.versioning(layout)
+        if layout.request.lock_days:
+            yield bucket.object_lock(layout)
+        if layout.request.expire_days:
+            yield bucket.lifecycle(layout)
     if layout.request.trail:
         yield bucket.policy(layout)
 

@@ -87,11 +87,10 @@ def _records_management_events(selectors: Mapping[str, Any]) -> bool:
 
 
 def _takes_all(selector: Mapping[str, Any]) -> bool:
-    return selector.get("IncludeManagementEvents", True) and (
-        selector.get("ReadWriteType", "All") == "All"
-    )
+    everything = selector.get("ReadWriteType", "All") == "All"
+    return everything and selector.get("IncludeManagementEvents", True) is True
 
 
 def _advanced_takes_all(fields: Iterable[Mapping[str, Any]]) -> bool:
     by_name = {each["Field"]: each.get("Equals", []) for each in fields}
-    return by_name.get("eventCategory") == ["Management"] and "readOnly" not in by_name
+    return bool(by_name.get("eventCategory") == ["Management"]) and "readOnly" not in by_name

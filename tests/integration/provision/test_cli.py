@@ -98,7 +98,7 @@ def test_one_command_creates_writes_validates_and_receives(apply, name):
     assert "valid: the configuration has no errors" in lines
     assert "its secret is in secret, its id in secret.id; only you can read them" in output.out
     assert any(line.startswith("live: the queue can be received from and is") for line in lines)
-    assert lines[-2:] == ["17 created", "next: trailcourier run"]
+    assert lines[-2:] == ["18 created", "next: trailcourier run"]
 
 
 def test_the_source_names_queue_region_bucket_and_credential(apply, name):
@@ -109,7 +109,7 @@ def test_the_source_names_queue_region_bucket_and_credential(apply, name):
     assert source.queue.region == "us-east-1"
     assert source.bucket_region == "us-east-1"
     assert source.buckets == (f"{name}-{ACCOUNT}-us-east-1",)
-    assert source.expected_bucket_owner is None  # with an owner, boto3 would read each file
+    assert source.expected_bucket_owner == ACCOUNT
     assert source.credentials.kind == "iam-user"
     assert source.credentials.secret_access_key.reveal() == Path("secret").read_text().strip()
     assert source.credentials.access_key_id.reveal() == Path("secret.id").read_text().strip()
@@ -201,7 +201,7 @@ def test_a_second_apply_reports_unchanged_and_keeps_the_file(apply):
     output = apply(*options)
 
     assert output.code == Exit.DONE, output.err
-    assert "17 unchanged" in output.out
+    assert "18 unchanged" in output.out
     assert "already has source prod; not changed" in output.out
     assert Path("trailcourier.toml").read_text() == before
 
@@ -392,9 +392,9 @@ def test_plan_and_destroy_take_the_options_that_apply_was_called_with(
     assert 'external_id = "env:AN_ID"' in planned.out
     assert '\nsinks = ["siem"]\n' in planned.out
     assert '\nsinks = ["one", "two"]\n' in otherwise.out
-    assert "14 created" in applied.out, applied.err
-    assert "14 unchanged; nothing was changed" in there.out
-    assert "14 unchanged; nothing was changed" in untold.out
+    assert "15 created" in applied.out, applied.err
+    assert "15 unchanged; nothing was changed" in there.out
+    assert "15 unchanged; nothing was changed" in untold.out
     assert "not known yet: the external id: give --external-id env:NAME or file:/path" in untold.out
     assert "not known yet" not in there.out
     assert "\nto update    role: " in differs.out
@@ -425,7 +425,7 @@ def test_plan_and_apply_print_the_same_summaries(call, apply):
                 if line.startswith(state)]  # fmt: skip
 
     assert summaries(planned, "to create") == summaries(applied, "created")
-    assert planned.out.splitlines()[-1] == "17 to create; nothing was changed"
+    assert planned.out.splitlines()[-1] == "18 to create; nothing was changed"
 
 
 def test_a_plan_without_credentials_says_what_it_does_not_know(call, gate, monkeypatch):
@@ -494,7 +494,7 @@ def test_a_topic_of_another_account_leaves_steps_for_it_and_exits_with_1(apply, 
     assert "not allowed  subscription" in output.out
     assert (f"aws sns add-permission --region us-east-1 --topic-arn {topic} --label ") in output.out
     assert "  aws sns subscribe " in output.out
-    assert '"Action": "s3:GetObject"' in output.out
+    assert '"Action": ["s3:GetObject", "s3:GetObjectVersion"]' in output.out
     assert "aws ec2 associate-iam-instance-profile" in output.out
 
 
@@ -521,6 +521,21 @@ def test_destroy_that_finds_nothing_names_what_it_looked_for(call, name):
     assert output.code == Exit.DONE, output.err
     assert output.out.splitlines()[0].startswith(f"account {ACCOUNT}, us-east-1")
     assert output.out.splitlines()[-1].startswith(f"Found nothing named {name} in us-east-1.")
+
+
+def test_a_module_is_written_to_a_new_folder_and_never_over_files(call):
+    first = call("export", "terraform", "--account", ACCOUNT, "--module", "trail")
+    again = call("export", "terraform", "--account", ACCOUNT, "--module", "trail")
+    other = call("export", "cli", "--account", ACCOUNT, "--module", "trail")
+
+    assert first.code == Exit.DONE, first.err
+    assert {each.name for each in Path("trail").iterdir()} == {
+        "main.tf.json", "outputs.tf.json", "versions.tf.json",
+    }  # fmt: skip
+    assert first.out.splitlines()[-1] == "written: trail/versions.tf.json"
+    assert again.code == Exit.CONFIG
+    assert "trail/main.tf.json exists already" in again.err
+    assert other.code == Exit.USAGE
 
 
 def test_destroy_in_json(call, apply, gate):

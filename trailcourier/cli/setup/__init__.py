@@ -15,7 +15,7 @@ from trailcourier.cli.setup.account import SetupAccount
 from trailcourier.cli.setup.choices import with_setup_options
 from trailcourier.cli.setup.result import ApplyOptions
 from trailcourier.provision import AccountFacts, Layout, SetupRequest, StepReport
-from trailcourier.provision.export import FORMATS, Format
+from trailcourier.provision.export import FORMATS, Format, module_folder, terraform
 
 app = typer.Typer(help="Create the AWS side: trail, bucket, topic, queue and permissions.")
 
@@ -160,6 +160,10 @@ def export(
         typer.Argument(metavar="FORMAT", help="terraform (.tf.json), cloudformation or cli."),
     ],
     profile: Profile = "",
+    module: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Write Terraform as a module, without a provider."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Print the plan for somebody else to apply: as Terraform, CloudFormation or a script.
@@ -167,12 +171,19 @@ def export(
     Needs no credentials where --account (and --bucket-region, --organization-id) give what AWS
     would be asked.
     """
+    if module and format_ != "terraform":
+        raise typer.BadParameter(f"--module: only Terraform has modules, not {format_}")
     facts = AccountFacts()
     if provision.list_unknown(request, facts):
         facts = SetupAccount(request, profile).collect_with_trails()
     for line in report.warn_of_second_trail(Layout(request, facts)):
         print(f"trailcourier: {line}", file=sys.stderr)
-    text = FORMATS[format_](Layout(request, facts), provision.plan(request, facts))
+    layout, steps = Layout(request, facts), provision.plan(request, facts)
+    if module:
+        written = module_folder.write(module, terraform.module(layout, steps))
+        output.say_lines(f"written: {path}" for path in written)
+        return
+    text = FORMATS[format_](layout, steps)
     if as_json:
         output.say_json({"format": format_, "text": text})
     else:

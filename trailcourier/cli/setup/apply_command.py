@@ -35,7 +35,7 @@ def apply(account: SetupAccount, options: ApplyOptions) -> ApplyResult:
     _check_trails(layout)
     existing = read_configuration(layout, options)
     known = external_id(account.request, options)
-    runner = account.runner(facts, known)
+    runner = account.runner(facts, known, _say_waiting)
     if not options.as_json:
         output.say(report.format_account(layout, facts.caller))
         output.say_lines(trail_advice.list_advice(layout))
@@ -58,6 +58,10 @@ def apply(account: SetupAccount, options: ApplyOptions) -> ApplyResult:
     if not options.as_json:
         output.say_lines(summary.lines(layout, result, options))
     return result
+
+
+def _say_waiting(why: str) -> None:
+    print(f"trailcourier: {why}", file=sys.stderr)
 
 
 def _check_trails(layout: Layout) -> None:

@@ -60,6 +60,8 @@ OPTIONS = (
     _option("bucket_account", "The account that owns the bucket, if another.", "ID"),
     _option("bucket_role", "The role in the bucket's account that the collector assumes.", "ARN"),
     _option("prefix", "The prefix before AWSLogs/ in the bucket.", "TEXT"),
+    _option("lock_days", "Let nobody delete a log file of a new bucket for so long.", "DAYS"),
+    _option("expire_days", "Delete log files of a new bucket after so long.", "DAYS"),
     _option("trail", "Create a trail, or use an existing one.", flags="--trail/--no-trail"),
     _option(
         "second_trail",
@@ -90,6 +92,11 @@ OPTIONS = (
         "The collector's permissions; default: what the options need.",
         kind=PolicyForm | None,
     ),
+    _option("permissions_boundary", "The boundary of a new user or role.", "ARN"),
+    _option("path", "The path of a new user, role, group and instance profile.", "/PATH/"),
+    _option(
+        "tag", "A further tag of what is created; repeatable.", "KEY=VALUE", kind=list[str] | None
+    ),
 )
 
 
@@ -100,6 +107,7 @@ def _build_request(given: dict[str, Any]) -> SetupRequest:
     fields["bucket_region"] = _region_code("--bucket-region", given["bucket_region"])
     fields["data_events"] = tuple(given["data_events"] or ())
     fields["encrypt"] = tuple(each.value for each in given["encrypt"] or (Encrypt.LOGS,))
+    fields["tag"] = tuple(given["tag"] or ())
     fields["policy"] = given["policy"] or ""
     return SetupRequest(**fields)
 

@@ -1,8 +1,9 @@
 """The steps for the collector's identity: a user in a group, or a role."""
 
+from typing import Any
+
 from trailcourier.provision import documents, policies
 from trailcourier.provision.documents import Statements
-from trailcourier.provision.merge_rules import GROUP_PATH
 from trailcourier.provision.names import Layout
 from trailcourier.provision.resources.key import key_arn
 from trailcourier.provision.steps import MERGED, Fields, Placeholder, Step, call_factory
@@ -14,8 +15,14 @@ _ASSUMED_BY = {
 }
 
 
-def _arn(layout: Layout, resource: str) -> str:
-    return f"arn:{layout.partition}:iam::{layout.account}:{resource}"
+def _identity(layout: Layout) -> dict[str, Any]:
+    """Return what a new user and a new role have in common."""
+    boundary = layout.request.permissions_boundary
+    return {
+        **({} if layout.request.path == "/" else {"Path": layout.request.path}),
+        **({"PermissionsBoundary": boundary} if boundary else {}),
+        "Tags": layout.tags,
+    }
 
 
 def group(layout: Layout) -> Step:
@@ -24,9 +31,9 @@ def group(layout: Layout) -> Step:
     return Step(
         id="group",
         summary=f"IAM group {layout.name} carries the collector's permissions",
-        resource=_arn(layout, f"group{GROUP_PATH}{layout.name}"),
+        resource=layout.iam_arn("group", layout.group_path),
         read_calls=(call("GetGroup", **named),),
-        create_calls=(call("CreateGroup", **named, Path=GROUP_PATH),),
+        create_calls=(call("CreateGroup", **named, Path=layout.group_path),),
         delete_calls=(call("DeleteGroup", **named),),
     )
 
@@ -61,7 +68,7 @@ def user(layout: Layout) -> Step:
         summary=f"IAM user {layout.name} is the collector's identity",
         resource=layout.user_arn,
         read_calls=(call("GetUser", **named),),
-        create_calls=(call("CreateUser", **named, Tags=layout.tags),),
+        create_calls=(call("CreateUser", **named, **_identity(layout)),),
         delete_calls=(call("DeleteUser", **named),),
     )
 
@@ -73,7 +80,7 @@ def membership(layout: Layout) -> Step:
     return Step(
         id="membership",
         summary=f"IAM user {layout.name} is in group {layout.name}",
-        resource=_arn(layout, f"group{GROUP_PATH}{layout.name}"),
+        resource=layout.iam_arn("group", layout.group_path),
         read_calls=(
             call(
                 "ListGroupsForUser",
@@ -115,7 +122,7 @@ def role(layout: Layout) -> Step:
     create = {
         "AssumeRolePolicyDocument": documents.policy_document(statements),
         "Description": "Trailcourier reads CloudTrail log files as this role",
-        "Tags": layout.tags,
+        **_identity(layout),
     }
     return Step(
         id="role",
@@ -132,15 +139,21 @@ def role(layout: Layout) -> Step:
     )
 
 
+def _profile(layout: Layout) -> dict[str, Any]:
+    """Return what a new instance profile has of an identity: it takes no boundary."""
+    given = _identity(layout)
+    return {name: given[name] for name in given if name != "PermissionsBoundary"}
+
+
 def instance_profile(layout: Layout) -> Step:
     call = call_factory("iam", layout.region)
     named = {"InstanceProfileName": layout.name}
     return Step(
         id="instance-profile",
         summary=f"instance profile {layout.name} gives the role to an EC2 instance",
-        resource=_arn(layout, f"instance-profile/{layout.name}"),
+        resource=layout.iam_arn("instance-profile"),
         read_calls=(call("GetInstanceProfile", **named),),
-        create_calls=(call("CreateInstanceProfile", **named, Tags=layout.tags),),
+        create_calls=(call("CreateInstanceProfile", **named, **_profile(layout)),),
         delete_calls=(call("DeleteInstanceProfile", **named),),
     )
 
@@ -152,7 +165,7 @@ def instance_profile_role(layout: Layout) -> Step:
     return Step(
         id="profile-role",
         summary=f"instance profile {layout.name} holds role {layout.name}",
-        resource=_arn(layout, f"instance-profile/{layout.name}"),
+        resource=layout.iam_arn("instance-profile"),
         read_calls=(call("GetInstanceProfile", {"held": held}, InstanceProfileName=layout.name),),
         create_calls=(call("AddRoleToInstanceProfile", **both),),
         delete_calls=(call("RemoveRoleFromInstanceProfile", **both),),
