@@ -73,6 +73,16 @@ def read_existing(path: Path) -> ExistingConfiguration:
     return ExistingConfiguration(text, tuple(tree.get("sinks", {})), urls)
 
 
+def read_credentials(path: Path, source: str) -> list[str]:
+    """Return the references to the access key of *source* in the file; empty where it has none."""
+    try:
+        tree: Any = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = tree["sources"][source]["credentials"]
+        return [str(table["access_key_id"]), str(table["secret_access_key"])]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+
+
 def _queue_url_of(source: object) -> str:
     return str(source.get("queue_url", "")) if isinstance(source, dict) else ""
 

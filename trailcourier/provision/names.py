@@ -33,7 +33,8 @@ class Layout(msgspec.Struct, frozen=True):
 
     @property
     def bucket(self) -> str:
-        return self.request.bucket or f"{self.name}-{self.account.lower()}-{self.region}"
+        # in capitals until the account is known: no bucket has such a name
+        return self.request.bucket or f"{self.name}-{self.account}-{self.region}"
 
     @property
     def bucket_region(self) -> str:

@@ -71,14 +71,14 @@ class StepRunner:
         self._patience, self._on_wait = patience, on_wait
         self.known: dict[str, Any] = dict(known or {})
 
-    def call(self, call: AwsCall) -> Mapping[str, Any]:
-        """Make *call*, keep its outputs and return the response.
+    def call(self, call: AwsCall, *, all_pages: bool = True) -> Mapping[str, Any]:
+        """Make *call*, keep its outputs and return the response, by default with every page.
 
         Raises CallFailed or PlaceholderUnknown.
         """
         resolved = replace(call, parameters=encode_parameters(self.resolve(call.parameters)))
         open_client = partial(self._clients, call.service, call.region)
-        answer = calls.make(resolved, open_client, all_pages=True)
+        answer = calls.make(resolved, open_client, all_pages=all_pages)
         if not answer.good:
             raise CallFailed(answer)
         response = {

@@ -148,6 +148,22 @@ def test_a_terminal_shows_the_secret_once(apply, monkeypatch):
     assert "access-key" in second.out
 
 
+def test_without_a_file_the_next_step_names_the_variables_of_the_key(apply, monkeypatch):
+    monkeypatch.setattr(new_key, "_on_a_terminal", lambda: True)
+
+    output = apply()
+
+    expected = "next: export PROD_ACCESS_KEY_ID=... PROD_SECRET_ACCESS_KEY=... with the access key"
+    assert expected in output.out
+
+
+def test_an_offline_plan_prints_no_name_that_a_bucket_could_have(call, name):
+    output = call("plan", "--offline")
+
+    assert f"{name}-ACCOUNT-us-east-1" in output.out
+    assert f"{name}-account-us-east-1" not in output.out
+
+
 def test_an_existing_secret_file_is_not_overwritten(apply, gate):
     Path("secret").write_text("somebody's")
 
@@ -513,6 +529,66 @@ def test_destroy_asks_first_and_removes_what_it_listed(call, apply, gate, monkey
     done = call("destroy", "--yes")
     assert done.code == Exit.DONE, done.err
     assert done.out.splitlines()[-1] == "14 removed"
+
+
+def test_the_preview_of_destroy_is_what_destroy_does(call, apply, site, name, monkeypatch):
+    apply("--secret-file", "secret")
+    s3 = site().client("s3")
+    s3.put_object(Bucket=f"{name}-{ACCOUNT}-us-east-1", Key="AWSLogs/a.json.gz", Body=b"x")
+    iam = site().client("iam")
+    iam.create_user(UserName=f"other-{name}")
+    iam.add_user_to_group(UserName=f"other-{name}", GroupName=name)
+    monkeypatch.setattr(sys, "stdin", io.StringIO("n\n"))
+
+    asked, done = call("destroy"), call("destroy", "--yes")
+
+    def steps(output, removed):
+        lines = (line.replace(removed, "removed", 1) for line in output.out.splitlines())
+        return [line.split() for line in lines if line.startswith(("removed", "kept"))]
+
+    assert steps(asked, "to remove") == steps(done, "removed")
+    assert "kept         bucket:" in asked.out
+    assert "kept         group:" in asked.out
+
+
+def test_destroy_says_how_many_messages_wait_before_it_asks(call, apply, site, name, monkeypatch):
+    apply("--reader", "none")
+    sqs = site().client("sqs")
+    url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
+    for body in ("one", "two"):
+        sqs.send_message(QueueUrl=url, MessageBody=body)
+    monkeypatch.setattr(sys, "stdin", io.StringIO("n\n"))
+
+    asked = call("destroy", "--reader", "none")
+    done = call("destroy", "--reader", "none", "--yes", "--json").json
+
+    assert f"queue {name}: 2 messages wait in it; deleted with the queue." in asked.out
+    assert f"{name}-dead: " not in asked.out
+    assert {"queue": name, "messages": 2} in done["waiting"]
+
+
+def test_destroy_names_the_key_files_and_apply_works_after_it(call, apply):
+    options = ("--write", "trailcourier.toml", "--secret-file", "secret")
+    apply(*options)
+    first = Path("secret.id").read_text()
+
+    destroyed = call("destroy", "--yes")  # the configuration names the files
+    again = apply(*options)
+
+    assert "secret.deleted (was " in destroyed.out
+    assert Path("secret.id.deleted").read_text() == first
+    assert again.code == Exit.DONE, again.err
+    assert Path("secret.id").read_text() != first
+
+
+def test_files_of_another_key_stay_as_they_are(call, apply):
+    apply("--secret-file", "secret")
+    Path("secret.id").write_text("AKIAOTHER\n")
+
+    output = call("destroy", "--yes", "--secret-file", "secret")
+
+    assert "stays: secret, which is not of the deleted access key" in output.out
+    assert Path("secret").is_file()
 
 
 def test_destroy_that_finds_nothing_names_what_it_looked_for(call, name):

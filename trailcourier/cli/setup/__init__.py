@@ -6,15 +6,21 @@ from typing import Annotated
 
 import typer
 
-from trailcourier import provision
+from trailcourier import provision, settings
 from trailcourier.cli import output
 from trailcourier.cli.exits import Exit
 from trailcourier.cli.output import AsJson
-from trailcourier.cli.setup import apply_command, plan_command, report
+from trailcourier.cli.setup import (
+    apply_command,
+    destroy_command,
+    new_key,
+    plan_command,
+    report,
+)
 from trailcourier.cli.setup.account import SetupAccount
 from trailcourier.cli.setup.choices import with_setup_options
 from trailcourier.cli.setup.result import ApplyOptions
-from trailcourier.provision import AccountFacts, Layout, SetupRequest, StepReport
+from trailcourier.provision import AccountFacts, Layout, SetupRequest
 from trailcourier.provision.export import FORMATS, Format, module_folder, terraform
 
 app = typer.Typer(help="Create the AWS side: trail, bucket, topic, queue and permissions.")
@@ -75,7 +81,7 @@ def show_plan(
     if as_json:
         output.say_json(planned)
     else:
-        output.say_lines(lines)
+        report.say_lines(lines)
 
 
 @app.command()
@@ -114,41 +120,25 @@ def destroy(
     *,
     profile: Profile = "",
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
-    write: Ignored = "",
+    write: Annotated[Path | None, typer.Option(hidden=True)] = None,
     sink: IgnoredList = None,
-    secret_file: Ignored = "",
+    secret_file: Annotated[Path | None, typer.Option(hidden=True)] = None,
     external_id: Ignored = "",
     wait: Ignored = "",
     as_json: AsJson = False,
 ) -> None:
     """Remove what setup created with the same options; never a log file.
 
-    Removes only what carries the tag "trailcourier", and our entries in others' policies.
+    Removes only what carries the tag "trailcourier", and our entries in others' policies. Says
+    first how many messages wait in the queues. Key files get the ending ".deleted".
     """
-    del write, sink, secret_file, external_id, wait
+    del sink, external_id, wait
     if as_json and not yes:
         raise typer.BadParameter("--json: cannot ask for confirmation: add --yes")
+    files = new_key.find_key_files(request, secret_file, write or settings.find())
     account = SetupAccount(request, profile)
-    facts = account.collect_facts()
-    steps = provision.plan(request, facts)
-    if not as_json:
-        output.say(report.format_account(Layout(request, facts), facts.caller))
-    if not yes:
-        preview = provision.preview_destroy(steps, account.runner(facts))
-        output.say_lines(report.format_step(each) for each in preview)
-        if not output.confirm('Remove what is "to remove"?'):
-            output.say("Nothing was changed. To remove it without this question, add --yes.")
-            raise typer.Exit(Exit.NO)
-    reports: list[StepReport] = []
-    for each in provision.destroy(steps, account.runner(facts)):
-        reports.append(each)
-        if not as_json:
-            output.say(report.format_step(each))
-    if as_json:
-        output.say_json({"steps": reports})
-    else:
-        output.say(report.format_totals(reports))
-        output.say_lines(report.explain_nothing_found(request, reports))
+    if not destroy_command.destroy(account, files, yes=yes, as_json=as_json):
+        raise typer.Exit(Exit.NO)
 
 
 @app.command()

@@ -37,8 +37,8 @@ def apply(account: SetupAccount, options: ApplyOptions) -> ApplyResult:
     known = external_id(account.request, options)
     runner = account.runner(facts, known, _say_waiting)
     if not options.as_json:
-        output.say(report.format_account(layout, facts.caller))
-        output.say_lines(trail_advice.list_advice(layout))
+        report.say(report.format_account(layout, facts.caller))
+        report.say_lines(trail_advice.list_advice(layout))
     with new_key.place_for_secret(steps, account.runner(facts, known), options) as save_key:
         reports = tuple(_apply_steps(steps, runner, save_key, options))
     url = str(runner.known["queue_url"])
@@ -53,10 +53,11 @@ def apply(account: SetupAccount, options: ApplyOptions) -> ApplyResult:
         written=written,
         problems=problems,
         warnings=tuple(_list_warnings(layout, loaded, runner, options)),
+        environment=_list_variables(account.request, runner, options),
         live=liveness.check(account, layout, loaded, url, options),
     )
     if not options.as_json:
-        output.say_lines(summary.lines(layout, result, options))
+        report.say_lines(summary.lines(layout, result, options))
     return result
 
 
@@ -113,7 +114,7 @@ def _apply_steps(
     try:
         for each in provision.apply(steps, runner):
             if not options.as_json:
-                output.say(report.format_step(each))
+                report.say(report.format_step(each))
             if each.step == "access-key" and each.state == "created" and save_key:
                 new_key.save_new_key(save_key, steps, runner)
                 if options.secret_file and not options.as_json:
@@ -158,6 +159,17 @@ def _environment_with_key(
         references.access_key_id.removeprefix("env:"): str(runner.known["access_key_id"]),
         references.secret_access_key.removeprefix("env:"): str(runner.known[new_key.SECRET]),
     }
+
+
+def _list_variables(
+    request: SetupRequest, runner: StepRunner, options: ApplyOptions
+) -> tuple[str, ...]:
+    """Return the variables that have to hold a new key, if no file does."""
+    if new_key.SECRET not in runner.known or options.secret_file:
+        return ()
+    references = new_key.credential_references(request, None, "")
+    both = (references.access_key_id, references.secret_access_key)
+    return tuple(each.removeprefix("env:") for each in both)
 
 
 def _load_configuration(

@@ -9,7 +9,7 @@ from trailcourier.cli import output
 from trailcourier.cli.setup import report
 from trailcourier.cli.setup.result import ApplyOptions
 from trailcourier.errors import ConfigError
-from trailcourier.provision import SetupRequest, Step, StepRunner
+from trailcourier.provision import SetupRequest, Step, StepRunner, configuration
 from trailcourier.provision.configuration import CredentialReferences
 from trailcourier.provision.secret_file import SaveKey, create_secret_files, key_id_path
 
@@ -88,3 +88,37 @@ def credential_references(
     return CredentialReferences(
         f"env:{prefix}_ACCESS_KEY_ID", f"env:{prefix}_SECRET_ACCESS_KEY", external_id or "env:..."
     )
+
+
+def find_key_files(
+    request: SetupRequest, secret_file: Path | None, written: Path | None
+) -> tuple[Path, ...]:
+    """Return the existing files of the set-up's access key: the secret's, then the id's.
+
+    They are those of ``--secret-file``, else those that the source names in the configuration file
+    *written*.
+    """
+    paths: tuple[Path, ...] = (key_id_path(secret_file), secret_file) if secret_file else ()
+    if not paths and written:
+        credentials = configuration.read_credentials(written, request.source)
+        paths = tuple(
+            Path(each.removeprefix("file:")) for each in credentials if each.startswith("file:")
+        )
+    return tuple(each for each in reversed(paths) if each.is_file())
+
+
+def retire_key_files(paths: Sequence[Path], deleted: frozenset[str]) -> Iterator[str]:
+    """Rename the files of a *deleted* key, so that a new one can take their names; yield the names.
+
+    Yields a warning for files of another key, which stay.
+    """
+    if not deleted:
+        return
+    texts = {path: path.read_text(encoding="utf-8").strip() for path in paths}
+    if not deleted & set(texts.values()):
+        yield from (f"stays: {path}, which is not of the deleted access key" for path in paths)
+        return
+    for path in paths:
+        retired = path.with_name(f"{path.name}.deleted")
+        path.replace(retired)
+        yield f"left: {retired} (was {path}), of the deleted access key: nobody needs it any more"

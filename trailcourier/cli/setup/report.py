@@ -1,16 +1,38 @@
 """What the verbs of ``setup`` print: one line per step, in the same words before and after."""
 
+import shutil
+import sys
+import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
 
+from trailcourier.cli import output
 from trailcourier.provision import Layout, SetupRequest, Step, StepReport, trail_advice
 from trailcourier.provision.manual_steps import ManualStep
 from trailcourier.provision.steps import show_placeholders
 
 WIDTH = 12  # of the column of states
+
+
+def say(line: str) -> None:
+    """Print *line*; a terminal gets it wrapped, unless it is indented: a command to copy."""
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
+    if len(line) <= width or not width or line.startswith(" "):
+        output.say(line)
+        return
+    indent = " " * (WIDTH + 1) if line[WIDTH : WIDTH + 1] == " " and ": " in line else "  "
+    for each in textwrap.wrap(
+        line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    ):
+        output.say(each)
+
+
+def say_lines(lines: Iterable[str]) -> None:
+    for line in lines:
+        say(line)
 
 
 def format_step(report: StepReport) -> str:

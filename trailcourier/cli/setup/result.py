@@ -42,6 +42,10 @@ class ApplyResult(msgspec.Struct, frozen=True):
         tuple[str, ...], Meta(description="errors in the configuration, as `check` reports them")
     ]
     warnings: Annotated[tuple[str, ...], Meta(description="what is valid but probably unintended")]
+    environment: Annotated[
+        tuple[str, ...],
+        Meta(description="variables that have to hold the access key where the collector runs"),
+    ]
     live: Annotated[
         ReceiveResult,
         Meta(description="whether the queue could be received from, and what it held"),

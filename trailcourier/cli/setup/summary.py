@@ -31,6 +31,8 @@ def lines(layout: Layout, result: ApplyResult, options: ApplyOptions) -> Iterato
     prefix = "live" if result.live.good else "not live"
     yield f"{prefix}: {result.live.summary}"
     yield report.format_totals(result.steps)
+    if names := result.environment:
+        yield f"next: export {' '.join(f'{each}=...' for each in names)} with the access key above"
     if result.good:
         yield _next_command(options.write, settings.find())
 

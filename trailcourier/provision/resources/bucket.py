@@ -13,6 +13,7 @@ _BLOCKED = {
     "BlockPublicPolicy": True,
     "RestrictPublicBuckets": True,
 }
+_ANY_VERSION = "(Versions || DeleteMarkers)[0].Key"
 KEEP_REASON = (
     "it holds objects, and setup deletes no log files: if nobody needs them, empty it yourself, "
     "then run this again"
@@ -49,6 +50,8 @@ def bucket(layout: Layout) -> Step:
             call("PutBucketTagging", Tagging={"TagSet": layout.tags}),
         ),
         delete_calls=(call("DeleteBucket"),),
+        in_use_calls=(call("ListObjectVersions", {"version": _ANY_VERSION}, MaxKeys=1),),
+        in_use_reason=KEEP_REASON,
         tags_call=call("GetBucketTagging"),
     )
 

@@ -8,6 +8,9 @@ from trailcourier.provision.names import Layout
 from trailcourier.provision.resources.key import key_arn
 from trailcourier.provision.steps import MERGED, Fields, Placeholder, Step, call_factory
 
+KEEP_REASON = (
+    "something that setup did not create is attached to it; detach that, then run this again"
+)
 _ASSUMED_BY = {
     "instance-profile": "an EC2 instance",
     "pod-identity": "an EKS pod",
@@ -35,6 +38,15 @@ def group(layout: Layout) -> Step:
         read_calls=(call("GetGroup", **named),),
         create_calls=(call("CreateGroup", **named, Path=layout.group_path),),
         delete_calls=(call("DeleteGroup", **named),),
+        in_use_calls=(
+            call(
+                "GetGroup", {"member": f"Users[?UserName!='{layout.name}'].UserName | [0]"}, **named
+            ),
+            call(
+                "ListAttachedGroupPolicies", {"attached": "AttachedPolicies[0].PolicyArn"}, **named
+            ),
+        ),
+        in_use_reason=KEEP_REASON,
     )
 
 
@@ -70,6 +82,12 @@ def user(layout: Layout) -> Step:
         read_calls=(call("GetUser", **named),),
         create_calls=(call("CreateUser", **named, **_identity(layout)),),
         delete_calls=(call("DeleteUser", **named),),
+        in_use_calls=(
+            call(
+                "ListAttachedUserPolicies", {"attached": "AttachedPolicies[0].PolicyArn"}, **named
+            ),
+        ),
+        in_use_reason=KEEP_REASON,
     )
 
 
@@ -136,6 +154,12 @@ def role(layout: Layout) -> Step:
         create_calls=(call("CreateRole", **named, **create),),
         update_calls=(call("UpdateAssumeRolePolicy", **named, PolicyDocument=MERGED),),
         delete_calls=(call("DeleteRole", **named),),
+        in_use_calls=(
+            call(
+                "ListAttachedRolePolicies", {"attached": "AttachedPolicies[0].PolicyArn"}, **named
+            ),
+        ),
+        in_use_reason=KEEP_REASON,
     )
 
 
