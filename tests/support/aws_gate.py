@@ -26,6 +26,7 @@ _S3 = {  # by method and the query's first name
     ("DELETE", "policy"): "DeleteBucketPolicy",
     ("PUT", "publicAccessBlock"): "PutPublicAccessBlock",
     ("GET", "publicAccessBlock"): "GetPublicAccessBlock",
+    ("GET", "list-type"): "ListObjectsV2",
     ("GET", "versions"): "ListObjectVersions",
     ("PUT", "versioning"): "PutBucketVersioning",
     ("GET", "versioning"): "GetBucketVersioning",

@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Iterator
+from typing import Any
 
 import msgspec
 
@@ -18,11 +19,15 @@ def list_options(request: SetupRequest) -> Iterator[str]:
     default = SetupRequest()
     for field in msgspec.structs.fields(SetupRequest):
         value = getattr(request, field.name)
-        if value == getattr(default, field.name):
-            continue
-        option = f"--{field.name.replace('_', '-')}"
-        if isinstance(value, bool):
-            yield option if value else option.replace("--", "--no-", 1)
-        else:
-            for each in value if isinstance(value, tuple) else (value,):
-                yield from (option, str(each))
+        if value != getattr(default, field.name):
+            yield from format_option(field.name, value)
+
+
+def format_option(name: str, value: Any) -> Iterator[str]:
+    """Yield the words that give the option of the field *name* this *value*."""
+    option = f"--{name.replace('_', '-')}"
+    if isinstance(value, bool):
+        yield option if value else option.replace("--", "--no-", 1)
+        return
+    for each in value if isinstance(value, tuple | list) else (value,):
+        yield from (option, str(each))

@@ -19,7 +19,7 @@ from trailcourier import cli, settings
 from trailcourier.aws import clients, sessions
 from trailcourier.aws.network import Network
 from trailcourier.cli.exits import Exit
-from trailcourier.cli.setup import new_key
+from trailcourier.cli.setup import new_key, proof
 
 ACCOUNT = "123456789012"
 
@@ -62,8 +62,11 @@ def environment(gate, moto, tmp_path, monkeypatch):
         "AWS_ENDPOINT_URL": gate.url,
         "AWS_ACCESS_KEY_ID": "AKIAEXAMPLE",
         "AWS_SECRET_ACCESS_KEY": "example",
+        "XDG_STATE_HOME": str(tmp_path),
     }.items():
         monkeypatch.setenv(variable, value)
+    # test_proof.py has doctor run; it would take seconds in each test here
+    monkeypatch.setattr(proof, "examine", lambda *_, **__: proof.Proof())
 
 
 @pytest.fixture
@@ -97,7 +100,7 @@ def test_one_command_creates_writes_validates_and_receives(apply, name):
     assert "configuration: written to trailcourier.toml" in lines
     assert "valid: the configuration has no errors" in lines
     assert "its secret is in secret, its id in secret.id; only you can read them" in output.out
-    assert any(line.startswith("live: the queue can be received from and is") for line in lines)
+    assert any(line.startswith("ready: the queue can be received from and is") for line in lines)
     assert lines[-2:] == ["18 created", "next: trailcourier run"]
 
 
@@ -200,7 +203,7 @@ def test_a_lost_secret_is_an_error_with_advice(apply, name):
 def test_problems_of_tables_that_are_only_printed_name_no_file(apply):
     apply("--secret-file", "secret")
 
-    output = apply()
+    output = apply("--fresh")
 
     assert output.code == Exit.NO
     wrong = [line for line in output.out.splitlines() if line.startswith("not valid: ")]
@@ -220,6 +223,52 @@ def test_a_second_apply_reports_unchanged_and_keeps_the_file(apply):
     assert "18 unchanged" in output.out
     assert "already has source prod; not changed" in output.out
     assert Path("trailcourier.toml").read_text() == before
+
+
+def test_the_choices_of_the_last_apply_are_remembered(call, apply, gate, site, name):
+    options = ("--delivery", "s3", "--reader", "none", "--tag", "team=sec")
+    apply(*options, "--write", "trailcourier.toml")
+    gate.calls.clear()
+
+    again, planned = apply(), call("plan")
+
+    assert again.code == Exit.DONE, again.err
+    assert [each for each in gate.changes if "Receive" not in each] == []
+    assert "unchanged; nothing was changed" in planned.out
+    assert f"as at the last apply of {name}: " in again.err
+    assert "--delivery s3" in again.err
+    assert "--tag team=sec" in again.err
+
+
+def test_an_option_that_undoes_a_choice_is_said(call, apply):
+    apply("--delivery", "s3", "--reader", "none")
+
+    changed = call("plan", "--delivery", "sns")
+    fresh = call("plan", "--fresh")
+
+    for output in (changed, fresh):
+        assert "--delivery s3 was chosen at the last apply and is not now" in output.err
+    assert "--reader none was chosen" in fresh.err
+    assert "--reader none was chosen" not in changed.err
+
+
+def test_choices_of_another_account_are_not_taken_in_silence(call, apply, tmp_path):
+    apply("--reader", "none")
+    memory = tmp_path / "trailcourier" / "setup.json"
+    memory.write_text(memory.read_text().replace(ACCOUNT, "111122223333"))
+
+    output = apply()
+
+    assert output.code == Exit.CONFIG
+    assert "--account 111122223333" in output.err
+    assert "--fresh ignores it" in output.err
+
+
+def test_a_destroyed_set_up_is_forgotten(call, apply):
+    apply("--delivery", "s3", "--reader", "none")
+    call("destroy", "--yes")
+
+    assert "as at the last apply" not in call("plan").err
 
 
 def test_a_new_key_that_the_file_does_not_name_gives_a_warning(apply, site, name):
@@ -248,7 +297,7 @@ def test_the_next_command_names_the_file_that_was_written(apply):
     printed = apply(*options)
     usual = apply(*options, "--write", str(Path("trailcourier.toml").absolute()))
     aside = apply(*options, "--write", "my own.toml")
-    printed_again = apply(*options)
+    printed_again = apply(*options, "--fresh")
 
     assert [each.out.splitlines()[-1] for each in (printed, usual, aside, printed_again)] == [
         "next: add the tables above to trailcourier.toml, then trailcourier run",
@@ -315,7 +364,7 @@ def test_the_external_id_of_a_role_is_given_by_reference(apply, site, name, monk
     assert statement["Condition"] == {"StringEquals": {"sts:ExternalId": "id-between-two"}}
     assert loaded().sources["prod"].credentials.external_id.reveal() == "id-between-two"
     assert "id-between-two" not in output.out + Path("trailcourier.toml").read_text()
-    assert apply(*who).code == Exit.CONFIG
+    assert apply(*who, "--fresh").code == Exit.CONFIG
     literal = apply(*who, "--external-id", "literal-value")
     assert literal.code == Exit.CONFIG
     assert "literal-value" not in literal.err
@@ -399,7 +448,7 @@ def test_plan_and_destroy_take_the_options_that_apply_was_called_with(
     otherwise = call("plan", *options, "--sink", "one", "--sink", "two")
     applied = apply(*options)
     there = call("plan", *options)
-    untold = call("plan", *options[:4])
+    untold = call("plan", *options[:4], "--fresh")
     monkeypatch.setenv("AN_ID", "another")
     differs = call("plan", *options)
     destroyed = call("destroy", "--yes", *options, "--sink", "siem")

@@ -20,6 +20,7 @@ def account(site, gate, moto, tmp_path, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", gate.url)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "example")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     return site()
 
 

@@ -13,6 +13,7 @@ from trailcourier.cli.output import AsJson
 from trailcourier.cli.setup import (
     apply_command,
     destroy_command,
+    memory,
     new_key,
     plan_command,
     report,
@@ -50,11 +51,16 @@ SecretFile = Annotated[
 # options of apply that plan and destroy accept and ignore, so that a command line can be reused
 Ignored = Annotated[str, typer.Option(hidden=True)]
 IgnoredList = Annotated[list[str] | None, typer.Option("--sink", hidden=True)]
-Wait = Annotated[int, typer.Option(min=0, max=20, help="How many seconds the first receive waits.")]
+Wait = Annotated[
+    int,
+    typer.Option(
+        min=0, max=7200, metavar="SECONDS", help="How long to wait for the first log file."
+    ),
+]
 
 
 @app.command(name="plan")
-@with_setup_options
+@with_setup_options(remembers=True)
 def show_plan(
     request: SetupRequest,
     *,
@@ -85,7 +91,7 @@ def show_plan(
 
 
 @app.command()
-@with_setup_options
+@with_setup_options(remembers=True)
 def apply(
     request: SetupRequest,
     *,
@@ -97,16 +103,18 @@ def apply(
     wait: Wait = 10,
     as_json: AsJson = False,
 ) -> None:
-    """Create the AWS side, then check the configuration that uses it and receive once.
+    """Create the AWS side, receive once, and have doctor check the source that uses it.
 
     Resources that are as planned stay unchanged; run it again after a failure, and it continues.
-    Exits with 1 if another account has to allow something, or the queue cannot be received from.
+    Reads a log file as the collector if there is one, and sends a new source's sinks a test record.
+    Exits with 1 if another account has to allow something, or the source does not work.
     """
     options = ApplyOptions(
         write=write, sinks=tuple(sink or ()), secret_file=secret_file, external_id=external_id,
         wait=wait, as_json=as_json,
     )  # fmt: skip
     result = apply_command.apply(SetupAccount(request, profile), options)
+    memory.save(profile, request, options.to_remember(), result.account)
     if as_json:
         output.say_json(result)
     if not result.good:
@@ -114,7 +122,7 @@ def apply(
 
 
 @app.command()
-@with_setup_options
+@with_setup_options(remembers=True)
 def destroy(
     request: SetupRequest,
     *,
@@ -139,10 +147,11 @@ def destroy(
     account = SetupAccount(request, profile)
     if not destroy_command.destroy(account, files, yes=yes, as_json=as_json):
         raise typer.Exit(Exit.NO)
+    memory.forget(profile, request.name)
 
 
 @app.command()
-@with_setup_options
+@with_setup_options(remembers=False)
 def export(
     request: SetupRequest,
     format_: Annotated[

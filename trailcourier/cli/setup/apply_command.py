@@ -7,8 +7,9 @@ from pathlib import Path
 
 from trailcourier import provision, settings
 from trailcourier.cli import output
-from trailcourier.cli.setup import liveness, new_key, report, summary
+from trailcourier.cli.setup import new_key, proof, report, summary
 from trailcourier.cli.setup.account import SetupAccount
+from trailcourier.cli.setup.liveness import LiveTest
 from trailcourier.cli.setup.result import ApplyOptions, ApplyResult
 from trailcourier.errors import ConfigError, Unreachable
 from trailcourier.provision import (
@@ -35,7 +36,7 @@ def apply(account: SetupAccount, options: ApplyOptions) -> ApplyResult:
     _check_trails(layout)
     existing = read_configuration(layout, options)
     known = external_id(account.request, options)
-    runner = account.runner(facts, known, _say_waiting)
+    runner = account.runner(facts, known, proof.say_waiting)
     if not options.as_json:
         report.say(report.format_account(layout, facts.caller))
         report.say_lines(trail_advice.list_advice(layout))
@@ -54,15 +55,13 @@ def apply(account: SetupAccount, options: ApplyOptions) -> ApplyResult:
         problems=problems,
         warnings=tuple(_list_warnings(layout, loaded, runner, options)),
         environment=_list_variables(account.request, runner, options),
-        live=liveness.check(account, layout, loaded, url, options),
+        live=LiveTest(
+            account, layout, loaded, url, wait=options.wait, send=written.startswith("written")
+        ).run(),
     )
     if not options.as_json:
         report.say_lines(summary.lines(layout, result, options))
     return result
-
-
-def _say_waiting(why: str) -> None:
-    print(f"trailcourier: {why}", file=sys.stderr)
 
 
 def _check_trails(layout: Layout) -> None:
