@@ -3,6 +3,7 @@
 A run that stops half-way is continued by running it again: it finds what exists by then.
 """
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
@@ -69,7 +70,9 @@ def apply(steps: Sequence[Step], runner: StepRunner) -> Iterator[StepReport]:
     """Create or update each step's resource, in order, and report what was done.
 
     Raises Denied or Unreachable at the first step that fails; the steps before it stay applied.
+    A notification that S3 would refuse is found before the first step.
     """
+    _demand_no_overlap(steps, runner)
     for step in steps:
         try:
             yield _apply_step(step, runner)
@@ -85,7 +88,7 @@ def _apply_step(step: Step, runner: StepRunner, *, preview: bool = False) -> Ste
     if overlapping := find_overlap(step, inspection):
         if preview:
             return step_report(step, "not allowed", overlapping)
-        raise Unreachable(f"{step.id}: {overlapping}")
+        raise Unreachable(f"{step.id}: {overlapping}")  # it was added while apply ran
     if not inspection.exists:
         return _create(step, inspection, runner, preview=preview)
     ours = runner.is_ours(step, inspection)
@@ -108,6 +111,15 @@ def _update(
     if not ours:
         return step_report(step, "skipped", f"setup did not create it; {differences}")
     return step_report(step, "to update" if preview else "updated", differences)
+
+
+def _demand_no_overlap(steps: Sequence[Step], runner: StepRunner) -> None:
+    """Raise Unreachable if S3 would refuse a notification, as far as it can be read."""
+    for step in steps:
+        if isinstance(step.expected, BucketNotification):
+            with contextlib.suppress(CallFailed):
+                if overlapping := find_overlap(step, runner.inspect(step)):
+                    raise Unreachable(f"{step.id}: {overlapping}")
 
 
 def find_overlap(step: Step, inspection: StepInspection) -> str:
