@@ -41,7 +41,7 @@ from trailcourier.operations.source_status import DeliveryRate, SourceStatus
 from trailcourier.operations.standstill import Problem, ProcessStatus
 from trailcourier.operations.tapping import TappedObject
 from trailcourier.operations.verdicts import FilteredRecord, FilterVerdicts
-from trailcourier.provision import SetupRequest, Step
+from trailcourier.provision import SetupRequest, Step, trail_lookup
 from trailcourier.provision.permissions import required_permissions
 from trailcourier.reasons import REASONS
 from trailcourier.secret import Secret
@@ -496,10 +496,14 @@ ACCOUNT = "111122223333"
 SET_UPS = (  # between them they have every step
     SetupRequest(account=ACCOUNT),
     SetupRequest(account=ACCOUNT, delivery="s3", reader="pod-identity", kms_key="new"),
+    SetupRequest(account=ACCOUNT, lock_days=30, expire_days=365),
     SetupRequest(
         account=ACCOUNT, delivery="eventbridge", reader="instance-profile", organization=True
     ),
 )
+
+
+LOOKS = ", ".join(f"`{each}`" for each in trail_lookup.READS)
 
 
 def permissions() -> str:
@@ -522,7 +526,10 @@ For the default set-up, named `trailcourier`, in account {ACCOUNT}, `us-east-1`:
 
 ## Step by step
 
-Setup also calls `sts:GetCallerIdentity`, which needs no permission, and
+Before all steps, `plan` and `apply` look for trails that cover the account already, with
+{LOOKS}, and for their
+buckets, with `s3:ListBucket`. Without the first of these, `apply` creates a trail only with
+`--second-trail`. Setup also calls `sts:GetCallerIdentity`, which needs no permission, and
 `organizations:DescribeOrganization`, if `--organization` is given without `--organization-id`.
 
 {table(head, (_needs(step) for step in steps.values()))}
@@ -534,7 +541,8 @@ def _policy(asked: SetupRequest) -> Mapping[str, Any]:
         {"Effect": "Allow", "Action": each.actions, "Resource": each.resource}
         for each in required_permissions(provision.plan(asked))
     ]
-    return {"Version": "2012-10-17", "Statement": statements}
+    trails = {"Effect": "Allow", "Action": trail_lookup.READS, "Resource": "*"}
+    return {"Version": "2012-10-17", "Statement": [*statements, trails]}
 
 
 def _needs(step: Step) -> Sequence[str]:

@@ -5,14 +5,25 @@ the repository hashicorp/terraform-provider-aws (pages of 2023 to 2026; `region`
 Arguments of nested blocks are written ``block.argument``.
 """
 
-META = {"depends_on"}  # of Terraform itself, in every resource
+META = {
+    "depends_on",
+    "lifecycle",
+    "lifecycle.prevent_destroy",
+}  # of Terraform itself, in every resource
 ARGUMENTS = {
     "aws_kms_key": "region description policy tags enable_key_rotation deletion_window_in_days",
     "aws_sqs_queue": """region name visibility_timeout_seconds message_retention_seconds
         receive_wait_time_seconds redrive_policy redrive_allow_policy sqs_managed_sse_enabled
         kms_master_key_id kms_data_key_reuse_period_seconds max_message_size delay_seconds tags""",
     "aws_sqs_queue_policy": "region queue_url policy",
-    "aws_s3_bucket": "region bucket bucket_prefix force_destroy tags",
+    "aws_s3_bucket": "region bucket bucket_prefix force_destroy object_lock_enabled tags",
+    "aws_s3_bucket_versioning": """region bucket versioning_configuration
+        versioning_configuration.status mfa""",
+    "aws_s3_bucket_object_lock_configuration": """region bucket object_lock_enabled rule
+        rule.default_retention rule.default_retention.mode rule.default_retention.days""",
+    "aws_s3_bucket_lifecycle_configuration": """region bucket rule rule.id rule.status rule.filter
+        rule.filter.prefix rule.expiration rule.expiration.days rule.noncurrent_version_expiration
+        rule.noncurrent_version_expiration.noncurrent_days""",
     "aws_s3_bucket_public_access_block": """region bucket block_public_acls block_public_policy
         ignore_public_acls restrict_public_buckets skip_destroy""",
     "aws_s3_bucket_policy": "region bucket policy",
@@ -33,7 +44,8 @@ ARGUMENTS = {
     "aws_iam_group_policy": "name name_prefix group policy",
     "aws_iam_user": "name path permissions_boundary force_destroy tags",
     "aws_iam_user_group_membership": "user groups",
-    "aws_iam_role": "name assume_role_policy description path max_session_duration tags",
+    "aws_iam_role": """name assume_role_policy description path permissions_boundary
+        max_session_duration tags""",
     "aws_iam_role_policy": "name name_prefix role policy",
     "aws_iam_instance_profile": "name name_prefix path role tags",
 }
@@ -42,6 +54,9 @@ REQUIRED = {
     "aws_s3_bucket_public_access_block": "bucket",
     "aws_s3_bucket_policy": "bucket policy",
     "aws_s3_bucket_notification": "bucket",
+    "aws_s3_bucket_versioning": "bucket versioning_configuration",
+    "aws_s3_bucket_object_lock_configuration": "bucket",
+    "aws_s3_bucket_lifecycle_configuration": "bucket rule",
     "aws_sns_topic_policy": "arn policy",
     "aws_sns_topic_subscription": "topic_arn protocol endpoint",
     "aws_cloudtrail": "name s3_bucket_name",

@@ -22,10 +22,15 @@ _ACTIONS = {  # API operation -> IAM action, where the names differ
     "s3:ListObjectsV2": "s3:ListBucket",
     "s3:HeadObject": "s3:GetObject",
     "s3:ListBuckets": "s3:ListAllMyBuckets",
+    "s3:ListObjectVersions": "s3:ListBucketVersions",
     "s3:GetPublicAccessBlock": "s3:GetBucketPublicAccessBlock",
     "s3:PutPublicAccessBlock": "s3:PutBucketPublicAccessBlock",
     "s3:GetBucketNotificationConfiguration": "s3:GetBucketNotification",
     "s3:PutBucketNotificationConfiguration": "s3:PutBucketNotification",
+    "s3:GetBucketLifecycleConfiguration": "s3:GetLifecycleConfiguration",
+    "s3:PutBucketLifecycleConfiguration": "s3:PutLifecycleConfiguration",
+    "s3:GetObjectLockConfiguration": "s3:GetBucketObjectLockConfiguration",
+    "s3:PutObjectLockConfiguration": "s3:PutBucketObjectLockConfiguration",
 }
 _ADDITIONAL_ACTIONS = {  # API operation -> the further action that it needs
     "s3:CreateBucket": "s3:TagResource",
@@ -39,6 +44,14 @@ _ADDITIONAL_ACTIONS = {  # API operation -> the further action that it needs
     "iam:CreateInstanceProfile": "iam:TagInstanceProfile",
     "iam:AddRoleToInstanceProfile": "iam:PassRole",
 }
+# CloudTrail makes its role in the management account with the caller's permissions:
+# https://docs.aws.amazon.com/awscloudtrail/latest/userguide/creating-an-organizational-trail-prepare.html
+_ORGANIZATION_TRAIL = (
+    "iam:GetRole",
+    "iam:CreateServiceLinkedRole",
+    "organizations:DescribeOrganization",
+    "organizations:ListAWSServiceAccessForOrganization",
+)
 _DENIED = frozenset({"access-denied", "queue-denied"})
 
 
@@ -74,7 +87,10 @@ class AwsCall(msgspec.Struct, frozen=True):
     def actions(self) -> tuple[str, ...]:
         """Every IAM action that the call needs."""
         additional = _ADDITIONAL_ACTIONS.get(str(self))
-        return (self.action, additional) if additional else (self.action,)
+        found = (self.action, additional) if additional else (self.action,)
+        if self.parameters.get("IsOrganizationTrail"):
+            return (*found, *_ORGANIZATION_TRAIL)
+        return found
 
     @property
     def permission(self) -> str:

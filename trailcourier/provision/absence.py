@@ -20,6 +20,8 @@ _OWN: Mapping[str, frozenset[str]] = {  # call -> what the call reads is missing
     "s3:HeadBucket": _PARENT["s3"],
     "s3:GetBucketPolicy": frozenset({"NoSuchBucketPolicy"}),
     "s3:GetPublicAccessBlock": frozenset({"NoSuchPublicAccessBlockConfiguration"}),
+    "s3:GetObjectLockConfiguration": frozenset({"ObjectLockConfigurationNotFoundError"}),
+    "s3:GetBucketLifecycleConfiguration": frozenset({"NoSuchLifecycleConfiguration"}),
     "s3:GetBucketTagging": frozenset({"NoSuchTagSet", "NoSuchTagSetError"}),
     "sqs:GetQueueUrl": _QUEUE,
     "sns:GetTopicAttributes": _TOPIC,

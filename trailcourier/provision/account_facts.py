@@ -4,9 +4,13 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from msgspec.structs import replace
+
 from trailcourier.aws import calls
 from trailcourier.aws.calls import AwsCall
 from trailcourier.errors import ConfigError, Fault, Unreachable
+from trailcourier.provision import trail_lookup
+from trailcourier.provision.permissions import explain_denial
 from trailcourier.provision.request import AccountFacts, SetupRequest, check_regions
 from trailcourier.provision.step_runner import Clients
 
@@ -38,7 +42,24 @@ def collect(request: SetupRequest, clients: Clients) -> AccountFacts:
         caller=str(identity["Arn"]),
         bucket_region=bucket_region,
         organization_id=_ask_organization(request, clients),
+        plain_http=_is_plain_http(clients("s3", request.region)),
     )
+
+
+def _is_plain_http(client: Any) -> bool:
+    """Return whether S3 is reached without TLS, as only emulators are."""
+    return str(getattr(client.meta, "endpoint_url", "")).startswith("http://")
+
+
+def find_trails(request: SetupRequest, facts: AccountFacts, clients: Clients) -> AccountFacts:
+    """Return *facts* with the trails that exist, or with why AWS does not show them."""
+    found = trail_lookup.find(request.region, facts.account, clients)
+    if found.failure is None:
+        return replace(facts, trails=found.trails)
+    if found.failure.denied:
+        return replace(facts, trails_unread=str(explain_denial(found.failure, "*", facts.caller)))
+    detail = found.failure.fault.detail if found.failure.fault else str(found.failure.call)
+    return replace(facts, trails_unread=f"AWS does not say which trails exist: {detail}")
 
 
 def _ask_bucket_region(request: SetupRequest, clients: Clients) -> str:

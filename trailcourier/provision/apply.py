@@ -3,6 +3,7 @@
 A run that stops half-way is continued by running it again: it finds what exists by then.
 """
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
@@ -11,6 +12,8 @@ import msgspec
 from trailcourier.aws.calls import AwsCall
 from trailcourier.errors import Unreachable
 from trailcourier.provision import permissions
+from trailcourier.provision.documents import BucketNotification
+from trailcourier.provision.notification_overlap import list_overlaps
 from trailcourier.provision.step_runner import CallFailed, StepInspection, StepRunner
 from trailcourier.provision.steps import Placeholder, Step
 
@@ -67,7 +70,9 @@ def apply(steps: Sequence[Step], runner: StepRunner) -> Iterator[StepReport]:
     """Create or update each step's resource, in order, and report what was done.
 
     Raises Denied or Unreachable at the first step that fails; the steps before it stay applied.
+    A notification that S3 would refuse is found before the first step.
     """
+    _demand_no_overlap(steps, runner)
     for step in steps:
         try:
             yield _apply_step(step, runner)
@@ -80,21 +85,55 @@ def apply(steps: Sequence[Step], runner: StepRunner) -> Iterator[StepReport]:
 def _apply_step(step: Step, runner: StepRunner, *, preview: bool = False) -> StepReport:
     """Create or update the step's resource, or only report what would be done."""
     inspection = runner.inspect(step)
+    if overlapping := find_overlap(step, inspection):
+        if preview:
+            return step_report(step, "not allowed", overlapping)
+        raise Unreachable(f"{step.id}: {overlapping}")  # it was added while apply ran
     if not inspection.exists:
         return _create(step, inspection, runner, preview=preview)
     ours = runner.is_ours(step, inspection)
     if not inspection.differences:
         return step_report(step, "unchanged")
+    return _update(step, inspection, runner, ours=ours, preview=preview)
+
+
+def _update(
+    step: Step, inspection: StepInspection, runner: StepRunner, *, ours: bool, preview: bool
+) -> StepReport:
+    """Correct what differs, if setup created the resource."""
     differences = "; ".join(inspection.differences)
     if ours and not preview:
         runner.merge_document(step, inspection)
         for call in step.update_calls or step.create_calls:
-            runner.call(call)
+            runner.change(call)
     if step.parent in runner.created:
         return step_report(step, "created")
     if not ours:
         return step_report(step, "skipped", f"setup did not create it; {differences}")
     return step_report(step, "to update" if preview else "updated", differences)
+
+
+def _demand_no_overlap(steps: Sequence[Step], runner: StepRunner) -> None:
+    """Raise Unreachable if S3 would refuse a notification, as far as it can be read."""
+    for step in steps:
+        if isinstance(step.expected, BucketNotification):
+            with contextlib.suppress(CallFailed):
+                if overlapping := find_overlap(step, runner.inspect(step)):
+                    raise Unreachable(f"{step.id}: {overlapping}")
+
+
+def find_overlap(step: Step, inspection: StepInspection) -> str:
+    """Return why S3 would refuse our notification; empty if it would not."""
+    if not isinstance(step.expected, BucketNotification) or not step.expected.has_filter:
+        return ""
+    found = list(list_overlaps(step.expected.entry, inspection.document or {}))
+    if not found:
+        return ""
+    return (
+        f"the bucket notifies {found[0]} of the same objects already, and S3 allows only one such "
+        "notification: use --delivery eventbridge"
+        + (f", or --topic {found[0]}" if ":sns:" in found[0] else "")
+    )
 
 
 def _create(
@@ -114,7 +153,7 @@ def _create(
         )
     runner.merge_document(step, inspection)
     for call in step.create_calls:
-        runner.call(call)
+        runner.change(call)
     runner.mark_created(step)
     return step_report(step, "created")
 

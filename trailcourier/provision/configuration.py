@@ -73,6 +73,16 @@ def read_existing(path: Path) -> ExistingConfiguration:
     return ExistingConfiguration(text, tuple(tree.get("sinks", {})), urls)
 
 
+def read_credentials(path: Path, source: str) -> list[str]:
+    """Return the references to the access key of *source* in the file; empty where it has none."""
+    try:
+        tree: Any = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = tree["sources"][source]["credentials"]
+        return [str(table["access_key_id"]), str(table["secret_access_key"])]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+
+
 def _queue_url_of(source: object) -> str:
     return str(source.get("queue_url", "")) if isinstance(source, dict) else ""
 
@@ -111,10 +121,10 @@ def render_source(
     source |= {
         "bucket_region": layout.bucket_region,
         "buckets": [layout.bucket],
+        # a deleted bucket's name is free for anybody
+        "expected_bucket_owner": layout.request.bucket_account or layout.account,
         "sinks": list(sinks) or ["archive"],
     }
-    if owner := layout.request.bucket_account:  # for our own, the check would cost CPU per file
-        source["expected_bucket_owner"] = owner
     name = layout.request.source
     tables = [
         _table(f"sources.{name}", source),

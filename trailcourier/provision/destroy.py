@@ -1,20 +1,22 @@
 """Go through the plan backwards and remove what setup created.
 
 It removes what carries our tag, and our entries in documents that others edit too. A bucket that
-holds objects stays: S3 refuses to delete it.
+holds objects stays: S3 refuses to delete it. The preview looks for what AWS would refuse to delete,
+so that it reports what destroy does.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 
+import jmespath
+
 from trailcourier.provision.apply import StepReport, explain_failure, step_report
-from trailcourier.provision.resources import bucket
+from trailcourier.provision.resources import bucket, reader
 from trailcourier.provision.step_runner import CallFailed, StepInspection, StepRunner
 from trailcourier.provision.steps import MERGED, Step
 
 _IN_USE = {  # AWS's code where a resource is still in use -> why it is kept
     "BucketNotEmpty": bucket.KEEP_REASON,
-    "DeleteConflict": "something that setup did not create is attached to it; detach that, then "
-    "run this again",
+    "DeleteConflict": reader.KEEP_REASON,
 }
 MAX_REPEATS = 5  # of a repeated step; IAM allows two access keys
 
@@ -41,7 +43,10 @@ def preview_destroy(steps: Sequence[Step], runner: StepRunner) -> Iterator[StepR
     for step in reversed(steps):
         if step.delete_calls or step.keep_reason:
             inspection, ours = inspections[step.id]
-            kept = _report_kept(step, inspection, ours=ours)
+            try:
+                kept = _report_kept(step, inspection, ours=ours) or _report_in_use(step, runner)
+            except CallFailed as failed:
+                raise explain_failure(failed, step, runner) from failed
             yield kept or step_report(step, "to remove")
 
 
@@ -68,10 +73,19 @@ def _report_kept(step: Step, inspection: StepInspection, *, ours: bool) -> StepR
     return None
 
 
+def _report_in_use(step: Step, runner: StepRunner) -> StepReport | None:
+    """Report that AWS would refuse to delete the step's resource; None if it would not."""
+    for call in step.in_use_calls:
+        response = runner.call(call, all_pages=False)
+        if any(jmespath.search(path, response) for path in call.outputs.values()):
+            return step_report(step, "kept", step.in_use_reason)
+    return None
+
+
 def _destroy_step(
     step: Step, inspection: StepInspection, runner: StepRunner, *, ours: bool
 ) -> StepReport:
-    kept = _report_kept(step, inspection, ours=ours)
+    kept = _report_kept(step, inspection, ours=ours) or _report_in_use(step, runner)
     if kept:
         return kept
     for _ in range(MAX_REPEATS if step.repeated else 1):

@@ -54,6 +54,11 @@ class BucketNotification(msgspec.Struct, frozen=True):
     kind: str  # QueueConfigurations, or EventBridgeConfiguration
     entry: Document
 
+    @property
+    def has_filter(self) -> bool:
+        """Whether S3 compares it with other notifications; what EventBridge gets has no filter."""
+        return self.kind != EVENTBRIDGE
+
     def find(self, response: Document) -> Document:
         """Return the configuration in AWS's *response*."""
         return response

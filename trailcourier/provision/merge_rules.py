@@ -10,7 +10,7 @@ import json
 from typing import Any, Iterable, Iterator, Mapping, Sequence  # noqa: UP035 - Python 3.7
 
 TAG = "trailcourier"  # the key of our tag; its value is the set-up's name
-GROUP_PATH = "/trailcourier/"  # the path of our IAM group, which can carry no tag
+GROUP_PATH = "/trailcourier/"  # the end of our IAM group's path; a group can carry no tag
 VERSION = "2012-10-17"
 EVENTBRIDGE = "EventBridgeConfiguration"
 Document = Mapping[str, Any]
@@ -151,13 +151,17 @@ def _sort_key(value: Any) -> str:
     return json.dumps(value, sort_keys=True)
 
 
+def _is_our_group(answer: Document) -> bool:
+    return "GroupName" in answer and str(answer.get("Path")).endswith(GROUP_PATH)
+
+
 def has_our_tag(answer: Any, name: str) -> bool:
-    """Return whether an answer of AWS holds our tag with *name*, or the path of our groups.
+    """Return whether an answer of AWS holds our tag with *name*, or a group with our path.
 
     A group can carry no tag.
     """
     if isinstance(answer, Mapping):
-        if answer.get(TAG) == name or answer.get("Path") == GROUP_PATH:
+        if answer.get(TAG) == name or _is_our_group(answer):
             return True
         for key, value in (("Key", "Value"), ("TagKey", "TagValue")):
             if answer.get(key) == TAG:

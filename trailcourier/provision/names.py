@@ -3,7 +3,7 @@
 import msgspec
 
 from trailcourier.aws import regions
-from trailcourier.provision.merge_rules import TAG
+from trailcourier.provision.merge_rules import GROUP_PATH, TAG
 from trailcourier.provision.request import AccountFacts, Encrypted, PolicyForm, SetupRequest
 
 UNKNOWN_ACCOUNT = "ACCOUNT"  # stands for the account id until that is known
@@ -33,7 +33,8 @@ class Layout(msgspec.Struct, frozen=True):
 
     @property
     def bucket(self) -> str:
-        return self.request.bucket or f"{self.name}-{self.account.lower()}-{self.region}"
+        # in capitals until the account is known: no bucket has such a name
+        return self.request.bucket or f"{self.name}-{self.account}-{self.region}"
 
     @property
     def bucket_region(self) -> str:
@@ -95,11 +96,11 @@ class Layout(msgspec.Struct, frozen=True):
 
     @property
     def role_arn(self) -> str:
-        return f"arn:{self.partition}:iam::{self.account}:role/{self.name}"
+        return self.iam_arn("role")
 
     @property
     def user_arn(self) -> str:
-        return f"arn:{self.partition}:iam::{self.account}:user/{self.name}"
+        return self.iam_arn("user")
 
     @property
     def policy_form(self) -> PolicyForm:
@@ -110,8 +111,26 @@ class Layout(msgspec.Struct, frozen=True):
             return "cross-account"
         return "kms" if self.request.kms_key else "recommended"
 
+    @property
+    def trail_keys(self) -> tuple[str, ...]:
+        """The KMS keys of the trails that exist and write to the bucket."""
+        if self.request.trail:
+            return ()
+        found = (each.key for each in self.facts.trails if each.bucket == self.bucket)
+        return tuple(dict.fromkeys(each for each in found if ":key/" in each))
+
     def arn(self, service: str, resource: str) -> str:
         return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{resource}"
+
+    def iam_arn(self, kind: str, path: str = "") -> str:
+        """Return the ARN of our identity of this *kind*, below *path* or the requested path."""
+        named = f"{kind}{path or self.request.path}{self.name}"
+        return f"arn:{self.partition}:iam::{self.account}:{named}"
+
+    @property
+    def group_path(self) -> str:
+        """The path of our IAM group; its last part stands for the tag that a group cannot have."""
+        return self.request.path.rstrip("/") + GROUP_PATH
 
     def encrypts(self, what: Encrypted) -> bool:
         """Return whether the requested KMS key encrypts *what*."""
@@ -123,4 +142,6 @@ class Layout(msgspec.Struct, frozen=True):
 
     @property
     def tags(self) -> list[dict[str, str]]:
-        return [{"Key": TAG, "Value": self.name}]
+        further = (each.partition("=") for each in self.request.tag)
+        pairs = ((TAG, self.name), *((key, value) for key, _, value in further))
+        return [{"Key": key, "Value": value} for key, value in pairs]

@@ -9,6 +9,7 @@ import msgspec
 
 from trailcourier.aws.calls import AwsAnswer, AwsCall
 from trailcourier.errors import Unreachable
+from trailcourier.provision.service_principals import CLOUDTRAIL
 from trailcourier.provision.steps import Step
 
 _PRINCIPAL = re.compile(r"(arn:aws[a-z-]*:(?:iam|sts)::\S+?)(?: is not authorized|[\s,]|$)")
@@ -38,14 +39,19 @@ def required_permissions(steps: Iterable[Step]) -> list[ResourceActions]:
         for call in step.calls:
             resource = call.resource or step.resource
             for action in call.actions:
-                on = _role_of_profile(resource) if action == "iam:PassRole" else resource
+                on = _acted_on(action, call, resource)
                 by_resource.setdefault(on, {})[action] = None
     return [ResourceActions(on, tuple(actions)) for on, actions in by_resource.items()]
 
 
-def _role_of_profile(profile: str) -> str:
-    """Return the ARN of the role in an instance profile; both have the same name."""
-    return profile.replace(":instance-profile/", ":role/")
+def _acted_on(action: str, call: AwsCall, resource: str) -> str:
+    """Return what *action* is on: of some calls, something else than the call's resource."""
+    if action == "iam:PassRole":  # the role in an instance profile has the profile's name
+        return resource.replace(":instance-profile/", ":role/")
+    if call.service == "cloudtrail" and action.startswith("iam:"):
+        partition = resource.split(":")[1]
+        return f"arn:{partition}:iam::*:role/aws-service-role/{CLOUDTRAIL}/*"
+    return "*" if action.startswith("organizations:") else resource
 
 
 def explain_denial(answer: AwsAnswer, resource: str, caller: str) -> Denied:

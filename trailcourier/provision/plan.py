@@ -5,6 +5,7 @@ A new resource takes one function in ``resources/`` and one line here.
 
 from collections.abc import Iterator
 
+from trailcourier.provision import policies
 from trailcourier.provision.names import Layout
 from trailcourier.provision.request import AccountFacts, SetupRequest
 from trailcourier.provision.resources import bucket, key, queue, reader, rule, topic, trail
@@ -29,7 +30,9 @@ def _key_steps(layout: Layout) -> Iterator[Step]:
     requested = layout.request.kms_key
     if requested == "new":
         yield key.key(layout)
-    if requested and (requested == "new" or requested.split(":")[4] == layout.account):
+        yield key.rotation(layout)
+    ours = requested == "new" or requested.split(":")[4:5] == [layout.account]
+    if ours and policies.key_statements(layout):
         yield key.policy(layout)
 
 
@@ -41,6 +44,11 @@ def _bucket_steps(layout: Layout) -> Iterator[Step]:
     else:
         yield bucket.bucket(layout)
         yield bucket.public_access_block(layout)
+        yield bucket.versioning(layout)
+        if layout.request.lock_days:
+            yield bucket.object_lock(layout)
+        if layout.request.expire_days:
+            yield bucket.lifecycle(layout)
     if layout.request.trail:
         yield bucket.policy(layout)
 

@@ -1,7 +1,8 @@
 """The statements of every policy on the AWS side; pure.
 
-Each statement for a service is limited by ``aws:SourceArn`` to our trail, topic, bucket or rule, so
-that nobody else can use the service to write to our resources.
+Each statement for a service is limited by ``aws:SourceArn`` to our trail, topic, bucket or rule,
+and by ``aws:SourceAccount`` to its account, so that nobody else can use the service to write to our
+resources. ``...IfExists`` stands where AWS does not document that the service sends the key.
 """
 
 from collections.abc import Mapping
@@ -9,16 +10,12 @@ from typing import Any
 
 from trailcourier.provision.names import Layout
 from trailcourier.provision.request import Encrypted
+from trailcourier.provision.service_principals import CLOUDTRAIL, queue_sender
 
 Statement = dict[str, Any]
+Condition = dict[str, dict[str, Any]]
 
-CLOUDTRAIL = "cloudtrail.amazonaws.com"  # the same in every partition, like sns, s3 and events
 TRAIL = {"Service": CLOUDTRAIL}
-_SENDERS = {
-    "sns": {"Service": "sns.amazonaws.com"},
-    "s3": {"Service": "s3.amazonaws.com"},
-    "eventbridge": {"Service": "events.amazonaws.com"},
-}
 
 
 def _allow(
@@ -40,33 +37,71 @@ def _allow(
     return {name: part for name, part in parts.items() if part is not None}
 
 
+def _for_trail(layout: Layout, **further: str) -> Condition:
+    """Return the condition that CloudTrail acts for our trail."""
+    condition: Condition = {"StringEquals": {"aws:SourceArn": layout.trail_arn, **further}}
+    if not layout.request.organization:  # it also writes for the member accounts
+        condition["StringEqualsIfExists"] = {"aws:SourceAccount": layout.account}
+    return condition
+
+
+def _for_sender(layout: Layout) -> Condition:
+    """Return the condition that the queue's sender acts for our topic, bucket or rule."""
+    match layout.request.delivery:
+        case "s3":  # the ARN of a bucket does not contain its account
+            source, account = layout.bucket_arn, {"aws:SourceAccount": layout.account}
+            return {"ArnEquals": {"aws:SourceArn": source}, "StringEquals": account}
+        case "sns":
+            source, owner = layout.topic_arn, layout.topic_arn.split(":")[4]
+        case _:
+            source, owner = layout.rule_arn, layout.account
+    account = {"aws:SourceAccount": owner}
+    return {"ArnEquals": {"aws:SourceArn": source}, "StringEqualsIfExists": account}
+
+
+def _if_exists(condition: Condition) -> Condition:
+    """Return *condition* for the calls to KMS that a service makes on behalf of another call."""
+    relaxed: Condition = {}
+    for operator, values in condition.items():
+        relaxed.setdefault(f"{operator.removesuffix('IfExists')}IfExists", {}).update(values)
+    return relaxed
+
+
+def secure_transport_statement(layout: Layout) -> Statement:
+    """Deny everybody plain HTTP; for the policy of the bucket."""
+    return {
+        "Sid": layout.statement_id("Tls"),
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:*",
+        "Resource": [layout.bucket_arn, f"{layout.bucket_arn}/*"],
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
+
+
 def bucket_statements(layout: Layout) -> tuple[Statement, ...]:
     """Let CloudTrail write log files to the bucket, for this trail only."""
-    arn, for_trail = layout.bucket_arn, {"aws:SourceArn": layout.trail_arn}
+    arn = layout.bucket_arn
     owners = [layout.account, *([layout.organization] if layout.request.organization else [])]
     folders = [f"{arn}/{layout.log_prefix}{owner}/*" for owner in owners]
-    with_acl = {**for_trail, "s3:x-amz-acl": "bucket-owner-full-control"}
+    with_acl = _for_trail(layout, **{"s3:x-amz-acl": "bucket-owner-full-control"})
     check, write = layout.statement_id("AclCheck"), layout.statement_id("Write")
     return (
-        _allow(check, "s3:GetBucketAcl", arn, TRAIL, {"StringEquals": for_trail}),
-        _allow(write, "s3:PutObject", folders, TRAIL, {"StringEquals": with_acl}),
+        _allow(check, "s3:GetBucketAcl", arn, TRAIL, _for_trail(layout)),
+        _allow(write, "s3:PutObject", folders, TRAIL, with_acl),
     )
 
 
 def topic_statements(layout: Layout) -> tuple[Statement, ...]:
     """Let CloudTrail publish this trail's notifications to the topic."""
-    sid, for_trail = layout.statement_id("Publish"), {"aws:SourceArn": layout.trail_arn}
-    return (_allow(sid, "sns:Publish", layout.topic_arn, TRAIL, {"StringEquals": for_trail}),)
+    sid = layout.statement_id("Publish")
+    return (_allow(sid, "sns:Publish", layout.topic_arn, TRAIL, _for_trail(layout)),)
 
 
 def queue_statements(layout: Layout) -> tuple[Statement, ...]:
     """Let only the topic, the bucket or the rule send to the queue."""
-    delivery = layout.request.delivery
-    sources = {"sns": layout.topic_arn, "s3": layout.bucket_arn, "eventbridge": layout.rule_arn}
-    condition: dict[str, Any] = {"ArnEquals": {"aws:SourceArn": sources[delivery]}}
-    if delivery == "s3":  # the ARN of a bucket does not contain its account
-        condition["StringEquals"] = {"aws:SourceAccount": layout.account}
-    sid, sender = layout.statement_id("Send"), _SENDERS[delivery]
+    sid, sender = layout.statement_id("Send"), queue_sender(layout)
+    condition = _for_sender(layout)
     return (_allow(sid, "sqs:SendMessage", layout.queue_arn, sender, condition),)
 
 
@@ -78,10 +113,10 @@ def key_statements(layout: Layout) -> tuple[Statement, ...]:
     if layout.encrypts("logs") and layout.request.bucket_role:
         statements += key_reader_statements(layout, layout.request.bucket_role)
     if layout.encrypts("topic") and layout.request.trail:
-        statements.append(_service_key_statement(layout, "Topic", TRAIL))
+        statements.append(_service_key_statement(layout, "Topic", TRAIL, _for_trail(layout)))
     if layout.encrypts("queue"):
-        sender = _SENDERS[layout.request.delivery]
-        statements.append(_service_key_statement(layout, "Queue", sender))
+        sender, condition = queue_sender(layout), _for_sender(layout)
+        statements.append(_service_key_statement(layout, "Queue", sender, condition))
     return tuple(statements)
 
 
@@ -93,7 +128,7 @@ def key_owner_statements(layout: Layout) -> tuple[Statement, ...]:
 
 def _log_file_key_statements(layout: Layout) -> list[Statement]:
     trails = f"arn:{layout.partition}:cloudtrail:*:{layout.account}:trail/*"
-    for_trail = {"StringEquals": {"aws:SourceArn": layout.trail_arn}}
+    for_trail = _for_trail(layout)
     in_context = {"StringLike": {"kms:EncryptionContext:aws:cloudtrail:arn": trails}}
     encrypt, describe = layout.statement_id("Encrypt"), layout.statement_id("Describe")
     return [
@@ -102,8 +137,11 @@ def _log_file_key_statements(layout: Layout) -> list[Statement]:
     ]
 
 
-def _service_key_statement(layout: Layout, what: str, service: Mapping[str, str]) -> Statement:
-    return _allow(layout.statement_id(what), ["kms:GenerateDataKey*", "kms:Decrypt"], "*", service)
+def _service_key_statement(
+    layout: Layout, what: str, service: Mapping[str, str], condition: Condition
+) -> Statement:
+    actions = ["kms:GenerateDataKey*", "kms:Decrypt"]
+    return _allow(layout.statement_id(what), actions, "*", service, _if_exists(condition))
 
 
 def reader_statements(layout: Layout, key_arn: Any = "") -> tuple[Statement, ...]:
@@ -136,16 +174,23 @@ def _bucket_permissions(layout: Layout) -> list[Statement]:
 def _decrypt_statements(layout: Layout, what: Encrypted, key_arn: Any = "") -> list[Statement]:
     """Let a reader of *what* decrypt; without a role for the bucket, one reader reads all."""
     reads_all = not layout.request.bucket_role
-    if not (layout.request.kms_key and (reads_all or layout.encrypts(what))):
+    keys = []
+    if layout.request.kms_key and (reads_all or layout.encrypts(what)):
+        keys.append(key_arn or layout.request.kms_key)
+    if what == "logs":
+        keys += [each for each in layout.trail_keys if each not in keys]
+    if not keys:
         return []
-    return [_allow("Decrypt", "kms:Decrypt", key_arn or layout.request.kms_key)]
+    return [_allow("Decrypt", "kms:Decrypt", keys if len(keys) > 1 else keys[0])]
 
 
 def _recommended_bucket_statements(layout: Layout) -> list[Statement]:
-    # setup does not know the prefix of a trail that it does not create
-    prefix = layout.log_prefix if layout.request.trail else ""
+    # without --prefix, setup does not know the prefix of a trail that it does not create
+    prefix = layout.log_prefix if layout.request.trail or layout.request.prefix else ""
     return [
-        _allow("ReadLogs", "s3:GetObject", f"{layout.bucket_arn}/{prefix}*"),
+        _allow(
+            "ReadLogs", ["s3:GetObject", "s3:GetObjectVersion"], f"{layout.bucket_arn}/{prefix}*"
+        ),
         _allow("ListAndLocate", ["s3:ListBucket", "s3:GetBucketLocation"], layout.bucket_arn),
     ]
 

@@ -11,13 +11,16 @@ import msgspec
 
 from trailcourier import keys
 from trailcourier.aws import regions
+from trailcourier.provision.merge_rules import TAG
+from trailcourier.provision.visible_trails import VisibleTrail
 
 Delivery = Literal["sns", "s3", "eventbridge"]
 Reader = Literal["user", "instance-profile", "pod-identity", "cross-account", "none"]
 PolicyForm = Literal["minimum", "recommended", "kms", "cross-account"]
 Encrypted = Literal["logs", "queue", "topic"]
 
-_NAME = re.compile(r"[a-z][a-z0-9-]{1,26}[a-z0-9]")
+# CloudTrail takes no two dashes in a row, and S3 no capital letters
+_NAME = re.compile(r"(?=.{3,28}$)[a-z](?:-?[a-z0-9])+")
 _BUCKETS = {
     False: (keys.NEW_BUCKET, "3 to 63 of a-z, 0-9, . and -"),
     True: (keys.BUCKET, "the name of a bucket: A-Z, a-z, 0-9, ., - and _ only"),
@@ -29,6 +32,9 @@ _ORGANIZATION = re.compile(r"o-[a-z0-9]{10,32}")
 _TOPIC = re.compile(r"arn:(aws[a-z-]*):sns:([a-z0-9-]+):(\d{12}):([A-Za-z0-9_-]{1,256})", re.ASCII)
 _KEY = re.compile(r"arn:(aws[a-z-]*):kms:([a-z0-9-]+):(\d{12}):key/[A-Za-z0-9-]+", re.ASCII)
 _ROLE = re.compile(r"arn:(aws[a-z-]*):iam::(\d{12}):role/[A-Za-z0-9_+=,.@-]{1,64}", re.ASCII)
+_BOUNDARY = re.compile(r"arn:(aws[a-z-]*):iam::(\d{12}|aws):policy/.+", re.ASCII)
+_PATH = re.compile(r"/(?:[A-Za-z0-9_+=,.@-]+/)*")
+_TAG = re.compile(r"(?!aws:)[\w .:/+@-]{1,128}=[\w .:/=+@-]{0,256}")
 _PRINCIPAL = re.compile(r"arn:(aws[a-z-]*):iam::(\d{12}):(root|user/.+|role/.+)", re.ASCII)
 
 
@@ -38,7 +44,8 @@ class SetupRequest(msgspec.Struct, frozen=True, kw_only=True):
     *name* begins the name of every resource. *data_events* are bucket names, or ``("all",)``.
     *topic* is the ARN of an existing topic. *kms_key* is an ARN or ``"new"``; it encrypts what
     *encrypt* lists. *principal* is who assumes the role of a cross-account reader. *bucket_role*
-    is a role in the bucket's account that the collector assumes to read the bucket.
+    is a role in the bucket's account that the collector assumes to read the bucket. *tag* holds
+    texts ``KEY=VALUE``. The numbers of days are 0 where nothing is locked or deleted.
     """
 
     name: str = "trailcourier"
@@ -51,7 +58,10 @@ class SetupRequest(msgspec.Struct, frozen=True, kw_only=True):
     bucket_role: str = ""
     existing_bucket: bool = False
     prefix: str = ""
+    lock_days: int = 0
+    expire_days: int = 0
     trail: bool = True
+    second_trail: bool = False
     organization: bool = False
     organization_id: str = ""
     data_events: tuple[str, ...] = ()
@@ -63,6 +73,9 @@ class SetupRequest(msgspec.Struct, frozen=True, kw_only=True):
     reader: Reader = "user"
     principal: str = ""
     policy: PolicyForm | Literal[""] = ""
+    permissions_boundary: str = ""
+    path: str = "/"
+    tag: tuple[str, ...] = ()
 
     @property
     def needs_external_id(self) -> bool:
@@ -71,12 +84,19 @@ class SetupRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AccountFacts(msgspec.Struct, frozen=True):
-    """What a plan needs to know from AWS: the account, the caller, a bucket's region."""
+    """What a plan needs to know from AWS: the account, the caller, a bucket's region.
+
+    *trails* are those that exist; *trails_unread* says why AWS did not show them. *plain_http* is
+    set for an emulator of S3 that is reached without TLS.
+    """
 
     account: str = ""
     caller: str = ""
     bucket_region: str = ""
     organization_id: str = ""
+    trails: tuple[VisibleTrail, ...] = ()
+    trails_unread: str = ""
+    plain_http: bool = False
 
 
 def list_unknown(request: SetupRequest, facts: AccountFacts) -> list[str]:
@@ -135,7 +155,7 @@ def check_regions(request: SetupRequest, bucket_region: str = "") -> list[str]:
 
 def _check_spelling(request: SetupRequest) -> Iterator[str]:
     rules = (
-        ("--name", request.name, _NAME, "3 to 28 of a-z, 0-9 and -, a letter first"),
+        ("--name", request.name, _NAME, "3 to 28 of a-z, 0-9 and single -, a letter first"),
         ("--source", request.source, _SOURCE, "1 to 40 of a-z, 0-9 and -"),
         ("--bucket", request.bucket, *_BUCKETS[request.existing_bucket]),
         ("--prefix", request.prefix, _PREFIX, "up to 200 letters, digits and !_.'()/=-"),
@@ -145,6 +165,14 @@ def _check_spelling(request: SetupRequest) -> Iterator[str]:
         ("--topic", request.topic, _TOPIC, "arn:aws:sns:REGION:ACCOUNT:NAME"),
         ("--principal", request.principal, _PRINCIPAL, "arn:aws:iam::ACCOUNT:role/NAME"),
         ("--bucket-role", request.bucket_role, _ROLE, "arn:aws:iam::ACCOUNT:role/NAME"),
+        ("--path", request.path, _PATH, "/, or names between slashes: /security/"),
+        (
+            "--permissions-boundary",
+            request.permissions_boundary,
+            _BOUNDARY,
+            "arn:aws:iam::ACCOUNT:policy/NAME",
+        ),
+        *(("--tag", each, _TAG, "KEY=VALUE, not beginning with aws:") for each in request.tag),
     )
     for option, value, rule, wanted in rules:
         if value and not rule.fullmatch(value):
@@ -163,6 +191,12 @@ def _check_combinations(request: SetupRequest) -> Iterator[str]:
     rules = (
         (request.existing_bucket and not request.bucket,
          "--existing-bucket: name the bucket with --bucket"),
+        ((request.lock_days or request.expire_days) and request.existing_bucket,
+         "--lock-days, --expire-days: setup changes no settings of an existing bucket"),
+        (0 < request.expire_days < request.lock_days,
+         "--expire-days: S3 deletes nothing that is still locked: give at least --lock-days"),
+        (any(each.partition("=")[0] == TAG for each in request.tag),
+         f"--tag: {TAG} is the tag by which setup knows what it created"),
         (request.bucket_account and not request.existing_bucket,
          "--bucket-account: setup creates no bucket in another account: add --existing-bucket"),
         (request.bucket_role and request.bucket_role.split(":")[4:5] != [request.bucket_account],
@@ -200,10 +234,10 @@ def _check_without_trail(request: SetupRequest) -> Iterator[str]:
             "--no-trail: nothing would publish to a new topic: name the trail's topic with "
             "--topic, or use --delivery s3 or eventbridge"
         )
-    if request.organization or request.data_events or request.prefix:
+    if request.organization or request.data_events or request.second_trail:
         yield (
-            "--no-trail: --organization, --data-events and --prefix apply only to a trail that "
-            "setup creates: leave them out"
+            "--no-trail: --organization, --data-events and --second-trail apply only to a trail "
+            "that setup creates: leave them out"
         )
 
 
@@ -214,6 +248,7 @@ def _check_partitions(request: SetupRequest) -> Iterator[str]:
         ("--kms-key", _KEY.fullmatch(request.kms_key)),
         ("--principal", _PRINCIPAL.fullmatch(request.principal)),
         ("--bucket-role", _ROLE.fullmatch(request.bucket_role)),
+        ("--permissions-boundary", _BOUNDARY.fullmatch(request.permissions_boundary)),
     )
     for option, match in arns:
         if match and match[1] != partition:

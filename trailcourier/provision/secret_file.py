@@ -49,7 +49,10 @@ def _create(path: Path) -> TextIO:
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     except FileExistsError:
-        text = "exists already and may hold a secret: name another file"
+        text = (
+            "exists already and may hold a secret: name another file, or move this one away if "
+            "its access key was deleted"
+        )
         raise ConfigError([f"--secret-file: {path} {text}"]) from None
     except OSError as error:
         text = f"cannot be created: {error.strerror}: name a file in a folder that you can write to"

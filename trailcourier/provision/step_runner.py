@@ -1,5 +1,6 @@
 """Make a step's AWS calls, and compare what AWS returns with what the step expects."""
 
+import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -11,11 +12,12 @@ from msgspec.structs import replace
 from trailcourier.aws import calls
 from trailcourier.aws.calls import AwsAnswer, AwsCall
 from trailcourier.errors import Unreachable
-from trailcourier.provision import absence
+from trailcourier.provision import absence, propagation
 from trailcourier.provision.documents import BucketNotification, Statements
 from trailcourier.provision.merge_rules import encode_parameters, find_differences, has_our_tag
 from trailcourier.provision.steps import MERGED, Fields, Placeholder, Step, replace_placeholders
 
+RETRY_SECONDS = 5.0  # between two attempts while AWS does not know yet what exists
 Clients = Callable[[str, str], Any]  # (service, region) -> boto3 client
 
 
@@ -47,7 +49,8 @@ class StepRunner:
     """Makes the calls of one set-up's steps and remembers the values that they return.
 
     *name* is the set-up's name, which our tag carries. *known* holds values that no call returns,
-    such as the external id. *caller* is the ARN that errors name.
+    such as the external id. *caller* is the ARN that errors name. *on_wait* takes a line that says
+    what AWS does not know yet, for at most *patience* seconds.
     """
 
     def __init__(
@@ -57,22 +60,25 @@ class StepRunner:
         *,
         known: Mapping[str, Any] | None = None,
         caller: str = "",
+        patience: float = propagation.PATIENCE,
+        on_wait: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._clients = clients
         self.name = name
         self._ours: dict[str, bool] = {}
         self.created: set[str] = set()  # ids of the steps created by this runner
         self.caller = caller
+        self._patience, self._on_wait = patience, on_wait
         self.known: dict[str, Any] = dict(known or {})
 
-    def call(self, call: AwsCall) -> Mapping[str, Any]:
-        """Make *call*, keep its outputs and return the response.
+    def call(self, call: AwsCall, *, all_pages: bool = True) -> Mapping[str, Any]:
+        """Make *call*, keep its outputs and return the response, by default with every page.
 
         Raises CallFailed or PlaceholderUnknown.
         """
         resolved = replace(call, parameters=encode_parameters(self.resolve(call.parameters)))
         open_client = partial(self._clients, call.service, call.region)
-        answer = calls.make(resolved, open_client, all_pages=True)
+        answer = calls.make(resolved, open_client, all_pages=all_pages)
         if not answer.good:
             raise CallFailed(answer)
         response = {
@@ -81,6 +87,24 @@ class StepRunner:
         outputs = {name: jmespath.search(path, response) for name, path in call.outputs.items()}
         self.known |= {name: value for name, value in outputs.items() if value is not None}
         return response
+
+    def change(self, call: AwsCall) -> None:
+        """Make *call*; while AWS does not know yet what was created before, report it and retry.
+
+        Raises CallFailed, or PlaceholderUnknown.
+        """
+        deadline = time.monotonic() + self._patience
+        while True:
+            try:
+                self.call(call)
+            except CallFailed as failed:
+                why = propagation.explain_delay(failed.answer)
+                if not why or time.monotonic() > deadline:
+                    raise
+                self._on_wait(f"{call}: {why}; retrying")
+                time.sleep(min(RETRY_SECONDS, self._patience))
+            else:
+                return
 
     def resolve(self, value: Any) -> Any:
         """Return *value* with each placeholder replaced by its known value."""

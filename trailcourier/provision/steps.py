@@ -66,6 +66,9 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     additive: bool = False  # adds an entry to a resource, whoever owns that
     repeated: bool = False  # there may be several; deleting repeats until none is left
     other_account: bool = False  # a denial is for another account to resolve
+    # calls that show, by an output, what keeps AWS from deleting it, and why that stays
+    in_use_calls: tuple[AwsCall, ...] = ()
+    in_use_reason: str = ""
     keep_reason: str = ""  # why ``destroy`` does not delete it
 
     @property
@@ -79,7 +82,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
         yield from self.read_calls
         if self.tags_call:
             yield self.tags_call
-        yield from (*self.create_calls, *self.update_calls, *self.delete_calls)
+        yield from (*self.create_calls, *self.update_calls)
+        yield from (*self.in_use_calls, *self.delete_calls)
 
 
 # the policy or notification configuration as it exists in AWS, with our entries merged in

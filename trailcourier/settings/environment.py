@@ -217,3 +217,11 @@ def defaults(env: Mapping[str, str]) -> dict[str, Any]:
 def state_variable(env: Mapping[str, str]) -> str:
     """Return the variable that sets the default of ``workers.state_dir``; empty without one."""
     return next((each for each in ("STATE_DIRECTORY", "XDG_STATE_HOME") if env.get(each)), "")
+
+
+def state_folder(env: Mapping[str, str]) -> Path:
+    """Return the folder for what commands of this user remember."""
+    if state_variable(env) == "STATE_DIRECTORY":
+        return Path(env["STATE_DIRECTORY"].split(":", 1)[0], "state")
+    home = env.get("XDG_STATE_HOME") or Path(env.get("HOME") or "/", ".local", "state")
+    return Path(home, "trailcourier")

@@ -23,7 +23,7 @@ class Site:
     def __init__(self, gate: Gate, **options: Any) -> None:
         self.gate = gate
         self.request = SetupRequest(**{"name": f"t{secrets.token_hex(4)}", **options})
-        self.facts = AccountFacts(account=ACCOUNT, organization_id="o-1234567890")
+        self.facts = AccountFacts(account=ACCOUNT, organization_id="o-1234567890", plain_http=True)
         self.known: dict[str, Any] = {}
         self._clients: dict[tuple[str, str], Any] = {}
 
@@ -50,7 +50,7 @@ class Site:
 
     def runner(self) -> provision.StepRunner:
         return provision.StepRunner(
-            self.client, self.name, known={"external_id": "an-id"}, caller="me"
+            self.client, self.name, known={"external_id": "an-id"}, caller="me", patience=0
         )
 
     def apply(self) -> dict[str, StepReport]:

@@ -124,7 +124,7 @@ def test_the_trail_publishes_to_a_topic_that_lets_cloudtrail_publish(applied):
     assert trail["SnsTopicARN"] == applied.layout.topic_arn
     ours = statements[applied.layout.statement_id("Publish")]
     assert ours["Principal"] == {"Service": "cloudtrail.amazonaws.com"}
-    assert ours["Condition"] == {"StringEquals": {"aws:SourceArn": trail["TrailARN"]}}
+    assert ours["Condition"]["StringEquals"] == {"aws:SourceArn": trail["TrailARN"]}
     assert "__default_statement_ID" in statements  # the topic's first statement is kept
 
 
@@ -176,7 +176,7 @@ def test_the_queue_is_subscribed_and_its_policy_lets_only_the_topic_send(applied
     applied.client("sns").publish(TopicArn=applied.layout.topic_arn, Message="a notice")
 
     assert statement["Action"] == "sqs:SendMessage"
-    assert statement["Condition"] == {"ArnEquals": {"aws:SourceArn": applied.layout.topic_arn}}
+    assert statement["Condition"]["ArnEquals"] == {"aws:SourceArn": applied.layout.topic_arn}
     (body,) = received(applied)
     assert json.loads(body)["Message"] == "a notice"
 
@@ -461,6 +461,48 @@ def test_a_preview_leaves_open_the_parts_of_what_it_may_not_read(site, gate):
     assert reports["bucket-privacy"].detail.startswith("setup cannot read the bucket")
 
 
+def test_a_notification_that_overlaps_is_refused_with_what_can_be_used(site, gate):
+    theirs = site()
+    s3, bucket = theirs.client("s3"), f"logs-{theirs.name}"
+    s3.create_bucket(Bucket=bucket)
+    topic = theirs.client("sns").create_topic(Name=theirs.name)["TopicArn"]
+    other = {"Id": "theirs", "TopicArn": topic, "Events": ["s3:ObjectCreated:*"]}
+    s3.put_bucket_notification_configuration(
+        Bucket=bucket, NotificationConfiguration={"TopicConfigurations": [other]}
+    )
+    ours = site(bucket=bucket, existing_bucket=True, delivery="s3", reader="none")
+
+    gate.calls.clear()
+
+    report = ours.preview_apply()["bucket-events"]
+
+    assert report.state == "not allowed"
+    assert f"use --delivery eventbridge, or --topic {topic}" in report.detail
+    with pytest.raises(Unreachable, match="bucket-events: the bucket notifies arn:aws:sns"):
+        ours.apply()
+    assert gate.changes == []
+
+
+def test_a_bucket_is_versioned_locked_and_deletes_log_files_as_asked(site):
+    ours = site(lock_days=30, expire_days=400, reader="none", kms_key="new")
+
+    first = ours.apply()
+    s3, bucket = ours.client("s3"), ours.layout.bucket
+
+    assert s3.get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
+    lock = s3.get_object_lock_configuration(Bucket=bucket)["ObjectLockConfiguration"]
+    assert lock["Rule"]["DefaultRetention"]["Mode"] == "GOVERNANCE"
+    assert lock["Rule"]["DefaultRetention"]["Days"] == 30
+    (rule,) = s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
+    assert (rule["ID"], rule["Expiration"]) == (ours.name, {"Days": 400})
+    kms, key = ours.client("kms"), ours.known["key_arn"]
+    assert kms.get_key_rotation_status(KeyId=key)["KeyRotationEnabled"] is True
+    assert {first[each].state for each in ("bucket-lock", "bucket-lifecycle", "key-rotation")} == {
+        "created"
+    }
+    assert states(ours.apply()) == {"unchanged"}
+
+
 def test_a_denied_subscription_to_another_accounts_topic_is_left_to_that_account(site, gate):
     other = "arn:aws:sns:eu-west-1:444455556666:aws-controltower-AllConfigNotifications"
     bucket = "aws-controltower-logs-444455556666-eu-west-1"
@@ -480,4 +522,4 @@ def test_a_denied_subscription_to_another_accounts_topic_is_left_to_that_account
     assert reports["subscription"].state == "not allowed"
     assert set(reports) == {"dead-letter-queue", "queue", "queue-policy", "subscription"}
     (statement,) = by_sid(attributes(ours, ours.name)["Policy"]).values()
-    assert statement["Condition"] == {"ArnEquals": {"aws:SourceArn": other}}
+    assert statement["Condition"]["ArnEquals"] == {"aws:SourceArn": other}

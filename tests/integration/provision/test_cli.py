@@ -13,12 +13,13 @@ from typing import NamedTuple
 
 import boto3
 import pytest
+import urllib3
 
 from trailcourier import cli, settings
 from trailcourier.aws import clients, sessions
 from trailcourier.aws.network import Network
 from trailcourier.cli.exits import Exit
-from trailcourier.cli.setup import apply_command
+from trailcourier.cli.setup import new_key, proof
 
 ACCOUNT = "123456789012"
 
@@ -54,14 +55,18 @@ def name():
 
 
 @pytest.fixture
-def environment(gate, tmp_path, monkeypatch):
+def environment(gate, moto, tmp_path, monkeypatch):
+    urllib3.request("POST", f"{moto}/moto-api/reset", timeout=60)  # one account, no trail yet
     monkeypatch.chdir(tmp_path)
     for variable, value in {
         "AWS_ENDPOINT_URL": gate.url,
         "AWS_ACCESS_KEY_ID": "AKIAEXAMPLE",
         "AWS_SECRET_ACCESS_KEY": "example",
+        "XDG_STATE_HOME": str(tmp_path),
     }.items():
         monkeypatch.setenv(variable, value)
+    # test_proof.py has doctor run; it would take seconds in each test here
+    monkeypatch.setattr(proof, "examine", lambda *_, **__: proof.Proof())
 
 
 @pytest.fixture
@@ -95,8 +100,8 @@ def test_one_command_creates_writes_validates_and_receives(apply, name):
     assert "configuration: written to trailcourier.toml" in lines
     assert "valid: the configuration has no errors" in lines
     assert "its secret is in secret, its id in secret.id; only you can read them" in output.out
-    assert any(line.startswith("live: the queue can be received from and is") for line in lines)
-    assert lines[-2:] == ["17 created", "next: trailcourier run"]
+    assert any(line.startswith("ready: the queue can be received from and is") for line in lines)
+    assert lines[-2:] == ["18 created", "next: trailcourier run"]
 
 
 def test_the_source_names_queue_region_bucket_and_credential(apply, name):
@@ -107,7 +112,7 @@ def test_the_source_names_queue_region_bucket_and_credential(apply, name):
     assert source.queue.region == "us-east-1"
     assert source.bucket_region == "us-east-1"
     assert source.buckets == (f"{name}-{ACCOUNT}-us-east-1",)
-    assert source.expected_bucket_owner is None  # with an owner, boto3 would read each file
+    assert source.expected_bucket_owner == ACCOUNT
     assert source.credentials.kind == "iam-user"
     assert source.credentials.secret_access_key.reveal() == Path("secret").read_text().strip()
     assert source.credentials.access_key_id.reveal() == Path("secret.id").read_text().strip()
@@ -132,7 +137,7 @@ def test_without_a_terminal_or_a_file_nothing_is_created(apply, gate):
 
 
 def test_a_terminal_shows_the_secret_once(apply, monkeypatch):
-    monkeypatch.setattr(apply_command, "_on_a_terminal", lambda: True)
+    monkeypatch.setattr(new_key, "_on_a_terminal", lambda: True)
     monkeypatch.setenv("OLD_KEY", "x")
     Path("trailcourier.toml").write_text(WITH_KEYS)
 
@@ -144,6 +149,22 @@ def test_a_terminal_shows_the_secret_once(apply, monkeypatch):
     assert "valid: the configuration has no errors" in first.out
     assert "secret access key:" not in second.out
     assert "access-key" in second.out
+
+
+def test_without_a_file_the_next_step_names_the_variables_of_the_key(apply, monkeypatch):
+    monkeypatch.setattr(new_key, "_on_a_terminal", lambda: True)
+
+    output = apply()
+
+    expected = "next: export PROD_ACCESS_KEY_ID=... PROD_SECRET_ACCESS_KEY=... with the access key"
+    assert expected in output.out
+
+
+def test_an_offline_plan_prints_no_name_that_a_bucket_could_have(call, name):
+    output = call("plan", "--offline")
+
+    assert f"{name}-ACCOUNT-us-east-1" in output.out
+    assert f"{name}-account-us-east-1" not in output.out
 
 
 def test_an_existing_secret_file_is_not_overwritten(apply, gate):
@@ -182,7 +203,7 @@ def test_a_lost_secret_is_an_error_with_advice(apply, name):
 def test_problems_of_tables_that_are_only_printed_name_no_file(apply):
     apply("--secret-file", "secret")
 
-    output = apply()
+    output = apply("--fresh")
 
     assert output.code == Exit.NO
     wrong = [line for line in output.out.splitlines() if line.startswith("not valid: ")]
@@ -199,9 +220,55 @@ def test_a_second_apply_reports_unchanged_and_keeps_the_file(apply):
     output = apply(*options)
 
     assert output.code == Exit.DONE, output.err
-    assert "17 unchanged" in output.out
+    assert "18 unchanged" in output.out
     assert "already has source prod; not changed" in output.out
     assert Path("trailcourier.toml").read_text() == before
+
+
+def test_the_choices_of_the_last_apply_are_remembered(call, apply, gate, site, name):
+    options = ("--delivery", "s3", "--reader", "none", "--tag", "team=sec")
+    apply(*options, "--write", "trailcourier.toml")
+    gate.calls.clear()
+
+    again, planned = apply(), call("plan")
+
+    assert again.code == Exit.DONE, again.err
+    assert [each for each in gate.changes if "Receive" not in each] == []
+    assert "unchanged; nothing was changed" in planned.out
+    assert f"as at the last apply of {name}: " in again.err
+    assert "--delivery s3" in again.err
+    assert "--tag team=sec" in again.err
+
+
+def test_an_option_that_undoes_a_choice_is_said(call, apply):
+    apply("--delivery", "s3", "--reader", "none")
+
+    changed = call("plan", "--delivery", "sns")
+    fresh = call("plan", "--fresh")
+
+    for output in (changed, fresh):
+        assert "--delivery s3 was chosen at the last apply and is not now" in output.err
+    assert "--reader none was chosen" in fresh.err
+    assert "--reader none was chosen" not in changed.err
+
+
+def test_choices_of_another_account_are_not_taken_in_silence(call, apply, tmp_path):
+    apply("--reader", "none")
+    memory = tmp_path / "trailcourier" / "setup.json"
+    memory.write_text(memory.read_text().replace(ACCOUNT, "111122223333"))
+
+    output = apply()
+
+    assert output.code == Exit.CONFIG
+    assert "--account 111122223333" in output.err
+    assert "--fresh ignores it" in output.err
+
+
+def test_a_destroyed_set_up_is_forgotten(call, apply):
+    apply("--delivery", "s3", "--reader", "none")
+    call("destroy", "--yes")
+
+    assert "as at the last apply" not in call("plan").err
 
 
 def test_a_new_key_that_the_file_does_not_name_gives_a_warning(apply, site, name):
@@ -230,7 +297,7 @@ def test_the_next_command_names_the_file_that_was_written(apply):
     printed = apply(*options)
     usual = apply(*options, "--write", str(Path("trailcourier.toml").absolute()))
     aside = apply(*options, "--write", "my own.toml")
-    printed_again = apply(*options)
+    printed_again = apply(*options, "--fresh")
 
     assert [each.out.splitlines()[-1] for each in (printed, usual, aside, printed_again)] == [
         "next: add the tables above to trailcourier.toml, then trailcourier run",
@@ -297,7 +364,7 @@ def test_the_external_id_of_a_role_is_given_by_reference(apply, site, name, monk
     assert statement["Condition"] == {"StringEquals": {"sts:ExternalId": "id-between-two"}}
     assert loaded().sources["prod"].credentials.external_id.reveal() == "id-between-two"
     assert "id-between-two" not in output.out + Path("trailcourier.toml").read_text()
-    assert apply(*who).code == Exit.CONFIG
+    assert apply(*who, "--fresh").code == Exit.CONFIG
     literal = apply(*who, "--external-id", "literal-value")
     assert literal.code == Exit.CONFIG
     assert "literal-value" not in literal.err
@@ -381,7 +448,7 @@ def test_plan_and_destroy_take_the_options_that_apply_was_called_with(
     otherwise = call("plan", *options, "--sink", "one", "--sink", "two")
     applied = apply(*options)
     there = call("plan", *options)
-    untold = call("plan", *options[:4])
+    untold = call("plan", *options[:4], "--fresh")
     monkeypatch.setenv("AN_ID", "another")
     differs = call("plan", *options)
     destroyed = call("destroy", "--yes", *options, "--sink", "siem")
@@ -390,9 +457,9 @@ def test_plan_and_destroy_take_the_options_that_apply_was_called_with(
     assert 'external_id = "env:AN_ID"' in planned.out
     assert '\nsinks = ["siem"]\n' in planned.out
     assert '\nsinks = ["one", "two"]\n' in otherwise.out
-    assert "14 created" in applied.out, applied.err
-    assert "14 unchanged; nothing was changed" in there.out
-    assert "14 unchanged; nothing was changed" in untold.out
+    assert "15 created" in applied.out, applied.err
+    assert "15 unchanged; nothing was changed" in there.out
+    assert "15 unchanged; nothing was changed" in untold.out
     assert "not known yet: the external id: give --external-id env:NAME or file:/path" in untold.out
     assert "not known yet" not in there.out
     assert "\nto update    role: " in differs.out
@@ -423,7 +490,7 @@ def test_plan_and_apply_print_the_same_summaries(call, apply):
                 if line.startswith(state)]  # fmt: skip
 
     assert summaries(planned, "to create") == summaries(applied, "created")
-    assert planned.out.splitlines()[-1] == "17 to create; nothing was changed"
+    assert planned.out.splitlines()[-1] == "18 to create; nothing was changed"
 
 
 def test_a_plan_without_credentials_says_what_it_does_not_know(call, gate, monkeypatch):
@@ -492,7 +559,7 @@ def test_a_topic_of_another_account_leaves_steps_for_it_and_exits_with_1(apply, 
     assert "not allowed  subscription" in output.out
     assert (f"aws sns add-permission --region us-east-1 --topic-arn {topic} --label ") in output.out
     assert "  aws sns subscribe " in output.out
-    assert '"Action": "s3:GetObject"' in output.out
+    assert '"Action": ["s3:GetObject", "s3:GetObjectVersion"]' in output.out
     assert "aws ec2 associate-iam-instance-profile" in output.out
 
 
@@ -513,12 +580,87 @@ def test_destroy_asks_first_and_removes_what_it_listed(call, apply, gate, monkey
     assert done.out.splitlines()[-1] == "14 removed"
 
 
+def test_the_preview_of_destroy_is_what_destroy_does(call, apply, site, name, monkeypatch):
+    apply("--secret-file", "secret")
+    s3 = site().client("s3")
+    s3.put_object(Bucket=f"{name}-{ACCOUNT}-us-east-1", Key="AWSLogs/a.json.gz", Body=b"x")
+    iam = site().client("iam")
+    iam.create_user(UserName=f"other-{name}")
+    iam.add_user_to_group(UserName=f"other-{name}", GroupName=name)
+    monkeypatch.setattr(sys, "stdin", io.StringIO("n\n"))
+
+    asked, done = call("destroy"), call("destroy", "--yes")
+
+    def steps(output, removed):
+        lines = (line.replace(removed, "removed", 1) for line in output.out.splitlines())
+        return [line.split() for line in lines if line.startswith(("removed", "kept"))]
+
+    assert steps(asked, "to remove") == steps(done, "removed")
+    assert "kept         bucket:" in asked.out
+    assert "kept         group:" in asked.out
+
+
+def test_destroy_says_how_many_messages_wait_before_it_asks(call, apply, site, name, monkeypatch):
+    apply("--reader", "none")
+    sqs = site().client("sqs")
+    url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
+    for body in ("one", "two"):
+        sqs.send_message(QueueUrl=url, MessageBody=body)
+    monkeypatch.setattr(sys, "stdin", io.StringIO("n\n"))
+
+    asked = call("destroy", "--reader", "none")
+    done = call("destroy", "--reader", "none", "--yes", "--json").json
+
+    assert f"queue {name}: 2 messages wait in it; deleted with the queue." in asked.out
+    assert f"{name}-dead: " not in asked.out
+    assert {"queue": name, "messages": 2} in done["waiting"]
+
+
+def test_destroy_names_the_key_files_and_apply_works_after_it(call, apply):
+    options = ("--write", "trailcourier.toml", "--secret-file", "secret")
+    apply(*options)
+    first = Path("secret.id").read_text()
+
+    destroyed = call("destroy", "--yes")  # the configuration names the files
+    again = apply(*options)
+
+    assert "secret.deleted (was " in destroyed.out
+    assert Path("secret.id.deleted").read_text() == first
+    assert again.code == Exit.DONE, again.err
+    assert Path("secret.id").read_text() != first
+
+
+def test_files_of_another_key_stay_as_they_are(call, apply):
+    apply("--secret-file", "secret")
+    Path("secret.id").write_text("AKIAOTHER\n")
+
+    output = call("destroy", "--yes", "--secret-file", "secret")
+
+    assert "stays: secret, which is not of the deleted access key" in output.out
+    assert Path("secret").is_file()
+
+
 def test_destroy_that_finds_nothing_names_what_it_looked_for(call, name):
     output = call("destroy", "--yes")
 
     assert output.code == Exit.DONE, output.err
     assert output.out.splitlines()[0].startswith(f"account {ACCOUNT}, us-east-1")
     assert output.out.splitlines()[-1].startswith(f"Found nothing named {name} in us-east-1.")
+
+
+def test_a_module_is_written_to_a_new_folder_and_never_over_files(call):
+    first = call("export", "terraform", "--account", ACCOUNT, "--module", "trail")
+    again = call("export", "terraform", "--account", ACCOUNT, "--module", "trail")
+    other = call("export", "cli", "--account", ACCOUNT, "--module", "trail")
+
+    assert first.code == Exit.DONE, first.err
+    assert {each.name for each in Path("trail").iterdir()} == {
+        "main.tf.json", "outputs.tf.json", "versions.tf.json",
+    }  # fmt: skip
+    assert first.out.splitlines()[-1] == "written: trail/versions.tf.json"
+    assert again.code == Exit.CONFIG
+    assert "trail/main.tf.json exists already" in again.err
+    assert other.code == Exit.USAGE
 
 
 def test_destroy_in_json(call, apply, gate):

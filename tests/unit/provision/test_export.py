@@ -16,7 +16,8 @@ import pytest
 from tests.support.terraform_documented import ARGUMENTS, META, REQUIRED
 from trailcourier.errors import ConfigError
 from trailcourier.provision import Layout, SetupRequest, plan
-from trailcourier.provision.export import FORMATS, by_hand, cloudformation, provider
+from trailcourier.provision.export import FORMATS, by_hand, provider, stack_resources
+from trailcourier.provision.export.terraform import module
 
 ACCOUNT = "111122223333"
 KEY = f"arn:aws:kms:us-east-1:{ACCOUNT}:key/abc"
@@ -38,6 +39,9 @@ OPTIONS = {
                       "bucket_region": "eu-west-1"},
     "govcloud": {"region": "us-gov-west-1", "kms_key": "new",
                  "encrypt": ("logs", "queue", "topic")},
+    "retained": {"lock_days": 30, "expire_days": 400, "path": "/security/",
+                 "tag": ("team=sec ops",),
+                 "permissions_boundary": f"arn:aws:iam::{ACCOUNT}:policy/limits"},
     "china": {"region": "cn-north-1", "reader": "instance-profile"},
 }  # fmt: skip
 every = pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
@@ -178,7 +182,7 @@ def test_a_script_passes_shellcheck(options):
     ("format_", "names", "parts"),
     [
         ("terraform", provider.RESOURCES, provider.PARTS),
-        ("cloudformation", cloudformation.RESOURCES, cloudformation.PARTS),
+        ("cloudformation", stack_resources.RESOURCES, stack_resources.PARTS),
     ],
 )
 def test_every_step_is_in_every_export_or_in_its_notes(options, format_, names, parts):
@@ -240,6 +244,56 @@ def test_a_trail_depends_on_the_policies_that_it_needs():
 
     assert parsed["Trail"]["DependsOn"] == ["BucketPolicy", "TopicPolicy"]
     assert parsed["Trail"]["Properties"]["IsLogging"] is True
+
+
+def test_a_bucket_that_notifies_the_queue_depends_on_the_queues_policy():
+    parsed = json.loads(exported("cloudformation", OPTIONS["s3"]))["Resources"]
+
+    assert parsed["Bucket"]["DependsOn"] == ["QueuePolicy"]
+    for other in ("default", "eventbridge"):
+        bucket = json.loads(exported("cloudformation", OPTIONS[other]))["Resources"]["Bucket"]
+        assert "DependsOn" not in bucket
+
+
+def test_a_template_has_outputs_and_says_how_to_make_a_link_to_its_form():
+    parsed = json.loads(exported("cloudformation", OPTIONS["govcloud"]))
+
+    assert set(parsed["Outputs"]) == {
+        "QueueUrl", "QueueArn", "BucketName", "BucketRegion", "TopicArn", "TrailArn", "KeyArn",
+        "ReaderArn",
+    }  # fmt: skip
+    link = "console.amazonaws-us-gov.com/cloudformation/home?region=us-gov-west-1#/stacks/quick"
+    assert link in parsed["Metadata"]["QuickCreate"]
+
+
+@every
+def test_terraform_keeps_log_files_and_their_key_and_has_outputs(options):
+    parsed = terraform(options)
+
+    kept = {
+        kind
+        for kind, _, arguments in resources(options)
+        if arguments.get("lifecycle") == {"prevent_destroy": True}
+    }
+    assert kept == {"aws_s3_bucket", "aws_kms_key"} & parsed["resource"].keys()
+    assert parsed["output"]["queue_url"]["value"] == "${aws_sqs_queue.queue.id}"
+    for kind, name in re.findall(r"\$\{(aws_\w+)\.(\w+)", json.dumps(parsed["output"])):
+        assert name in parsed["resource"][kind]
+
+
+def test_a_module_leaves_the_provider_to_its_caller_and_tags_each_resource():
+    layout = Layout(SetupRequest(account=ACCOUNT, **OPTIONS["retained"]))
+
+    files = module(layout, plan(layout.request, layout.facts))
+
+    parsed = {name: json.loads(text) for name, text in files.items()}
+    assert set(files) == {"main.tf.json", "outputs.tf.json", "versions.tf.json"}
+    assert not any("provider" in each for each in parsed.values())
+    tags = {"trailcourier": "trailcourier", "team": "sec ops"}
+    for kind, named in parsed["main.tf.json"]["resource"].items():
+        for body in named.values():
+            assert body.get("tags") == (tags if "tags" in ARGUMENTS[kind].split() else None)
+    assert parsed["outputs.tf.json"]["output"]["reader_arn"]["value"] == "${aws_iam_user.user.arn}"
 
 
 def test_a_bucket_in_another_region_than_the_stack_is_refused():

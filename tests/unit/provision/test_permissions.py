@@ -31,6 +31,19 @@ def test_required_permissions_are_listed_by_resource():
     assert all(len(set(actions)) == len(actions) for actions in needed.values())
 
 
+def test_an_organisation_trail_needs_the_service_linked_role():
+    request = SetupRequest(account="111122223333", organization=True)
+    needed = {
+        each.resource: each.actions for each in permissions.required_permissions(plan(request))
+    }
+
+    role = "arn:aws:iam::*:role/aws-service-role/cloudtrail.amazonaws.com/*"
+    assert "iam:CreateServiceLinkedRole" in needed[role]
+    assert "organizations:DescribeOrganization" in needed["*"]
+    assert not any("CreateServiceLinkedRole" in str(each.actions)
+                   for each in permissions.required_permissions(STEPS))  # fmt: skip
+
+
 def test_a_permission_names_the_resource_of_its_call():
     request = SetupRequest(account="111122223333", reader="instance-profile")
     needed = {

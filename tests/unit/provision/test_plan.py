@@ -76,7 +76,7 @@ def needs(value):
 def test_the_default_plan_has_a_trail_a_queue_a_subscription_and_permissions():
     assert ids(SetupRequest()) == [
         "dead-letter-queue", "queue",
-        "bucket", "bucket-privacy", "bucket-policy",
+        "bucket", "bucket-privacy", "bucket-versioning", "bucket-policy",
         "topic", "topic-policy", "queue-policy", "subscription",
         "trail", "event-selectors", "logging",
         "group", "group-policy", "user", "membership", "access-key",
@@ -110,6 +110,60 @@ def test_the_plan_creates_nothing_in_another_account():
 def test_an_existing_bucket_is_not_created():
     assert "bucket-privacy" not in ids(SetupRequest(**BUCKET))
     assert plan(SetupRequest(**BUCKET))[2].create_calls == ()
+
+
+def test_log_files_are_locked_and_deleted_only_if_asked_for():
+    request = SetupRequest(account="111122223333", lock_days=30, expire_days=400)
+    steps = {step.id: step for step in plan(request)}
+
+    created = steps["bucket"].create_calls[0].parameters
+    assert created["ObjectLockEnabledForBucket"] is True
+    assert steps["bucket-lock"].expected.values == {"Mode": "GOVERNANCE", "Days": 30}
+    (rule,) = steps["bucket-lifecycle"].expected.values["Rules"]
+    assert rule["Expiration"] == {"Days": 400}
+    assert not {"bucket-lock", "bucket-lifecycle"} & set(ids(SetupRequest()))
+    assert "bucket-versioning" not in ids(SetupRequest(**BUCKET, lock_days=1))
+
+
+def test_a_new_key_rotates_and_one_that_exists_is_left():
+    key = "arn:aws:kms:us-east-1:111122223333:key/abc"
+
+    assert "key-rotation" in ids(SetupRequest(account="111122223333", kms_key="new"))
+    assert "key-rotation" not in ids(SetupRequest(account="111122223333", kms_key=key))
+
+
+def test_identities_have_the_path_the_boundary_and_the_tags():
+    limits = "arn:aws:iam::111122223333:policy/limits"
+    for reader, kind in (("user", "user"), ("pod-identity", "role")):
+        request = SetupRequest(
+            account="111122223333",
+            reader=reader,
+            path="/security/",
+            permissions_boundary=limits,
+            tag=("team=sec", "cost=a=b"),
+        )
+        steps = {step.id: step for step in plan(request)}
+
+        given = steps[kind].create_calls[0].parameters
+        assert (given["Path"], given["PermissionsBoundary"]) == ("/security/", limits)
+        assert {each["Key"]: each["Value"] for each in given["Tags"]} == {
+            "trailcourier": "trailcourier", "team": "sec", "cost": "a=b",
+        }  # fmt: skip
+        arn = f"arn:aws:iam::111122223333:{kind}/security/trailcourier"
+        assert steps[kind].resource == arn
+        assert steps["queue"].create_calls[0].parameters["tags"]["team"] == "sec"
+    assert plan(SetupRequest(path="/security/"))[-5].create_calls[0].parameters["Path"] == (
+        "/security/trailcourier/"
+    )
+
+
+def test_over_plain_http_the_bucket_does_not_lock_an_emulator_out():
+    for plain_http, denies in ((False, True), (True, False)):
+        found = AccountFacts(account="111122223333", plain_http=plain_http)
+        (step,) = [each for each in plan(SetupRequest(), found) if each.id == "bucket-policy"]
+        assert any(each["Effect"] == "Deny" for each in step.statements) is denies
+    (theirs,) = [each for each in plan(SetupRequest(**BUCKET)) if each.id == "bucket-policy"]
+    assert all(each["Effect"] == "Allow" for each in theirs.statements)
 
 
 def test_the_same_request_gives_the_same_plan():

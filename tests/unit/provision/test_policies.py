@@ -34,7 +34,7 @@ def test_the_recommended_form_reads_lists_and_extends_only():
         "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes",
     ]  # fmt: skip
     assert (read["Action"], read["Resource"]) == (
-        "s3:GetObject", "arn:aws:s3:::logs/audit/AWSLogs/*",
+        ["s3:GetObject", "s3:GetObjectVersion"], "arn:aws:s3:::logs/audit/AWSLogs/*",
     )  # fmt: skip
     assert list_["Action"] == ["s3:ListBucket", "s3:GetBucketLocation"]
 
@@ -121,8 +121,57 @@ def test_only_the_sender_of_the_chosen_delivery_may_send(delivery, service, sour
 
     assert statement["Principal"] == {"Service": service}
     assert statement["Condition"]["ArnEquals"] == {"aws:SourceArn": source}
-    owner = statement["Condition"].get("StringEquals")
-    assert owner == ({"aws:SourceAccount": "111122223333"} if delivery == "s3" else None)
+    operator = "StringEquals" if delivery == "s3" else "StringEqualsIfExists"
+    assert statement["Condition"][operator] == {"aws:SourceAccount": "111122223333"}
+
+
+@pytest.mark.parametrize(
+    ("topic_region", "region", "service"),
+    [
+        ("us-east-1", "us-east-1", "sns.amazonaws.com"),
+        ("us-east-1", "eu-west-1", "sns.amazonaws.com"),
+        ("ap-east-1", "ap-east-1", "sns.amazonaws.com"),
+        ("ap-east-1", "us-east-1", "sns.ap-east-1.amazonaws.com"),
+        ("us-east-1", "eu-south-1", "sns.eu-south-1.amazonaws.com"),
+        ("ap-east-1", "eu-south-1", "sns.eu-south-1.amazonaws.com"),
+        ("us-gov-east-1", "us-gov-west-1", "sns.amazonaws.com"),
+    ],
+)
+def test_across_regions_an_opt_in_region_has_its_own_sns_principal(topic_region, region, service):
+    partition = "aws-us-gov" if "gov" in region else "aws"
+    topic = f"arn:{partition}:sns:{topic_region}:111122223333:cloudtrail"
+
+    ours = layout(topic=topic, region=region, kms_key="new", encrypt=("queue",))
+    (send,), (use,) = policies.queue_statements(ours), policies.key_statements(ours)
+
+    assert send["Principal"] == use["Principal"] == {"Service": service}
+
+
+@pytest.mark.parametrize("delivery", ["sns", "s3", "eventbridge"])
+def test_every_statement_for_a_service_names_its_source_and_the_account(delivery):
+    ours = layout(delivery=delivery, bucket="logs", kms_key="new",
+                  encrypt=("logs", "queue", "topic"))  # fmt: skip
+
+    for statement in (
+        *policies.bucket_statements(ours), *policies.topic_statements(ours),
+        *policies.queue_statements(ours), *policies.key_statements(ours),
+    ):  # fmt: skip
+        keys = {key for values in statement["Condition"].values() for key in values}
+        assert {"aws:SourceArn", "aws:SourceAccount"} <= keys, statement["Sid"]
+
+
+def test_an_organisation_trail_also_writes_for_other_accounts():
+    ours = layout(organization=True, organization_id="o-1234567890", bucket="logs")
+
+    assert "aws:SourceAccount" not in json.dumps(policies.bucket_statements(ours))
+
+
+def test_a_new_bucket_denies_plain_http():
+    statement = policies.secure_transport_statement(layout(bucket="logs"))
+
+    assert (statement["Effect"], statement["Principal"]) == ("Deny", "*")
+    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert statement["Resource"] == ["arn:aws:s3:::logs", "arn:aws:s3:::logs/*"]
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,24 @@ def test_options_that_fit_together_have_no_problems(choices):
             "--bucket-role: is in partition aws-cn, but us-east-1 is in aws",
             id="role-in-china",
         ),
+        pytest.param({"name": "two--dashes"}, "--name two--dashes: expected 3 to 28", id="dashes"),
+        pytest.param({"tag": ("nothing",)}, "--tag nothing: expected KEY=VALUE", id="tag"),
+        pytest.param({"tag": ("aws:x=y",)}, "--tag aws:x=y: expected KEY=VALUE", id="aws-tag"),
+        pytest.param({"tag": ("trailcourier=x",)}, "--tag: trailcourier is the tag", id="our-tag"),
+        pytest.param({"path": "security"}, "--path security: expected /, or names", id="path"),
+        pytest.param(
+            {"permissions_boundary": "limits"},
+            "--permissions-boundary limits: expected arn",
+            id="b",
+        ),
+        pytest.param(
+            {"lock_days": 1, "bucket": "logs", "existing_bucket": True},
+            "setup changes no settings of an existing bucket",
+            id="lock",
+        ),
+        pytest.param(
+            {"lock_days": 30, "expire_days": 7}, "deletes nothing that is still locked", id="expire"
+        ),
         pytest.param({"kms_key": "alias/x"}, '--kms-key: expected "new" or', id="key"),
         pytest.param(
             {"delivery": "s3", "topic": TOPIC}, "need --delivery sns, not s3", id="s3-topic"

@@ -1,20 +1,28 @@
 """``trailcourier setup``: plan, create, destroy and export the AWS side."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from trailcourier import provision
+from trailcourier import provision, settings
 from trailcourier.cli import output
 from trailcourier.cli.exits import Exit
 from trailcourier.cli.output import AsJson
-from trailcourier.cli.setup import apply_command, plan_command, report
+from trailcourier.cli.setup import (
+    apply_command,
+    destroy_command,
+    memory,
+    new_key,
+    plan_command,
+    report,
+)
 from trailcourier.cli.setup.account import SetupAccount
 from trailcourier.cli.setup.choices import with_setup_options
 from trailcourier.cli.setup.result import ApplyOptions
-from trailcourier.provision import AccountFacts, Layout, SetupRequest, StepReport
-from trailcourier.provision.export import FORMATS, Format
+from trailcourier.provision import AccountFacts, Layout, SetupRequest
+from trailcourier.provision.export import FORMATS, Format, module_folder, terraform
 
 app = typer.Typer(help="Create the AWS side: trail, bucket, topic, queue and permissions.")
 
@@ -43,11 +51,16 @@ SecretFile = Annotated[
 # options of apply that plan and destroy accept and ignore, so that a command line can be reused
 Ignored = Annotated[str, typer.Option(hidden=True)]
 IgnoredList = Annotated[list[str] | None, typer.Option("--sink", hidden=True)]
-Wait = Annotated[int, typer.Option(min=0, max=20, help="How many seconds the first receive waits.")]
+Wait = Annotated[
+    int,
+    typer.Option(
+        min=0, max=7200, metavar="SECONDS", help="How long to wait for the first log file."
+    ),
+]
 
 
 @app.command(name="plan")
-@with_setup_options
+@with_setup_options(remembers=True)
 def show_plan(
     request: SetupRequest,
     *,
@@ -74,11 +87,11 @@ def show_plan(
     if as_json:
         output.say_json(planned)
     else:
-        output.say_lines(lines)
+        report.say_lines(lines)
 
 
 @app.command()
-@with_setup_options
+@with_setup_options(remembers=True)
 def apply(
     request: SetupRequest,
     *,
@@ -90,16 +103,18 @@ def apply(
     wait: Wait = 10,
     as_json: AsJson = False,
 ) -> None:
-    """Create the AWS side, then check the configuration that uses it and receive once.
+    """Create the AWS side, receive once, and have doctor check the source that uses it.
 
     Resources that are as planned stay unchanged; run it again after a failure, and it continues.
-    Exits with 1 if another account has to allow something, or the queue cannot be received from.
+    Reads a log file as the collector if there is one, and sends a new source's sinks a test record.
+    Exits with 1 if another account has to allow something, or the source does not work.
     """
     options = ApplyOptions(
         write=write, sinks=tuple(sink or ()), secret_file=secret_file, external_id=external_id,
         wait=wait, as_json=as_json,
     )  # fmt: skip
     result = apply_command.apply(SetupAccount(request, profile), options)
+    memory.save(profile, request, options.to_remember(), result.account)
     if as_json:
         output.say_json(result)
     if not result.good:
@@ -107,51 +122,36 @@ def apply(
 
 
 @app.command()
-@with_setup_options
+@with_setup_options(remembers=True)
 def destroy(
     request: SetupRequest,
     *,
     profile: Profile = "",
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
-    write: Ignored = "",
+    write: Annotated[Path | None, typer.Option(hidden=True)] = None,
     sink: IgnoredList = None,
-    secret_file: Ignored = "",
+    secret_file: Annotated[Path | None, typer.Option(hidden=True)] = None,
     external_id: Ignored = "",
     wait: Ignored = "",
     as_json: AsJson = False,
 ) -> None:
     """Remove what setup created with the same options; never a log file.
 
-    Removes only what carries the tag "trailcourier", and our entries in others' policies.
+    Removes only what carries the tag "trailcourier", and our entries in others' policies. Says
+    first how many messages wait in the queues. Key files get the ending ".deleted".
     """
-    del write, sink, secret_file, external_id, wait
+    del sink, external_id, wait
     if as_json and not yes:
         raise typer.BadParameter("--json: cannot ask for confirmation: add --yes")
+    files = new_key.find_key_files(request, secret_file, write or settings.find())
     account = SetupAccount(request, profile)
-    facts = account.collect_facts()
-    steps = provision.plan(request, facts)
-    if not as_json:
-        output.say(report.format_account(Layout(request, facts), facts.caller))
-    if not yes:
-        preview = provision.preview_destroy(steps, account.runner(facts))
-        output.say_lines(report.format_step(each) for each in preview)
-        if not output.confirm('Remove what is "to remove"?'):
-            output.say("Nothing was changed. To remove it without this question, add --yes.")
-            raise typer.Exit(Exit.NO)
-    reports: list[StepReport] = []
-    for each in provision.destroy(steps, account.runner(facts)):
-        reports.append(each)
-        if not as_json:
-            output.say(report.format_step(each))
-    if as_json:
-        output.say_json({"steps": reports})
-    else:
-        output.say(report.format_totals(reports))
-        output.say_lines(report.explain_nothing_found(request, reports))
+    if not destroy_command.destroy(account, files, yes=yes, as_json=as_json):
+        raise typer.Exit(Exit.NO)
+    memory.forget(profile, request.name)
 
 
 @app.command()
-@with_setup_options
+@with_setup_options(remembers=False)
 def export(
     request: SetupRequest,
     format_: Annotated[
@@ -159,6 +159,10 @@ def export(
         typer.Argument(metavar="FORMAT", help="terraform (.tf.json), cloudformation or cli."),
     ],
     profile: Profile = "",
+    module: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Write Terraform as a module, without a provider."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Print the plan for somebody else to apply: as Terraform, CloudFormation or a script.
@@ -166,12 +170,19 @@ def export(
     Needs no credentials where --account (and --bucket-region, --organization-id) give what AWS
     would be asked.
     """
-    facts = (
-        AccountFacts()
-        if not provision.list_unknown(request, AccountFacts())
-        else SetupAccount(request, profile).collect_facts()
-    )
-    text = FORMATS[format_](Layout(request, facts), provision.plan(request, facts))
+    if module and format_ != "terraform":
+        raise typer.BadParameter(f"--module: only Terraform has modules, not {format_}")
+    facts = AccountFacts()
+    if provision.list_unknown(request, facts):
+        facts = SetupAccount(request, profile).collect_with_trails()
+    for line in report.warn_of_second_trail(Layout(request, facts)):
+        print(f"trailcourier: {line}", file=sys.stderr)
+    layout, steps = Layout(request, facts), provision.plan(request, facts)
+    if module:
+        written = module_folder.write(module, terraform.module(layout, steps))
+        output.say_lines(f"written: {path}" for path in written)
+        return
+    text = FORMATS[format_](layout, steps)
     if as_json:
         output.say_json({"format": format_, "text": text})
     else:

@@ -1,6 +1,6 @@
 """The AWS account that ``setup`` works in, with its caller's credentials."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import boto3
@@ -49,9 +49,16 @@ class SetupAccount:
         """Ask AWS what the plan needs to know; raises Unreachable or ConfigError."""
         return account_facts.collect(self.request, self.client)
 
+    def collect_with_trails(self) -> AccountFacts:
+        """Also ask which trails exist, for a verb that may create another."""
+        return account_facts.find_trails(self.request, self.collect_facts(), self.client)
+
     def runner(
-        self, facts: AccountFacts, known: Mapping[str, Any] | None = None
+        self,
+        facts: AccountFacts,
+        known: Mapping[str, Any] | None = None,
+        on_wait: Callable[[str], None] = lambda _: None,
     ) -> provision.StepRunner:
         return provision.StepRunner(
-            self.client, self.request.name, known=known or {}, caller=facts.caller
+            self.client, self.request.name, known=known or {}, caller=facts.caller, on_wait=on_wait
         )

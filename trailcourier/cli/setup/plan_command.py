@@ -7,12 +7,20 @@ import msgspec
 from msgspec import Meta
 
 from trailcourier import provision
-from trailcourier.cli.setup import apply_command, report
+from trailcourier.cli.setup import apply_command, new_key, report
 from trailcourier.cli.setup.account import SetupAccount
 from trailcourier.cli.setup.result import ApplyOptions
 from trailcourier.errors import Unreachable
-from trailcourier.provision import AccountFacts, Layout, SetupRequest, StepReport, configuration
+from trailcourier.provision import (
+    AccountFacts,
+    Layout,
+    SetupRequest,
+    StepReport,
+    configuration,
+    trail_advice,
+)
 from trailcourier.provision.manual_steps import ManualStep, list_manual_steps
+from trailcourier.provision.visible_trails import VisibleTrail
 
 
 class Planned(msgspec.Struct, frozen=True):
@@ -24,6 +32,14 @@ class Planned(msgspec.Struct, frozen=True):
     caller: Annotated[str, Meta(description="the ARN of the caller who asked AWS")]
     unseen: Annotated[
         str, Meta(description="why AWS was not asked what exists; empty if it was asked")
+    ]
+    trails: Annotated[
+        tuple[VisibleTrail, ...],
+        Meta(description="the trails that exist: bucket, prefix, topic, key, whether each logs"),
+    ]
+    advice: Annotated[
+        tuple[str, ...],
+        Meta(description="how to use a trail that exists, and what is wrong with it"),
     ]
     unknown: Annotated[
         tuple[str, ...], Meta(description="what is not known yet, and what supplies it")
@@ -59,6 +75,8 @@ def plan(
         partition=layout.partition,
         caller=facts.caller,
         unseen=unseen,
+        trails=facts.trails,
+        advice=tuple(_list_advice(layout)),
         unknown=tuple(_list_unknown(request, facts, options)),
         steps=report.steps_to_json(steps, reports),
         elsewhere=list_manual_steps(layout),
@@ -75,7 +93,7 @@ def _report_unread(step: provision.Step, *, offline: bool) -> StepReport:
 
 
 def _render_source(layout: Layout, options: ApplyOptions) -> str:
-    references = apply_command.credential_references(
+    references = new_key.credential_references(
         layout.request, options.secret_file, options.external_id
     )
     sinks = options.sinks or apply_command.read_configuration(layout, options).sinks
@@ -87,14 +105,23 @@ def _list_unknown(
     request: SetupRequest, facts: AccountFacts, options: ApplyOptions
 ) -> Iterator[str]:
     yield from provision.list_unknown(request, facts)
+    if request.trail and not facts.trails_unread and not facts.account:
+        yield "whether a trail covers the account already: needs credentials"
+    if facts.trails_unread:
+        yield f"whether a trail covers the account already: {facts.trails_unread}"
     if request.needs_external_id and not options.external_id:
         yield "the external id: give --external-id env:NAME or file:/path"
+
+
+def _list_advice(layout: Layout) -> Iterator[str]:
+    yield from trail_advice.list_advice(layout)
+    yield from trail_advice.list_problems_with_chosen(layout)
 
 
 def _collect_facts(account: SetupAccount) -> tuple[AccountFacts, str]:
     """Return the facts, or why AWS did not give them."""
     try:
-        return account.collect_facts(), ""
+        return account.collect_with_trails(), ""
     except Unreachable as error:
         return AccountFacts(), str(error)
 
@@ -103,6 +130,9 @@ def _lines(layout: Layout, planned: Planned, reports: list[StepReport]) -> Itera
     yield report.format_account(layout, planned.caller)
     yield from (report.format_step(each) for each in reports)
     yield from report.format_manual_steps(list_manual_steps(layout))
+    if planned.advice:
+        yield ""
+        yield from planned.advice
     yield ""
     yield from planned.configuration.rstrip("\n").split("\n")
     yield ""

@@ -1,13 +1,13 @@
 """The options and the result of ``setup apply``."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
 
+from trailcourier.cli.setup.liveness import Liveness
 from trailcourier.provision import StepReport
-from trailcourier.provision.first_receive import ReceiveResult
 from trailcourier.provision.manual_steps import ManualStep
 
 
@@ -20,6 +20,15 @@ class ApplyOptions(msgspec.Struct, frozen=True, kw_only=True):
     external_id: str = ""
     wait: int = 10
     as_json: bool = False
+
+    def to_remember(self) -> dict[str, Any]:
+        """Return the options that the next apply takes for granted, with absolute paths."""
+        return {
+            "write": str(self.write.absolute()) if self.write else "",
+            "sink": list(self.sinks),
+            "secret_file": str(self.secret_file.absolute()) if self.secret_file else "",
+            "external_id": self.external_id,
+        }
 
 
 class ApplyResult(msgspec.Struct, frozen=True):
@@ -42,9 +51,13 @@ class ApplyResult(msgspec.Struct, frozen=True):
         tuple[str, ...], Meta(description="errors in the configuration, as `check` reports them")
     ]
     warnings: Annotated[tuple[str, ...], Meta(description="what is valid but probably unintended")]
+    environment: Annotated[
+        tuple[str, ...],
+        Meta(description="variables that have to hold the access key where the collector runs"),
+    ]
     live: Annotated[
-        ReceiveResult,
-        Meta(description="whether the queue could be received from, and what it held"),
+        Liveness,
+        Meta(description="`good`, `proved`, `words` and doctor's `findings`"),
     ]
 
     @property

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from trailcourier import settings
 from trailcourier.cli.setup import report
+from trailcourier.cli.setup.liveness import Liveness
 from trailcourier.cli.setup.result import ApplyOptions, ApplyResult
 from trailcourier.provision import Layout, configuration
 from trailcourier.provision.manual_steps import list_manual_steps
@@ -28,11 +29,29 @@ def lines(layout: Layout, result: ApplyResult, options: ApplyOptions) -> Iterato
     if not result.problems:
         yield "valid: the configuration has no errors"
     yield from (f"warning: {each}" for each in result.warnings)
-    prefix = "live" if result.live.good else "not live"
-    yield f"{prefix}: {result.live.summary}"
+    yield from _liveness_lines(result.live)
     yield report.format_totals(result.steps)
+    if names := result.environment:
+        yield f"next: export {' '.join(f'{each}=...' for each in names)} with the access key above"
     if result.good:
         yield _next_command(options.write, settings.find())
+
+
+def _liveness_lines(live: Liveness) -> Iterator[str]:
+    """Yield doctor's findings, and whether records come: "live" only if one log file was read."""
+    for each in live.findings:
+        yield f"{each.level} {each.id}: {each.text}"
+        yield f"  {each.fix}"
+    if not live.good:
+        yield f"not live: {live.summary}"
+    elif live.proved:
+        yield f"live: {live.summary}"
+    else:
+        yield f"ready: {live.summary}"
+        yield (
+            "no log file was read yet: once one is there, `trailcourier doctor` reads it; "
+            "`trailcourier setup apply --wait 1200` waits for it"
+        )
 
 
 def _next_command(written: Path | None, found: Path | None) -> str:

@@ -1,18 +1,21 @@
 """Export the plan as a CloudFormation template in JSON."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from trailcourier.errors import ConfigError
-from trailcourier.provision import documents
-from trailcourier.provision.documents import BucketNotification
 from trailcourier.provision.export import by_hand
-from trailcourier.provision.export.references import References, typed
+from trailcourier.provision.export.references import References
+from trailcourier.provision.export.stack_resources import PARTS, RESOURCES, notifies_queue
 from trailcourier.provision.names import Layout
-from trailcourier.provision.steps import Placeholder, Step
+from trailcourier.provision.steps import Step
 
-Properties = dict[str, Any]
+CONSOLES = {  # partition -> the host of CloudFormation's console in a region
+    "aws": "{}.console.aws.amazon.com",
+    "aws-us-gov": "console.amazonaws-us-gov.com",
+    "aws-cn": "{}.console.amazonaws.cn",
+}
 # log files, and the key without which nobody can read them, outlive the stack
 RETAIN = {"DeletionPolicy": "Retain", "UpdateReplacePolicy": "Retain"}
 
@@ -30,13 +33,49 @@ def template(layout: Layout, steps: Sequence[Step]) -> str:
         "AWSTemplateFormatVersion": "2010-09-09",
         "Description": f"The AWS side of Trailcourier, for a stack in {layout.region}",
     }
+    metadata: dict[str, Any] = _explain_quick_create(layout)
     if notes := list(by_hand.list_notes(layout, steps)):
-        document["Metadata"] = {"ByHand": notes}
+        metadata["ByHand"] = notes
+    if metadata:
+        document["Metadata"] = metadata
     if layout.request.reader == "cross-account":
         document["Parameters"] = {"ExternalId": {"Type": "String", "NoEcho": True}}
     document["Resources"] = _resources(layout, ours)
-    document["Outputs"] = {"QueueUrl": {"Value": {"Ref": "Queue"}}}
+    document["Outputs"] = _outputs(layout, ours)
     return json.dumps(document, indent=2) + "\n"
+
+
+def _explain_quick_create(layout: Layout) -> dict[str, str]:
+    """Return how to make a link to a filled-in form, where the console's address is known."""
+    if layout.partition not in CONSOLES:
+        return {}
+    console = CONSOLES[layout.partition].format(layout.region)
+    query = f"region={layout.region}#/stacks/quickcreate?stackName={layout.name}&templateURL=URL"
+    text = (
+        "For a link to a filled-in form that creates the stack, put this file into a bucket and "
+        f"its address in place of URL: https://{console}/cloudformation/home?{query}"
+    )
+    return {"QuickCreate": text}
+
+
+def _outputs(layout: Layout, steps: Sequence[Step]) -> dict[str, Any]:
+    """Return what the collector's configuration and other stacks need to know."""
+    declared = {step.id for step in steps}
+    values: dict[str, Any] = {
+        "QueueUrl": {"Ref": "Queue"},
+        "QueueArn": {"Fn::GetAtt": ["Queue", "Arn"]},
+        "BucketName": layout.bucket,
+        "BucketRegion": layout.bucket_region,
+    }
+    by_step = (
+        ("topic", "TopicArn", {"Ref": "Topic"}),
+        ("trail", "TrailArn", {"Fn::GetAtt": ["Trail", "Arn"]}),
+        ("key", "KeyArn", {"Fn::GetAtt": ["Key", "Arn"]}),
+        ("user", "ReaderArn", {"Fn::GetAtt": ["User", "Arn"]}),
+        ("role", "ReaderArn", {"Fn::GetAtt": ["Role", "Arn"]}),
+    )
+    values |= {output: value for step, output, value in by_step if step in declared}
+    return {name: {"Value": value} for name, value in values.items()}
 
 
 def _resources(layout: Layout, steps: Sequence[Step]) -> dict[str, Any]:
@@ -49,6 +88,8 @@ def _resources(layout: Layout, steps: Sequence[Step]) -> dict[str, Any]:
             continue
         kind, properties, dependencies = RESOURCES[step.id]
         before = [_name(each) for each in dependencies if each in by_id]
+        if step.id == "bucket" and notifies_queue(by_id):  # S3 tries to send when it is told to
+            before.append("QueuePolicy")
         resources[_name(step.id)] = {
             "Type": kind,
             **(RETAIN if step.id in {"bucket", "key"} else {}),
@@ -80,166 +121,3 @@ def _referable(layout: Layout, step: Step) -> tuple[dict[str, str], dict[str, st
 
 def _name(id_: str) -> str:
     return id_.title().replace("-", "")
-
-
-def _queue(layout: Layout, step: Step, _: Mapping[str, Step]) -> Properties:
-    given = step.create_calls[0].parameters
-    return {
-        "QueueName": given["QueueName"],
-        **{name: typed(value) for name, value in given["Attributes"].items()},
-        "Tags": layout.tags,
-    }
-
-
-def _queue_policy(_: Layout, step: Step, __: Mapping[str, Step]) -> Properties:
-    document = documents.policy_document(step.statements)
-    return {"Queues": [Placeholder("queue_url")], "PolicyDocument": document}
-
-
-def _bucket(layout: Layout, _: Step, by_id: Mapping[str, Step]) -> Properties:
-    block = by_id["bucket-privacy"].create_calls[0].parameters
-    return {
-        "BucketName": layout.bucket,
-        "PublicAccessBlockConfiguration": block["PublicAccessBlockConfiguration"],
-        **_notifications(by_id),
-        "Tags": layout.tags,
-    }
-
-
-def _notifications(by_id: Mapping[str, Step]) -> Properties:
-    expected = by_id["bucket-events"].expected if "bucket-events" in by_id else None
-    match expected:
-        case BucketNotification("QueueConfigurations", entry):
-            rules = entry["Filter"]["Key"]["FilterRules"]
-            queue = {
-                "Event": entry["Events"][0],
-                "Queue": entry["QueueArn"],
-                "Filter": {"S3Key": {"Rules": rules}},
-            }
-            return {"NotificationConfiguration": {"QueueConfigurations": [queue]}}
-        case BucketNotification():
-            enabled = {"EventBridgeEnabled": True}
-            return {"NotificationConfiguration": {"EventBridgeConfiguration": enabled}}
-        case _:
-            return {}
-
-
-def _bucket_policy(layout: Layout, step: Step, _: Mapping[str, Step]) -> Properties:
-    document = documents.policy_document(step.statements)
-    return {"Bucket": layout.bucket, "PolicyDocument": document}
-
-
-def _topic(layout: Layout, step: Step, _: Mapping[str, Step]) -> Properties:
-    given = step.create_calls[0].parameters
-    return {"TopicName": layout.name, **given.get("Attributes", {}), "Tags": layout.tags}
-
-
-def _topic_policy(layout: Layout, step: Step, _: Mapping[str, Step]) -> Properties:
-    document = documents.policy_document(step.statements)
-    return {"Topics": [layout.topic_arn], "PolicyDocument": document}
-
-
-def _subscription(layout: Layout, _: Step, __: Mapping[str, Step]) -> Properties:
-    region = layout.topic_region
-    return {
-        "TopicArn": layout.topic_arn,
-        "Protocol": "sqs",
-        "Endpoint": layout.queue_arn,
-        "RawMessageDelivery": layout.request.raw,
-        **({} if region == layout.region else {"Region": region}),
-    }
-
-
-def _trail(_: Layout, step: Step, by_id: Mapping[str, Step]) -> Properties:
-    given = dict(step.create_calls[0].parameters)
-    tags, name = given.pop("TagsList"), given.pop("Name")
-    given.pop("RecursiveLogging")  # CloudFormation does not document it
-    if "KmsKeyId" in given:
-        given["KMSKeyId"] = given.pop("KmsKeyId")
-    selectors = by_id["event-selectors"].create_calls[0].parameters["EventSelectors"]
-    return {
-        "TrailName": name,
-        "IsLogging": True,
-        **given,
-        "EventSelectors": selectors,
-        "Tags": tags,
-    }
-
-
-def _key(layout: Layout, step: Step, _: Mapping[str, Step]) -> Properties:
-    given = step.create_calls[0].parameters
-    return {"Description": given["Description"], "KeyPolicy": given["Policy"], "Tags": layout.tags}
-
-
-def _rule(layout: Layout, step: Step, by_id: Mapping[str, Step]) -> Properties:
-    given = step.create_calls[0].parameters
-    return {
-        "Name": layout.name,
-        "EventPattern": given["EventPattern"],
-        "State": given["State"],
-        "Targets": by_id["rule-target"].create_calls[0].parameters["Targets"],
-    }
-
-
-def _inline_policies(layout: Layout, step: Step) -> list[Properties]:
-    document = step.create_calls[0].parameters["PolicyDocument"]
-    return [{"PolicyName": layout.name, "PolicyDocument": document}]
-
-
-def _group(layout: Layout, step: Step, by_id: Mapping[str, Step]) -> Properties:
-    return {
-        "GroupName": layout.name,
-        "Path": step.create_calls[0].parameters["Path"],
-        "Policies": _inline_policies(layout, by_id["group-policy"]),
-    }
-
-
-def _user(layout: Layout, _: Step, __: Mapping[str, Step]) -> Properties:
-    return {"UserName": layout.name, "Groups": [{"Ref": "Group"}], "Tags": layout.tags}
-
-
-def _role(layout: Layout, step: Step, by_id: Mapping[str, Step]) -> Properties:
-    given = step.create_calls[0].parameters
-    return {
-        "RoleName": layout.name,
-        "Description": given["Description"],
-        "AssumeRolePolicyDocument": given["AssumeRolePolicyDocument"],
-        "Policies": _inline_policies(layout, by_id["role-policy"]),
-        "Tags": layout.tags,
-    }
-
-
-def _profile(layout: Layout, _: Step, __: Mapping[str, Step]) -> Properties:
-    return {"InstanceProfileName": layout.name, "Roles": [{"Ref": "Role"}]}
-
-
-BuildProperties = Callable[[Layout, Step, Mapping[str, Step]], Properties]
-# step -> resource type, what builds its properties, and the steps that it depends on
-RESOURCES: Mapping[str, tuple[str, BuildProperties, tuple[str, ...]]] = {
-    "key": ("AWS::KMS::Key", _key, ()),
-    "dead-letter-queue": ("AWS::SQS::Queue", _queue, ()),
-    "queue": ("AWS::SQS::Queue", _queue, ()),
-    "queue-policy": ("AWS::SQS::QueuePolicy", _queue_policy, ()),
-    "bucket": ("AWS::S3::Bucket", _bucket, ()),
-    "bucket-policy": ("AWS::S3::BucketPolicy", _bucket_policy, ("bucket",)),
-    "topic": ("AWS::SNS::Topic", _topic, ()),
-    "topic-policy": ("AWS::SNS::TopicPolicy", _topic_policy, ()),
-    "subscription": ("AWS::SNS::Subscription", _subscription, ()),
-    "trail": ("AWS::CloudTrail::Trail", _trail, ("bucket-policy", "topic-policy")),
-    "rule": ("AWS::Events::Rule", _rule, ("queue-policy",)),
-    "group": ("AWS::IAM::Group", _group, ()),
-    "user": ("AWS::IAM::User", _user, ()),
-    "role": ("AWS::IAM::Role", _role, ()),
-    "instance-profile": ("AWS::IAM::InstanceProfile", _profile, ()),
-}
-PARTS = {  # step -> the step whose resource contains it
-    "bucket-privacy": "bucket",
-    "bucket-events": "bucket",
-    "event-selectors": "trail",
-    "logging": "trail",
-    "rule-target": "rule",
-    "group-policy": "group",
-    "membership": "user",
-    "role-policy": "role",
-    "profile-role": "instance-profile",
-}

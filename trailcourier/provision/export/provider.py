@@ -24,6 +24,8 @@ class JsonDocument(msgspec.Struct, frozen=True):
     content: Any
 
 
+# log files, and the key without which nobody can read them, outlive the configuration
+PREVENT_DESTROY = {"prevent_destroy": True}
 _QUEUE = {
     "VisibilityTimeout": "visibility_timeout_seconds",
     "MessageRetentionPeriod": "message_retention_seconds",
@@ -79,17 +81,43 @@ def _region(layout: Layout, region: str) -> Arguments:
     return {} if region == layout.region else {"region": region}
 
 
-def _bucket(layout: Layout, _: Step) -> Arguments:
+def _in_bucket(layout: Layout) -> Arguments:
     return {"bucket": layout.bucket, **_region(layout, layout.bucket_region)}
+
+
+def _bucket(layout: Layout, _: Step) -> Arguments:
+    locked = {"object_lock_enabled": True} if layout.request.lock_days else {}
+    return {**_in_bucket(layout), **locked, "lifecycle": PREVENT_DESTROY}
+
+
+def _versioning(layout: Layout, _: Step) -> Arguments:
+    return {**_in_bucket(layout), "versioning_configuration": {"status": "Enabled"}}
+
+
+def _object_lock(layout: Layout, _: Step) -> Arguments:
+    retention = {"mode": "GOVERNANCE", "days": layout.request.lock_days}
+    return {**_in_bucket(layout), "rule": {"default_retention": retention}}
+
+
+def _lifecycle(layout: Layout, _: Step) -> Arguments:
+    days = layout.request.expire_days
+    rule = {
+        "id": layout.name,
+        "status": "Enabled",
+        "filter": {"prefix": ""},
+        "expiration": {"days": days},
+        "noncurrent_version_expiration": {"noncurrent_days": days},
+    }
+    return {**_in_bucket(layout), "rule": rule}
 
 
 def _privacy(layout: Layout, step: Step) -> Arguments:
     given = step.create_calls[0].parameters["PublicAccessBlockConfiguration"]
-    return {**_bucket(layout, step), **_renamed(given, _PRIVACY)}
+    return {**_in_bucket(layout), **_renamed(given, _PRIVACY)}
 
 
 def _bucket_policy(layout: Layout, step: Step) -> Arguments:
-    return {**_bucket(layout, step), "policy": _policy(step)}
+    return {**_in_bucket(layout), "policy": _policy(step)}
 
 
 def _bucket_events(layout: Layout, step: Step) -> Arguments:
@@ -138,7 +166,12 @@ def _trail(layout: Layout, step: Step) -> Arguments:
 
 def _key(_: Layout, step: Step) -> Arguments:
     given = step.create_calls[0].parameters
-    return {"description": given["Description"], "policy": JsonDocument(given["Policy"])}
+    return {
+        "description": given["Description"],
+        "policy": JsonDocument(given["Policy"]),
+        "enable_key_rotation": True,
+        "lifecycle": PREVENT_DESTROY,
+    }
 
 
 def _rule(layout: Layout, step: Step) -> Arguments:
@@ -163,8 +196,13 @@ def _inline_policy(holder: str) -> Callable[[Layout, Step], Arguments]:
     return arguments
 
 
-def _user(layout: Layout, _: Step) -> Arguments:
-    return {"name": layout.name}
+def _identity(step: Step) -> Arguments:
+    names = {"Path": "path", "PermissionsBoundary": "permissions_boundary"}
+    return _renamed(step.create_calls[0].parameters, names)
+
+
+def _user(layout: Layout, step: Step) -> Arguments:
+    return {"name": layout.name, **_identity(step)}
 
 
 def _membership(layout: Layout, _: Step) -> Arguments:
@@ -175,13 +213,14 @@ def _role(layout: Layout, step: Step) -> Arguments:
     given = step.create_calls[0].parameters
     return {
         "name": layout.name,
+        **_identity(step),
         "description": given["Description"],
         "assume_role_policy": JsonDocument(given["AssumeRolePolicyDocument"]),
     }
 
 
-def _profile(layout: Layout, _: Step) -> Arguments:
-    return {"name": layout.name, "role": layout.name}
+def _profile(layout: Layout, step: Step) -> Arguments:
+    return {"name": layout.name, **_identity(step), "role": layout.name}
 
 
 # step -> resource type, what builds its arguments, and the steps that it depends on
@@ -192,6 +231,17 @@ RESOURCES: Mapping[str, tuple[str, Callable[[Layout, Step], Arguments], tuple[st
     "queue-policy": ("aws_sqs_queue_policy", _queue_policy, ()),
     "bucket": ("aws_s3_bucket", _bucket, ()),
     "bucket-privacy": ("aws_s3_bucket_public_access_block", _privacy, ("bucket",)),
+    "bucket-versioning": ("aws_s3_bucket_versioning", _versioning, ("bucket",)),
+    "bucket-lock": (
+        "aws_s3_bucket_object_lock_configuration",
+        _object_lock,
+        ("bucket-versioning",),
+    ),
+    "bucket-lifecycle": (
+        "aws_s3_bucket_lifecycle_configuration",
+        _lifecycle,
+        ("bucket-versioning",),
+    ),
     "bucket-policy": ("aws_s3_bucket_policy", _bucket_policy, ("bucket",)),
     "bucket-events": ("aws_s3_bucket_notification", _bucket_events, ("bucket", "queue-policy")),
     "topic": ("aws_sns_topic", _topic, ()),
@@ -208,4 +258,14 @@ RESOURCES: Mapping[str, tuple[str, Callable[[Layout, Step], Arguments], tuple[st
     "role-policy": ("aws_iam_role_policy", _inline_policy("role"), ("role",)),
     "instance-profile": ("aws_iam_instance_profile", _profile, ("role",)),
 }
-PARTS = {"event-selectors": "trail", "logging": "trail", "profile-role": "instance-profile"}
+PARTS = {
+    "key-rotation": "key",
+    "event-selectors": "trail",
+    "logging": "trail",
+    "profile-role": "instance-profile",
+}
+# the resources of these types take tags
+TAGGED = frozenset(
+    {"aws_kms_key", "aws_sqs_queue", "aws_s3_bucket", "aws_sns_topic", "aws_cloudtrail"}
+    | {"aws_cloudwatch_event_rule", "aws_iam_user", "aws_iam_role", "aws_iam_instance_profile"}
+)

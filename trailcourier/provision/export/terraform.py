@@ -5,16 +5,17 @@ named ``//``: https://developer.hashicorp.com/terraform/language/syntax/json
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from trailcourier.provision.export import by_hand
-from trailcourier.provision.export.provider import PARTS, RESOURCES, JsonDocument
+from trailcourier.provision.export.provider import PARTS, RESOURCES, TAGGED, JsonDocument
 from trailcourier.provision.export.references import References
-from trailcourier.provision.merge_rules import TAG
+from trailcourier.provision.manual_steps import reader_arn
 from trailcourier.provision.names import Layout
-from trailcourier.provision.steps import Step
+from trailcourier.provision.steps import Placeholder, Step
 
+REQUIREMENTS = {"required_providers": {"aws": {"source": "hashicorp/aws", "version": ">= 6.0"}}}
 HEAD = (
     "Creates the AWS side of Trailcourier, as `trailcourier setup plan` lists it.",
     "Written from the AWS provider's documentation: read `terraform plan` before you apply it.",
@@ -22,25 +23,53 @@ HEAD = (
 
 
 def configuration(layout: Layout, steps: Sequence[Step]) -> str:
-    """Return the configuration; its first property says what to do by hand."""
-    ours = [step for step in steps if by_hand.is_declared(layout, step)]
-    document: dict[str, Any] = {
-        "//": [*HEAD, *_list_notes(layout, steps)],
-        "terraform": {
-            "required_providers": {"aws": {"source": "hashicorp/aws", "version": ">= 6.0"}}
-        },
+    """Return the configuration as one file; its first property says what to do by hand."""
+    document = {
+        **_head(layout, steps),
+        "terraform": REQUIREMENTS,
         "provider": {
             "aws": {
                 "region": layout.region,
                 "allowed_account_ids": [layout.account],
-                # by this tag `setup destroy` knows what is ours
-                "default_tags": {"tags": {TAG: layout.name}},
+                # by one of these tags `setup destroy` knows what is ours
+                "default_tags": {"tags": {each["Key"]: each["Value"] for each in layout.tags}},
             }
         },
+        **_variables(layout),
+        **_declare_resources(layout, steps),
     }
-    if layout.request.reader == "cross-account":
-        document["variable"] = {"external_id": {"type": "string", "sensitive": True}}
-    return json.dumps(document | _declare_resources(layout, ours), indent=2) + "\n"
+    return _write(document)
+
+
+def module(layout: Layout, steps: Sequence[Step]) -> dict[str, str]:
+    """Return the files of a module, by name: its caller configures the provider."""
+    declared = _declare_resources(layout, steps)
+    for kind in declared["resource"].keys() & TAGGED:
+        for body in declared["resource"][kind].values():
+            body["tags"] = {each["Key"]: each["Value"] for each in layout.tags}
+    outputs = {"output": declared.pop("output")}
+    files: dict[str, Any] = {
+        "main.tf.json": {**_head(layout, steps), **declared},
+        "outputs.tf.json": outputs,
+        "versions.tf.json": {"terraform": REQUIREMENTS},
+    }
+    if variables := _variables(layout):
+        files["variables.tf.json"] = variables
+    return {name: _write(document) for name, document in files.items()}
+
+
+def _write(document: Mapping[str, Any]) -> str:
+    return json.dumps(document, indent=2) + "\n"
+
+
+def _head(layout: Layout, steps: Sequence[Step]) -> dict[str, Any]:
+    return {"//": [*HEAD, *_list_notes(layout, steps)]}
+
+
+def _variables(layout: Layout) -> dict[str, Any]:
+    if layout.request.reader != "cross-account":
+        return {}
+    return {"variable": {"external_id": {"type": "string", "sensitive": True}}}
 
 
 def _list_notes(layout: Layout, steps: Sequence[Step]) -> Iterator[str]:
@@ -54,8 +83,9 @@ def _list_notes(layout: Layout, steps: Sequence[Step]) -> Iterator[str]:
         yield f"  aws cloudtrail update-trail {where} --no-recursive-logging"
 
 
-def _declare_resources(layout: Layout, steps: Sequence[Step]) -> dict[str, Any]:
-    """Return the blocks ``locals``, which holds the JSON documents, and ``resource``."""
+def _declare_resources(layout: Layout, every: Sequence[Step]) -> dict[str, Any]:
+    """Return the blocks ``locals``, which holds the JSON documents, ``resource`` and ``output``."""
+    steps = [step for step in every if by_hand.is_declared(layout, step)]
     references = References(lambda expression: f"${{{expression}}}", _escape)
     references.add({}, {"external_id": "var.external_id"})
     by_id = {step.id: step for step in steps if step.id in RESOURCES}
@@ -77,7 +107,29 @@ def _declare_resources(layout: Layout, steps: Sequence[Step]) -> dict[str, Any]:
             body["depends_on"] = before
         resources.setdefault(kind, {})[_name(step)] = body
         references.add(*_referable(layout, step))
-    return {"locals": documents, "resource": resources}
+    outputs = {name: {"value": value} for name, value in _outputs(layout, by_id).items()}
+    return {
+        "locals": documents,
+        "resource": resources,
+        "output": references.replace_in(outputs),
+    }
+
+
+def _outputs(layout: Layout, declared: Mapping[str, Step]) -> dict[str, Any]:
+    """Return what the collector's configuration and other modules need to know."""
+    values: dict[str, Any] = {
+        "queue_url": Placeholder("queue_url"),
+        "queue_arn": layout.queue_arn,
+        "bucket": layout.bucket,
+        "bucket_region": layout.bucket_region,
+    }
+    if layout.request.delivery == "sns":
+        values["topic_arn"] = layout.topic_arn
+    if "key" in declared:
+        values["key_arn"] = Placeholder("key_arn")
+    if {"user", "role"} & declared.keys():
+        values["reader_arn"] = reader_arn(layout)
+    return values
 
 
 def _event_selector(steps: Sequence[Step]) -> dict[str, Any]:
@@ -104,6 +156,8 @@ def _referable(layout: Layout, step: Step) -> tuple[dict[str, str], dict[str, st
         "bucket": layout.bucket_arn,
         "topic": layout.topic_arn,
         "rule": layout.rule_arn,
+        "user": layout.user_arn,
+        "role": layout.role_arn,
     }
     placeholders = {"key": {"key_arn": f"{address}.arn"}, "queue": {"queue_url": f"{address}.id"}}
     values = {arns[step.id]: f"{address}.arn"} if step.id in arns else {}

@@ -6,7 +6,7 @@ from trailcourier.provision import documents, policies
 from trailcourier.provision.documents import Statements
 from trailcourier.provision.merge_rules import TAG
 from trailcourier.provision.names import Layout
-from trailcourier.provision.steps import MERGED, Placeholder, Step, call_factory
+from trailcourier.provision.steps import MERGED, Fields, Placeholder, Step, call_factory
 
 KEEP_REASON = (
     "without it, nobody can read again what it encrypted. To delete it all the same: "
@@ -52,6 +52,19 @@ def key(layout: Layout) -> Step:
             ),
         ),
         keep_reason=KEEP_REASON,
+    )
+
+
+def rotation(layout: Layout) -> Step:
+    call = call_factory("kms", key_region(layout), KeyId=key_arn(layout))
+    return Step(
+        id="key-rotation",
+        summary=f"KMS rotates the new key in {key_region(layout)} every year",
+        resource="*",
+        read_calls=(call("GetKeyRotationStatus"),),
+        expected=Fields("@", {"KeyRotationEnabled": True}),
+        create_calls=(call("EnableKeyRotation"),),
+        parent="key",
     )
 
 

@@ -4,7 +4,6 @@ from typing import Any
 
 from trailcourier.provision import policies
 from trailcourier.provision.documents import Statements
-from trailcourier.provision.merge_rules import TAG
 from trailcourier.provision.names import Layout
 from trailcourier.provision.resources.key import key_arn
 from trailcourier.provision.steps import MERGED, Fields, Placeholder, Step, call_factory
@@ -44,7 +43,7 @@ def _queue_step(
                 outputs,
                 QueueName=name,
                 Attributes=attributes,
-                tags={TAG: layout.name},
+                tags={each["Key"]: each["Value"] for each in layout.tags},
             ),
         ),
         update_calls=(call("SetQueueAttributes", **by_url, Attributes=attributes),),

@@ -1,12 +1,16 @@
 """The steps for the collector's identity: a user in a group, or a role."""
 
+from typing import Any
+
 from trailcourier.provision import documents, policies
 from trailcourier.provision.documents import Statements
-from trailcourier.provision.merge_rules import GROUP_PATH
 from trailcourier.provision.names import Layout
 from trailcourier.provision.resources.key import key_arn
 from trailcourier.provision.steps import MERGED, Fields, Placeholder, Step, call_factory
 
+KEEP_REASON = (
+    "something that setup did not create is attached to it; detach that, then run this again"
+)
 _ASSUMED_BY = {
     "instance-profile": "an EC2 instance",
     "pod-identity": "an EKS pod",
@@ -14,8 +18,14 @@ _ASSUMED_BY = {
 }
 
 
-def _arn(layout: Layout, resource: str) -> str:
-    return f"arn:{layout.partition}:iam::{layout.account}:{resource}"
+def _identity(layout: Layout) -> dict[str, Any]:
+    """Return what a new user and a new role have in common."""
+    boundary = layout.request.permissions_boundary
+    return {
+        **({} if layout.request.path == "/" else {"Path": layout.request.path}),
+        **({"PermissionsBoundary": boundary} if boundary else {}),
+        "Tags": layout.tags,
+    }
 
 
 def group(layout: Layout) -> Step:
@@ -24,10 +34,19 @@ def group(layout: Layout) -> Step:
     return Step(
         id="group",
         summary=f"IAM group {layout.name} carries the collector's permissions",
-        resource=_arn(layout, f"group{GROUP_PATH}{layout.name}"),
+        resource=layout.iam_arn("group", layout.group_path),
         read_calls=(call("GetGroup", **named),),
-        create_calls=(call("CreateGroup", **named, Path=GROUP_PATH),),
+        create_calls=(call("CreateGroup", **named, Path=layout.group_path),),
         delete_calls=(call("DeleteGroup", **named),),
+        in_use_calls=(
+            call(
+                "GetGroup", {"member": f"Users[?UserName!='{layout.name}'].UserName | [0]"}, **named
+            ),
+            call(
+                "ListAttachedGroupPolicies", {"attached": "AttachedPolicies[0].PolicyArn"}, **named
+            ),
+        ),
+        in_use_reason=KEEP_REASON,
     )
 
 
@@ -61,8 +80,14 @@ def user(layout: Layout) -> Step:
         summary=f"IAM user {layout.name} is the collector's identity",
         resource=layout.user_arn,
         read_calls=(call("GetUser", **named),),
-        create_calls=(call("CreateUser", **named, Tags=layout.tags),),
+        create_calls=(call("CreateUser", **named, **_identity(layout)),),
         delete_calls=(call("DeleteUser", **named),),
+        in_use_calls=(
+            call(
+                "ListAttachedUserPolicies", {"attached": "AttachedPolicies[0].PolicyArn"}, **named
+            ),
+        ),
+        in_use_reason=KEEP_REASON,
     )
 
 
@@ -73,7 +98,7 @@ def membership(layout: Layout) -> Step:
     return Step(
         id="membership",
         summary=f"IAM user {layout.name} is in group {layout.name}",
-        resource=_arn(layout, f"group{GROUP_PATH}{layout.name}"),
+        resource=layout.iam_arn("group", layout.group_path),
         read_calls=(
             call(
                 "ListGroupsForUser",
@@ -115,7 +140,7 @@ def role(layout: Layout) -> Step:
     create = {
         "AssumeRolePolicyDocument": documents.policy_document(statements),
         "Description": "Trailcourier reads CloudTrail log files as this role",
-        "Tags": layout.tags,
+        **_identity(layout),
     }
     return Step(
         id="role",
@@ -129,7 +154,19 @@ def role(layout: Layout) -> Step:
         create_calls=(call("CreateRole", **named, **create),),
         update_calls=(call("UpdateAssumeRolePolicy", **named, PolicyDocument=MERGED),),
         delete_calls=(call("DeleteRole", **named),),
+        in_use_calls=(
+            call(
+                "ListAttachedRolePolicies", {"attached": "AttachedPolicies[0].PolicyArn"}, **named
+            ),
+        ),
+        in_use_reason=KEEP_REASON,
     )
+
+
+def _profile(layout: Layout) -> dict[str, Any]:
+    """Return what a new instance profile has of an identity: it takes no boundary."""
+    given = _identity(layout)
+    return {name: given[name] for name in given if name != "PermissionsBoundary"}
 
 
 def instance_profile(layout: Layout) -> Step:
@@ -138,9 +175,9 @@ def instance_profile(layout: Layout) -> Step:
     return Step(
         id="instance-profile",
         summary=f"instance profile {layout.name} gives the role to an EC2 instance",
-        resource=_arn(layout, f"instance-profile/{layout.name}"),
+        resource=layout.iam_arn("instance-profile"),
         read_calls=(call("GetInstanceProfile", **named),),
-        create_calls=(call("CreateInstanceProfile", **named, Tags=layout.tags),),
+        create_calls=(call("CreateInstanceProfile", **named, **_profile(layout)),),
         delete_calls=(call("DeleteInstanceProfile", **named),),
     )
 
@@ -152,7 +189,7 @@ def instance_profile_role(layout: Layout) -> Step:
     return Step(
         id="profile-role",
         summary=f"instance profile {layout.name} holds role {layout.name}",
-        resource=_arn(layout, f"instance-profile/{layout.name}"),
+        resource=layout.iam_arn("instance-profile"),
         read_calls=(call("GetInstanceProfile", {"held": held}, InstanceProfileName=layout.name),),
         create_calls=(call("AddRoleToInstanceProfile", **both),),
         delete_calls=(call("RemoveRoleFromInstanceProfile", **both),),

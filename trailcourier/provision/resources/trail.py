@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from trailcourier.provision import policies
 from trailcourier.provision.names import Layout
 from trailcourier.provision.resources.key import key_arn
+from trailcourier.provision.service_principals import CLOUDTRAIL
 from trailcourier.provision.steps import Fields, Step, call_factory
 
 
 def trusted_access(layout: Layout) -> Step:
-    trusted = f"EnabledServicePrincipals[?ServicePrincipal=='{policies.CLOUDTRAIL}']"
+    trusted = f"EnabledServicePrincipals[?ServicePrincipal=='{CLOUDTRAIL}']"
     call = call_factory("organizations", layout.region)
     return Step(
         id="trusted-access",
@@ -21,7 +21,7 @@ def trusted_access(layout: Layout) -> Step:
                 {"trusted": f"{trusted}.ServicePrincipal | [0]"},
             ),
         ),
-        create_calls=(call("EnableAWSServiceAccess", ServicePrincipal=policies.CLOUDTRAIL),),
+        create_calls=(call("EnableAWSServiceAccess", ServicePrincipal=CLOUDTRAIL),),
         additive=True,
         keep_reason="other trails of the organisation may need it",
     )
