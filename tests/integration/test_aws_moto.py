@@ -69,7 +69,7 @@ def test_messages_are_received_extended_released_and_deleted(queue, client):
     messages = ours.receive(most=10, wait=1, visibility=600)
     first, second, third = messages
     held = ours.depth()
-    back = ours.extend([(first.id, first.receipt, 0), (second.id, second.receipt, 900)])
+    back = ours.change_visibility([(first.id, first.receipt, 0), (second.id, second.receipt, 900)])
     again = ours.receive(most=10, wait=1, visibility=600)
     deleted = ours.delete([(m.id, m.receipt) for m in (*again, second, third)])
 
@@ -89,7 +89,9 @@ def test_an_invalid_receipt_is_lost_and_the_others_are_done(queue, client):
     client("sqs").send_message(QueueUrl=url, MessageBody="one")
     (message,) = ours.receive(most=1, wait=1, visibility=600)
 
-    changed = ours.extend([("gone", "no-such-handle", 60), (message.id, message.receipt, 60)])
+    changed = ours.change_visibility(
+        [("gone", "no-such-handle", 60), (message.id, message.receipt, 60)]
+    )
 
     assert changed.done == (message.id,)
     assert changed.lost == {"gone": "ReceiptHandleIsInvalid"}

@@ -130,6 +130,7 @@ def everything(ledger: Ledger) -> Iterator[object]:
 
 def what_is_rare(ledger: Ledger) -> Iterator[object]:
     """Call the scripts that seldom find anything, in a state where they do."""
+    yield ledger.returned.count_refused(QueueLimits(receives=10), first=60, longest=900)
     ledger.store.client.set("trailcourier:1:offset", 0)
     yield ledger.leases.admit(
         Message("full", "receipt", "", 1, 0), [NamedObject(ref) for ref in OTHERS], visibility=600
