@@ -137,7 +137,7 @@ class ExpertNumbers(BaseModel):
     )
     poll: int = Field(20, ge=1, le=60, description="how long one poll keeps receiving")
     in_flight_per_thread: int = Field(
-        4, ge=1, description="most objects in flight per live object thread"
+        16, ge=1, description="most objects in flight per live object thread"
     )
     chord: int = Field(200, ge=1, le=1000, description="most objects in one chord")
     message_objects: int = Field(
