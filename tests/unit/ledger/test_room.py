@@ -1,6 +1,6 @@
 import pytest
 
-from tests.unit.ledger.conftest import admit, claim, refs
+from tests.unit.ledger.conftest import AsksTwice, admit, claim, refs
 from trailcourier.ledger import Ledger
 from trailcourier.ledger.outcomes import Report
 from trailcourier.ledger.scopes import Failing
@@ -11,6 +11,14 @@ NETWORK = Report(
     Outcome("parked", "network", "no route"), breakers=(Failing("bucket:prod:acme-logs"),)
 )
 SINKS = ("archive",)
+
+
+@pytest.fixture(params=["answers arrive", "answers are lost"])
+def ledger(client, request):
+    """A ledger of a fleet in which a thread may have four objects in flight."""
+    lost = request.param == "answers are lost"
+    numbers = Numbers(in_flight_per_thread=4)
+    return Ledger(AsksTwice(client) if lost else client, "prod", numbers)
 
 
 def open_breaker(ledger, name):
@@ -68,7 +76,7 @@ def test_room_for_less_than_a_receive_is_reported_as_in_flight(
 
 
 def test_with_one_object_at_a_time_there_is_room_for_it(client):
-    ledger = Ledger(client, "prod", Numbers(in_flight=1))
+    ledger = Ledger(client, "prod", Numbers(in_flight=1, in_flight_per_thread=4))
     ledger.workers.note_heartbeat("w1", 8)
 
     assert ledger.room.measure(SINKS).why == ""
@@ -115,7 +123,7 @@ def test_a_sink_with_fewer_parked_objects_than_open_a_breaker_gets_other_objects
 
 
 def test_parked_objects_cost_no_room(client):
-    ledger = Ledger(client, "prod", Numbers(parked=1))
+    ledger = Ledger(client, "prod", Numbers(parked=1, in_flight_per_thread=4))
     ledger.workers.note_heartbeat("w1", 8)
     admit(ledger, "m", refs("a"))
 
