@@ -295,7 +295,7 @@ def test_the_shortest_role_session_is_not_renewed_with_every_request(cloud, coll
 
 
 def test_keys_whose_renewal_fails_are_used_until_they_expire(cloud, collect):
-    cloud.keys.lives = 4
+    cloud.keys.lives = 12  # so that three seconds are left when renewing is tried
     collector = collect("role")
     collector.receive()
     cloud.sts.closed = "AccessDenied"
