@@ -1,7 +1,10 @@
+from urllib.parse import urlsplit
+
 import pytest
 
 from tests.support import servers
 from tests.support.fleet import Fleet
+from tests.support.relay import LosingRelay
 from trailcourier.ledger import broker
 
 
@@ -36,3 +39,12 @@ def own_fleet(tmp_path, own_broker):
 def _closing(fleet):
     yield fleet
     fleet.close()
+
+
+@pytest.fixture
+def losing(shared_broker):
+    """A relay to the broker that can lose a reply, and its URL."""
+    parts = urlsplit(shared_broker.url)
+    relay = LosingRelay(parts.port, None, 0.0)
+    yield relay, shared_broker.url.replace(f":{parts.port}", f":{relay.port}")
+    relay.close()

@@ -3,7 +3,6 @@
 import threading
 import uuid
 from types import SimpleNamespace
-from urllib.parse import urlsplit
 
 import pytest
 import redis
@@ -13,7 +12,6 @@ from celery.backends.redis import CHORD_PART_RETURN_LUA, RedisBackend
 
 from tasks.backend import Backend
 from tests.support.impaired import STATES
-from tests.support.relay import LosingRelay
 from trailcourier.host import child_process
 from trailcourier.ledger import broker
 from trailcourier.ledger.redis_client import FREES
@@ -67,19 +65,16 @@ def test_a_finished_forward_is_counted_when_the_broker_is_back(own_broker, blip)
     assert app.backend.client.zcard(app.backend.get_key_for_group("g", ".j")) == 1
 
 
-def test_a_part_of_a_chord_counts_once_where_the_reply_was_lost(shared_broker):
+def test_a_part_of_a_chord_counts_once_where_the_reply_was_lost(losing):
     """The call is made again by itself, and the body is published after the last part."""
-    parts = urlsplit(shared_broker.url)
-    relay = LosingRelay(parts.port, None, 0.0)
-    through = SimpleNamespace(url=shared_broker.url.replace(f":{parts.port}", f":{relay.port}"))
-    app, group = fleet(through, OURS), uuid.uuid4().hex
+    relay, url = losing
+    app, group = fleet(SimpleNamespace(url=url), OURS), uuid.uuid4().hex
     app.backend.set_chord_size(group, 2)
     relay.loses = app.backend._pooled.register_script(FREES + CHORD_PART_RETURN_LUA).sha.encode()
 
     app.backend.on_chord_part_return(header(app, group), "SUCCESS", "delivered")
 
     counted = app.backend.client.zcard(app.backend.get_key_for_group(group, ".j"))
-    relay.close()
     assert (relay.loses, counted) == (b"", 1)
 
 
@@ -129,11 +124,9 @@ def test_two_copies_of_a_part_that_are_counted_together_count_once(counting):
     assert backend.client.zcard(backend.get_key_for_group("one", ".j")) == 1
 
 
-def test_parts_count_once_where_the_reply_is_lost(shared_broker):
-    parts = urlsplit(shared_broker.url)
-    relay = LosingRelay(parts.port, None, 0.0)
-    through = SimpleNamespace(url=shared_broker.url.replace(f":{parts.port}", f":{relay.port}"))
-    app, group = fleet(through, OURS), uuid.uuid4().hex
+def test_parts_count_once_where_the_reply_is_lost(losing):
+    relay, url = losing
+    app, group = fleet(SimpleNamespace(url=url), OURS), uuid.uuid4().hex
     app.backend.set_chord_size(group, 3)
     relay.loses = app.backend._count_parts_script.sha.encode()
     app.backend.client.script_load(app.backend._count_parts_script.script)
@@ -142,7 +135,6 @@ def test_parts_count_once_where_the_reply_is_lost(shared_broker):
     app.backend.count_parts([(each, "delivered") for each in headers])
 
     counted = app.backend.client.zcard(app.backend.get_key_for_group(group, ".j"))
-    relay.close()
     assert (relay.loses, counted) == (b"", 2)
 
 

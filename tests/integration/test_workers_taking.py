@@ -3,7 +3,6 @@
 import hashlib
 import json
 import time
-from urllib.parse import urlsplit
 
 import pytest
 import redis
@@ -15,7 +14,6 @@ from tasks import transport as ours
 from tasks.finishing import PUSH
 from tasks.qos import NOTE
 from tests.support.fleet import until
-from tests.support.relay import LosingRelay
 from trailcourier.ledger import broker
 
 PREFIX = "fleet:"
@@ -252,15 +250,6 @@ def test_acknowledgements_outlive_an_errand_that_failed(client, publish, worker,
 
     assert taking.numbers == [0, 1]
     assert noted(client) == [1]
-
-
-@pytest.fixture
-def losing(shared_broker):
-    """A relay to the broker that can lose a reply, and its URL."""
-    parts = urlsplit(shared_broker.url)
-    relay = LosingRelay(parts.port, None, 0.0)
-    yield relay, shared_broker.url.replace(f":{parts.port}", f":{relay.port}")
-    relay.close()
 
 
 def sha(text):

@@ -150,10 +150,14 @@ def _deliver_all(line: Line, granted: Sequence[Granted]) -> Iterator[Sequence[En
     failpoint("at-claim")
     with ExitStack() as group:
         forwards = _begin(line, granted, group)
-        small = [each for each in forwards if each.read.body is not None or each.read.error]
-        others = [[each] for each in forwards if each not in small]
-        for part in [small, *others] if small else others:
-            yield _deliver_part(line, part)
+        ahead: list[_Forward] = []
+        others: list[_Forward] = []
+        for each in forwards:
+            (ahead if each.read.body is not None or each.read.error else others).append(each)
+        if ahead:
+            yield _deliver_part(line, ahead)
+        for each in others:
+            yield _deliver_part(line, [each])
 
 
 def _begin(line: Line, granted: Sequence[Granted], group: ExitStack) -> list[_Forward]:
@@ -178,8 +182,9 @@ def _deliver_part(line: Line, part: Sequence[_Forward]) -> list[Ended]:
     ended: list[tuple[_Forward, Report]] = []
     overtaken: list[Ended] = []
     for at, forward in enumerate(part):
+        now = line.clock.monotonic()
         for waiting in part[at:]:  # what goes before it is no standstill of it
-            waiting.live.moved = line.clock.monotonic()
+            waiting.live.moved = now
         try:
             ended.append((forward, _report(line, forward)))
         except Stale:

@@ -105,15 +105,20 @@ def test_foreign_messages_do_not_hide_a_refused_file(make):
     )
 
 
-def test_all_that_was_refused_is_delivered_by_a_retry_however_little_room_there_was(make):
-    world = make(numbers={"quarantine_entries": 5})
-    for at in range(20):
+def refuse_then_repair(world, many):
+    """Have so many broken files refused, then put sound ones in their place."""
+    for at in range(many):
         world.s3.put(BUCKET, key(at), BROKEN)
         world.announce(key(at))
     while world.poll():
         world.forward_all()
-    for at in range(20):
+    for at in range(many):
         world.s3.put(BUCKET, key(at), log_file(records(at)))
+
+
+def test_all_that_was_refused_is_delivered_by_a_retry_however_little_room_there_was(make):
+    world = make(numbers={"quarantine_entries": 5})
+    refuse_then_repair(world, 20)
 
     results = [retry(world.line, entry) for entry in world.ledger.quarantine.entries()]
 
@@ -125,13 +130,7 @@ def test_all_that_was_refused_is_delivered_by_a_retry_however_little_room_there_
 def test_what_quarantine_no_longer_remembers_is_delivered_when_a_message_names_it(make):
     """So a redrive of the dead-letter queue delivers what ``retry`` cannot know of."""
     world = make(numbers={"quarantine_entries": 1, "quarantine_remembered": 1})
-    for at in range(4):
-        world.s3.put(BUCKET, key(at), BROKEN)
-        world.announce(key(at))
-    while world.poll():
-        world.forward_all()
-    for at in range(4):
-        world.s3.put(BUCKET, key(at), log_file(records(at)))
+    refuse_then_repair(world, 4)
 
     for entry in world.ledger.quarantine.entries():
         retry(world.line, entry)
