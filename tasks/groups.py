@@ -47,7 +47,7 @@ def room(threads: int) -> int:
 
 
 class Strategy:
-    """Hands the requests of a task to the pool in groups; made anew for each connection."""
+    """Gives the pool the requests of a task in groups; Celery makes one for each connection."""
 
     def __init__(self, task: Any, app: Any, consumer: Any) -> None:
         self.task, self.consumer = task, consumer
